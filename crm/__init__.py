@@ -1,0 +1,1 @@
+"""The sales project: campaigns, clients, plan, attempts, outcomes, callbacks. No network, no web, no SIP."""

@@ -1,0 +1,1 @@
+"""Getting clients in: files read, decoded, mapped, checked row by row."""

@@ -1,0 +1,1 @@
+"""Calls: legs, operator lines, results; one owner for each call in progress."""

@@ -1,0 +1,1 @@
+"""The pages: server-rendered, live by WebSocket, in Russian and English."""

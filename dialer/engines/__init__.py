@@ -1,0 +1,1 @@
+"""The engines behind the telephony port: `native` (ours) and `pyvoip`."""

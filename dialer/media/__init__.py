@@ -1,0 +1,1 @@
+"""RTP, its codecs and tones; the media workers that relay and record it."""

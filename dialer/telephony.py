@@ -1,0 +1,262 @@
+"""The telephony port: what `dialer.calls` needs of an engine, and nothing else.
+
+Two engines stand behind it (`dialer.engines.native`, `dialer.engines.pyvoip`); one contract suite
+(`tests/dialer/engines/`) runs on both. What an engine cannot do it leaves out of `capabilities` and refuses with
+`NotCapable`, in words.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class TelephonyError(Exception):
+    """Something in the telephone part failed."""
+
+
+class NotCapable(TelephonyError):
+    """This engine cannot do that; `capability` names what was asked of it."""
+
+    def __init__(self, engine: str, capability: Capability) -> None:
+        super().__init__(f"the {engine} engine cannot do this: {capability.value}")
+        self.engine = engine
+        self.capability = capability
+
+
+class HeadsetUnavailable(TelephonyError):
+    """The headset is not registered, so it cannot be called."""
+
+
+class PortBusy(TelephonyError):
+    """The address and port that were configured are in use by another program."""
+
+
+class Capability(enum.Enum):
+    """What an engine may or may not be able to do."""
+
+    REGISTER_AT_TRUNK = "register at a trunk"
+    HEADSET_REGISTRAR = "let headsets register here"
+    CANCEL = "cancel a call that rings"
+    REFUSALS_TOLD_APART = "tell refusals apart"
+    EARLY_MEDIA = "early media"
+    TCP = "SIP over TCP"
+    PROXY_ROUTE = "record-routing proxies"
+    PROXY_AUTHENTICATION = "407 proxy authentication"
+    SHA256_DIGEST = "SHA-256 digest"
+    RETRANSMISSION = "retransmission of lost packets"
+    DTMF = "touch tones"
+    RECORDING = "recording"
+
+
+class LegEnd(enum.Enum):
+    """Why a leg ended. What it means for the attempt is decided in `dialer.calls.result`."""
+
+    REMOTE_HUNG_UP = "remote_hung_up"
+    WE_HUNG_UP = "we_hung_up"
+    REFUSED = "refused"  # a final code 3xx-6xx, in `sip_code`
+    CANCELLED = "cancelled"  # we gave up before an answer (hang_up)
+    RING_TIMEOUT = "ring_timeout"  # nobody answered in time; we sent CANCEL
+    NETWORK_FAILURE = "network_failure"  # nothing came back, or the transport failed
+    MEDIA_LOST = "media_lost"  # the media worker died or could not give a port
+
+
+@dataclass(frozen=True, slots=True)
+class LegRinging:
+    """180 or 183 without sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegEarlyMedia:
+    """The far end sends sound before it answers (183 or 180 with SDP); the media path is set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegAnswered:
+    """200 came and was acknowledged; sound can flow both ways. `codec` is "PCMA" or "PCMU"."""
+
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegDigit:
+    """The far end pressed a key: one of `0123456789*#ABCD` (RFC 4733 or SIP INFO)."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegLevels:
+    """About once a second while sound can flow.
+
+    `level_dbov` is the RMS of the last second in dB relative to full scale (-127 = silence or nothing came), `lost` and
+    `received` count packets since the start, `jitter_ms` as RFC 3550 section 6.4.1.
+    """
+
+    level_dbov: float
+    received: int
+    lost: int
+    jitter_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class LegRecordingFailed:
+    """The recording of this leg's bridge stopped: `reason` in words (disk full, ...). The call goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """The last event of every leg. `sip_code` 0 when no final code was seen; `q850` from a Reason header, else None."""
+
+    end: LegEnd
+    sip_code: int = 0
+    phrase: str = ""
+    q850: int | None = None
+    retry_after_s: int | None = None
+
+
+LegEvent = LegRinging | LegEarlyMedia | LegAnswered | LegDigit | LegLevels | LegRecordingFailed | LegEnded
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkStatus:
+    """State of the trunk, in words for the page: `detail` is "" or what is wrong ("403 Forbidden to REGISTER")."""
+
+    ready: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsetStatus:
+    """Whether a headset is registered here, and where (`sip:anna@127.0.0.1:5070`, "" if not)."""
+
+    registered: bool
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkChanged:
+    """The trunk came up, or went down."""
+
+    status: TrunkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsetChanged:
+    """A headset registered, moved, or its registration ended."""
+
+    headset: str
+    status: HeadsetStatus
+
+
+LineEvent = TrunkChanged | HeadsetChanged
+
+
+class Sound(enum.Enum):
+    """Sounds that a worker can play into a leg."""
+
+    RINGBACK = "ringback"  # 425 Hz, 0.8 s on, 3.2 s off, until stopped
+    BUSY = "busy"  # 425 Hz, 0.4 s on, 0.4 s off, until stopped
+    BEEP = "beep"  # 1 kHz once, 0.2 s: "a client is on the line"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFacts:
+    """What the worker knows of a recording that it closed; the checked facts come from `recordings.finalise`."""
+
+    path: Path
+    frames: int
+    failure: str = ""
+
+
+class Leg(Protocol):
+    """One SIP dialog with its sound: the operator's headset or the client. Methods may be called at any time; on a leg
+    that has ended they do nothing."""
+
+    @property
+    def id(self) -> str:
+        """The SIP Call-ID."""
+        ...
+
+    @property
+    def ended(self) -> LegEnded | None: ...
+
+    def events(self) -> AsyncIterator[LegEvent]:
+        """Every event from the start, ending after `LegEnded`. To be iterated by one task."""
+        ...
+
+    async def hang_up(self) -> None:
+        """CANCEL or BYE, whatever the state calls for. Returns when the request has been handed to the network;
+        `LegEnded` follows."""
+        ...
+
+    async def send_digits(self, digits: str) -> None:
+        """RFC 4733 events, paced. Returns when they are queued. Raises `ValueError` for anything but `0-9*#A-D`."""
+        ...
+
+    async def play(self, sound: Sound) -> None:
+        """Play `sound` to the far end instead of what is bridged, until `stop_playing`."""
+        ...
+
+    async def stop_playing(self) -> None: ...
+
+
+class Telephony(Protocol):
+    """An engine."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    async def start(self) -> None:
+        """Bind, start the media workers, register at the trunk. Raises `PortBusy`. A dead trunk does not raise: it is a
+        `TrunkStatus`, and the engine keeps trying."""
+        ...
+
+    async def stop(self) -> None:
+        """Hang every leg up, unregister, stop the workers. Safe to call twice."""
+        ...
+
+    def on_line_event(self, listener: Callable[[LineEvent], None]) -> None:
+        """`listener` is called, in the event loop, for every change of a headset or the trunk."""
+        ...
+
+    def trunk(self) -> TrunkStatus: ...
+
+    def headset(self, name: str) -> HeadsetStatus: ...
+
+    async def call_headset(self, headset: str, *, call_id: str) -> Leg:
+        """Call a registered headset. Raises `HeadsetUnavailable`."""
+        ...
+
+    async def call_client(self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float) -> Leg:
+        """Place a call to `number` (E.164 with `+`, or a practice number) over the trunk; its SIP Call-ID is `call_id`.
+
+        `beside` is the operator's leg, so that both come to the same media worker. Returns once the INVITE has been
+        handed to the network, or was refused at once; what follows comes as events. Never raises for the far end's
+        faults. After `ring_timeout_s` without an answer the engine sends CANCEL and the leg ends `RING_TIMEOUT`.
+        """
+        ...
+
+    async def bridge(self, operator: Leg, client: Leg) -> None:
+        """Let both legs hear each other (also before the answer, for early media)."""
+        ...
+
+    async def unbridge(self, operator: Leg) -> None:
+        """Part the legs; the operator's line stays up, hearing silence."""
+        ...
+
+    async def start_recording(self, operator: Leg, client: Leg, path: Path) -> None:
+        """Record from now on: operator left, client right. Raises `TelephonyError` if the file cannot be opened."""
+        ...
+
+    async def stop_recording(self, operator: Leg) -> RecordedFacts | None:
+        """Close the file. `None` if nothing was being recorded. Also done when the client's leg ends."""
+        ...
