@@ -1,0 +1,127 @@
+"""The recording of one call: begun at the answer, checked after the end, and never silently missing.
+
+Every answered call ends with a ready recording, a failed one with its reason, or an exemption.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from crm import recording_facts
+from dialer.calls.journal import Journal
+from dialer.telephony import Leg, Telephony, TelephonyError
+from recordings.errors import RecordingError
+from recordings.finalise import finalise
+from recordings.store import Store
+
+log = structlog.get_logger("dialer.calls")
+
+EXEMPT_BY_POLICY = "policy: never"
+
+
+class CallRecording:
+    """`policy` is "all" or "never"; below `minimum_free_bytes` of free disk no recording is begun."""
+
+    def __init__(
+        self,
+        telephony: Telephony,
+        store: Store,
+        journal: Journal,
+        attempt_id: str,
+        *,
+        policy: str,
+        minimum_free_bytes: int,
+    ) -> None:
+        self._telephony = telephony
+        self._store = store
+        self._journal = journal
+        self._attempt_id = attempt_id
+        self._policy = policy
+        self._minimum_free_bytes = minimum_free_bytes
+        self._key = ""
+        self._path: Path | None = None
+        self._failure = ""
+
+    async def start(self, operator: Leg, client: Leg, now: datetime) -> str | None:
+        """Begin. Returns None when it runs, "" when the policy exempts the call, else what is wrong, in words."""
+        attempt_id = self._attempt_id
+        if self._policy == "never":
+            self._journal.note(
+                "recording exempt",
+                functools.partial(recording_facts.exempt_recording, attempt_id=attempt_id, reason=EXEMPT_BY_POLICY),
+            )
+            return ""
+        self._key = self._store.new_key(now)
+        try:
+            self._refuse_full_disk()
+            self._path = self._store.path_for_writing(self._key)
+            await self._telephony.start_recording(operator, client, self._path)
+        except (TelephonyError, RecordingError, OSError) as error:
+            return self._fail(str(error))
+        self._journal.note(
+            "recording begun",
+            functools.partial(recording_facts.open_recording, attempt_id=attempt_id, key=self._key, now=now),
+        )
+        log.info("recording", call=attempt_id, was="off", on="started", now="on", key=self._key)
+        return None
+
+    def _refuse_full_disk(self) -> None:
+        free = self._store.free_bytes()
+        if free < self._minimum_free_bytes:
+            raise RecordingError(
+                f"the disk of the recordings is full: {free // 2**20} MB free, "
+                f"{self._minimum_free_bytes // 2**20} MB are kept in reserve"
+            )
+
+    def _fail(self, reason: str) -> str:
+        log.error("recording", call=self._attempt_id, was="off", on="failed", now="failed", reason=reason)
+        self._failure = reason
+        self._journal.note(
+            "recording failed",
+            functools.partial(
+                recording_facts.fail_recording,
+                attempt_id=self._attempt_id,
+                reason=reason,
+                key=self._key if self._path else "",
+            ),
+        )
+        return reason
+
+    def broke(self, reason: str) -> None:
+        """The worker gave up on the file in mid-call; what was written until then is kept."""
+        self._fail(reason)
+
+    async def stop(self, operator: Leg) -> None:
+        """Close the file: quick, the operator waits for it."""
+        facts = await self._telephony.stop_recording(operator)
+        if facts is not None and facts.failure and not self._failure:
+            self._fail(facts.failure)
+
+    async def check(self) -> None:
+        """Read the closed file once more and note its facts; an hour of talk takes about half a second, in a thread."""
+        if self._path is None or self._failure:
+            return
+        try:
+            found = await asyncio.to_thread(finalise, self._path)
+        except (RecordingError, OSError) as error:
+            self._fail(str(error))
+            return
+        self._journal.note(
+            "recording checked",
+            functools.partial(
+                recording_facts.settle_recording,
+                attempt_id=self._attempt_id,
+                sha256=found.sha256,
+                duration_s=found.duration_s,
+                frames=found.frames,
+                rms_left=found.rms[0],
+                rms_right=found.rms[1],
+                size_bytes=found.bytes,
+            ),
+        )
+        log.info("recording", call=self._attempt_id, was="on", on="checked", now="ready", seconds=found.duration_s)

@@ -1,0 +1,420 @@
+"""The operators' desks: what the console asks for, one click at a time, each in one short transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import structlog
+
+from crm import attempts, day_plan, dial_rules, outcomes, users
+from crm.database import Database
+from crm.errors import CrmError
+from dialer.calls.call import CallStep
+from dialer.calls.call_recording import CallRecording
+from dialer.calls.errors import DeskError
+from dialer.calls.journal import DATABASE_TROUBLE, Journal
+from dialer.calls.operator_line import LineStep
+from dialer.calls.owned_tasks import OwnedTasks
+from dialer.calls.runner import CallPlan, CallRunner
+from dialer.calls.seat import Seat
+from dialer.calls.view import CallState, DeskView, LineState, Message
+from dialer.telephony import (
+    HeadsetChanged,
+    HeadsetUnavailable,
+    Leg,
+    LegAnswered,
+    LegEnd,
+    LegEnded,
+    LegLevels,
+    LineEvent,
+    Telephony,
+    TelephonyError,
+)
+from recordings.store import Store
+
+log = structlog.get_logger("dialer.calls")
+
+
+@dataclass(frozen=True, slots=True)
+class DeskRules:
+    """Seconds and bytes; from the settings."""
+
+    ring_timeout_s: float = 35
+    claim_lease_s: float = 900
+    max_call_s: float = 3600
+    recording_policy: str = "all"
+    minimum_free_bytes: int = 200 * 2**20
+
+
+class Desk:
+    """All desks of this service."""
+
+    def __init__(
+        self,
+        database: Database,
+        telephony: Telephony,
+        store: Store,
+        rules: DeskRules,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._telephony = telephony
+        self._store = store
+        self._rules = rules
+        self._clock = clock
+        self._seats: dict[int, Seat] = {}
+        self._runners: dict[int, CallRunner] = {}
+        self._tasks = OwnedTasks()
+        self._opening = asyncio.Lock()
+        self._stopping = False
+        self._dialling_stopped = False
+        telephony.on_line_event(self._line_event)
+
+    async def start(self) -> None:
+        async with self._database.reading() as session:
+            self._dialling_stopped = await dial_rules.dialling_stopped(session)
+
+    async def stop(self, deadline_s: float = 8.0) -> None:
+        """No new calls; those in progress are hung up and written down; then the operators' lines."""
+        self._stopping = True
+        for runner in list(self._runners.values()):
+            await runner.hang_up()
+        for seat in self._seats.values():
+            if seat.line_leg is not None and not seat.in_progress:
+                await seat.line_leg.hang_up()
+        await self._tasks.drain(deadline_s)
+
+    # -- what a page shows ----------------------------------------------------------------------------------------
+
+    async def view(self, operator_id: int) -> DeskView:
+        return (await self._seat(operator_id)).view
+
+    async def watch(self, operator_id: int) -> AsyncIterator[DeskView]:
+        """The present view, then every change. Close it (`aclose`) to stop watching."""
+        seat = await self._seat(operator_id)
+        async for view in seat.watch():
+            yield view
+
+    def views(self) -> list[DeskView]:
+        """Every desk that has been used since the start, for the manager's wall."""
+        return [seat.view for seat in self._seats.values()]
+
+    # -- the line -------------------------------------------------------------------------------------------------
+
+    async def go_ready(self, operator_id: int) -> None:
+        """Call the headset unless it is on the line already, then lay the next card on the desk."""
+        seat = await self._seat(operator_id)
+        async with seat.lock:
+            self._refuse_when_stopping()
+            if seat.line.state in (LineState.CALLING_HEADSET, LineState.READY):
+                return
+            if seat.line.state is LineState.PAUSED:
+                seat.step_line(LineStep.READY_ASKED, message=None)
+                await self._present(seat)
+                return
+            if not seat.headset:
+                raise DeskError("desk.no_headset_account")
+            seat.step_line(LineStep.READY_ASKED, message=None)
+            try:
+                leg = await self._telephony.call_headset(seat.headset, call_id=uuid4().hex)
+            except HeadsetUnavailable:
+                seat.step_line(LineStep.HEADSET_FAILED)
+                self._headset_trouble(seat, "desk.headset_not_registered", headset=seat.headset)
+                return
+            except TelephonyError as error:
+                seat.step_line(LineStep.HEADSET_FAILED)
+                self._headset_trouble(seat, "desk.headset_no_answer", headset=seat.headset, reason=str(error))
+                return
+            seat.line_leg = leg
+            self._tasks.start(self._keep_line(seat, leg), f"line {operator_id}")
+
+    def _headset_trouble(self, seat: Seat, code: str, **params: object) -> None:
+        log.warning("headset trouble", operator=seat.operator_id, code=code, **params)
+        seat.tell(code, **params)
+
+    async def _keep_line(self, seat: Seat, leg: Leg) -> None:
+        ended = LegEnded(LegEnd.NETWORK_FAILURE)
+        async for event in leg.events():
+            match event:
+                case LegAnswered():
+                    if seat.line.allows(LineStep.HEADSET_ANSWERED):
+                        seat.step_line(LineStep.HEADSET_ANSWERED)
+                        async with seat.lock:
+                            await self._present(seat)
+                case LegLevels():
+                    seat.heard("operator", event.level_dbov)
+                case LegEnded():
+                    ended = event
+        await self._line_ended(seat, leg, ended)
+
+    async def _line_ended(self, seat: Seat, leg: Leg, ended: LegEnded) -> None:
+        if seat.line_leg is leg:
+            seat.line_leg = None
+        if seat.line.allows(LineStep.HEADSET_FAILED):
+            seat.step_line(LineStep.HEADSET_FAILED)
+            reason = f"{ended.sip_code} {ended.phrase}".strip() if ended.sip_code else ended.end.value
+            self._headset_trouble(seat, "desk.headset_no_answer", headset=seat.headset, reason=reason)
+        elif seat.line.allows(LineStep.LINE_DROPPED):
+            seat.step_line(LineStep.LINE_DROPPED, operator_dbov=None)
+            match ended.end:
+                case LegEnd.REMOTE_HUNG_UP:
+                    self._headset_trouble(seat, "desk.headset_hung_up")
+                case LegEnd.MEDIA_LOST:
+                    self._headset_trouble(seat, "desk.media_lost")
+                case _:
+                    self._headset_trouble(seat, "desk.headset_dropped")
+        runner = self._runners.get(seat.operator_id)
+        if runner is not None and seat.in_progress:
+            await runner.hang_up()
+
+    async def pause(self, operator_id: int) -> None:
+        """The line stays up, no client is given; the claimed one goes back into the plan."""
+        seat = await self._seat(operator_id)
+        async with seat.lock:
+            self._refuse_in_call(seat)
+            if seat.line.allows(LineStep.PAUSE_ASKED):
+                seat.step_line(LineStep.PAUSE_ASKED, message=None)
+                await self._give_back(seat)
+
+    async def go_offline(self, operator_id: int) -> None:
+        """Hang the headset up and give the claimed client back."""
+        seat = await self._seat(operator_id)
+        async with seat.lock:
+            self._refuse_in_call(seat)
+            if seat.line.allows(LineStep.OFFLINE_ASKED):
+                seat.step_line(LineStep.OFFLINE_ASKED, message=None, operator_dbov=None)
+            if seat.line_leg is not None:
+                await seat.line_leg.hang_up()
+            await self._give_back(seat)
+
+    # -- the call -------------------------------------------------------------------------------------------------
+
+    async def dial(self, operator_id: int, *, client_id: int, phone_number_id: int | None = None) -> str:
+        """Call the client whose card is in front. Clicking again returns the same attempt: one INVITE."""
+        seat = await self._seat(operator_id)
+        async with seat.lock:
+            if seat.in_progress and seat.view.client_id == client_id and seat.view.attempt_id:
+                return seat.view.attempt_id
+            operator_leg = self._refuse_to_dial(seat, client_id)
+            entry_id = seat.view.entry_id
+            if entry_id is None:
+                raise DeskError("desk.other_client")
+            try:
+                async with self._database.transaction() as session:
+                    attempt = await attempts.open_attempt(
+                        session,
+                        plan_entry_id=entry_id,
+                        phone_number_id=phone_number_id,
+                        operator_id=operator_id,
+                        now=self._clock(),
+                    )
+            except CrmError as error:
+                log.info("dial refused", operator=operator_id, client=client_id, code=error.code)
+                raise
+            except DATABASE_TROUBLE as error:
+                raise DeskError("desk.database_trouble", reason=str(error)) from error
+            self._place(seat, operator_leg, attempt)
+            return attempt.id
+
+    def _refuse_to_dial(self, seat: Seat, client_id: int) -> Leg:
+        self._refuse_when_stopping()
+        if self._dialling_stopped:
+            raise DeskError("desk.dialling_stopped")
+        if seat.call.state is CallState.WRAP_UP:
+            raise DeskError("desk.wrap_up_pending")
+        self._refuse_in_call(seat)
+        if seat.line.state is not LineState.READY or seat.line_leg is None:
+            raise DeskError("desk.not_ready")
+        if seat.view.client_id != client_id:
+            raise DeskError("desk.other_client")
+        trunk = self._telephony.trunk()
+        if not trunk.ready:
+            raise DeskError("desk.trunk_down", detail=trunk.detail)
+        return seat.line_leg
+
+    def _place(self, seat: Seat, operator_leg: Leg, attempt: attempts.Attempt) -> None:
+        rules = self._rules
+        journal = Journal(
+            self._database, attempt.id, lambda reason: seat.tell("desk.database_trouble", reason=reason)
+        )
+        recording = CallRecording(
+            self._telephony,
+            self._store,
+            journal,
+            attempt.id,
+            policy=rules.recording_policy,
+            minimum_free_bytes=rules.minimum_free_bytes,
+        )
+        runner = CallRunner(
+            CallPlan(attempt.id, attempt.dialled, rules.ring_timeout_s, rules.max_call_s),
+            seat=seat,
+            operator_leg=operator_leg,
+            telephony=self._telephony,
+            journal=journal,
+            recording=recording,
+            clock=self._clock,
+        )
+        self._runners[seat.operator_id] = runner
+        seat.step_call(CallStep.PLACED, attempt_id=attempt.id, dialled=attempt.dialled, message=None)
+        self._tasks.start(runner.run(), f"call {attempt.id}")
+        self._tasks.start(journal.run(), f"journal {attempt.id}")
+
+    async def hang_up(self, operator_id: int) -> None:
+        runner = self._runners.get(operator_id)
+        if runner is not None and (await self._seat(operator_id)).in_progress:
+            await runner.hang_up()
+
+    async def send_digits(self, operator_id: int, digits: str) -> None:
+        """Touch tones to the client. Raises `ValueError` for what is no tone."""
+        runner = self._runners.get(operator_id)
+        if runner is not None and (await self._seat(operator_id)).in_progress:
+            await runner.send_digits(digits)
+
+    async def skip(self, operator_id: int, *, reason: str) -> None:
+        """Not this client now: the entry is put aside with the reason, the next card comes."""
+        seat = await self._seat(operator_id)
+        async with seat.lock:
+            self._refuse_in_call(seat)
+            entry_id = seat.view.entry_id
+            if entry_id is None:
+                return
+            async with self._database.transaction() as session:
+                await day_plan.skip(
+                    session, entry_id=entry_id, operator_id=operator_id, reason=reason, now=self._clock()
+                )
+            await self._present(seat)
+
+    async def save_outcome(self, operator_id: int, *, attempt_id: str, form: outcomes.OutcomeForm) -> None:
+        """Write the outcome down; the next card comes to the desk. Raises `CrmError` for what the form lacks."""
+        seat = await self._seat(operator_id)
+        async with seat.lock:
+            if seat.in_progress:
+                raise DeskError("desk.call_in_progress")
+            if seat.call.state is not CallState.WRAP_UP or seat.view.attempt_id != attempt_id:
+                raise DeskError("desk.stale_attempt")
+            runner = self._runners.get(operator_id)
+            if runner is not None and not runner.finished.is_set():
+                raise DeskError("desk.database_trouble", reason="…")
+            async with self._database.transaction() as session:
+                await outcomes.record(
+                    session, attempt_id=attempt_id, form=form, author_id=operator_id, now=self._clock()
+                )
+            self._runners.pop(operator_id, None)
+            seat.step_call(CallStep.WRITTEN_DOWN)
+            await self._present(seat)
+
+    # -- the manager and the scheduler ----------------------------------------------------------------------------
+
+    async def stop_all_dialling(self, user_id: int, *, stopped: bool) -> None:
+        """No desk dials until it is switched off again; calls in progress go on."""
+        async with self._database.transaction() as session:
+            await dial_rules.set_dialling_stopped(session, stopped=stopped, author_id=user_id, now=self._clock())
+        self._dialling_stopped = stopped
+        log.warning("dialling", was="allowed" if stopped else "stopped", now="stopped" if stopped else "allowed")
+        for seat in self._seats.values():
+            seat.change(dialling_stopped=stopped)
+
+    async def wake(self) -> None:
+        """The plan has changed (a callback fell due): idle desks look again; leases of shown cards are renewed."""
+        for seat in list(self._seats.values()):
+            async with seat.lock:
+                if seat.view.entry_id is not None and (seat.watchers or seat.in_progress):
+                    await self._renew(seat)
+                elif seat.line.state is LineState.READY and seat.call.state is CallState.NONE and seat.watchers:
+                    await self._present(seat)
+
+    async def _renew(self, seat: Seat) -> None:
+        async with self._database.transaction() as session:
+            await day_plan.renew(
+                session, operator_id=seat.operator_id, now=self._clock(), lease_s=self._rules.claim_lease_s
+            )
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    async def _seat(self, operator_id: int) -> Seat:
+        """The desk, built from the database when it is used for the first time since the start."""
+        seat = self._seats.get(operator_id)
+        if seat is not None:
+            return seat
+        async with self._opening:
+            if operator_id in self._seats:
+                return self._seats[operator_id]
+            async with self._database.reading() as session:
+                user = await users.get_user(session, user_id=operator_id)
+                unfinished = await attempts.pending_wrap_up(session, operator_id=operator_id)
+            seat = Seat(operator_id, user.headset or "", self._clock)
+            trunk = self._telephony.trunk()
+            seat.change(
+                dialling_stopped=self._dialling_stopped,
+                trunk_ready=trunk.ready,
+                trunk_detail=trunk.detail,
+                headset_registered=bool(seat.headset) and self._telephony.headset(seat.headset).registered,
+            )
+            if unfinished is not None:
+                self._take_up(seat, unfinished)
+            self._seats[operator_id] = seat
+            return seat
+
+    def _take_up(self, seat: Seat, unfinished: attempts.Attempt) -> None:
+        """A call ended while nobody was there to write it down: a restart, or a page that was closed."""
+        result = unfinished.result
+        proposal = outcomes.propose(result) if result is not None else None
+        code = {attempts.Result.INTERRUPTED: "desk.interrupted", attempts.Result.UNCERTAIN: "desk.uncertain"}
+        seat.put_card(unfinished.client_id, unfinished.plan_entry_id)
+        seat.step_call(
+            CallStep.FOUND_UNFINISHED,
+            attempt_id=unfinished.id,
+            dialled=unfinished.dialled,
+            answered_at=unfinished.answered_at,
+            ended_at=unfinished.ended_at,
+            result=result.value if result else None,
+            proposal=proposal.value if proposal else None,
+            message=Message(code[result]) if result in code else None,
+        )
+
+    async def _present(self, seat: Seat) -> None:
+        """Claim the next client for a ready desk and lay the card in front."""
+        if seat.line.state is not LineState.READY or seat.call.state is not CallState.NONE:
+            return
+        try:
+            async with self._database.transaction() as session:
+                entry = await day_plan.claim_next(
+                    session,
+                    operator_id=seat.operator_id,
+                    now=self._clock(),
+                    lease_s=self._rules.claim_lease_s,
+                )
+        except DATABASE_TROUBLE as error:
+            seat.put_card(None, None, Message("desk.database_trouble", {"reason": str(error)}))
+            return
+        if entry is not None:
+            seat.put_card(entry.client_id, entry.id)
+        elif seat.view.client_id is not None or seat.view.message is None:
+            seat.put_card(None, None, Message("desk.nothing_to_call"))
+
+    async def _give_back(self, seat: Seat) -> None:
+        entry_id = seat.view.entry_id
+        if entry_id is None or seat.call.state is CallState.WRAP_UP:
+            return
+        async with self._database.transaction() as session:
+            await day_plan.release(session, entry_id=entry_id, operator_id=seat.operator_id)
+        seat.put_card(None, None)
+
+    def _refuse_in_call(self, seat: Seat) -> None:
+        if seat.in_progress:
+            raise DeskError("desk.call_in_progress")
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stopping:
+            raise DeskError("desk.stopping")
+
+    def _line_event(self, event: LineEvent) -> None:
+        for seat in self._seats.values():
+            if not isinstance(event, HeadsetChanged):
+                seat.change(trunk_ready=event.status.ready, trunk_detail=event.status.detail)
+            elif event.headset == seat.headset:
+                seat.change(headset_registered=event.status.registered)

@@ -1,0 +1,103 @@
+"""One operator's desk in memory: the line, the call, the card in front, and who watches. Nothing here does I/O.
+
+What must survive a crash is in the database; a seat is built again from there (`Desk.seat`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import datetime
+
+from dialer.calls.call import CallStep, new_call_machine
+from dialer.calls.operator_line import LineStep, new_line_machine
+from dialer.calls.view import CallState, DeskView, LineState, Message, RecordingState
+from dialer.telephony import Leg
+
+SILENT_BELOW_DBOV = -70.0
+SILENT_AFTER = 3  # measurements, one a second
+
+IN_PROGRESS = frozenset(
+    {CallState.DIALLING, CallState.RINGING, CallState.EARLY_MEDIA, CallState.TALKING, CallState.HANGING_UP}
+)
+
+
+class Seat:
+    """Holds the picture (`view`) and tells the watchers of every change."""
+
+    def __init__(self, operator_id: int, headset: str, clock: Callable[[], datetime]) -> None:
+        self.operator_id = operator_id
+        self.headset = headset
+        self.lock = asyncio.Lock()  # one click at a time
+        self.line = new_line_machine(operator_id)
+        self.call = new_call_machine(operator_id)
+        self.line_leg: Leg | None = None
+        self.watchers = 0
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._silent_for = {"operator": 0, "client": 0}
+        self.view = DeskView(operator_id, 0, LineState.OFFLINE, CallState.NONE, clock())
+
+    @property
+    def in_progress(self) -> bool:
+        return self.call.state in IN_PROGRESS
+
+    def change(self, **fields: object) -> None:
+        """Show something new. Fields as in `DeskView`."""
+        self.view = replace(self.view, version=self.view.version + 1, **fields)  # type: ignore[arg-type] # by name
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def tell(self, code: str, **params: object) -> None:
+        self.change(message=Message(code, params))
+
+    def step_line(self, step: LineStep, **fields: object) -> None:
+        now = self.line.step(step)
+        if self.call.state is CallState.NONE:
+            fields.setdefault("since", self._clock())
+        self.change(line=now, **fields)
+
+    def step_call(self, step: CallStep, **fields: object) -> None:
+        was = self.call.state
+        now = self.call.step(step)
+        if now is not was:
+            fields.setdefault("since", self._clock())
+        self.change(call=now, **fields)
+
+    def put_card(self, client_id: int | None, entry_id: int | None, message: Message | None = None) -> None:
+        """Lay another client's card on the desk (or none), with nothing left of the call before."""
+        self._silent_for = {"operator": 0, "client": 0}
+        self.change(
+            client_id=client_id,
+            entry_id=entry_id,
+            attempt_id=None,
+            dialled="",
+            answered_at=None,
+            ended_at=None,
+            result=None,
+            proposal=None,
+            operator_dbov=None,
+            client_dbov=None,
+            silent="",
+            recording=RecordingState.OFF,
+            message=message,
+        )
+
+    def heard(self, side: str, level_dbov: float) -> None:
+        """A second of sound from `side` ("operator" or "client"); in talk, three silent ones are worth a word."""
+        silent = self.call.state is CallState.TALKING and level_dbov <= SILENT_BELOW_DBOV
+        self._silent_for[side] = self._silent_for[side] + 1 if silent else 0
+        mute = [who for who in ("operator", "client") if self._silent_for[who] >= SILENT_AFTER]
+        self.change(silent=mute[0] if mute else "", **{f"{side}_dbov": level_dbov})
+
+    async def watch(self) -> AsyncIterator[DeskView]:
+        """The present picture, then every later one; a slow watcher skips to the newest."""
+        self.watchers += 1
+        try:
+            while True:
+                changed = self._changed
+                yield self.view
+                await changed.wait()
+        finally:
+            self.watchers -= 1
