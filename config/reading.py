@@ -88,7 +88,8 @@ def absolute_paths(tables: Tables, model: type[BaseModel], folder: Path) -> None
     url = database.get("url") if isinstance(database, dict) else None
     if isinstance(database, dict) and isinstance(url, str) and url.startswith("sqlite") and ":///" in url:
         scheme, _, file = url.partition(":///")
-        database["url"] = f"{scheme}:///{folder / file}"
+        if file:
+            database["url"] = f"{scheme}:///{folder / file}"
 
 
 def problems_of(error: ValidationError, tables: Tables, model: type[BaseModel]) -> list[Problem]:
@@ -126,11 +127,11 @@ def _advice(
         return "empty", {}
     if kind == "string_pattern_mismatch":
         return "pattern", {"description": description}
+    if kind in ADVICE:
+        return kind, {name: str(value) for name, value in context.items()}
     for start, code in (("int", "integer"), ("bool", "boolean"), ("string", "text"), ("tuple", "list")):
         if kind.startswith(start):
             return code, {"example": _example(field)} if code == "list" else {}
-    if kind in ADVICE:
-        return kind, {name: str(value) for name, value in context.items()}
     return "other", {"reason": details["msg"]}
 
 

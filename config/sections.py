@@ -32,6 +32,11 @@ Megabytes = Annotated[int, Unit("MB")]
 Port = Annotated[int, Field(ge=0, le=65535), Unit("port")]
 PathText = Annotated[str, InFolder()]
 Host = Annotated[str, AfterValidator(sip_host)]
+TimeZone = Annotated[str, AfterValidator(time_zone)]
+Region = Annotated[str, AfterValidator(region)]
+DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
+Prefix = Annotated[str, AfterValidator(calling_prefix)]
 Codec = Literal["PCMA", "PCMU"]
 
 
@@ -58,15 +63,13 @@ class ServiceSettings(Section):
     language: Literal["ru", "en"] = Field(
         default="ru", description="Language of the commands, of the sign-in page and of new users."
     )
-    time_zone: Annotated[str, AfterValidator(time_zone)] = Field(
-        default="Europe/Moscow", description="IANA time zone of the office."
-    )
+    time_zone: TimeZone = Field(default="Europe/Moscow", description="IANA time zone of the office.")
 
 
 class DatabaseSettings(Section):
     """Where the clients, plans and calls are kept."""
 
-    url: Annotated[str, AfterValidator(database_url)] = Field(
+    url: DatabaseUrl = Field(
         default="",
         repr=False,
         description=(
@@ -101,7 +104,7 @@ class ConsoleSettings(Section):
     behind_proxy: bool = Field(
         default=False, description="A proxy on this machine ends HTTPS and sets X-Forwarded-For and X-Forwarded-Proto."
     )
-    public_url: Annotated[str, AfterValidator(web_address)] = Field(
+    public_url: WebAddress = Field(
         default="", description="Address that people type, if it is not the one listened on (behind a proxy)."
     )
     session_hours: Hours = Field(default=12, ge=1, le=168, description="How long a sign-in lasts.")
@@ -145,7 +148,7 @@ class TrunkSettings(Section):
     """The provider's line, or the office PBX, that clients are called through."""
 
     host: Host = Field(min_length=1, description="Name or address of the provider's SIP server.")
-    port: Port = Field(default=5060, ge=1, description="Its port.")
+    port: Port = Field(default=5060, ge=1, description="SIP port of that server.")
     transport: Literal["udp", "tcp"] = Field(default="udp", description="What SIP travels over to the trunk.")
     user: str = Field(default="", description="User name that the provider gave; empty: it knows us by our address.")
     password: SecretStr = Field(default=SecretStr(""), description="Password that the provider gave.")
@@ -178,10 +181,10 @@ class DialingSettings(Section):
         default=900, ge=60, le=86400, description="How long a client is kept for the operator who has the card open."
     )
     max_call_s: Seconds = Field(default=3600, ge=60, le=86400, description="A call is ended after this time.")
-    allowed_prefixes: tuple[Annotated[str, AfterValidator(calling_prefix)], ...] = Field(
+    allowed_prefixes: tuple[Prefix, ...] = Field(
         default=("+7",), min_length=1, description="Numbers are dialled only if they begin with one of these."
     )
-    region: Annotated[str, AfterValidator(region)] = Field(
+    region: Region = Field(
         default="RU", description="Country (two letters) that numbers without a country code belong to."
     )
 
