@@ -29,7 +29,7 @@ def time_zone(value: str) -> str:
     """An IANA name of a time zone."""
     try:
         return ZoneInfo(value).key
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise wrong("time_zone", like=closest(value, available_timezones()) or "Europe/Moscow") from None
 
 
