@@ -8,8 +8,8 @@ ERRORS: Mapping[str, str] = MappingProxyType(
         "store.folder_missing": "The recordings folder {folder} does not exist. Is its disk mounted?",
         "store.not_a_folder": "{folder} is not a folder, so recordings cannot be kept in it.",
         "store.not_writable": "The recordings folder {folder} cannot be written to: {reason}.",
-        "store.full": "The recordings' disk is nearly full: {free_mb} MB are free, {reserve_mb} MB are kept in reserve. "
-        "Free some space or move recordings away.",
+        "store.full": "The recordings' disk is nearly full: {free_mb} MB are free, {reserve_mb} MB are kept in reserve."
+        " Free some space or move recordings away.",
         "store.bad_key": "{key} is not the key of a recording.",
         "store.unknown_key": "There is no recording {key} in the store.",
         "store.key_taken": "There is already a recording {key} in the store.",
