@@ -15,7 +15,7 @@ import structlog
 from crm import recording_facts
 from dialer.calls.journal import Journal
 from dialer.telephony import Leg, Telephony, TelephonyError
-from recordings.errors import RecordingError
+from recordings.errors import RecordingError, StoreError
 from recordings.finalise import finalise
 from recordings.store import Store
 
@@ -73,10 +73,7 @@ class CallRecording:
     def _refuse_full_disk(self) -> None:
         free = self._store.free_bytes()
         if free < self._minimum_free_bytes:
-            raise RecordingError(
-                f"the disk of the recordings is full: {free // 2**20} MB free, "
-                f"{self._minimum_free_bytes // 2**20} MB are kept in reserve"
-            )
+            raise StoreError("store.full", free_mb=free // 2**20, reserve_mb=self._minimum_free_bytes // 2**20)
 
     def _fail(self, reason: str) -> str:
         log.error("recording", call=self._attempt_id, was="off", on="failed", now="failed", reason=reason)

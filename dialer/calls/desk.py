@@ -46,6 +46,7 @@ class DeskRules:
     ring_timeout_s: float = 35
     claim_lease_s: float = 900
     max_call_s: float = 3600
+    allowed_prefixes: tuple[str, ...] = ("+7",)
     recording_policy: str = "all"
     minimum_free_bytes: int = 200 * 2**20
 
@@ -212,6 +213,8 @@ class Desk:
                         operator_id=operator_id,
                         now=self._clock(),
                     )
+                    if not attempt.dialled.startswith(self._rules.allowed_prefixes):
+                        raise DeskError("desk.number_not_allowed", number=attempt.dialled)  # rolls the attempt back
             except CrmError as error:
                 log.info("dial refused", operator=operator_id, client=client_id, code=error.code)
                 raise

@@ -28,6 +28,7 @@ MESSAGES: dict[str, str] = {
     "desk.uncertain": "The service was restarted just as this number was being dialled. It may or may not have rung. "
     "Nobody is called again by itself.",
     "desk.call_too_long": "The call reached the longest time allowed and was ended.",
+    "desk.number_not_allowed": "Numbers like {number} may not be dialled from here (see allowed_prefixes in the settings).",
     "desk.no_number": "This client has no number that can be dialled.",
 }
 

@@ -1,0 +1,127 @@
+"""The service put together: the only place that builds concrete parts, and takes them down in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from config.settings import Settings
+from crm import users
+from crm.database import Database
+from dialer.calls.desk import Desk, DeskRules
+from dialer.calls.recovery import recover_calls
+from dialer.console.app import ConsoleDeps, create_console
+from dialer.console.server import console_url, start_console
+from dialer.engines.native import NativeTelephony
+from dialer.engines.pyvoip import PyVoipTelephony
+from dialer.scheduler import Scheduler
+from dialer.sip.endpoint import RegistrarAccount
+from dialer.telephony import Telephony
+from recordings.store import LocalStore
+
+log = structlog.get_logger("dialer.app")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """What a caller may need of a service that runs."""
+
+    url: str
+    database: Database
+    desk: Desk
+    telephony: Telephony
+    store: LocalStore
+    sip_port: int
+
+
+async def headset_accounts(database: Database) -> dict[str, RegistrarAccount]:
+    """Every active user's headset may register."""
+    async with database.reading() as session:
+        rows = await users.list_users(session)
+    return {
+        user.headset: RegistrarAccount(user.headset, user.headset_ha1_md5, user.headset_ha1_sha256)
+        for user in rows
+        if user.active and user.headset and user.headset_ha1_md5
+    }
+
+
+def build_telephony(settings: Settings, accounts: dict[str, RegistrarAccount]) -> NativeTelephony | PyVoipTelephony:
+    engine = PyVoipTelephony if settings.sip.engine == "pyvoip" else NativeTelephony
+    return engine(settings.sip, settings.media, settings.trunk, accounts)
+
+
+@contextlib.asynccontextmanager
+async def running_service(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[RunningService]:
+    """The whole service, for as long as the context lasts.
+
+    Raises `crm.errors.AnotherServiceRuns`, `dialer.telephony.PortBusy`, `OSError` (the console's port) and
+    `recordings.errors.RecordingError` (the folder cannot be written) before anything was changed.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        database = Database(settings.database_url)
+        stack.push_async_callback(database.dispose)
+        lock = await database.acquire_service(settings.service.node, settings.service.further_node, clock())
+        stack.push_async_callback(lock.release)
+        await database.upgrade()
+        store = LocalStore(settings.recordings_dir)
+        await recover_calls(database, store, now=clock())
+        telephony = build_telephony(settings, await headset_accounts(database))
+        await telephony.start()
+        stack.push_async_callback(telephony.stop)
+        desk = Desk(database, telephony, store, _rules(settings), clock)
+        await desk.start()
+        stack.push_async_callback(desk.stop)
+        scheduler = Scheduler(database, desk, store, poll_s=settings.scheduler.poll_s, clock=clock)
+        await scheduler.start()
+        stack.push_async_callback(scheduler.stop)
+        console = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
+        runner = await start_console(console, settings.console)
+        stack.push_async_callback(runner.cleanup)
+        yield RunningService(
+            url=console_url(runner, settings.console),
+            database=database,
+            desk=desk,
+            telephony=telephony,
+            store=store,
+            sip_port=telephony.sip_port,
+        )
+        log.info("service", was="running", on="stop asked", now="stopping")
+
+
+def _rules(settings: Settings) -> DeskRules:
+    return DeskRules(
+        ring_timeout_s=settings.dialing.ring_timeout_s,
+        claim_lease_s=settings.dialing.claim_lease_s,
+        max_call_s=settings.dialing.max_call_s,
+        allowed_prefixes=settings.dialing.allowed_prefixes,
+        recording_policy=settings.recordings.policy,
+        minimum_free_bytes=settings.recordings.minimum_free_mb * 2**20,
+    )
+
+
+async def serve(settings: Settings, *, on_ready: Callable[[RunningService], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    async with running_service(settings) as service:
+        log.info("service", was="starting", on="ready", now="running", url=service.url, sip_port=service.sip_port)
+        if on_ready is not None:
+            on_ready(service)
+        await asked.wait()
+
+
+

@@ -1,0 +1,348 @@
+"""The native engine: one SIP endpoint on one address, media workers beside it, a leg for each dialog."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from config.sections import MediaSettings, SipSettings, TrunkSettings
+from dialer.engines.native.leg import NativeLeg
+from dialer.engines.native.trunk import Trunk
+from dialer.media.controller import (
+    DigitReceived,
+    LegMeasured,
+    LocalMedia,
+    MediaConfig,
+    MediaController,
+    MediaError,
+    MediaEvent,
+    RecordingStopped,
+    WorkerDied,
+)
+from dialer.sip import sdp
+from dialer.sip.endpoint import Endpoint, EndpointConfig, RegistrarAccount
+from dialer.sip.events import (
+    CallConfirmed,
+    CallIncoming,
+    Credentials,
+    HeadsetRegistered,
+    HeadsetUnregistered,
+    Hop,
+    OptionsAnswered,
+    Registered,
+    RegistrationFailed,
+    SipEvent,
+)
+from dialer.sip.transport import SipTransport
+from dialer.telephony import (
+    Capability,
+    HeadsetChanged,
+    HeadsetStatus,
+    HeadsetUnavailable,
+    Leg,
+    LegDigit,
+    LegEnd,
+    LegEnded,
+    LegLevels,
+    LegRecordingFailed,
+    LineEvent,
+    PortBusy,
+    RecordedFacts,
+    TelephonyError,
+    TrunkChanged,
+    TrunkStatus,
+)
+
+T = TypeVar("T")
+
+log = structlog.get_logger("dialer.engines.native")
+
+HEADSET_RING_S = 30.0
+DRAIN_S = 3.0
+NO_TRUNK = TrunkStatus(False, "no trunk is set up: add a [trunk] table to the settings")
+
+
+class NativeTelephony:
+    """Implements `dialer.telephony.Telephony`."""
+
+    name = "native"
+    capabilities = frozenset(Capability)
+
+    def __init__(
+        self,
+        sip: SipSettings,
+        media: MediaSettings,
+        trunk: TrunkSettings | None,
+        accounts: dict[str, RegistrarAccount],
+    ) -> None:
+        self._sip = sip
+        self._codecs = media.codecs
+        self._media_host = media.advertised_host or media.host
+        self._trunk = Trunk(trunk) if trunk is not None else None
+        self._endpoint = Endpoint(
+            EndpointConfig(
+                host=sip.advertised_host or sip.host, port=sip.port, realm=sip.realm, accounts=dict(accounts)
+            )
+        )
+        self._transport = SipTransport(
+            self._endpoint, sip.host, sip.port, tcp=sip.tcp, on_event=self._sip_event
+        )
+        self._media = MediaController(
+            MediaConfig(media.host, media.first_port, media.last_port, media.workers), self._media_event
+        )
+        self._legs: dict[str, NativeLeg] = {}
+        self._headsets: dict[str, HeadsetRegistered] = {}
+        self._listeners: list[Callable[[LineEvent], None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._keep_trunk: asyncio.Task[None] | None = None
+        self._started = False
+
+    @property
+    def sip_port(self) -> int:
+        """The port that is really bound (the configured one may be 0)."""
+        return self._transport.address[1]
+
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        return self._media.worker_pids
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        try:
+            await self._transport.start()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortBusy(
+                    f"SIP port {self._sip.port} on {self._sip.host} is in use by another program"
+                ) from error
+            raise TelephonyError(
+                f"SIP cannot be spoken on {self._sip.host}:{self._sip.port}: {error.strerror}"
+            ) from error
+        try:
+            await self._media.start()
+        except (MediaError, OSError) as error:
+            await self._transport.stop()
+            raise TelephonyError(f"the media workers do not start: {error}") from error
+        self._started = True
+        if self._trunk is not None:
+            self._keep_trunk = asyncio.create_task(self._look_after_trunk(self._trunk), name="trunk")
+
+    async def stop(self) -> None:
+        if not self._started:
+            return
+        self._started = False
+        if self._keep_trunk is not None:
+            self._keep_trunk.cancel()
+            await asyncio.gather(self._keep_trunk, return_exceptions=True)
+        for leg in list(self._legs.values()):
+            leg.end_because(LegEnd.WE_HUNG_UP if leg.answered else LegEnd.CANCELLED)
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=DRAIN_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if self._trunk is not None and self._trunk.registers:
+            self._endpoint.unregister("trunk", self._now())
+            self._transport.flush()
+        await self._media.stop()
+        await self._transport.stop()
+
+    # -- lines ----------------------------------------------------------------------------------------------------
+
+    def on_line_event(self, listener: Callable[[LineEvent], None]) -> None:
+        self._listeners.append(listener)
+
+    def trunk(self) -> TrunkStatus:
+        return self._trunk.status if self._trunk is not None else NO_TRUNK
+
+    def headset(self, name: str) -> HeadsetStatus:
+        bound = self._headsets.get(name)
+        return HeadsetStatus(True, bound.contact_uri) if bound is not None else HeadsetStatus(False)
+
+    def set_accounts(self, accounts: dict[str, RegistrarAccount]) -> None:
+        """Users' headsets changed."""
+        self._endpoint.set_accounts(accounts)
+        self._transport.flush()
+
+    async def _look_after_trunk(self, trunk: Trunk) -> None:
+        """Find it, register there if it wants that, and ask it again and again whether it is there."""
+        while not await trunk.resolve():
+            self._tell(TrunkChanged(trunk.status))
+            await asyncio.sleep(trunk.options_interval_s)
+        hop = self._trunk_hop(trunk)
+        if trunk.registers:
+            self._endpoint.register(trunk.account(hop), self._now())
+            self._transport.flush()
+            return  # the endpoint keeps registered by itself
+        while True:
+            self._endpoint.send_options(trunk.options_uri, hop, self._now())
+            self._transport.flush()
+            await asyncio.sleep(trunk.options_interval_s)
+
+    def _trunk_hop(self, trunk: Trunk) -> Hop:
+        assert trunk.hop is not None
+        return trunk.hop
+
+    def _tell(self, event: LineEvent) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    async def call_headset(self, headset: str, *, call_id: str) -> Leg:
+        bound = self._headsets.get(headset)
+        if bound is None:
+            raise HeadsetUnavailable(f"the headset {headset} is not registered")
+        host = self._sip.advertised_host or self._sip.host
+        return await self._place(
+            call_id,
+            target_uri=bound.contact_uri,
+            hop=bound.hop,
+            from_uri=f"sip:{self._sip.realm}@{host}",
+            credentials=None,
+            beside=None,
+            ring_timeout_s=HEADSET_RING_S,
+        )
+
+    async def call_client(self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float) -> Leg:
+        trunk = self._trunk
+        if trunk is None or trunk.hop is None:
+            return self._stillborn(call_id, self.trunk().detail)
+        return await self._place(
+            call_id,
+            target_uri=trunk.number_uri(number),
+            hop=trunk.hop,
+            from_uri=trunk.caller,
+            credentials=trunk.credentials,
+            beside=beside.id if beside is not None else None,
+            ring_timeout_s=ring_timeout_s,
+        )
+
+    async def _place(
+        self,
+        call_id: str,
+        *,
+        target_uri: str,
+        hop: Hop,
+        from_uri: str,
+        credentials: Credentials | None,
+        beside: str | None,
+        ring_timeout_s: float,
+    ) -> NativeLeg:
+        leg = self._new_leg(call_id)
+        try:
+            local = await self._media.open_leg(call_id, beside=beside)
+        except MediaError as error:
+            leg.signal(LegEnded(LegEnd.MEDIA_LOST, phrase=str(error)))
+            return leg
+        offer = sdp.build_offer(self._advertised(local), codecs=self._codecs)
+        self._endpoint.invite(
+            call_id=call_id,
+            target_uri=target_uri,
+            hop=hop,
+            from_uri=from_uri,
+            sdp=offer,
+            now=self._now(),
+            credentials=credentials,
+        )
+        self._transport.flush()
+        leg.ring_for(ring_timeout_s)
+        return leg
+
+    def _new_leg(self, call_id: str) -> NativeLeg:
+        leg = NativeLeg(call_id, self, self._media)
+        self._legs[call_id] = leg
+        task = asyncio.create_task(leg.drive(), name=f"leg {call_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return leg
+
+    def _stillborn(self, call_id: str, reason: str) -> NativeLeg:
+        leg = self._new_leg(call_id)
+        leg.signal(LegEnded(LegEnd.NETWORK_FAILURE, phrase=reason))
+        return leg
+
+    def _advertised(self, local: LocalMedia) -> LocalMedia:
+        return LocalMedia(self._media_host, local.port)
+
+    # what a leg asks (dialer.engines.native.leg.Signalling)
+
+    def hang_up_call(self, call_id: str) -> None:
+        self._endpoint.hang_up(call_id, self._now())
+        self._transport.flush()
+
+    def leg_over(self, call_id: str) -> None:
+        self._legs.pop(call_id, None)
+
+    # -- sound ----------------------------------------------------------------------------------------------------
+
+    async def bridge(self, operator: Leg, client: Leg) -> None:
+        await self._asked_of_media(self._media.bridge(operator.id, client.id))
+
+    async def unbridge(self, operator: Leg) -> None:
+        await self._asked_of_media(self._media.unbridge(operator.id))
+
+    async def start_recording(self, operator: Leg, client: Leg, path: Path) -> None:
+        await self._asked_of_media(self._media.start_recording(operator.id, client.id, path))
+
+    async def stop_recording(self, operator: Leg) -> RecordedFacts | None:
+        summary = await self._asked_of_media(self._media.stop_recording(operator.id))
+        return RecordedFacts(summary.path, summary.frames, summary.failure) if summary is not None else None
+
+    async def _asked_of_media(self, request: Awaitable[T]) -> T:
+        try:
+            return await request
+        except MediaError as error:
+            raise TelephonyError(str(error)) from error
+
+    # -- what comes in --------------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _sip_event(self, event: SipEvent) -> None:
+        match event:
+            case Registered() | RegistrationFailed() | OptionsAnswered():
+                if self._trunk is not None and self._trunk.heard(event):
+                    log.info("trunk", on=type(event).__name__, ready=self._trunk.status.ready)
+                    self._tell(TrunkChanged(self._trunk.status))
+            case HeadsetRegistered():
+                self._headsets[event.headset] = event
+                self._tell(HeadsetChanged(event.headset, HeadsetStatus(True, event.contact_uri)))
+            case HeadsetUnregistered():
+                self._headsets.pop(event.headset, None)
+                self._tell(HeadsetChanged(event.headset, HeadsetStatus(False)))
+            case CallIncoming():
+                self._endpoint.reject(event.call_id, 480, self._now(), "Temporarily Unavailable")
+                self._transport.flush()
+            case CallConfirmed():
+                pass
+            case _:
+                leg = self._legs.get(event.call_id)
+                if leg is not None:
+                    leg.signal(event)
+
+    def _media_event(self, event: MediaEvent) -> None:
+        match event:
+            case DigitReceived():
+                self._emit(event.leg, LegDigit(event.digit))
+            case LegMeasured():
+                self._emit(event.leg, LegLevels(event.level_dbov, event.received, event.lost, event.jitter_ms))
+            case RecordingStopped():
+                self._emit(event.leg, LegRecordingFailed(event.reason))
+            case WorkerDied():
+                log.error("media worker", was="running", on="died", now="replaced", legs=len(event.legs))
+                for leg_id in event.legs:
+                    if leg_id in self._legs:
+                        self._legs[leg_id].end_because(LegEnd.MEDIA_LOST, "a media worker stopped")
+
+    def _emit(self, leg_id: str, event: LegDigit | LegLevels | LegRecordingFailed) -> None:
+        leg = self._legs.get(leg_id)
+        if leg is not None:
+            leg.emit(event)

@@ -1,0 +1,103 @@
+"""The trunk: where it is, whether it is there, and in what words it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+from config.sections import TrunkSettings
+from dialer.sip.endpoint import TrunkAccount
+from dialer.sip.events import Credentials, Hop, OptionsAnswered, Registered, RegistrationFailed, Transport
+from dialer.telephony import TrunkStatus
+
+ACCOUNT = "trunk"
+
+
+class Trunk:
+    """Pure but for `resolve`. Ready means: registered, where the trunk wants that; else OPTIONS is answered by
+    anything at all (a 4xx to OPTIONS still shows that the trunk is there)."""
+
+    def __init__(self, settings: TrunkSettings) -> None:
+        self._settings = settings
+        self.hop: Hop | None = None
+        self.status = TrunkStatus(False, "the trunk has not answered yet")
+
+    async def resolve(self) -> bool:
+        """Look the host's address up (A or AAAA); False, with the reason in `status`, if there is none."""
+        settings = self._settings
+        try:
+            host = str(ipaddress.ip_address(settings.host))
+        except ValueError:
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    settings.host, settings.port, type=socket.SOCK_DGRAM
+                )
+            except OSError as error:
+                self.status = TrunkStatus(False, f"the name {settings.host} has no address: {error.strerror}")
+                return False
+            host = str(found[0][4][0])
+        self.hop = Hop(Transport(settings.transport), host, settings.port)
+        return True
+
+    @property
+    def registers(self) -> bool:
+        return self._settings.registers
+
+    @property
+    def credentials(self) -> Credentials | None:
+        settings = self._settings
+        if not settings.user:
+            return None
+        return Credentials(settings.user, settings.password.get_secret_value())
+
+    @property
+    def caller(self) -> str:
+        """The URI in From: what the client sees as our number."""
+        settings = self._settings
+        user = settings.caller_id or settings.user or "anonymous"
+        return f"sip:{user}@{settings.sip_domain}"
+
+    def number_uri(self, number: str) -> str:
+        return f"sip:{number}@{self._settings.sip_domain}"
+
+    @property
+    def options_uri(self) -> str:
+        return f"sip:{self._settings.sip_domain}"
+
+    @property
+    def options_interval_s(self) -> float:
+        return float(self._settings.options_interval_s)
+
+    def account(self, hop: Hop) -> TrunkAccount:
+        settings = self._settings
+        credentials = self.credentials
+        assert credentials is not None, "settings refuse register = true without a user"
+        return TrunkAccount(
+            name=ACCOUNT,
+            aor=f"sip:{settings.user}@{settings.sip_domain}",
+            registrar_uri=f"sip:{settings.sip_domain}",
+            hop=hop,
+            credentials=credentials,
+        )
+
+    def heard(self, event: Registered | RegistrationFailed | OptionsAnswered) -> bool:
+        """Take an answer in; True if the status changed."""
+        was = self.status
+        where = f"{self._settings.host}:{self._settings.port}"
+        match event:
+            case Registered():
+                self.status = TrunkStatus(True)
+            case RegistrationFailed(sip_code=0):
+                self.status = TrunkStatus(False, f"no answer from {where}")
+            case RegistrationFailed():
+                self.status = TrunkStatus(
+                    False, f"{where} refused our registration: {event.sip_code} {event.phrase}".rstrip()
+                )
+            case OptionsAnswered(sip_code=0):
+                self.status = TrunkStatus(False, f"no answer from {where}")
+            case OptionsAnswered() if not self.registers:
+                self.status = TrunkStatus(True)
+            case OptionsAnswered():
+                pass  # registration is the stronger sign
+        return self.status != was

@@ -1,0 +1,106 @@
+"""What happens by the clock. Every promise is a row; the poll only looks which rows fell due, so nothing is lost when
+the service was down at that minute: the next poll finds it.
+
+APScheduler wakes the poll up and holds nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from crm import callbacks, campaigns, day_plan
+from crm.database import Database
+from dialer.calls.desk import Desk
+from dialer.calls.journal import DATABASE_TROUBLE
+from dialer.calls.recovery import settle_left_recordings
+from recordings.store import Store
+
+log = structlog.get_logger("dialer.scheduler")
+
+RECONCILE_EVERY_S = 30
+REBUILD_PLAN_EVERY_S = 600
+
+
+class Scheduler:
+    """`poll_s`: seconds between looks at the callbacks."""
+
+    def __init__(
+        self, database: Database, desk: Desk, store: Store, *, poll_s: float, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._desk = desk
+        self._store = store
+        self._poll_s = poll_s
+        self._clock = clock
+        self._planned: dict[int, date] = {}
+        self._clockwork = AsyncIOScheduler(timezone=ZoneInfo("UTC"))
+
+    async def start(self) -> None:
+        """The first look is made here, before anybody signs in."""
+        await self.poll()
+        for job, every_s in (
+            (self.poll, self._poll_s),
+            (self.reconcile, RECONCILE_EVERY_S),
+            (self.rebuild_plan, REBUILD_PLAN_EVERY_S),
+        ):
+            self._clockwork.add_job(
+                self._guarded(job),
+                "interval",
+                seconds=every_s,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,  # late is better than never: the default drops a job that is 1 s late
+                id=job.__name__,
+            )
+        self._clockwork.start()
+
+    async def stop(self) -> None:
+        if self._clockwork.running:
+            self._clockwork.shutdown(wait=False)
+            await asyncio.sleep(0)  # its shutdown runs in a callback of the loop
+
+    def _guarded(self, job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            try:
+                await job()
+            except DATABASE_TROUBLE as error:
+                log.error("poll failed", job=job.__name__, reason=str(getattr(error, "orig", None) or error))
+
+        return run
+
+    async def poll(self) -> None:
+        """Callbacks whose minute has come go to the front of the plan; a new day gets its plan; idle desks look again."""
+        now = self._clock()
+        await self._plan_new_days(now)
+        async with self._database.transaction() as session:
+            due = await callbacks.bring_due(session, now=now)
+        for callback_id in due:
+            log.info("callback", callback=callback_id, was="open", on="its minute came", now="due")
+        await self._desk.wake()
+
+    async def _plan_new_days(self, now: datetime) -> None:
+        async with self._database.reading() as session:
+            running = await campaigns.running_campaigns(session)
+        for campaign in running:
+            today = now.astimezone(ZoneInfo(campaign.time_zone)).date()
+            if self._planned.get(campaign.id) == today:
+                continue
+            async with self._database.transaction() as session:
+                added = await day_plan.build(session, campaign_id=campaign.id, day=today, now=now)
+            self._planned[campaign.id] = today
+            log.info("day plan", campaign=campaign.id, day=today.isoformat(), on="built", added=added)
+
+    async def rebuild_plan(self) -> None:
+        """Clients that were imported or approved since are taken up."""
+        self._planned.clear()
+        await self.poll()
+
+    async def reconcile(self) -> None:
+        """Every answered call has its recording, a known failure or an exemption: what was left over is settled."""
+        await settle_left_recordings(self._database, self._store, now=self._clock())
