@@ -1,0 +1,1 @@
+"""Real SIP peers that this project did not write: sipp, baresip, Kamailio."""
