@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Install what the tests run against: SIP peers, PostgreSQL and a browser that nobody here wrote.
+# What cannot be had is reported, and the tests that need it are skipped; in CI (CI=true) that is a failure.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib.sh
+
+has() {
+    case $1 in
+        postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ;;
+        fonts-liberation) compgen -G '/usr/share/fonts/truetype/liberation*/*' >/dev/null ;;
+        sip-tester) command -v sipp >/dev/null ;;
+        baresip-core) command -v baresip >/dev/null ;;
+        kamailio) PATH=$PATH:/usr/sbin command -v kamailio >/dev/null ;;
+        chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null ;;
+    esac
+}
+
+missing=()
+for package in sip-tester baresip-core kamailio postgresql chromium fonts-liberation; do
+    has "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+# These packages start a server of their own on a well-known port when they are installed. The tests start theirs, on free
+# ports, so the packages' servers are neither started nor made.
+POLICY=/usr/sbin/policy-rc.d
+CLUSTER=/etc/postgresql-common/createcluster.d/zz-dialer-tests.conf
+policy_is_ours=""
+cluster_is_ours=""
+
+hold_servers_back() {
+    if [ ! -e $POLICY ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $POLICY >/dev/null
+        as_root chmod 755 $POLICY
+        policy_is_ours=yes
+    fi
+    if [[ " ${missing[*]} " == *" postgresql "* ]] && [ ! -e $CLUSTER ]; then
+        as_root mkdir -p "$(dirname $CLUSTER)"
+        echo "create_main_cluster = false" | as_root tee $CLUSTER >/dev/null
+        cluster_is_ours=yes
+    fi
+}
+
+let_servers_go() {
+    [ -z "$policy_is_ours" ] || as_root rm -f $POLICY
+    [ -z "$cluster_is_ours" ] || as_root rm -f $CLUSTER
+    if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" kamailio "* ]]; then
+        as_root systemctl disable --quiet --now kamailio || true
+    fi
+}
+
+reason=$(why_no_apt)
+if [ -z "$reason" ]; then
+    say "Installing for the tests: ${missing[*]} ..."
+    trap let_servers_go EXIT
+    hold_servers_back
+    if ! apt_install "${missing[@]}"; then
+        for package in "${missing[@]}"; do
+            apt_install "$package" || reason="apt-get could not install it"
+        done
+    fi
+fi
+
+lacking=0
+for package in "${missing[@]}"; do
+    has "$package" && continue
+    say "SKIP: the tests that need $package will be skipped: ${reason:-apt-get installed it, yet it is not there}."
+    lacking=1
+done
+if [ $lacking = 1 ] && in_ci; then
+    say "In CI every peer must be there."
+    exit 1
+fi
