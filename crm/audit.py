@@ -1,0 +1,56 @@
+"""What must be traceable afterwards: who signed in, who listened, who stopped the dialling, who changed a user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.database import Base, UtcDateTime, json_column
+
+SIGNED_IN: Final = "user.signed_in"
+SIGN_IN_FAILED: Final = "user.sign_in_failed"
+SIGNED_OUT: Final = "user.signed_out"
+USER_ADDED: Final = "user.added"
+USER_CHANGED: Final = "user.changed"
+PASSWORD_SET: Final = "user.password_set"
+DIALLING_STOPPED: Final = "dialling.stopped"
+DIALLING_RESUMED: Final = "dialling.resumed"
+RECORDING_LISTENED: Final = "recording.listened"
+
+
+class AuditEntry(Base):
+    """One deed. `subject` names what it was done to, such as "user:7"; `details` never hold secrets. Append-only by
+    triggers."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (Index(None, "at"), Index(None, "subject"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    action: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text, default="")
+    details: Mapped[dict[str, Any]] = mapped_column(json_column(), default=dict)
+
+
+def note(
+    session: AsyncSession,
+    *,
+    at: datetime,
+    user_id: int | None,
+    action: str,
+    subject: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an entry with the transaction of `session`."""
+    session.add(AuditEntry(at=at, user_id=user_id, action=action, subject=subject, details=dict(details or {})))
+
+
+def recording_listened(session: AsyncSession, *, attempt_id: str, user_id: int, now: datetime) -> None:
+    """Someone played or downloaded the recording of this attempt."""
+    note(session, at=now, user_id=user_id, action=RECORDING_LISTENED, subject=f"attempt:{attempt_id}")

@@ -1,0 +1,75 @@
+"""Call lists: the clients to be called, agreed with the customer where the campaign asks for it."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.database import Base, UtcDateTime, one_of
+from crm.errors import NotFound, Refused
+from crm.text_rules import tidy
+
+
+class ListState(enum.StrEnum):
+    """How far a list has come."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    RETURNED = "returned"
+
+
+TRANSITIONS: dict[ListState, frozenset[ListState]] = {
+    ListState.DRAFT: frozenset({ListState.SUBMITTED, ListState.APPROVED}),
+    ListState.SUBMITTED: frozenset({ListState.APPROVED, ListState.RETURNED}),
+    ListState.RETURNED: frozenset({ListState.SUBMITTED}),
+    ListState.APPROVED: frozenset({ListState.RETURNED}),
+}
+
+
+class CallList(Base):
+    """A list. `approved_by` is in words: the customer who signs need not be a user."""
+
+    __tablename__ = "call_lists"
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "name"),
+        CheckConstraint("(state = 'approved') = (approved_at IS NOT NULL)", name="approved_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    name: Mapped[str] = mapped_column(Text)
+    state: Mapped[ListState] = mapped_column(one_of(ListState, "state"), default=ListState.DRAFT)
+    approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    approved_by: Mapped[str] = mapped_column(Text, default="")
+
+
+async def list_named(session: AsyncSession, *, campaign_id: int, name: str) -> CallList:
+    """The list of that name in the campaign, made as a draft if there is none."""
+    name = tidy(name)
+    found = await session.scalar(select(CallList).where(CallList.campaign_id == campaign_id, CallList.name == name))
+    if found is None:
+        found = CallList(campaign_id=campaign_id, name=name)
+        session.add(found)
+        await session.flush()
+    return found
+
+
+async def set_list_state(
+    session: AsyncSession, *, call_list_id: int, to: ListState, now: datetime, by: str = ""
+) -> CallList:
+    """Submit, approve or return a list; `by` says in words who signed. Raises `NotFound`, `Refused`."""
+    call_list = await session.get(CallList, call_list_id, with_for_update=True)
+    if call_list is None:
+        raise NotFound("list.unknown")
+    if to not in TRANSITIONS[call_list.state]:
+        raise Refused("list.wrong_state", state=call_list.state.value, to=to.value)
+    call_list.state = to
+    call_list.approved_at = now if to is ListState.APPROVED else None
+    call_list.approved_by = tidy(by) if to is ListState.APPROVED else ""
+    await session.flush()
+    return call_list

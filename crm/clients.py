@@ -1,0 +1,94 @@
+"""Clients: an organisation in a campaign, in exactly one group."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.campaigns import Campaign
+from crm.database import Base, UtcDateTime, one_of
+from crm.errors import Conflict, NotFound
+from crm.groups import Group, MoveCause, move
+from crm.organisations import Organisation
+
+
+class Client(Base):
+    """A client. It begins in group "new", and only a `GroupMove` changes its group: triggers see to both.
+    `off_list_reason`: "" while it is on its list. `owner_id`: the operator or expert whose client it is."""
+
+    __tablename__ = "clients"
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "organisation_id"),
+        UniqueConstraint("id", "organisation_id", name="uq_clients_of_organisation"),
+        UniqueConstraint("id", "campaign_id", name="uq_clients_of_campaign"),
+        Index(None, "campaign_id", "client_group"),
+        Index(None, "organisation_id"),
+        Index(None, "call_list_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    call_list_id: Mapped[int] = mapped_column(ForeignKey("call_lists.id"))
+    source_id: Mapped[int | None] = mapped_column(ForeignKey("sources.id"))
+    code: Mapped[str] = mapped_column(Text, default="")
+    group: Mapped[Group] = mapped_column("client_group", one_of(Group, "client_group"), default=Group.NEW)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    off_list_reason: Mapped[str] = mapped_column(Text, default="")
+    do_not_call: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
+
+
+async def add_client(
+    session: AsyncSession,
+    *,
+    campaign_id: int,
+    organisation_id: int,
+    call_list_id: int,
+    now: datetime,
+    source_id: int | None = None,
+    code: str = "",
+    group: Group = Group.NEW,
+    cause: MoveCause = MoveCause.IMPORT,
+    author_id: int | None = None,
+) -> Client:
+    """Take the organisation into the campaign; in another group than "new" by a move with `cause`. Raises `Conflict`
+    when it is in the campaign already."""
+    taken = select(Client.id).where(Client.campaign_id == campaign_id, Client.organisation_id == organisation_id)
+    if await session.scalar(taken) is not None:
+        raise Conflict("client.exists")
+    client = Client(
+        campaign_id=campaign_id,
+        organisation_id=organisation_id,
+        call_list_id=call_list_id,
+        source_id=source_id,
+        code=code,
+        created_at=now,
+    )
+    session.add(client)
+    await session.flush()
+    await move(session, client=client, to=group, at=now, cause=cause, author_id=author_id)
+    return client
+
+
+async def get_client(session: AsyncSession, client_id: int, *, lock: bool = False) -> Client:
+    """The client; `lock` holds its row until the transaction ends. Raises `NotFound`."""
+    client = await session.get(Client, client_id, with_for_update=lock or None, populate_existing=lock)
+    if client is None:
+        raise NotFound("client.unknown")
+    return client
+
+
+async def time_zone_of(session: AsyncSession, client: Client) -> str:
+    """The IANA zone of the client's clock: the organisation's, or the campaign's while that is unknown."""
+    found = await session.scalar(select(Organisation.time_zone).where(Organisation.id == client.organisation_id))
+    if found:
+        return found
+    campaign = await session.get_one(Campaign, client.campaign_id)
+    return campaign.time_zone

@@ -1,0 +1,125 @@
+"""What the CRM refuses, by code. Every code has an English template here; the console translates by code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ERRORS: Final[dict[str, str]] = {
+    # attempts
+    "attempt.already_open": "This client is being called already.",
+    "attempt.already_ended": "This call has ended already.",
+    "attempt.number_busy": "This number is being called already.",
+    "attempt.operator_busy": "You are in a call already.",
+    "attempt.outcome_missing": "Write down the outcome of the last call first.",
+    "attempt.still_open": "The call has not ended yet.",
+    "attempt.unknown": "There is no such call.",
+    # callbacks
+    "callback.in_the_past": "This time has passed: {local_at}.",
+    "callback.not_open": "This callback has been settled already.",
+    "callback.unknown": "There is no such callback.",
+    "callback.words": "“{text}” is not understood as a time. For example: tomorrow 11, thu 15:30, 15.05 14:00.",
+    "callback.words_no_time": "“{text}” names no time of day. For example: tomorrow 11, thu 15:30.",
+    "callback.words_no_such_date": "“{text}”: there is no such date or time.",
+    # campaigns, call lists, clients
+    "campaign.exists": "There is a campaign named “{name}” already.",
+    "campaign.hours": "Calling hours must begin before they end.",
+    "campaign.unknown": "There is no campaign “{name}”.",
+    "client.unknown": "There is no such client.",
+    "client.exists": "This organisation is in the campaign already.",
+    "group.changed": "Someone else moved this client a moment ago.",
+    "list.unknown": "There is no such call list.",
+    "list.wrong_state": "A call list that is {state} cannot become {to}.",
+    # contacts
+    "contact.needs_attempt": "A contact needs an answered call with talk time, or must say that it was imported.",
+    "contact.needs_decider": "A main contact must name a person marked as deciding.",
+    "contact.needs_full_name": "A contact needs the full name of the person spoken to: two words or more.",
+    "contact.needs_summary": "A contact needs a summary of ten letters or more: why the main contact was impossible.",
+    # dial rules
+    "dial.attempt_active": "This client is being called already.",
+    "dial.cap": "This client has been called {count} times today; no more than {cap}.",
+    "dial.do_not_call": "This client asked not to be called.",
+    "dial.held_by_other": "{name} has this client on the screen.",
+    "dial.hours": "It is {local_time} at the client's; calls are made from {calls_from} to {calls_until}.",
+    "dial.list_not_approved": "The call list “{name}” has not been approved.",
+    "dial.no_number": "This client has no telephone number that works.",
+    "dial.nonexistent": "This organisation does not exist any more.",
+    "dial.number_dead": "This number does not work.",
+    "dial.number_do_not_call": "This number must not be called.",
+    "dial.number_of_other": "This number belongs to another client.",
+    "dial.off_list": "This client was taken off the list: {reason}.",
+    "dial.outcome_missing": "The outcome of the last call to this client has not been written down.",
+    "dial.stopped": "All dialling has been stopped.",
+    # outcomes
+    "outcome.already_recorded": "The outcome of this call has been written down already.",
+    "outcome.callback_needs_time": "Say when to call back.",
+    "outcome.needs_competitor": "Say whose product they use.",
+    "outcome.needs_full_name": "Give the full name of the person spoken to: two words or more.",
+    "outcome.needs_reason": "Give the reason.",
+    "outcome.needs_reason_left": "Ask why they left, and write it down.",
+    "outcome.needs_summary": "Say why the main contact was impossible: ten letters or more.",
+    "outcome.not_answered": "Nobody answered this call: “{disposition}” is impossible.",
+    "outcome.not_yours": "This is another operator's call.",
+    "outcome.unknown": "There is no such outcome.",
+    "outcome.unknown_disposition": "There is no disposition “{disposition}”.",
+    # organisations, people, numbers
+    "organisation.needs_name": "An organisation needs a name.",
+    "organisation.unknown": "There is no such organisation.",
+    "person.needs_name": "A person needs a name.",
+    "person.unknown": "There is no such person at this organisation.",
+    "phone.unknown": "There is no such telephone number.",
+    # plan
+    "plan.entry_unknown": "There is no such entry in the plan.",
+    "plan.not_yours": "This entry of the plan is not yours.",
+    "plan.taken": "{name} has this client already.",
+    "plan.skip_needs_reason": "Say why this client is skipped.",
+    # recordings
+    "recording.exists": "This call has a recording already.",
+    "recording.unknown": "There is no such recording.",
+    # service
+    "service.another_runs": "Another service runs on this database (node “{node}”, since {since}).",
+    # time
+    "time_zone.unknown": "There is no time zone “{time_zone}”.",
+    # users
+    "user.headset_taken": "The headset “{headset}” belongs to another user.",
+    "user.inactive": "This user has been switched off.",
+    "user.login_taken": "There is a user “{login}” already.",
+    "user.needs_login": "A user needs a login without spaces, and a name.",
+    "user.needs_headset": "This user has no headset.",
+    "user.password_short": "A password needs at least {least} characters.",
+    "user.unknown": "There is no such user.",
+}
+
+
+class CrmError(Exception):
+    """A rule of the CRM says no.
+
+    `code` is a key of `ERRORS`; `params` are the values for its template.
+    """
+
+    def __init__(self, code: str, **params: object) -> None:
+        super().__init__(ERRORS[code].format(**params))
+        self.code = code
+        self.params = params
+
+
+class NotFound(CrmError):
+    """What was named does not exist."""
+
+
+class Refused(CrmError):
+    """A rule would be broken."""
+
+
+class Conflict(CrmError):
+    """Someone else changed it, or has it."""
+
+
+class NotAllowed(CrmError):
+    """This user may not do that."""
+
+
+class AnotherServiceRuns(Conflict):
+    """A service holds the lock of this database."""
+
+    def __init__(self, *, node: str, since: str) -> None:
+        super().__init__("service.another_runs", node=node, since=since)

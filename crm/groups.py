@@ -1,0 +1,101 @@
+"""The groups of clients, and the moves between them, kept for ever."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
+
+from crm.database import Base, UtcDateTime, one_of
+
+if TYPE_CHECKING:
+    from crm.clients import Client
+
+
+class Group(enum.StrEnum):
+    """Who is in which group: see `docs/glossary.md`. The order is the order of priority in the day's plan."""
+
+    HOT = "hot"
+    WARM = "warm"
+    ABANDONED = "abandoned"
+    NEW = "new"
+    NO_CONTACT = "no_contact"
+    COLD = "cold"
+    COMPETITOR = "competitor"
+    NONEXISTENT = "nonexistent"
+
+
+class MoveCause(enum.StrEnum):
+    """Why a client moved."""
+
+    IMPORT = "import"
+    CALL = "call"
+    USER = "user"
+    RULE = "rule"
+
+
+class GroupMove(Base):
+    """One move. Triggers refuse to change or delete it, refuse a `from_group` that is not the client's group, and carry
+    `to_group` over to the client, so that the group and its history can never differ."""
+
+    __tablename__ = "group_moves"
+    __table_args__ = (
+        CheckConstraint("from_group <> to_group", name="moves"),
+        CheckConstraint("cause <> 'call' OR attempt_id IS NOT NULL", name="call_names_attempt"),
+        ForeignKeyConstraint(["attempt_id", "client_id"], ["attempts.id", "attempts.client_id"]),
+        Index(None, "client_id", "id"),
+        Index(None, "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"))
+    from_group: Mapped[Group] = mapped_column(one_of(Group, "from_group"))
+    to_group: Mapped[Group] = mapped_column(one_of(Group, "to_group"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cause: Mapped[MoveCause] = mapped_column(one_of(MoveCause, "cause"))
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    attempt_id: Mapped[str | None] = mapped_column(String(32))
+    note: Mapped[str] = mapped_column(Text, default="")
+
+
+async def move(
+    session: AsyncSession,
+    *,
+    client: Client,
+    to: Group,
+    at: datetime,
+    cause: MoveCause,
+    author_id: int | None,
+    attempt_id: str | None = None,
+    note: str = "",
+) -> GroupMove | None:
+    """Move `client` to group `to`; `None` when it is there already."""
+    await session.flush()
+    await session.refresh(client, ["group", "version"], with_for_update=True)
+    if client.group is to:
+        return None
+    made = GroupMove(
+        client_id=client.id,
+        from_group=client.group,
+        to_group=to,
+        at=at,
+        cause=cause,
+        author_id=author_id,
+        attempt_id=attempt_id,
+        note=note,
+    )
+    session.add(made)
+    await session.flush()
+    set_committed_value(client, "group", to)  # the database's trigger has written it
+    return made
+
+
+async def moves_of(session: AsyncSession, client_id: int) -> list[GroupMove]:
+    """All moves of a client, the oldest first."""
+    found = await session.scalars(select(GroupMove).where(GroupMove.client_id == client_id).order_by(GroupMove.id))
+    return list(found)

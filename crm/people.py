@@ -1,0 +1,67 @@
+"""People at the organisations: whom one speaks with, and who decides."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.database import Base
+from crm.errors import NotFound, Refused
+from crm.text_rules import fold, tidy
+
+
+class Person(Base):
+    """Someone at an organisation. `decides`: about the offered product. A main contact rests on this mark, so the
+    database does not let go of it once there is one."""
+
+    __tablename__ = "people"
+    __table_args__ = (
+        CheckConstraint("length(trim(full_name)) > 0", name="named"),
+        UniqueConstraint("id", "organisation_id", "decides", name="uq_people_of_organisation"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), index=True)
+    full_name: Mapped[str] = mapped_column(Text)
+    position: Mapped[str] = mapped_column(Text, default="")
+    decides: Mapped[bool] = mapped_column(default=False)
+    note: Mapped[str] = mapped_column(Text, default="")
+
+
+async def add_person(
+    session: AsyncSession, *, organisation_id: int, full_name: str, position: str = "", decides: bool = False
+) -> Person:
+    """A new person. Raises `Refused` without a name."""
+    full_name = tidy(full_name)
+    if not full_name:
+        raise Refused("person.needs_name")
+    person = Person(organisation_id=organisation_id, full_name=full_name, position=tidy(position), decides=decides)
+    session.add(person)
+    await session.flush()
+    return person
+
+
+async def person_at(session: AsyncSession, *, organisation_id: int, person_id: int) -> Person:
+    """The person, who must belong to that organisation. Raises `NotFound`."""
+    person = await session.get(Person, person_id)
+    if person is None or person.organisation_id != organisation_id:
+        raise NotFound("person.unknown")
+    return person
+
+
+async def people_at(session: AsyncSession, organisation_id: int) -> list[Person]:
+    """Everyone known at the organisation, those who decide first."""
+    found = await session.scalars(
+        select(Person).where(Person.organisation_id == organisation_id).order_by(Person.decides.desc(), Person.id)
+    )
+    return list(found)
+
+
+async def person_named(session: AsyncSession, *, organisation_id: int, full_name: str) -> Person | None:
+    """The person of that name, however it is written (case, ё, spaces)."""
+    wanted = fold(full_name)
+    for person in await people_at(session, organisation_id):
+        if fold(person.full_name) == wanted:
+            return person
+    return None

@@ -1,0 +1,67 @@
+"""Telephone numbers of organisations and people. Reading them out of text is `crm.phone_parsing`'s."""
+
+from __future__ import annotations
+
+import enum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.database import Base, one_of
+from crm.errors import NotFound
+
+
+class NumberState(enum.StrEnum):
+    """Whether a number may be dialled."""
+
+    OK = "ok"
+    DEAD = "dead"  # proved not to work
+    DO_NOT_CALL = "do_not_call"  # asked not to be called at this one
+
+
+class PhoneNumber(Base):
+    """A number: `e164` with its plus, `extension` digits or "", `raw` as it was written. The lowest `rank` is dialled
+    first."""
+
+    __tablename__ = "phone_numbers"
+    __table_args__ = (
+        CheckConstraint("e164 LIKE '+%' AND length(e164) BETWEEN 4 AND 16", name="e164"),
+        UniqueConstraint("organisation_id", "e164", "extension"),
+        Index(None, "e164"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    e164: Mapped[str] = mapped_column(String(16))
+    extension: Mapped[str] = mapped_column(String(16), default="")
+    raw: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[NumberState] = mapped_column(one_of(NumberState, "state"), default=NumberState.OK)
+    rank: Mapped[int] = mapped_column(default=0)
+
+
+async def get_number(session: AsyncSession, phone_number_id: int) -> PhoneNumber:
+    """Raises `NotFound`."""
+    number = await session.get(PhoneNumber, phone_number_id)
+    if number is None:
+        raise NotFound("phone.unknown")
+    return number
+
+
+async def numbers_of(session: AsyncSession, organisation_id: int) -> list[PhoneNumber]:
+    """All numbers of the organisation in the order in which they are dialled."""
+    found = await session.scalars(
+        select(PhoneNumber)
+        .where(PhoneNumber.organisation_id == organisation_id)
+        .order_by(PhoneNumber.rank, PhoneNumber.id)
+    )
+    return list(found)
+
+
+async def first_working(session: AsyncSession, organisation_id: int) -> PhoneNumber | None:
+    """The number to dial, or `None` when none works."""
+    for number in await numbers_of(session, organisation_id):
+        if number.state is NumberState.OK:
+            return number
+    return None

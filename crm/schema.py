@@ -1,0 +1,32 @@
+"""Every mapped class, so that the metadata is whole whoever asks first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import MetaData
+
+from crm import (  # noqa: F401 - importing them fills the metadata
+    attempts,
+    audit,
+    call_lists,
+    callbacks,
+    campaigns,
+    clients,
+    contacts,
+    day_plan,
+    dial_rules,
+    groups,
+    organisations,
+    outcomes,
+    people,
+    phone_numbers,
+    recording_facts,
+    service_lock,
+    sources,
+    users,
+    web_sessions,
+)
+from crm.database import Base
+
+METADATA: Final[MetaData] = Base.metadata

@@ -1,0 +1,56 @@
+"""What counts as a letter, a word, a full name: one definition for Python and for both databases' CHECK constraints.
+
+Letters are ranges of code points, not a locale's idea of them: a PostgreSQL database created with the C locale holds
+no Cyrillic letter for alphabetic, and SQLite knows no classes at all.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# Latin with its extensions, Cyrillic without its signs, Armenian, Georgian.
+LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ɏЀ-ҁҊ-ԯԱ-Ֆա-ևა-ჺ"
+LEAST_SUMMARY_LETTERS: Final = 10
+
+_LETTER: Final = re.compile(f"[{LETTERS}]")
+_TWO_WORDS: Final = re.compile(f"[{LETTERS}].* .*[{LETTERS}]", re.DOTALL)
+
+
+def tidy(text: str) -> str:
+    """`text` without NULs (PostgreSQL stores none), spaces at its ends, or more than one space in a row."""
+    return " ".join(text.replace("\0", "").split())
+
+
+def fold(text: str) -> str:
+    """The form in which names are compared and searched: casefolded, ё as е, single spaces."""
+    return tidy(text.casefold().replace("ё", "е"))
+
+
+def letters_in(text: str) -> int:
+    """How many letters `text` has."""
+    return len(_LETTER.findall(text))
+
+
+def is_full_name(text: str) -> bool:
+    """Two words or more, parted by a space, each with a letter."""
+    return _TWO_WORDS.search(text) is not None
+
+
+def is_summary(text: str) -> bool:
+    """Ten letters or more."""
+    return letters_in(text) >= LEAST_SUMMARY_LETTERS
+
+
+def full_name_check(column: str, dialect: str) -> str:
+    """SQL that says of `column` what `is_full_name` says."""
+    if dialect == "sqlite":
+        return f"{column} GLOB '*[{LETTERS}]* *[{LETTERS}]*'"
+    return f"{column} ~ '[{LETTERS}].* .*[{LETTERS}]'"
+
+
+def summary_check(column: str, dialect: str) -> str:
+    """SQL that says of `column` what `is_summary` says."""
+    if dialect == "sqlite":
+        return f"{column} GLOB '*{f'[{LETTERS}]*' * LEAST_SUMMARY_LETTERS}'"
+    return f"char_length(regexp_replace({column}, '[^{LETTERS}]', '', 'g')) >= {LEAST_SUMMARY_LETTERS}"
