@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, select
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -112,6 +114,30 @@ async def unsettled_recordings(session: AsyncSession) -> list[Recording]:
         select(Recording).where(Recording.state == RecordingState.WRITING).order_by(Recording.id)
     )
     return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """An answered attempt that has ended and whose recording nobody has settled; `key` is "" when none was begun."""
+
+    attempt_id: str
+    key: str
+
+
+async def unsettled(session: AsyncSession, *, ended_before: datetime) -> list[Unsettled]:
+    """Answered attempts that ended before that time without a ready, failed or exempt recording."""
+    rows = await session.execute(
+        select(Attempt.id, Recording.key)
+        .outerjoin(Recording, Recording.attempt_id == Attempt.id)
+        .where(
+            Attempt.answered_at.is_not(None),
+            ~Attempt.imported,
+            Attempt.ended_at < ended_before,
+            or_(Recording.id.is_(None), Recording.state == RecordingState.WRITING),
+        )
+        .order_by(Attempt.ended_at)
+    )
+    return [Unsettled(attempt_id, key or "") for attempt_id, key in rows]
 
 
 async def _add(session: AsyncSession, recording: Recording) -> Recording:
