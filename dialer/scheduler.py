@@ -86,7 +86,7 @@ class Scheduler:
 
     async def _plan_new_days(self, now: datetime) -> None:
         async with self._database.reading() as session:
-            running = await campaigns.running_campaigns(session)
+            running = await campaigns.list_campaigns(session)
         for campaign in running:
             today = now.astimezone(ZoneInfo(campaign.time_zone)).date()
             if self._planned.get(campaign.id) == today:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import recording_facts
 from dialer.calls.journal import Journal
@@ -21,7 +22,12 @@ from recordings.store import Store
 
 log = structlog.get_logger("dialer.calls")
 
-EXEMPT_BY_POLICY = "policy: never"
+
+async def note_failure(session: AsyncSession, *, attempt_id: str, key: str, failure: str) -> None:
+    """The recording failed, whether it had begun or not."""
+    if await recording_facts.find_recording(session, attempt_id) is None:
+        await recording_facts.open_recording(session, attempt_id=attempt_id, key=key)
+    await recording_facts.fail_recording(session, attempt_id=attempt_id, failure=failure)
 
 
 class CallRecording:
@@ -53,7 +59,7 @@ class CallRecording:
         if self._policy == "never":
             self._journal.note(
                 "recording exempt",
-                functools.partial(recording_facts.exempt_recording, attempt_id=attempt_id, reason=EXEMPT_BY_POLICY),
+                functools.partial(recording_facts.exempt_recording, attempt_id=attempt_id),
             )
             return ""
         self._key = self._store.new_key(now)
@@ -65,7 +71,7 @@ class CallRecording:
             return self._fail(str(error))
         self._journal.note(
             "recording begun",
-            functools.partial(recording_facts.open_recording, attempt_id=attempt_id, key=self._key, now=now),
+            functools.partial(recording_facts.open_recording, attempt_id=attempt_id, key=self._key),
         )
         log.info("recording", call=attempt_id, was="off", on="started", now="on", key=self._key)
         return None
@@ -81,10 +87,7 @@ class CallRecording:
         self._journal.note(
             "recording failed",
             functools.partial(
-                recording_facts.fail_recording,
-                attempt_id=self._attempt_id,
-                reason=reason,
-                key=self._key if self._path else "",
+                note_failure, attempt_id=self._attempt_id, key=self._key if self._path else "", failure=reason
             ),
         )
         return reason

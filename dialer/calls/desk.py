@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -94,11 +95,12 @@ class Desk:
     async def view(self, operator_id: int) -> DeskView:
         return (await self._seat(operator_id)).view
 
-    async def watch(self, operator_id: int) -> AsyncIterator[DeskView]:
+    async def watch(self, operator_id: int) -> AsyncGenerator[DeskView]:
         """The present view, then every change. Close it (`aclose`) to stop watching."""
         seat = await self._seat(operator_id)
-        async for view in seat.watch():
-            yield view
+        async with contextlib.aclosing(seat.watch()) as views:
+            async for view in views:
+                yield view
 
     def views(self) -> list[DeskView]:
         """Every desk that has been used since the start, for the manager's wall."""
@@ -241,9 +243,7 @@ class Desk:
 
     def _place(self, seat: Seat, operator_leg: Leg, attempt: attempts.Attempt) -> None:
         rules = self._rules
-        journal = Journal(
-            self._database, attempt.id, lambda reason: seat.tell("desk.database_trouble", reason=reason)
-        )
+        journal = Journal(self._database, attempt.id, lambda reason: seat.tell("desk.database_trouble", reason=reason))
         recording = CallRecording(
             self._telephony,
             self._store,
@@ -347,7 +347,7 @@ class Desk:
             if operator_id in self._seats:
                 return self._seats[operator_id]
             async with self._database.reading() as session:
-                user = await users.get_user(session, user_id=operator_id)
+                user = await users.get_user(session, operator_id)
                 unfinished = await attempts.pending_wrap_up(session, operator_id=operator_id)
             seat = Seat(operator_id, user.headset or "", self._clock)
             trunk = self._telephony.trunk()

@@ -21,14 +21,15 @@ MESSAGES: dict[str, str] = {
     "desk.media_lost": "The sound of the call was lost inside the service. The call was ended; the next one works.",
     "desk.recording_failed": "The recording stopped: {reason} The call goes on.",
     "desk.recording_not_started": "This call is not recorded: {reason}",
-    "desk.database_trouble": "The database cannot be written: {reason} The call goes on; what happened is kept in memory "
-    "and written as soon as possible.",
-    "desk.interrupted": "The service was restarted during this call. Write down what you know; nobody is called again by "
-    "itself.",
+    "desk.database_trouble": "The database cannot be written: {reason} The call goes on; what happened is kept in "
+    "memory and written as soon as possible.",
+    "desk.interrupted": "The service was restarted during this call. Write down what you know; nobody is called again "
+    "by itself.",
     "desk.uncertain": "The service was restarted just as this number was being dialled. It may or may not have rung. "
     "Nobody is called again by itself.",
     "desk.call_too_long": "The call reached the longest time allowed and was ended.",
-    "desk.number_not_allowed": "Numbers like {number} may not be dialled from here (see allowed_prefixes in the settings).",
+    "desk.number_not_allowed": "Numbers like {number} may not be dialled from here (see allowed_prefixes in the "
+    "settings).",
     "desk.no_number": "This client has no number that can be dialled.",
 }
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.database import Database
+from crm.errors import CrmError
 
 log = structlog.get_logger("dialer.calls")
 
@@ -74,6 +75,9 @@ class Journal:
             try:
                 async with self._database.transaction() as session:
                     await entry.write(session)
+                return
+            except CrmError as refused:  # a fact cannot be refused: a fault of ours, but not a reason to lose the next
+                log.error("fact refused", call=self._call_id, what=entry.what, code=refused.code)
                 return
             except DATABASE_TROUBLE as error:
                 reason = str(getattr(error, "orig", None) or error)

@@ -13,6 +13,7 @@ import structlog
 
 from crm import attempts, recording_facts
 from crm.database import Database
+from dialer.calls.call_recording import note_failure
 from recordings.errors import RecordingError
 from recordings.finalise import finalise
 from recordings.store import Store
@@ -49,7 +50,7 @@ async def _settle(database: Database, store: Store, item: recording_facts.Unsett
             failure = str(error)
     async with database.transaction() as session:
         if facts is None:
-            await recording_facts.fail_recording(session, attempt_id=item.attempt_id, reason=failure, key=item.key)
+            await note_failure(session, attempt_id=item.attempt_id, key=item.key, failure=failure)
         else:
             await recording_facts.settle_recording(
                 session,
@@ -61,4 +62,6 @@ async def _settle(database: Database, store: Store, item: recording_facts.Unsett
                 rms_right=facts.rms[1],
                 size_bytes=facts.bytes,
             )
-    log.warning("recording", call=item.attempt_id, was="left over", on="settled", now="failed" if facts is None else "ready")
+    log.warning(
+        "recording", call=item.attempt_id, was="left over", on="settled", now="failed" if facts is None else "ready"
+    )

@@ -6,7 +6,7 @@ What must survive a crash is in the database; a seat is built again from there (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -91,7 +91,7 @@ class Seat:
         mute = [who for who in ("operator", "client") if self._silent_for[who] >= SILENT_AFTER]
         self.change(silent=mute[0] if mute else "", **{f"{side}_dbov": level_dbov})
 
-    async def watch(self) -> AsyncIterator[DeskView]:
+    async def watch(self) -> AsyncGenerator[DeskView]:
         """The present picture, then every later one; a slow watcher skips to the newest."""
         self.watchers += 1
         try:

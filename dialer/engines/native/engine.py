@@ -16,7 +16,6 @@ from dialer.engines.native.trunk import Trunk
 from dialer.media.controller import (
     DigitReceived,
     LegMeasured,
-    LocalMedia,
     MediaConfig,
     MediaController,
     MediaError,
@@ -89,9 +88,7 @@ class NativeTelephony:
                 host=sip.advertised_host or sip.host, port=sip.port, realm=sip.realm, accounts=dict(accounts)
             )
         )
-        self._transport = SipTransport(
-            self._endpoint, sip.host, sip.port, tcp=sip.tcp, on_event=self._sip_event
-        )
+        self._transport = SipTransport(self._endpoint, sip.host, sip.port, tcp=sip.tcp, on_event=self._sip_event)
         self._media = MediaController(
             MediaConfig(media.host, media.first_port, media.last_port, media.workers), self._media_event
         )
@@ -118,9 +115,7 @@ class NativeTelephony:
             await self._transport.start()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise PortBusy(
-                    f"SIP port {self._sip.port} on {self._sip.host} is in use by another program"
-                ) from error
+                raise PortBusy(f"SIP port {self._sip.port} on {self._sip.host} is in use by another program") from error
             raise TelephonyError(
                 f"SIP cannot be spoken on {self._sip.host}:{self._sip.port}: {error.strerror}"
             ) from error
@@ -241,7 +236,7 @@ class NativeTelephony:
         except MediaError as error:
             leg.signal(LegEnded(LegEnd.MEDIA_LOST, phrase=str(error)))
             return leg
-        offer = sdp.build_offer(self._advertised(local), codecs=self._codecs)
+        offer = sdp.build_offer(self._media_host, local.port, self._codecs)
         self._endpoint.invite(
             call_id=call_id,
             target_uri=target_uri,
@@ -256,7 +251,7 @@ class NativeTelephony:
         return leg
 
     def _new_leg(self, call_id: str) -> NativeLeg:
-        leg = NativeLeg(call_id, self, self._media)
+        leg = NativeLeg(call_id, self, self._media, self._codecs)
         self._legs[call_id] = leg
         task = asyncio.create_task(leg.drive(), name=f"leg {call_id}")
         self._tasks.add(task)
@@ -267,9 +262,6 @@ class NativeTelephony:
         leg = self._new_leg(call_id)
         leg.signal(LegEnded(LegEnd.NETWORK_FAILURE, phrase=reason))
         return leg
-
-    def _advertised(self, local: LocalMedia) -> LocalMedia:
-        return LocalMedia(self._media_host, local.port)
 
     # what a leg asks (dialer.engines.native.leg.Signalling)
 

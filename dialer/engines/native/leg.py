@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 import structlog
 
 from dialer.media.controller import MediaController, MediaError, RemoteMedia
 from dialer.sip import sdp
+from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress, CallReoffered, InfoDigit
 from dialer.telephony import (
     LegAnswered,
@@ -51,10 +52,11 @@ class Signalling(Protocol):
 class NativeLeg:
     """Implements `dialer.telephony.Leg`. Signals are handled one after the other by the leg's own task (`drive`)."""
 
-    def __init__(self, call_id: str, signalling: Signalling, media: MediaController) -> None:
+    def __init__(self, call_id: str, signalling: Signalling, media: MediaController, codecs: Sequence[str]) -> None:
         self._id = call_id
         self._signalling = signalling
         self._media = media
+        self._codecs = codecs
         self._signals: asyncio.Queue[Signal | LegEnded] = asyncio.Queue()
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
         self._ended: LegEnded | None = None
@@ -174,8 +176,8 @@ class NativeLeg:
 
     async def _connect(self, body: bytes) -> RemoteMedia | None:
         try:
-            audio = sdp.parse_answer(body)
-        except sdp.SdpError as error:
+            audio = sdp.read_remote(body, self._codecs)
+        except NotAcceptable as error:
             log.warning("leg", call=self._id, on="sdp not understood", reason=str(error))
             return None
         remote = RemoteMedia(
