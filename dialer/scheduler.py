@@ -75,7 +75,7 @@ class Scheduler:
         return run
 
     async def poll(self) -> None:
-        """Callbacks whose minute has come go to the front of the plan; a new day gets its plan; idle desks look again."""
+        """Callbacks whose minute has come go to the front; a new day gets its plan; idle desks look again."""
         now = self._clock()
         await self._plan_new_days(now)
         async with self._database.transaction() as session:

@@ -102,7 +102,7 @@ async def _until_stopped(folder: Path, port: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running_demo(folder, port if _is_free(port) else 0) as demo:
-        for line in _welcome(demo, folder, say) + [""] + _welcome(demo, folder, words("en")):
+        for line in [*_welcome(demo, folder, say), "", *_welcome(demo, folder, words("en"))]:
             sys.stdout.write(line + "\n")
         sys.stdout.flush()
         await stop.wait()

@@ -1,6 +1,7 @@
 """The practice data: one campaign, its people, and companies whose telephones ring in the practice network.
 
-Every number is in the unassigned exchange 000; its last two digits choose what the practice client does (docs/practice.md).
+Every number is in the unassigned exchange 000; its last two digits choose what the practice client does
+(docs/practice.md).
 """
 
 from __future__ import annotations
