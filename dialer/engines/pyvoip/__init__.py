@@ -1,0 +1,1 @@
+"""The second engine: pyVoIP 1.6.8 for the signalling, the project's media workers for the sound."""

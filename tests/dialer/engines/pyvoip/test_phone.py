@@ -1,0 +1,131 @@
+"""pyVoIP's calls, mended, against sipp: each scenario checks branch, tags, URIs and numbers by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
+
+import pytest
+
+from dialer.engines.pyvoip.client import Client
+from dialer.engines.pyvoip.phone import Call, CallEvent, Phone
+from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress
+from dialer.sip.sdp import build_offer
+from tests.peers.addresses import own_address
+from tests.peers.run_sipp import SippRun, status_line
+
+pytestmark = pytest.mark.peer
+
+Sipp = Callable[..., Coroutine[Any, Any, SippRun]]
+E = TypeVar("E", bound=CallEvent)
+
+
+class Caller:
+    """A phone, and what its calls told."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.phone = phone
+        self._told: asyncio.Queue[CallEvent] = asyncio.Queue()
+
+    def call(self, run: SippRun, *, number: str = "73420001234", with_password: bool = False) -> Call:
+        return self.phone.place(
+            call_id=uuid.uuid4().hex,
+            target_uri=f"sip:{number}@{run.host}:{run.port}",
+            from_uri="sip:73420000000@dialer.test",
+            target=(run.host, run.port),
+            sdp=build_offer(self.phone.myIP, 40000),
+            with_password=with_password,
+            on_event=self._told.put_nowait,
+        )
+
+    async def told(self, kind: type[E]) -> E:
+        """The next event of this kind."""
+        async with asyncio.timeout(15):
+            while True:
+                event = await self._told.get()
+                if isinstance(event, kind):
+                    return event
+
+    def nothing_more(self) -> bool:
+        return self._told.empty()
+
+
+@pytest.fixture
+async def caller() -> AsyncIterator[Caller]:
+    host = own_address()
+
+    def make_client(phone: Phone) -> Client:
+        return Client(
+            phone,
+            domain="dialer.test",
+            username="dialer",
+            password="dialer-secret",
+            bind=(host, 0),
+            advertised_host=host,
+            received_elsewhere=lambda payload, source: None,
+        )
+
+    phone = Phone(make_client)
+    phone.start()
+    yield Caller(phone)
+    phone.stop()
+
+
+async def test_an_answer_is_acknowledged_and_hung_up(caller: Caller, sipp: Sipp) -> None:
+    run = await sipp("answer")
+    call = caller.call(run)
+    assert (await caller.told(CallProgress)).sip_code == 180
+    answered = await caller.told(CallAnswered)
+    assert b"m=audio" in answered.sdp
+    call.hangup()
+    assert (await caller.told(CallEnded)).cause is CallEndCause.LOCAL_BYE
+    await run.succeeded()
+    assert run.messages()[0].header("Call-ID") == call.call_id
+
+
+async def test_the_far_end_hangs_up(caller: Caller, sipp: Sipp) -> None:
+    run = await sipp("hang_up_first")
+    caller.call(run)
+    assert (await caller.told(CallEnded)).cause is CallEndCause.REMOTE_BYE
+    await run.succeeded()
+
+
+@pytest.mark.parametrize("code", [302, 404, 408, 480, 486, 503, 603])
+async def test_a_refusal_is_told_with_its_code_and_acknowledged(caller: Caller, sipp: Sipp, code: int) -> None:
+    run = await sipp("refuse", status_line=status_line(code))
+    caller.call(run)
+    ended = await caller.told(CallEnded)
+    assert (ended.cause, ended.sip_code) == (CallEndCause.REFUSED, code)
+    assert f"{code} {ended.phrase}" == status_line(code)
+    await run.succeeded()
+
+
+async def test_what_a_refusal_adds_is_told(caller: Caller, sipp: Sipp) -> None:
+    headers = 'Reason: SIP;cause=480, Q.850;cause=20;text="absent: away"\r\nRetry-After: 120 (later)\r\n'
+    run = await sipp("refuse", status_line=status_line(480), headers=headers)
+    caller.call(run)
+    ended = await caller.told(CallEnded)
+    assert (ended.q850, ended.retry_after_s) == (20, 120)
+    await run.succeeded()
+
+
+async def test_cancel_while_it_rings(caller: Caller, sipp: Sipp) -> None:
+    run = await sipp("expect_cancel")
+    call = caller.call(run)
+    await caller.told(CallProgress)
+    call.hangup()
+    ended = await caller.told(CallEnded)
+    assert (ended.cause, ended.sip_code) == (CallEndCause.LOCAL_CANCEL, 487)
+    await run.succeeded()
+
+
+async def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up(caller: Caller, sipp: Sipp) -> None:
+    run = await sipp("answer_crosses_cancel", record_route="")
+    call = caller.call(run)
+    await caller.told(CallProgress)
+    call.hangup()
+    assert (await caller.told(CallEnded)).cause is CallEndCause.LOCAL_CANCEL
+    await run.succeeded()
+    assert caller.nothing_more()
