@@ -1,0 +1,274 @@
+"""`dialer check`: is everything in place for calling, and if not, what is to be done.
+
+The trunk and the headsets are tried with the same engine that `serve` uses, on the same ports. While a service runs its
+own answer is taken instead, because the ports are its.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.settings import Settings
+from crm import users
+from crm.database import Database
+from dialer.app import build_telephony, headset_accounts
+from dialer.cli.running import running_service
+from dialer.cli.terminal import Terminal
+from dialer.telephony import PortBusy, Telephony, TelephonyError
+
+LEVEL_WIDTH = 8
+POLL_S = 0.1
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found, told as it is found."""
+
+    terminal: Terminal
+    troubles: int = 0
+    _words: dict[str, str] = field(default_factory=dict)
+
+    def good(self, line: str) -> None:
+        """Something is in order."""
+        self._tell(self.terminal.words.gettext("ok"), line)
+
+    def note(self, line: str) -> None:
+        """Something to know, no reason to stop."""
+        self._tell(self.terminal.words.gettext("note"), line)
+
+    def trouble(self, line: str, advice: str) -> None:
+        """Something is wrong, and what to do."""
+        self.troubles += 1
+        self._tell(self.terminal.words.gettext("trouble"), line)
+        self.terminal.say(f"{'':{LEVEL_WIDTH}} {advice}")
+
+    def _tell(self, level: str, line: str) -> None:
+        self.terminal.say(f"{level:{LEVEL_WIDTH}} {line}")
+
+
+async def check(settings: Settings, terminal: Terminal, *, wait_s: float) -> int:
+    """Look at everything; 1 if anything is wrong. `wait_s`: how long trunk and headsets may take."""
+    gettext = terminal.words.gettext
+    report = Report(terminal)
+    report.good(gettext("settings: nothing is wrong or contradicts itself"))
+    _check_console_safety(settings, report)
+    _check_disk(settings, report)
+    database = Database(settings.database_url)
+    try:
+        usable = await _check_database(database, report)
+        if await running_service(settings):
+            report.good(gettext("service: it is running and answers at {url}", url=console_address(settings)))
+            report.note(gettext("trunk and headsets: see the service's own pages; stop it to try them from here"))
+        else:
+            _check_console_port(settings, report)
+            await _check_telephony(settings, database if usable else None, report, wait_s)
+    finally:
+        await database.dispose()
+    terminal.say()
+    if report.troubles:
+        terminal.say(terminal.words.ngettext("{n} trouble was found.", "{n} troubles were found.", report.troubles))
+        return 1
+    terminal.say(gettext("Everything is ready for calls."))
+    return 0
+
+
+def console_address(settings: Settings) -> str:
+    """Where the console is, as people type it."""
+    console = settings.console
+    if console.public_url:
+        return console.public_url
+    host = "127.0.0.1" if console.host in ("0.0.0.0", "::") else console.host
+    return f"{'https' if console.tls_certificate else 'http'}://{host}:{console.port}"
+
+
+def _check_console_safety(settings: Settings, report: Report) -> None:
+    console = settings.console
+    local = console.host in ("127.0.0.1", "::1", "localhost")
+    if not local and not console.tls_certificate and not console.behind_proxy:
+        report.note(
+            report.terminal.words.gettext(
+                "console: passwords cross the network in the clear; set tls_certificate and tls_key, or use a proxy"
+            )
+        )
+
+
+def _check_disk(settings: Settings, report: Report) -> None:
+    gettext = report.terminal.words.gettext
+    for name, folder in (("data_dir", settings.data_dir), ("recordings", settings.recordings_dir)):
+        present = _nearest_existing(folder)
+        if not os.access(present, os.W_OK | os.X_OK) or not present.is_dir():
+            report.trouble(
+                gettext("disk: {name}: nothing can be written to {folder}", name=name, folder=present),
+                gettext("Give it to the user that runs the service, or set another folder."),
+            )
+            continue
+        free_mb = shutil.disk_usage(present).free // 2**20
+        needed_mb = settings.recordings.minimum_free_mb
+        if free_mb < needed_mb:
+            report.trouble(
+                gettext(
+                    "disk: {folder}: {free} MB are free, {needed} MB are needed",
+                    folder=folder,
+                    free=free_mb,
+                    needed=needed_mb,
+                ),
+                gettext("Free some space, move the recordings to another disk, or lower minimum_free_mb."),
+            )
+            continue
+        # 8000 samples a second, two channels of two bytes
+        hours = (free_mb - needed_mb) * 2**20 // (8000 * 4 * 3600)
+        report.good(gettext("disk: {folder}: room for {hours} hours of recorded calls", folder=folder, hours=hours))
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+async def _check_database(database: Database, report: Report) -> bool:
+    gettext = report.terminal.words.gettext
+    wrong = await database.check()
+    if wrong is not None:
+        report.trouble(
+            gettext("database: {reason}", reason=wrong),
+            gettext("`dialer db upgrade` makes it or brings it up to date; otherwise look at database.url."),
+        )
+        return False
+    report.good(gettext("database: {kind}, up to date", kind=database.dialect))
+    return True
+
+
+def _check_console_port(settings: Settings, report: Report) -> None:
+    gettext = report.terminal.words.gettext
+    host, port = settings.console.host, settings.console.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            report.trouble(
+                gettext("console: {host}:{port}: {reason}", host=host, port=port, reason=error.strerror or error),
+                gettext("Stop the program that has this port, or set console.host and console.port."),
+            )
+            return
+    report.good(gettext("console: {host}:{port} is free", host=host, port=port))
+
+
+async def _check_telephony(settings: Settings, database: Database | None, report: Report, wait_s: float) -> None:
+    gettext = report.terminal.words.gettext
+    accounts = await headset_accounts(database) if database else {}
+    telephony = build_telephony(settings, accounts)
+    try:
+        await telephony.start()
+    except PortBusy as error:
+        report.trouble(
+            gettext("telephony: {reason}", reason=error),
+            gettext("Stop the program that has this port, or set sip.host and sip.port."),
+        )
+        return
+    except (TelephonyError, OSError) as error:
+        report.trouble(
+            gettext("telephony: {reason}", reason=error),
+            gettext("Look at the addresses and ports in [sip] and [media]: are they this machine's?"),
+        )
+        return
+    try:
+        report.good(gettext("telephony: the {engine} engine runs", engine=telephony.name))
+        await _wait_for(telephony, settings, set(accounts), wait_s)
+        _report_trunk(settings, telephony, report, wait_s)
+        if database:
+            await _report_headsets(settings, database, telephony, report)
+    finally:
+        await telephony.stop()
+
+
+async def _wait_for(telephony: Telephony, settings: Settings, headsets: set[str], wait_s: float) -> None:
+    """Until the trunk and all headsets are there, or the time is over."""
+    if wait_s <= 0:
+        return
+    changed = asyncio.Event()
+    telephony.on_line_event(lambda _event: changed.set())
+    deadline = time.monotonic() + wait_s
+    while (settings.trunk and not telephony.trunk().ready) or not all(
+        telephony.headset(name).registered for name in headsets
+    ):
+        changed.clear()
+        try:
+            await asyncio.wait_for(changed.wait(), deadline - time.monotonic())
+        except TimeoutError:
+            return
+
+
+def _report_trunk(settings: Settings, telephony: Telephony, report: Report, wait_s: float) -> None:
+    gettext = report.terminal.words.gettext
+    trunk = settings.trunk
+    if trunk is None:
+        report.trouble(
+            gettext("trunk: none is set up, so no client can be called"),
+            gettext("Fill in [trunk] with what the telephone provider gave you."),
+        )
+        return
+    state, address = telephony.trunk(), f"{trunk.host}:{trunk.port}"
+    if state.ready:
+        way = gettext("registered") if trunk.registers else gettext("answers")
+        report.good(gettext("trunk: {address}: {way}", address=address, way=way))
+        return
+    detail = state.detail or gettext("no answer within {wait} s", wait=f"{wait_s:g}")
+    report.trouble(
+        gettext("trunk: {address}: {detail}", address=address, detail=detail), _trunk_advice(report, state.detail)
+    )
+
+
+def _trunk_advice(report: Report, detail: str) -> str:
+    gettext = report.terminal.words.gettext
+    if any(code in detail for code in ("401", "403", "407")):
+        return gettext("The provider refuses the account: compare user, password and domain with the contract.")
+    if "404" in detail:
+        return gettext("The provider does not know this account: compare user and domain with the contract.")
+    return gettext(
+        "Is the name right, is the network up, does the firewall let SIP through, does the provider know your address?"
+    )
+
+
+async def _report_headsets(settings: Settings, database: Database, telephony: Telephony, report: Report) -> None:
+    gettext = report.terminal.words.gettext
+    async with database.reading() as session:
+        owners = [user for user in await users.list_users(session) if user.active and user.headset]
+    if not owners:
+        report.trouble(
+            gettext("headsets: no user has one"),
+            gettext("Add a user with one: dialer users add LOGIN --name NAME --headset NAME"),
+        )
+        return
+    connected = 0
+    for user in owners:
+        name = f"{user.headset} ({user.name})"
+        state = telephony.headset(user.headset)
+        if not user.headset_ha1_md5:
+            report.note(
+                gettext(
+                    "headset {name}: it has no password: dialer users passwd {login} --headset",
+                    name=name,
+                    login=user.login,
+                )
+            )
+        elif state.registered:
+            connected += 1
+            report.good(gettext("headset {name}: connected ({contact})", name=name, contact=state.contact))
+        else:
+            report.note(gettext("headset {name}: not connected", name=name))
+    if not connected:
+        server = f"{settings.sip.advertised_host or settings.sip.host}:{settings.sip.port}"
+        report.trouble(
+            gettext("headsets: none is connected"),
+            gettext(
+                "Switch one on with the server {server} and its password, and give it time: dialer check --wait 60",
+                server=server,
+            ),
+        )

@@ -1,0 +1,141 @@
+"""From the command line to a command, and from whatever goes wrong to a sentence."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.settings import Settings, SettingsError, load_settings
+from crm.errors import CrmError
+from dialer.cli.parser import build_parser
+from dialer.cli.terminal import CommandFailed, Terminal, settings_refusal
+from dialer.crm_words import explain
+from dialer.logs import configure_logging
+from dialer.telephony import TelephonyError
+from recordings.errors import ERRORS, RecordingError
+
+log = structlog.get_logger("dialer.cli")
+
+Command = Callable[[argparse.Namespace, Terminal], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. 0: done; 1: trouble, said in words; 2: the command line is wrong; 130: interrupted."""
+    terminal = Terminal.of_process()
+    configure_logging("warning", "auto", sys.stderr)
+    arguments = build_parser(terminal.words).parse_args(argv)
+    try:
+        return _command(arguments)(arguments, terminal)
+    except KeyboardInterrupt:
+        return 130
+    except SettingsError as error:
+        terminal.warn(settings_refusal(terminal, error))
+    except CommandFailed as error:
+        terminal.warn(str(error))
+    except BrokenPipeError:
+        # The reader of our output has gone (`dialer users list | head`): nothing is left to be said to anybody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # the last resort: a user gets a sentence, the log gets the traceback
+        terminal.warn(_sentence(terminal, error))
+        if not isinstance(error, CrmError | TelephonyError | RecordingError | OSError | SQLAlchemyError):
+            log.exception("command", command=arguments.command, on=type(error).__name__, now="failed")
+    return 1
+
+
+def _sentence(terminal: Terminal, error: Exception) -> str:
+    gettext = terminal.words.gettext
+    if isinstance(error, CrmError):
+        return explain(terminal.words, error.code, error.params)
+    if isinstance(error, RecordingError):
+        return gettext(ERRORS[error.code], **error.params)
+    if isinstance(error, TelephonyError):
+        return gettext("The service cannot run: {reason}", reason=error)
+    if isinstance(error, SQLAlchemyError):
+        reason = getattr(error, "orig", None) or error
+        return gettext("The database cannot be used: {reason}", reason=str(reason).splitlines()[0])
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        if error.filename:
+            return gettext("{file}: {reason}", file=error.filename, reason=reason)
+        return gettext("The system refused: {reason}", reason=reason)
+    return gettext(
+        "Something happened that should not ({kind}). Nothing that was written is lost. Please send the lines of the "
+        "log that follow to whoever looks after the program.",
+        kind=type(error).__name__,
+    )
+
+
+def settings_of(arguments: argparse.Namespace, terminal: Terminal, environ: Mapping[str, str]) -> Settings:
+    """The settings that the command line names; from then on the terminal speaks their language."""
+    path: Path = arguments.config or Path(environ.get("DIALER_CONFIG") or "dialer.toml")
+    settings = load_settings(path, environ)
+    terminal.speak(settings.service.language)
+    return settings
+
+
+def _command(arguments: argparse.Namespace) -> Command:
+    """The commands are imported when they are needed: `dialer --help` waits for none of them."""
+    return {
+        "demo": _demo,
+        "init": _init,
+        "serve": _serve,
+        "check": _check,
+        "import": _import,
+        "users": _users,
+        "db": _db,
+    }[arguments.command]
+
+
+def _demo(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from dialer.demo import run_demo
+
+    return run_demo(arguments)
+
+
+def _init(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from dialer.cli.init import init
+
+    return asyncio.run(init(arguments, terminal))
+
+
+def _serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli.serve import serve
+
+    return serve(settings, terminal)
+
+
+def _check(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli.check import check
+
+    return asyncio.run(check(settings, terminal, wait_s=arguments.wait))
+
+
+def _import(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli.importing import import_file
+
+    return asyncio.run(import_file(settings, arguments, terminal))
+
+
+def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import users
+
+    action = {"add": users.add, "list": users.show, "passwd": users.set_password}[arguments.action]
+    return asyncio.run(action(settings, arguments, terminal))
+
+
+def _db(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli.database import upgrade
+
+    return asyncio.run(upgrade(settings, terminal))

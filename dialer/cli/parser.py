@@ -1,0 +1,136 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm.users import Role
+from dialer import __version__
+from dialer.words import LANGUAGES, Words
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def build_parser(words: Words) -> argparse.ArgumentParser:
+    """The parser of `dialer`; its help is in the language of `words`."""
+    gettext = words.gettext
+    parser = argparse.ArgumentParser(
+        prog="dialer", description=gettext("Outbound calls for a sales department: plan, call, record, write down.")
+    )
+    parser.add_argument("--version", action="version", version=f"dialer {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _demo(commands, words)
+    _init(commands, words)
+    _serve(commands, words)
+    _check(commands, words)
+    _import(commands, words)
+    _users(commands, words)
+    _db(commands, words)
+    return parser
+
+
+def _settings_option(parser: argparse.ArgumentParser, words: Words) -> None:
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=words.gettext("settings file (otherwise DIALER_CONFIG, otherwise ./dialer.toml)"),
+    )
+
+
+def _demo(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("try everything on a practice telephone network, without a provider")
+    parser = commands.add_parser("demo", help=text, description=text)
+    parser.add_argument(
+        "--once", action="store_true", help=gettext("one whole round without a browser; prints one JSON object")
+    )
+    parser.add_argument("--port", type=int, default=8080, metavar="N", help=gettext("port of the console"))
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help=gettext("folder to keep everything in (otherwise ./demo-data)")
+    )
+
+
+def _init(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("make a folder with settings, a database, a first administrator, manager and campaign")
+    parser = commands.add_parser("init", help=text, description=text)
+    parser.add_argument("folder", type=Path, metavar="DIR", help=gettext("folder to make"))
+    parser.add_argument("--campaign", metavar="NAME", help=gettext("name of the first campaign"))
+    parser.add_argument("--language", choices=LANGUAGES, help=gettext("language of the service"))
+    parser.add_argument("--time-zone", metavar="ZONE", help=gettext("IANA time zone of the office"))
+
+
+def _serve(commands: Commands, words: Words) -> None:
+    text = words.gettext("run the service until it is stopped (SIGTERM or Ctrl+C)")
+    _settings_option(commands.add_parser("serve", help=text, description=text), words)
+
+
+def _check(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("check settings, database, trunk, headsets and disk, and say what to do")
+    parser = commands.add_parser("check", help=text, description=text)
+    _settings_option(parser, words)
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help=gettext("how long the trunk may take to answer, and headsets to register"),
+    )
+
+
+def _import(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("take organisations from a CSV file into a campaign")
+    parser = commands.add_parser("import", help=text, description=text)
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help=gettext("CSV file; encoding and delimiter are found out")
+    )
+    parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+    parser.add_argument("--list", dest="list_name", metavar="L", help=gettext("call list (otherwise from the column)"))
+    parser.add_argument("--dry-run", action="store_true", help=gettext("only say what would be taken and refused"))
+    _settings_option(parser, words)
+
+
+def _users(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("add and list users, set passwords")
+    actions = commands.add_parser("users", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+
+    text = gettext("add a user")
+    add = actions.add_parser("add", help=text, description=text)
+    add.add_argument("login", metavar="LOGIN", help=gettext("what the user types to sign in"))
+    add.add_argument("--name", required=True, help=gettext("name as colleagues see it"))
+    add.add_argument("--role", choices=[role.value for role in Role], default="operator", help=gettext("what they do"))
+    add.add_argument("--headset", default="", metavar="NAME", help=gettext("SIP user name of the headset"))
+    add.add_argument("--language", choices=LANGUAGES, help=gettext("language of their pages"))
+    add.add_argument("--password-stdin", action="store_true", help=gettext("read the password from standard input"))
+    _settings_option(add, words)
+
+    text = gettext("list the users")
+    _settings_option(actions.add_parser("list", help=text, description=text), words)
+
+    text = gettext("set a user's password")
+    passwd = actions.add_parser("passwd", help=text, description=text)
+    passwd.add_argument("login", metavar="LOGIN", help=gettext("whose password"))
+    passwd.add_argument(
+        "--headset", action="store_true", help=gettext("the password of the user's headset instead of the sign-in's")
+    )
+    passwd.add_argument("--password-stdin", action="store_true", help=gettext("read the password from standard input"))
+    _settings_option(passwd, words)
+
+
+def _db(commands: Commands, words: Words) -> None:
+    text = words.gettext("bring the database up to date")
+    actions = commands.add_parser("db", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = words.gettext("bring the tables to this version of the program; nothing is lost")
+    _settings_option(actions.add_parser("upgrade", help=text, description=text), words)

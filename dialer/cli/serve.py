@@ -1,0 +1,37 @@
+"""`dialer serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+from config.settings import Settings
+from dialer.app import RunningService
+from dialer.app import serve as run_service
+from dialer.cli.database import make_folder_of
+from dialer.cli.terminal import Terminal
+from dialer.logs import configure_logging
+
+
+def serve(settings: Settings, terminal: Terminal) -> int:
+    """Run the service until it is told to stop."""
+    configure_logging(settings.log.level, settings.log.format, sys.stderr)
+    make_folder_of(settings)
+    settings.recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def ready(service: RunningService) -> None:
+        terminal.say(terminal.words.gettext("The console is at {url} (Ctrl+C stops the service).", url=service.url))
+
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(run_service(settings, on_ready=ready))
+    return 0
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

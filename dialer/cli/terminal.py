@@ -1,0 +1,89 @@
+"""What a command says and asks, in the user's language."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from config.settings import SettingsError
+from dialer.words import Language, Words, as_language, words
+
+# Without the letters and digits that are taken for one another when read aloud or from paper.
+_CLEAR_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+class CommandFailed(Exception):
+    """The command cannot go on; the reason is a sentence in the user's language."""
+
+
+def language_of(environ: Mapping[str, str]) -> Language:
+    """The language of the terminal, by the variables that POSIX gives for it; English for any but ours."""
+    tag = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+    return as_language(tag[:2].lower(), default="en")
+
+
+@dataclass(slots=True)
+class Terminal:
+    """Standard input, output and error, and the words for them."""
+
+    words: Words
+    out: TextIO
+    err: TextIO
+    source: TextIO
+
+    @classmethod
+    def of_process(cls) -> Terminal:
+        """The process's own streams, in the language of its environment."""
+        return cls(words(language_of(os.environ)), sys.stdout, sys.stderr, sys.stdin)
+
+    def speak(self, language: Language) -> None:
+        """From now on in `language`."""
+        self.words = words(language)
+
+    def say(self, line: str = "") -> None:
+        """A line of the answer."""
+        print(line, file=self.out, flush=True)
+
+    def warn(self, line: str) -> None:
+        """A line beside the answer."""
+        print(line, file=self.err, flush=True)
+
+    def progress(self, line: str) -> None:
+        """Overwrites the last line of progress; nothing where nobody would see it."""
+        if self.err.isatty():
+            print(f"\r\x1b[2K{line}", end="", file=self.err, flush=True)
+
+    def new_password(self, *, from_stdin: bool) -> tuple[str, bool]:
+        """A password, and whether it was generated: read from standard input, or typed twice without echo, or made here
+        when nobody is at the terminal or nothing was typed."""
+        gettext = self.words.gettext
+        if from_stdin:
+            return self.source.readline().rstrip("\r\n"), False
+        if not self.source.isatty():
+            return generated_password(), True
+        first = getpass.getpass(gettext("Password (leave empty to have one made): "), stream=self.err)
+        if not first:
+            return generated_password(), True
+        if getpass.getpass(gettext("Once more: "), stream=self.err) != first:
+            raise CommandFailed(gettext("The two passwords differ; nothing was changed."))
+        return first, False
+
+
+def generated_password(groups: int = 4) -> str:
+    """Groups of four letters: about 79 bits in four groups, easy to copy by hand."""
+    return "-".join("".join(secrets.choice(_CLEAR_LETTERS) for _ in range(4)) for _ in range(groups))
+
+
+def settings_refusal(terminal: Terminal, error: SettingsError) -> str:
+    """Every problem of the settings, a line each."""
+    gettext = terminal.words.gettext
+    lines = [gettext("The settings in {path} cannot be used:", path=error.path)]
+    for problem in error.problems:
+        what = f"{problem.key} = {problem.value}: " if problem.value else f"{problem.key}: " if problem.key else ""
+        lines.append(f"  {what}{gettext(problem.advice, **problem.params)}")
+    return "\n".join(lines)

@@ -1,0 +1,105 @@
+"""`dialer users`: who signs in, and whose headset may register."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from config.settings import Settings
+from crm import users
+from crm.database import Database
+from crm.errors import NotFound
+from dialer.cli.terminal import CommandFailed, Terminal, generated_password
+
+
+@asynccontextmanager
+async def _transaction(settings: Settings, terminal: Terminal) -> AsyncIterator[AsyncSession]:
+    """A write transaction on a database that is up to date. Raises `CommandFailed` for any other."""
+    database = Database(settings.database_url)
+    try:
+        wrong = await database.check()
+        if wrong is not None:
+            raise CommandFailed(terminal.words.gettext("The database is not ready: {reason}", reason=wrong))
+        async with database.transaction() as session:
+            yield session
+    finally:
+        await database.dispose()
+
+
+async def add(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users add`: a user, and a headset password if they have a headset; passwords made here are printed once."""
+    gettext = terminal.words.gettext
+    password, generated = terminal.new_password(from_stdin=arguments.password_stdin)
+    headset_password = generated_password() if arguments.headset else ""
+    async with _transaction(settings, terminal) as session:
+        user = await users.add_user(
+            session,
+            login=arguments.login,
+            name=arguments.name,
+            role=users.Role(arguments.role),
+            password=password,
+            now=datetime.now(UTC),
+            language=arguments.language or settings.service.language,
+            time_zone=settings.service.time_zone,
+            headset=arguments.headset,
+        )
+        if headset_password:
+            await users.set_headset_password(session, user=user, password=headset_password, realm=settings.sip.realm)
+    terminal.say(gettext("{login} has been added.", login=user.login))
+    if generated:
+        terminal.say(gettext("Password: {password}", password=password))
+    if headset_password:
+        _tell_headset(settings, terminal, user.headset, headset_password)
+    return 0
+
+
+async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users list`: one line a user."""
+    gettext = terminal.words.gettext
+    async with _transaction(settings, terminal) as session:
+        everyone = await users.list_users(session)
+    header = (gettext("login"), gettext("name"), gettext("role"), gettext("headset"), gettext("may sign in"))
+    rows = [header]
+    for user in everyone:
+        active = gettext("yes") if user.active else gettext("no")
+        rows.append((user.login, user.name, user.role.value, user.headset or "-", active))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    for row in rows:
+        terminal.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+async def set_password(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users passwd`: a new password for the sign-in, or with `--headset` for the headset."""
+    gettext = terminal.words.gettext
+    password, generated = terminal.new_password(from_stdin=arguments.password_stdin)
+    async with _transaction(settings, terminal) as session:
+        user = await users.user_by_login(session, arguments.login)
+        if user is None:
+            raise NotFound("user.unknown")
+        if arguments.headset:
+            await users.set_headset_password(session, user=user, password=password, realm=settings.sip.realm)
+        else:
+            await users.set_password(session, user=user, password=password, now=datetime.now(UTC))
+        headset = user.headset
+    if arguments.headset:
+        _tell_headset(settings, terminal, headset, password if generated else "")
+        return 0
+    terminal.say(gettext("The password of {login} has been changed.", login=user.login))
+    if generated:
+        terminal.say(gettext("Password: {password}", password=password))
+    return 0
+
+
+def _tell_headset(settings: Settings, terminal: Terminal, headset: str, password: str) -> None:
+    """What to type into the headset; its password only where it was made here."""
+    gettext = terminal.words.gettext
+    server = f"{settings.sip.advertised_host or settings.sip.host}:{settings.sip.port}"
+    terminal.say(gettext("Headset: server {server}, user name {headset}", server=server, headset=headset))
+    if password:
+        terminal.say(gettext("Headset's password: {password}", password=password))
+    terminal.say(gettext("A service that is running learns of it when it is restarted."))

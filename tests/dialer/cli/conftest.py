@@ -1,0 +1,67 @@
+"""A terminal for commands: run one, and read what it said."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import structlog
+
+from dialer.cli import main
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command returned and wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+Dialer = Callable[..., Said]
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """English, an empty folder, no settings from outside; logging as it was."""
+    for name in ("LC_ALL", "LC_MESSAGES", "DIALER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def dialer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Dialer:
+    """Run `dialer WORDS...` with `stdin` as standard input, which is no terminal."""
+
+    def run(*words: str | Path, stdin: str = "") -> Said:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def office(dialer: Dialer, tmp_path: Path) -> Path:
+    """The settings file of a folder made by `dialer init`."""
+    folder = tmp_path / "office"
+    said = dialer("init", folder)
+    assert said.code == 0, said.err
+    return folder / "dialer.toml"

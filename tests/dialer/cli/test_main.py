@@ -1,0 +1,130 @@
+"""The command line as a whole: where settings come from, which language is spoken, what trouble looks like."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dialer.cli.terminal import generated_password, language_of
+from tests.dialer.cli.conftest import Dialer
+
+
+def test_the_settings_are_found_by_option_variable_or_in_the_folder(
+    dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dialer("users", "list").code == 1
+    assert dialer("users", "list", "-c", office).code == 0
+    monkeypatch.setenv("DIALER_CONFIG", str(office))
+    assert dialer("users", "list").code == 0
+    monkeypatch.delenv("DIALER_CONFIG")
+    monkeypatch.chdir(office.parent)
+    assert dialer("users", "list").code == 0
+
+
+def test_a_wrong_setting_is_told_with_its_file_key_value_and_advice(dialer: Dialer, tmp_path: Path) -> None:
+    path = tmp_path / "dialer.toml"
+    path.write_text("[console]\nport = 70000\n")
+    said = dialer("serve", "-c", path)
+    assert said.code == 1
+    assert said.err.splitlines() == [
+        f"The settings in {path} cannot be used:",
+        "  console.port = 70000: this must be at most 65535",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({"LANG": "ru_RU.UTF-8"}, "ru"),
+        ({"LANG": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "C"}, "en"),
+        ({}, "en"),
+        ({"LANG": "en_GB.UTF-8", "LC_ALL": "ru_RU.UTF-8"}, "ru"),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "ru_RU.UTF-8"}, "ru"),
+    ],
+)
+def test_the_terminal_s_language_is_spoken(environ: dict[str, str], language: str) -> None:
+    assert language_of(environ) == language
+
+
+def test_once_settings_are_read_their_language_is_spoken(dialer: Dialer, office: Path) -> None:
+    assert dialer("db", "upgrade", "-c", office).out == "The database is up to date.\n"
+    office.write_text(office.read_text().replace('language = "en"', 'language = "ru"'))
+    assert dialer("db", "upgrade", "-c", office).out == "База данных приведена к этой версии программы.\n"
+
+
+def test_the_database_is_made_where_there_is_none(dialer: Dialer, tmp_path: Path) -> None:
+    path = tmp_path / "dialer.toml"
+    path.write_text('[service]\nlanguage = "en"\n')
+    assert dialer("db", "upgrade", "-c", path).code == 0
+    assert (tmp_path / "data" / "dialer.db").is_file()
+
+
+def test_a_file_that_is_no_database_is_said_in_words(dialer: Dialer, office: Path) -> None:
+    (office.parent / "data" / "dialer.db").write_bytes(b"not a database, by any means, " * 100)
+    said = dialer("db", "upgrade", "-c", office)
+    assert (said.code, said.err.strip()) == (1, "The database cannot be used: file is not a database")
+
+
+def test_an_unexpected_error_is_a_sentence_for_the_user_and_a_traceback_in_the_log(
+    dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_args: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("dialer.cli.database.upgrade", broken)
+    said = dialer("db", "upgrade", "-c", office)
+    assert said.code == 1
+    sentence, _, logged = said.err.partition("\n")
+    assert sentence.startswith("Something happened that should not (ZeroDivisionError).")
+    assert '"exception"' in logged
+    assert "Traceback" not in sentence
+
+
+@pytest.mark.parametrize("words", [(), ("fly",), ("users",), ("users", "add"), ("import", "x.csv"), ("db",)])
+def test_a_wrong_command_line_is_answered_with_how_it_goes(dialer: Dialer, words: tuple[str, ...]) -> None:
+    said = dialer(*words)
+    assert said.code == 2
+    assert said.err.startswith("usage: dialer")
+
+
+def test_generated_passwords_are_long_enough_and_never_the_same() -> None:
+    made = {generated_password() for _ in range(200)}
+    assert len(made) == 200
+    assert all(len(password) == 19 for password in made)
+
+
+def test_output_into_a_reader_that_has_gone_ends_quietly(office: Path) -> None:
+    code = "import sys; from dialer.cli import main; sys.exit(main())"
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "users", "list", "-c", str(office)],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == 1
+    assert done.stderr == ""
+
+
+def test_ctrl_c_ends_a_command_without_a_word(office: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom dialer.cli import main\nimport dialer.cli.database as d\n"
+        f"async def upgrade(*_): os.kill(os.getpid(), {int(signal.SIGINT)})\n"
+        "d.upgrade = upgrade\nsys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "db", "upgrade", "-c", str(office)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")

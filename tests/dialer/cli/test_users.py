@@ -1,0 +1,124 @@
+"""`dialer users`: sign-ins and headsets."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from config.settings import load_settings
+from crm import users
+from crm.database import Database
+from tests.dialer.cli.conftest import Dialer
+
+
+async def user_named(config: Path, login: str) -> users.User:
+    database = Database(load_settings(config, {}).database_url)
+    try:
+        async with database.reading() as session:
+            user = await users.user_by_login(session, login)
+    finally:
+        await database.dispose()
+    assert user is not None
+    return user
+
+
+def signs_in(config: Path, login: str, password: str) -> bool:
+    async def attempt() -> bool:
+        database = Database(load_settings(config, {}).database_url)
+        try:
+            return await users.sign_in(database, login=login, password=password, now=datetime.now(UTC)) is not None
+        finally:
+            await database.dispose()
+
+    return asyncio.run(attempt())
+
+
+def test_a_user_with_a_headset_gets_both_passwords_printed(dialer: Dialer, office: Path) -> None:
+    said = dialer("users", "add", "anna", "--name", "Anna Petrova", "--headset", "anna-h", "-c", office)
+    assert said.code == 0
+    password = re.search(r"^Password: (\S+)$", said.out, re.MULTILINE)
+    headset = re.search(r"^Headset's password: (\S+)$", said.out, re.MULTILINE)
+    assert password
+    assert headset
+    assert signs_in(office, "anna", password[1])
+    stored = asyncio.run(user_named(office, "anna"))
+    assert stored.headset_ha1_md5 == hashlib.md5(f"anna-h:dialer:{headset[1]}".encode()).hexdigest()
+    assert "server 127.0.0.1:5060, user name anna-h" in said.out
+
+
+def test_a_password_from_standard_input_is_taken_and_not_repeated(dialer: Dialer, office: Path) -> None:
+    said = dialer("users", "add", "olga", "--name", "Olga", "--password-stdin", "-c", office, stdin="long enough\n")
+    assert said.code == 0
+    assert "long enough" not in said.out + said.err
+    assert signs_in(office, "olga", "long enough")
+
+
+def test_a_short_password_is_refused_and_nobody_is_added(dialer: Dialer, office: Path) -> None:
+    said = dialer("users", "add", "olga", "--name", "Olga", "--password-stdin", "-c", office, stdin="short\n")
+    assert (said.code, said.err.strip()) == (1, "A password needs at least 8 characters.")
+    assert "olga" not in dialer("users", "list", "-c", office).out
+
+
+def test_a_login_or_headset_that_is_taken_is_refused_in_words(dialer: Dialer, office: Path) -> None:
+    dialer("users", "add", "anna", "--name", "Anna", "--headset", "h1", "-c", office)
+    again = dialer("users", "add", "Anna", "--name", "Anna", "-c", office)
+    assert (again.code, again.err.strip()) == (1, "There is a user “anna” already.")
+    same = dialer("users", "add", "olga", "--name", "Olga", "--headset", "h1", "-c", office)
+    assert (same.code, same.err.strip()) == (1, "The headset “h1” belongs to another user.")
+
+
+def test_the_list_shows_everyone_and_no_secret(dialer: Dialer, office: Path) -> None:
+    dialer("users", "add", "anna", "--name", "Anna Petrova", "--role", "expert", "--headset", "h1", "-c", office)
+    said = dialer("users", "list", "-c", office)
+    rows = [line.split("  ") for line in said.out.splitlines()]
+    assert [row[0].strip() for row in rows] == ["login", "administrator", "anna", "manager"]
+    assert re.search(r"^anna +Anna Petrova +expert +h1 +yes$", said.out, re.MULTILINE)
+    assert "argon2" not in said.out
+
+
+def test_a_new_password_replaces_the_old_one(dialer: Dialer, office: Path) -> None:
+    dialer("users", "passwd", "manager", "--password-stdin", "-c", office, stdin="first password\n")
+    said = dialer("users", "passwd", "manager", "--password-stdin", "-c", office, stdin="second password\n")
+    assert said.out.strip() == "The password of manager has been changed."
+    assert signs_in(office, "manager", "second password")
+    assert not signs_in(office, "manager", "first password")
+
+
+def test_a_headset_gets_a_new_password(dialer: Dialer, office: Path) -> None:
+    dialer("users", "add", "anna", "--name", "Anna", "--headset", "h1", "-c", office)
+    before = asyncio.run(user_named(office, "anna"))
+    said = dialer("users", "passwd", "anna", "--headset", "-c", office)
+    after = asyncio.run(user_named(office, "anna"))
+    assert "Headset's password: " in said.out
+    assert before.headset_ha1_md5 != after.headset_ha1_md5
+    assert before.password_hash == after.password_hash
+
+
+@pytest.mark.parametrize(("login", "words"), [("nobody", "no such user"), ("manager", "no headset")])
+def test_a_password_for_nobody_is_refused(dialer: Dialer, office: Path, login: str, words: str) -> None:
+    said = dialer("users", "passwd", login, "--headset", "-c", office)
+    assert said.code == 1
+    assert words in said.err
+
+
+def test_a_typed_password_is_asked_twice(dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["one password", "another password", "one password", "one password"])
+    monkeypatch.setattr("getpass.getpass", lambda *_args, **_options: next(answers))
+    monkeypatch.setattr("io.StringIO.isatty", lambda _self: True)
+    differing = dialer("users", "passwd", "manager", "-c", office)
+    assert (differing.code, differing.err.strip()) == (1, "The two passwords differ; nothing was changed.")
+    assert dialer("users", "passwd", "manager", "-c", office).code == 0
+    assert signs_in(office, "manager", "one password")
+
+
+def test_an_empty_database_is_said_so(dialer: Dialer, office: Path) -> None:
+    (office.parent / "data" / "dialer.db").unlink()
+    said = dialer("users", "list", "-c", office)
+    assert said.code == 1
+    assert said.err.startswith("The database is not ready:")
+    assert "dialer db upgrade" in said.err
