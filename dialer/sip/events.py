@@ -32,7 +32,7 @@ class Transmission:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a digest challenge from `realm` is answered with; `realm` "" answers any realm of the peer they belong to."""
+    """What a digest challenge from `realm` is answered with; `realm` "" answers any realm of the peer they are for."""
 
     username: str
     password: str

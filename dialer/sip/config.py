@@ -1,0 +1,43 @@
+"""What an endpoint is told when it is made, and the accounts it serves or has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dialer.sip.events import Credentials, Hop
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrarAccount:
+    """A headset that may register here. H(A1) = H(user ":" realm ":" password) in lower-case hex; "" = not offered."""
+
+    username: str
+    ha1_md5: str
+    ha1_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkAccount:
+    """A registration of ours at a registrar (RFC 3261 section 10)."""
+
+    name: str
+    aor: str  # sip:user@domain
+    registrar_uri: str  # sip:domain
+    hop: Hop
+    credentials: Credentials
+    expires_s: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """How the endpoint presents itself. `host`/`port` go into Via and Contact."""
+
+    host: str
+    port: int
+    user_agent: str = "dialer"
+    realm: str = "dialer"
+    accounts: dict[str, RegistrarAccount] = field(default_factory=dict)
+    accept_calls_from: frozenset[str] = frozenset()  # IP addresses whose INVITEs need no digest (the trunk)
+    registrar_min_expires_s: int = 30
+    registrar_max_expires_s: int = 3600
+    secret: bytes = b""  # for nonces; random when empty
