@@ -1,0 +1,164 @@
+"""What the base holds of the organisations that a file names, looked up for many rows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.call_lists import CallList
+from crm.clients import Client
+from crm.groups import Group
+from crm.importing.rows import TEXT_FIELDS, ClientRow
+from crm.organisations import Organisation
+from crm.people import Person
+from crm.phone_numbers import PhoneNumber
+from crm.sources import Source
+from crm.text_rules import fold
+
+Number = tuple[str, str]
+"""E.164 and extension."""
+
+_BATCH: Final = 5_000  # both databases allow some 32,000 parameters in a statement
+
+
+@dataclass(eq=False, slots=True)
+class Known:
+    """An organisation, and its client in the campaign if `in_campaign`; ids are None until they are written."""
+
+    texts: dict[str, str]
+    headcount: int | None
+    attributes: dict[str, Any]
+    time_zone: str
+    name_folded: str
+    organisation_id: int | None = None
+    numbers: set[Number] = field(default_factory=set)
+    people: set[str] = field(default_factory=set)
+    in_campaign: bool = False
+    client_id: int | None = None
+    list_key: str = ""
+    source_key: str = ""
+    code: str = ""
+    group: Group = Group.NEW
+
+
+class KnownOrganisations:
+    """The organisations met so far in one import, by number and by code; lists and sources by folded name."""
+
+    def __init__(self, campaign_id: int) -> None:
+        self.campaign_id = campaign_id
+        self.lists: dict[str, tuple[str, int | None]] = {}
+        self.sources: dict[str, tuple[str, int | None]] = {}
+        self._by_id: dict[int, Known] = {}
+        self._by_number: dict[Number, list[Known]] = {}
+        self._by_code: dict[tuple[str, str], Known] = {}
+        self._ids_by_code: dict[tuple[str, str], int] = {}
+
+    async def begin(self, session: AsyncSession) -> None:
+        """Read what is small enough to be read whole: lists, sources, and the codes of the campaign's clients."""
+        mine = CallList.campaign_id == self.campaign_id
+        for list_id, name in await session.execute(
+            select(CallList.id, CallList.name).where(mine).order_by(CallList.id)
+        ):
+            self.lists.setdefault(fold(name), (name, list_id))
+        for source_id, name in await session.execute(select(Source.id, Source.name).order_by(Source.id)):
+            self.sources.setdefault(fold(name), (name, source_id))
+        coded = select(CallList.name, Client.code, Client.organisation_id).join(
+            CallList, CallList.id == Client.call_list_id
+        )
+        coded = coded.where(Client.campaign_id == self.campaign_id, Client.code != "").order_by(Client.id.desc())
+        for list_name, code, organisation_id in await session.execute(coded):
+            self._ids_by_code[fold(list_name), code] = organisation_id
+
+    async def look_up(self, session: AsyncSession, rows: list[ClientRow]) -> None:
+        """Read the organisations that have a number or a code of `rows`, and are not known yet."""
+        numbers = {phone.e164 for row in rows for phone in row.phones}
+        ids = {
+            self._ids_by_code[key]
+            for row in rows
+            if (key := (fold(row.list_name), row.texts["code"])) in self._ids_by_code
+        }
+        for batch in _batches(numbers):
+            ids.update(await session.scalars(select(PhoneNumber.organisation_id).where(PhoneNumber.e164.in_(batch))))
+        for batch in _batches(ids - self._by_id.keys()):
+            await self._read(session, batch)
+
+    def find(self, row: ClientRow) -> tuple[Known | None, Known | None]:
+        """The organisation that the row is about, and one of another name that has a number of the row's.
+
+        It is the same organisation if the client's code in the same list is the same, or a number and the name are.
+        """
+        found: Known | None = None
+        other: Known | None = None
+        name = fold(row.name)
+        for phone in row.phones:
+            for known in self._by_number.get((phone.e164, phone.extension), ()):
+                if known.name_folded != name:
+                    other = other or known
+                elif found is None or (known.in_campaign and not found.in_campaign):
+                    found = known
+        return self._by_code_of(row) or found, other
+
+    def add(self, known: Known) -> None:
+        """Make `known` findable by its numbers and its code; again when it has got new ones."""
+        for number in known.numbers:
+            holders = self._by_number.setdefault(number, [])
+            if known not in holders:
+                holders.append(known)
+        if known.in_campaign and known.code:
+            self._by_code.setdefault((known.list_key, known.code), known)
+        if known.organisation_id is not None:
+            self._by_id[known.organisation_id] = known
+
+    def _by_code_of(self, row: ClientRow) -> Known | None:
+        key = fold(row.list_name), row.texts["code"]
+        if not key[1]:
+            return None
+        return self._by_code.get(key) or self._by_id.get(self._ids_by_code.get(key, 0))
+
+    async def _read(self, session: AsyncSession, ids: list[int]) -> None:
+        client = and_(Client.organisation_id == Organisation.id, Client.campaign_id == self.campaign_id)
+        columns = (Organisation.__table__, Client.id.label("client_id"), Client.code.label("client_code"))
+        found = await session.execute(
+            select(*columns, Client.group, CallList.name.label("list_name"), Source.name.label("source_name"))
+            .select_from(Organisation)
+            .outerjoin(Client, client)
+            .outerjoin(CallList, CallList.id == Client.call_list_id)
+            .outerjoin(Source, Source.id == Client.source_id)
+            .where(Organisation.id.in_(ids))
+        )
+        met: dict[int, Known] = {}
+        for row in found.mappings():
+            known = Known(
+                texts={name: row[name] for name in TEXT_FIELDS},
+                headcount=row["headcount"],
+                attributes=dict(row["attributes"]),
+                time_zone=row["time_zone"],
+                name_folded=row["name_folded"],
+                organisation_id=row["id"],
+            )
+            if row["client_id"] is not None:
+                known.in_campaign, known.client_id = True, row["client_id"]
+                known.list_key, known.source_key = fold(row["list_name"]), fold(row["source_name"] or "")
+                known.code, known.group = row["client_code"], Group(row["client_group"])
+            met[row["id"]] = known
+        numbers = select(PhoneNumber.organisation_id, PhoneNumber.e164, PhoneNumber.extension)
+        for organisation_id, e164, extension in await session.execute(
+            numbers.where(PhoneNumber.organisation_id.in_(ids))
+        ):
+            met[organisation_id].numbers.add((e164, extension))
+        people = select(Person.organisation_id, Person.full_name).where(Person.organisation_id.in_(ids))
+        for organisation_id, full_name in await session.execute(people):
+            met[organisation_id].people.add(fold(full_name))
+        for known in met.values():
+            self.add(known)
+
+
+def _batches(values: Iterable[Any]) -> Iterable[list[Any]]:
+    left = iter(values)
+    while batch := list(islice(left, _BATCH)):
+        yield batch

@@ -1,0 +1,104 @@
+"""Which column holds what: guessed from the header's words, in Russian and English, and checked before use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from crm.errors import Refused
+from crm.text_rules import fold
+
+ATTRIBUTE: Final = "attributes."
+IGNORED: Final = ""
+REASON_COLUMNS: Final[Mapping[str, str]] = {"en": "Not imported because", "ru": "Не загружено, потому что"}
+"""The column that a file of refused rows has more than the file that it came from, by language."""
+
+_WORDS: Final[Mapping[str, str]] = {
+    "list": "list, call list, список, лист, список актуализации, список обзвона",
+    "code": "code, id, client code, external id, код, код клиента, номер клиента, идентификатор",
+    "name": "name, organisation, organization, company, company name, client, название, наименование, организация,"
+    " компания, фирма, предприятие, клиент, название организации, наименование организации, название компании,"
+    " наименование компании, контрагент, юрлицо, полное наименование, краткое наименование",
+    "city": "city, town, город, населенный пункт, нас пункт",
+    "phone": "phone, phones, phone number, telephone, telephone number, tel, mobile, mobile phone, work phone, телефон,"
+    " телефоны, тел, номер телефона, номера телефонов, контактный телефон, рабочий телефон, моб,"
+    " мобильный, мобильный телефон, сотовый, сотовый телефон, городской телефон, телефон организации",
+    "industry": "industry, branch, sector, отрасль, сфера, сфера деятельности, вид деятельности",
+    "source": "source, lead source, origin, источник, источник данных, откуда",
+    "group": "group, client group, группа, группа клиентов, группа клиента",
+    "headcount": "headcount, employees, staff, number of employees, численность, число сотрудников,"
+    " количество сотрудников, кол во сотрудников, численность персонала, численность сотрудников",
+    "tax_number": "tax number, tax id, taxpayer number, inn, vat, vat number, инн, унп, бин",
+    "site": "site, website, web, web site, url, www, сайт, веб сайт, интернет сайт, адрес сайта",
+    "email": "e mail, email, mail, e mail address, почта, электронная почта, эл почта, емейл, имейл, адрес эл почты",
+    "person": "person, contact person, contact name, full name, фио, ф и о, контактное лицо,"
+    " контактная персона, имя контакта, руководитель, директор",
+    "position": "position, job title, должность, должность контактного лица",
+    "note": "note, notes, comment, comments, remark, примечание, примечания, комментарий, комментарии, заметки",
+    ATTRIBUTE + "social_work": "social work, social programmes, social programs, соц работа, социальная работа,"
+    " социальные программы, соцпрограммы, соц программы",
+}
+_SYNONYMS: Final = {word.strip(): field for field, words in _WORDS.items() for word in words.split(",")}
+_REASONS: Final = frozenset(fold(name) for name in REASON_COLUMNS.values())
+_SEVERAL: Final = frozenset({"phone"})
+FIELDS: Final = tuple(field for field in _WORDS if not field.startswith(ATTRIBUTE))
+"""The fields that a column may be mapped to, besides `attributes.<name>` and "" for a column to be passed over."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The places (from 0) of the columns: one for each field, several for telephones, and the attributes' names."""
+
+    places: Mapping[str, int]
+    phones: tuple[int, ...]
+    attributes: Mapping[str, int]
+    count: int
+
+
+def guess_mapping(header: tuple[str, ...] | list[str]) -> dict[str, str]:
+    """Column to field. A column whose words are not known becomes an attribute of the organisation, under its header;
+    of two columns for one field the first has it (telephones: all)."""
+    mapping: dict[str, str] = {}
+    for column in header:
+        field = _guess(column)
+        if field not in _SEVERAL and field != IGNORED and field in mapping.values():
+            field = ATTRIBUTE + column
+        mapping[column] = field
+    return mapping
+
+
+def columns_of(header: tuple[str, ...], mapping: Mapping[str, str]) -> Columns:
+    """`mapping` checked against `header`; a column that it does not name is passed over. Raises `Refused`."""
+    places: dict[str, int] = {}
+    phones: list[int] = []
+    attributes: dict[str, int] = {}
+    for column, field in mapping.items():
+        if column not in header:
+            raise Refused("import.unknown_column", column=column)
+        place = header.index(column)
+        if field in _SEVERAL:
+            phones.append(place)
+            continue
+        if field == IGNORED:
+            continue
+        attribute = field.removeprefix(ATTRIBUTE) if field.startswith(ATTRIBUTE) else ""
+        if not attribute and field not in FIELDS:
+            raise Refused("import.unknown_field", field=field)
+        into, name = (attributes, attribute) if attribute else (places, field)
+        if name in into:
+            raise Refused("import.field_twice", field=name, columns=f"{header[into[name]]}, {column}")
+        into[name] = place
+    if "name" not in places:
+        raise Refused("import.no_name_column")
+    if not phones:
+        raise Refused("import.no_phone_column")
+    return Columns(places, tuple(sorted(phones)), attributes, len(header))
+
+
+def _guess(column: str) -> str:
+    if not column or fold(column) in _REASONS:
+        return IGNORED
+    words = " ".join(re.findall(r"[^\W_]+", fold(column)))
+    return _SYNONYMS.get(words) or _SYNONYMS.get(re.sub(r"(?: ?\d+)+$", "", words)) or ATTRIBUTE + column

@@ -1,0 +1,72 @@
+"""What can be wrong with a file, a row or a cell: codes, their English sentences, and a problem as a value.
+
+`crm.errors.ERRORS` holds these sentences too, so a `Refused` may carry any of the codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+PROBLEMS: Final[Mapping[str, str]] = {
+    # one telephone number
+    "phone.digits_lost": "“{text}”: the spreadsheet has rounded this number. Format its column as text.",
+    "phone.empty": "There is no telephone number.",
+    "phone.letters": "“{text}”: there are letters among the digits.",
+    "phone.no_area_code": "“{text}” has no area code.",
+    "phone.no_digits": "“{text}” is no telephone number.",
+    "phone.no_such_code": "“{text}”: there is no such area code.",
+    "phone.too_long": "“{text}” has too many digits.",
+    "phone.too_short": "“{text}” has too few digits.",
+    "phone.unknown_country": "“{text}”: there is no such country code.",
+    "phone.unreadable": "“{text}” cannot be read as a telephone number.",
+    # the file
+    "table.bad_delimiter": "A delimiter is one character, and not a quote, a letter or a digit.",
+    "table.cannot_open": "{path} cannot be opened: {reason}.",
+    "table.cell_too_long": "Line {line}: a cell is longer than {limit} characters.",
+    "table.duplicate_columns": "Two columns have the same name: {names}.",
+    "table.empty": "The file is empty.",
+    "table.encoding_not_guessed": "It is not clear in which encoding the file is. Name it.",
+    "table.no_rows": "The file has a header but no rows.",
+    "table.not_text": "The file is not text: there are NUL bytes in it.",
+    "table.other_format": "This is {kind}, not a table. Save it as CSV and import that.",
+    "table.too_big": "The file is larger than {limit_mb} MB. Split it.",
+    "table.too_many_columns": "Line {line} has more than {limit} columns. Is the delimiter right?",
+    "table.unclosed_quote": "Line {line}: a quote is opened and never closed.",
+    "table.unknown_encoding": "There is no encoding “{encoding}”. For example: {known}.",
+    "table.unnamed_column": "Column {number} has cells but no name in the header.",
+    "table.wrong_encoding": "Line {line} cannot be read as {encoding}.",
+    # the mapping of columns
+    "import.field_twice": "The columns {columns} are both said to hold “{field}”.",
+    "import.list_not_in_file": "No row is of the list “{list}”. The file has: {lists}.",
+    "import.no_list": "No column holds the call list. Name a list for all rows.",
+    "import.no_name_column": "No column holds the name of the organisation.",
+    "import.no_phone_column": "No column holds the telephone.",
+    "import.unknown_column": "The file has no column “{column}”.",
+    "import.unknown_field": "“{field}” is no field to import into.",
+    # one row
+    "row.headcount": "“{value}” is no number of people.",
+    "row.no_list": "The row does not say to which list it belongs.",
+    "row.no_name": "The organisation has no name.",
+    "row.no_phone": "The organisation has no telephone number.",
+    "row.too_many_cells": "The row has {count} cells, the header has {columns}.",
+    "row.unknown_group": "“{value}” is no group. Groups are: {known}.",
+    # remarks on rows that were taken or merged
+    "row.in_other_list": "“{name}” stays in the list “{kept}”; the row says “{given}”.",
+    "row.kept_existing": "“{name}”, {field}: “{kept}” was kept; the row says “{given}”.",
+    "row.possible_duplicate": "“{name}” has a telephone number of “{other}”. Are they the same?",
+    "row.value_digits_lost": "{field}: the spreadsheet has rounded “{value}”. Format its column as text.",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, or worth a look: a code of `PROBLEMS` and what fills its sentence."""
+
+    code: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    def in_english(self) -> str:
+        """The sentence."""
+        return PROBLEMS[self.code].format(**self.params)

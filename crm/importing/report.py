@@ -1,0 +1,78 @@
+"""What became of a file, row by row; and the rows that were refused as a file to mend."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crm.importing.mapping import REASON_COLUMNS
+from crm.importing.problems import Problem
+from crm.importing.rows import FORMULA_SIGNS, RefusedRow
+from crm.text_rules import fold
+
+_REASONS: Final = frozenset(fold(name) for name in REASON_COLUMNS.values())
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something worth a look about a row that was taken or merged."""
+
+    line: int
+    problem: Problem
+
+
+@dataclass
+class ImportReport:
+    """The outcome of an import, or what it would be (`dry_run`).
+
+    Of the `rows` of the file that were asked for, each was `taken` (a client more in the campaign), `merged` (it is in
+    the campaign; blanks were filled in) or `refused`: the three add up to `rows`. `not_selected` rows are of other
+    lists than the one asked for. The counts by list, group and source are of the taken.
+    """
+
+    header: tuple[str, ...]
+    encoding: str
+    delimiter: str
+    dry_run: bool
+    rows: int = 0
+    not_selected: int = 0
+    taken: int = 0
+    merged: int = 0
+    refused: list[RefusedRow] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    by_list: Counter[str] = field(default_factory=Counter)
+    by_group: Counter[str] = field(default_factory=Counter)
+    by_source: Counter[str] = field(default_factory=Counter)
+
+
+def english(problem: Problem) -> str:
+    """The English sentence of a problem."""
+    return problem.in_english()
+
+
+def refused_csv(
+    report: ImportReport, *, words: Callable[[Problem], str] = english, reason_column: str = REASON_COLUMNS["en"]
+) -> bytes:
+    """The refused rows with all their columns and one more that says why, as CSV for a spreadsheet (UTF-8 with BOM,
+    semicolons). Mended, the file can be imported as it is: that column (one of `REASON_COLUMNS`) is passed over.
+
+    A cell that a spreadsheet would compute gets an apostrophe in front, which the import takes off again.
+    """
+    kept = [place for place, name in enumerate(report.header) if fold(name) not in _REASONS]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    writer.writerow([_harmless(report.header[place]) for place in kept] + [reason_column])
+    for row in report.refused:
+        cells: Sequence[str] = [row.raw[place] if place < len(row.raw) else "" for place in kept]
+        surplus = row.raw[len(report.header) :]
+        reason = " ".join(words(problem) for problem in row.problems)
+        writer.writerow([*map(_harmless, cells), _harmless(reason), *map(_harmless, surplus)])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.lstrip()[:1] and cell.lstrip()[0] in FORMULA_SIGNS else cell

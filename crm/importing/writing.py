@@ -1,0 +1,163 @@
+"""The changes of a batch of rows, written with a handful of statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import bindparam, insert, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.call_lists import CallList
+from crm.clients import Client
+from crm.groups import Group, GroupMove, MoveCause
+from crm.importing.known import Known, KnownOrganisations
+from crm.importing.rows import TEXT_FIELDS
+from crm.organisations import Organisation
+from crm.people import Person
+from crm.phone_numbers import PhoneNumber
+from crm.phone_parsing import ParsedPhone
+from crm.sources import Source
+
+_ORGANISATIONS: Final = Organisation.metadata.tables["organisations"]
+_CLIENTS: Final = Client.metadata.tables["clients"]
+_FILLED_COLUMNS: Final = (*TEXT_FIELDS, "headcount", "attributes", "time_zone")
+_FILL_IN: Final = (
+    update(_ORGANISATIONS)
+    .where(_ORGANISATIONS.c.id == bindparam("of_id"))
+    .values(
+        {name: bindparam(f"to_{name}", type_=_ORGANISATIONS.c[name].type) for name in _FILLED_COLUMNS}
+        | {"version": _ORGANISATIONS.c.version + 1}
+    )
+)
+_SET_SOURCE: Final = (
+    update(_CLIENTS)
+    .where(_CLIENTS.c.id == bindparam("of_id"))
+    .values(source_id=bindparam("to_source"), version=_CLIENTS.c.version + 1)
+)
+
+
+@dataclass
+class Changes:
+    """What a batch adds: new organisations, clients, numbers (with rank), people (with position) and moves (from,
+    to); and the organisations (by id) and clients in which it fills in blanks."""
+
+    organisations: list[Known] = field(default_factory=list)
+    filled: dict[int, Known] = field(default_factory=dict)
+    numbers: list[tuple[Known, ParsedPhone, int]] = field(default_factory=list)
+    people: list[tuple[Known, str, str]] = field(default_factory=list)
+    clients: list[Known] = field(default_factory=list)
+    sourced: list[Known] = field(default_factory=list)
+    moves: list[tuple[Known, Group, Group]] = field(default_factory=list)
+
+
+async def write(
+    session: AsyncSession, known: KnownOrganisations, changes: Changes, *, author_id: int | None, now: datetime
+) -> None:
+    """Write `changes`, and put the ids that the database gives into what is `known`."""
+    await _write_lists_and_sources(session, known)
+    await _write_organisations(session, known, changes, now)
+    await _write_clients(session, known, changes, now)
+    if changes.moves:
+        moves = [
+            {
+                "client_id": client.client_id,
+                "from_group": left,
+                "to_group": entered,
+                "at": now,
+                "cause": MoveCause.IMPORT,
+                "author_id": author_id,
+            }
+            for client, left, entered in changes.moves
+        ]
+        await session.execute(insert(GroupMove), moves)
+
+
+async def _write_lists_and_sources(session: AsyncSession, known: KnownOrganisations) -> None:
+    for key, (name, list_id) in known.lists.items():
+        if list_id is None:
+            made = CallList(campaign_id=known.campaign_id, name=name)
+            session.add(made)
+            await session.flush()
+            known.lists[key] = (name, made.id)
+    for key, (name, source_id) in known.sources.items():
+        if source_id is None:
+            found = Source(name=name)
+            session.add(found)
+            await session.flush()
+            known.sources[key] = (name, found.id)
+
+
+async def _write_organisations(
+    session: AsyncSession, known: KnownOrganisations, changes: Changes, now: datetime
+) -> None:
+    if changes.organisations:
+        rows = [
+            {
+                **each.texts,
+                "name_folded": each.name_folded,
+                "headcount": each.headcount,
+                "attributes": each.attributes,
+                "time_zone": each.time_zone,
+                "created_at": now,
+            }
+            for each in changes.organisations
+        ]
+        ids = await session.scalars(insert(Organisation).returning(Organisation.id, sort_by_parameter_order=True), rows)
+        for each, organisation_id in zip(changes.organisations, ids, strict=True):
+            each.organisation_id = organisation_id
+            known.add(each)
+    if changes.filled:
+        await session.execute(_FILL_IN, [_filled(each) for each in changes.filled.values()])
+    if changes.people:
+        people = [
+            {"organisation_id": each.organisation_id, "full_name": full_name, "position": position}
+            for each, full_name, position in changes.people
+        ]
+        await session.execute(insert(Person), people)
+    if changes.numbers:
+        numbers = [
+            {
+                "organisation_id": each.organisation_id,
+                "e164": phone.e164,
+                "extension": phone.extension,
+                "raw": phone.raw,
+                "rank": rank,
+            }
+            for each, phone, rank in changes.numbers
+        ]
+        await session.execute(insert(PhoneNumber), numbers)
+
+
+async def _write_clients(session: AsyncSession, known: KnownOrganisations, changes: Changes, now: datetime) -> None:
+    if changes.clients:
+        rows = [
+            {
+                "campaign_id": known.campaign_id,
+                "organisation_id": each.organisation_id,
+                "call_list_id": known.lists[each.list_key][1],
+                "source_id": known.sources[each.source_key][1] if each.source_key else None,
+                "code": each.code,
+                "created_at": now,
+            }
+            for each in changes.clients
+        ]
+        ids = await session.scalars(insert(Client).returning(Client.id, sort_by_parameter_order=True), rows)
+        for each, client_id in zip(changes.clients, ids, strict=True):
+            each.client_id = client_id
+    if changes.sourced:
+        sources = [
+            {"of_id": each.client_id, "to_source": known.sources[each.source_key][1]} for each in changes.sourced
+        ]
+        await session.execute(_SET_SOURCE, sources)
+
+
+def _filled(organisation: Known) -> dict[str, Any]:
+    values = {
+        **organisation.texts,
+        "headcount": organisation.headcount,
+        "attributes": organisation.attributes,
+        "time_zone": organisation.time_zone,
+    }
+    return {"of_id": organisation.organisation_id} | {f"to_{name}": value for name, value in values.items()}
