@@ -264,7 +264,13 @@ class Desk:
         self._runners[seat.operator_id] = runner
         seat.step_call(CallStep.PLACED, attempt_id=attempt.id, dialled=attempt.dialled, message=None)
         self._tasks.start(runner.run(), f"call {attempt.id}")
-        self._tasks.start(journal.run(), f"journal {attempt.id}")
+        self._tasks.start(self._keep_journal(journal, runner), f"journal {attempt.id}")
+
+    async def _keep_journal(self, journal: Journal, runner: CallRunner) -> None:
+        try:
+            await journal.run()
+        finally:
+            runner.settled.set()
 
     async def hang_up(self, operator_id: int) -> None:
         runner = self._runners.get(operator_id)
@@ -309,6 +315,12 @@ class Desk:
             self._runners.pop(operator_id, None)
             seat.step_call(CallStep.WRITTEN_DOWN)
             await self._present(seat)
+
+    async def settled(self, operator_id: int) -> None:
+        """Wait until everything about the last call at this desk is in the database."""
+        runner = self._runners.get(operator_id)
+        if runner is not None:
+            await runner.settled.wait()
 
     # -- the manager and the scheduler ----------------------------------------------------------------------------
 

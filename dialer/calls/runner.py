@@ -72,7 +72,8 @@ class CallRunner:
         self._hang_up_asked = False
         self._answered_s: float | None = None
         self._ringback = False
-        self.finished = asyncio.Event()  # set when the attempt's last row is committed
+        self.finished = asyncio.Event()  # set when the attempt's end is committed: an outcome can be written
+        self.settled = asyncio.Event()  # set when the recording's facts are, too
 
     async def hang_up(self) -> None:
         """Asked by the operator, the end of the operator's line, or the end of the service."""

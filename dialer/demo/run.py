@@ -68,12 +68,12 @@ def demo_settings(folder: Path, *, console_port: int, carrier_port: int) -> Sett
 async def running_demo(folder: Path, console_port: int) -> AsyncIterator[Demo]:
     far_end_log = folder / "practice-calls.jsonl"
     async with PracticeCarrier(log=far_end_log) as carrier:
-        settings = demo_settings(folder, console_port=console_port, carrier_port=carrier.sip_port)
+        settings = demo_settings(folder, console_port=console_port, carrier_port=carrier.port)
         settings.recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         await _fill(settings)
         async with running_service(settings) as service:
             headset = PracticeHeadset(
-                registrar=f"127.0.0.1:{service.sip_port}", user=seed.HEADSET, password=seed.HEADSET_PASSWORD
+                registrar=("127.0.0.1", service.sip_port), user=seed.HEADSET, password=seed.HEADSET_PASSWORD
             )
             async with headset:
                 (folder / "practice.json").write_text(
@@ -155,6 +155,6 @@ async def _round(folder: Path) -> dict[str, Any]:
         async with service.database.reading() as session:
             found = await report(session, attempt_id, service.store.root)
         found["far_end_log"] = str(demo.far_end_log)
-        if not demo.carrier.is_alive:
+        if not demo.carrier.running:
             found["problems"].append("the practice carrier stopped in the middle of the round")
     return found

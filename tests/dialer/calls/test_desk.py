@@ -1,0 +1,343 @@
+"""The desk's promises: one click one call, nothing lost, nobody stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.attempts import Attempt, Result
+from crm.contacts import Contact
+from crm.database import Database
+from crm.outcomes import Outcome, OutcomeForm
+from crm.recording_facts import Recording, RecordingState
+from crm.users import Role, add_user
+from dialer.calls.desk import DeskRules
+from dialer.calls.errors import DeskError
+from dialer.calls.view import CallState, LineState
+from dialer.calls.view import RecordingState as Light
+from dialer.telephony import (
+    LegAnswered,
+    LegEarlyMedia,
+    LegEnd,
+    LegEnded,
+    LegLevels,
+    LegRecordingFailed,
+    LegRinging,
+    Sound,
+    TrunkStatus,
+)
+from tests.dialer.calls.conftest import NOON, Office
+
+NO_CONTACT = OutcomeForm(disposition="no_contact")
+
+
+async def attempt(office: Office, attempt_id: str) -> Attempt:
+    async with office.database.reading() as session:
+        return await session.get_one(Attempt, attempt_id)
+
+
+async def test_ready_calls_the_headset_and_lays_a_card_down(office: Office) -> None:
+    view = await office.ready()
+    assert len(office.telephony.headset_legs) == 1
+    assert view.call is CallState.NONE
+    assert view.entry_id is not None
+
+
+async def test_twenty_clicks_and_two_tabs_are_one_call(office: Office) -> None:
+    view = await office.ready()
+    assert view.client_id is not None
+    ids = await asyncio.gather(
+        *(office.desk.dial(office.operator, client_id=view.client_id) for _ in range(20)),
+    )
+    await office.telephony.placed.wait()
+    assert len(set(ids)) == 1
+    assert len(office.telephony.clients) == 1
+    assert office.telephony.clients[0].id == ids[0]
+
+
+async def test_two_operators_never_get_the_same_client(office: Office) -> None:
+    async with office.database.transaction() as session:
+        other = await add_user(
+            session,
+            login="olga",
+            name="Ольга",
+            role=Role.OPERATOR,
+            password="a-long-password",
+            now=NOON,
+            headset="olga",
+        )
+    await asyncio.gather(office.desk.go_ready(office.operator), office.desk.go_ready(other.id))
+    mine = await office.until(lambda view: view.client_id is not None)
+    hers = await office.until(lambda view: view.client_id is not None, operator=other.id)
+    assert mine.client_id != hers.client_id
+
+
+async def test_a_whole_call_is_recorded_and_written_down(office: Office) -> None:
+    attempt_id = await office.dial()
+    client = office.telephony.clients[0]
+    line = office.telephony.headset_legs[0]
+    client.emit(LegRinging())
+    await office.until_call(CallState.RINGING)
+    assert line.playing is Sound.RINGBACK
+    client.emit(LegAnswered("PCMA"))
+    await office.until(lambda view: view.recording is Light.ON)
+    assert line.playing is None
+    assert office.telephony.bridged == [(line.id, client.id)]
+    await office.desk.send_digits(office.operator, "12#")
+    assert client.digits == "12#"
+    await office.desk.hang_up(office.operator)
+    view = await office.until_call(CallState.WRAP_UP)
+    assert view.result == "answered"
+    assert view.attempt_id == attempt_id
+
+    await save_when_possible(office, attempt_id, NO_CONTACT)
+    async with office.database.reading() as session:
+        row = await session.get_one(Attempt, attempt_id)
+        assert row.result is Result.ANSWERED
+        assert row.talk_seconds is not None
+        assert row.invited_at is not None
+        recording = await session.scalar(select(Recording).where(Recording.attempt_id == attempt_id))
+        assert recording is not None
+        assert recording.state is RecordingState.READY
+        assert recording.duration_s == 1.0
+        assert await session.scalar(select(func.count()).select_from(Outcome)) == 1
+        assert await session.scalar(select(func.count()).select_from(Contact)) == 0
+    following = await office.until_call(CallState.NONE)
+    assert following.client_id not in (None, row.client_id)
+
+
+async def save_when_possible(office: Office, attempt_id: str, form: OutcomeForm) -> None:
+    await office.desk.settled(office.operator)
+    await office.desk.save_outcome(office.operator, attempt_id=attempt_id, form=form)
+
+
+@pytest.mark.parametrize(
+    ("ended", "result", "proposal"),
+    [
+        (LegEnded(LegEnd.REFUSED, 486), "busy", "no_contact"),
+        (LegEnded(LegEnd.REFUSED, 404), "no_such_number", "nonexistent"),
+        (LegEnded(LegEnd.RING_TIMEOUT), "no_answer", "no_contact"),
+        (LegEnded(LegEnd.NETWORK_FAILURE), "trunk_failure", None),
+    ],
+)
+async def test_an_unanswered_call_frees_the_operator(
+    office: Office, ended: LegEnded, result: str, proposal: str | None
+) -> None:
+    await office.dial()
+    office.telephony.clients[0].emit(ended)
+    view = await office.until_call(CallState.WRAP_UP)
+    assert view.result == result
+    if proposal is not None:
+        assert view.proposal == proposal
+    assert view.recording is Light.OFF
+
+
+async def test_early_media_is_heard_before_the_answer_and_not_recorded(office: Office) -> None:
+    await office.dial()
+    office.telephony.clients[0].emit(LegRinging())
+    office.telephony.clients[0].emit(LegEarlyMedia())
+    view = await office.until_call(CallState.EARLY_MEDIA)
+    await office.until(lambda _: bool(office.telephony.bridged))
+    assert office.telephony.headset_legs[0].playing is None
+    assert view.recording is Light.OFF
+    assert office.telephony.recording is None
+
+
+async def test_an_answer_that_crosses_the_hang_up_is_no_conversation(office: Office) -> None:
+    attempt_id = await office.dial()
+    client = office.telephony.clients[0]
+    client.obeys = False
+    await office.desk.hang_up(office.operator)
+    client.emit(LegEnded(LegEnd.CANCELLED))
+    view = await office.until_call(CallState.WRAP_UP)
+    assert view.result == "cancelled"
+    await office.desk.settled(office.operator)
+    assert (await attempt(office, attempt_id)).talk_seconds is None
+
+
+async def test_a_headset_that_drops_ends_the_call_and_is_told(office: Office) -> None:
+    await office.dial()
+    client = office.telephony.clients[0]
+    client.emit(LegAnswered("PCMA"))
+    await office.until_call(CallState.TALKING)
+    office.telephony.headset_legs[0].emit(LegEnded(LegEnd.NETWORK_FAILURE))
+    view = await office.until(lambda view: view.call is CallState.WRAP_UP and view.line is LineState.FAULT)
+    assert client.hang_ups == 1
+    assert view.message is not None
+    assert view.message.code == "desk.headset_dropped"
+    await save_when_possible(office, view.attempt_id or "", NO_CONTACT)
+    view = await office.desk.view(office.operator)
+    assert view.client_id is None  # no line, no client
+
+
+async def test_nobody_is_given_a_client_without_a_headset(office: Office) -> None:
+    office.telephony.registered = False
+    await office.desk.go_ready(office.operator)
+    view = await office.desk.view(office.operator)
+    assert view.line is LineState.FAULT
+    assert view.message is not None
+    assert view.message.code == "desk.headset_not_registered"
+    assert view.client_id is None
+
+
+async def test_a_dead_trunk_refuses_in_words(office: Office) -> None:
+    view = await office.ready()
+    office.telephony.change_trunk(TrunkStatus(False, "no answer from 127.0.0.1:5060"))
+    assert view.client_id is not None
+    with pytest.raises(DeskError, match="no answer from"):
+        await office.desk.dial(office.operator, client_id=view.client_id)
+    assert (await office.desk.view(office.operator)).trunk_detail == "no answer from 127.0.0.1:5060"
+    async with office.database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Attempt)) == 0
+
+
+async def test_a_number_outside_the_allowed_prefixes_leaves_no_attempt(office: Office) -> None:
+    office.desk = office.new_desk(DeskRules(allowed_prefixes=("+49",), minimum_free_bytes=1))
+    view = await office.ready()
+    assert view.client_id is not None
+    with pytest.raises(DeskError) as refused:
+        await office.desk.dial(office.operator, client_id=view.client_id)
+    assert refused.value.code == "desk.number_not_allowed"
+    async with office.database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Attempt)) == 0
+    await office.desk.stop()
+
+
+async def test_the_manager_stops_all_dialling(office: Office) -> None:
+    view = await office.ready()
+    assert view.client_id is not None
+    await office.desk.stop_all_dialling(office.manager, stopped=True)
+    assert (await office.desk.view(office.operator)).dialling_stopped
+    with pytest.raises(DeskError) as refused:
+        await office.desk.dial(office.operator, client_id=view.client_id)
+    assert refused.value.code == "desk.dialling_stopped"
+    again = office.new_desk()
+    await again.start()
+    assert (await again.view(office.operator)).dialling_stopped  # also after a restart
+    await again.stop()
+
+
+@pytest.mark.parametrize("trouble", ["at the start", "in the middle"])
+async def test_a_recording_that_fails_is_told_and_known(office: Office, trouble: str) -> None:
+    attempt_id = await office.dial()
+    client = office.telephony.clients[0]
+    if trouble == "at the start":
+        office.telephony.recording_trouble = "No space left on device"
+    client.emit(LegAnswered("PCMA"))
+    if trouble == "in the middle":
+        client.emit(LegRecordingFailed("No space left on device"))
+    view = await office.until(lambda view: view.recording is Light.FAILED and view.message is not None)
+    assert view.call is CallState.TALKING  # the call goes on
+    client.emit(LegEnded(LegEnd.REMOTE_HUNG_UP))
+    await office.until_call(CallState.WRAP_UP)
+    await office.desk.settled(office.operator)
+    async with office.database.reading() as session:
+        recording = await session.scalar(select(Recording).where(Recording.attempt_id == attempt_id))
+    assert recording is not None
+    assert recording.state is RecordingState.FAILED
+    assert "No space left" in recording.failure
+
+
+async def test_a_full_disk_begins_no_recording(office: Office) -> None:
+    office.desk = office.new_desk(DeskRules(minimum_free_bytes=2**62))
+    await office.dial()
+    office.telephony.clients[0].emit(LegAnswered("PCMA"))
+    view = await office.until(lambda view: view.recording is Light.FAILED)
+    message = (await office.until(lambda view: view.message is not None)).message
+    assert message is not None
+    assert message.code == "desk.recording_not_started"
+    assert view.call is CallState.TALKING
+    await office.desk.stop()
+
+
+async def test_a_call_without_recording_by_policy_is_exempt(office: Office) -> None:
+    office.desk = office.new_desk(DeskRules(recording_policy="never"))
+    attempt_id = await office.dial()
+    office.telephony.clients[0].emit(LegAnswered("PCMA"))
+    await office.until_call(CallState.TALKING)
+    office.telephony.clients[0].emit(LegEnded(LegEnd.REMOTE_HUNG_UP))
+    await office.until_call(CallState.WRAP_UP)
+    await office.desk.settled(office.operator)
+    async with office.database.reading() as session:
+        recording = await session.scalar(select(Recording).where(Recording.attempt_id == attempt_id))
+    assert recording is not None
+    assert recording.state is RecordingState.EXEMPT
+    await office.desk.stop()
+
+
+async def test_after_a_restart_the_desk_comes_back_to_the_call_without_outcome(office: Office) -> None:
+    attempt_id = await office.dial()
+    office.telephony.clients[0].emit(LegEnded(LegEnd.REFUSED, 486))
+    await office.until_call(CallState.WRAP_UP)
+    await office.desk.settled(office.operator)
+    again = office.new_desk()
+    view = await again.view(office.operator)
+    assert view.call is CallState.WRAP_UP
+    assert view.attempt_id == attempt_id
+    assert view.proposal == "no_contact"
+    with pytest.raises(DeskError) as refused:
+        await again.dial(office.operator, client_id=view.client_id or 0)
+    assert refused.value.code == "desk.wrap_up_pending"
+    await again.save_outcome(office.operator, attempt_id=attempt_id, form=NO_CONTACT)
+    assert (await again.view(office.operator)).call is CallState.NONE
+    await again.stop()
+
+
+async def test_three_silent_seconds_of_a_side_are_worth_a_word(office: Office) -> None:
+    await office.dial()
+    client = office.telephony.clients[0]
+    client.emit(LegAnswered("PCMA"))
+    await office.until_call(CallState.TALKING)
+    for _ in range(3):
+        office.telephony.headset_legs[0].emit(LegLevels(-127.0, 0, 0, 0.0))
+    view = await office.until(lambda view: view.silent != "")
+    assert view.silent == "operator"
+    office.telephony.headset_legs[0].emit(LegLevels(-20.0, 50, 0, 0.0))
+    await office.until(lambda view: view.silent == "")
+
+
+async def test_a_stale_outcome_is_refused(office: Office) -> None:
+    attempt_id = await office.dial()
+    office.telephony.clients[0].emit(LegEnded(LegEnd.REFUSED, 486))
+    await office.until_call(CallState.WRAP_UP)
+    await save_when_possible(office, attempt_id, NO_CONTACT)
+    with pytest.raises(DeskError) as refused:
+        await office.desk.save_outcome(office.operator, attempt_id=attempt_id, form=NO_CONTACT)
+    assert refused.value.code == "desk.stale_attempt"
+
+
+async def test_a_call_does_not_wait_for_a_database_that_is_away(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialer.calls.journal.FIRST_PAUSE_S", 0.01)
+    attempt_id = await office.dial()
+    client = office.telephony.clients[0]
+    real = Database.transaction
+    away = True
+
+    @contextlib.asynccontextmanager
+    async def transaction(database: Database) -> AsyncIterator[AsyncSession]:
+        if away:
+            raise OperationalError("INSERT", {}, Exception("disk I/O error"))
+        async with real(database) as session:
+            yield session
+
+    monkeypatch.setattr(Database, "transaction", transaction)
+    client.emit(LegAnswered("PCMA"))
+    await office.until_call(CallState.TALKING)
+    view = await office.until(lambda view: view.message is not None)
+    assert view.message is not None
+    assert view.message.code == "desk.database_trouble"
+    client.emit(LegEnded(LegEnd.REMOTE_HUNG_UP))
+    await office.until_call(CallState.WRAP_UP)
+    away = False
+    await office.desk.settled(office.operator)
+    row = await attempt(office, attempt_id)
+    assert row.result is Result.ANSWERED
+    assert row.answered_at is not None
