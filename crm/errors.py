@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from crm.importing.problems import PROBLEMS
+
 ERRORS: Final[dict[str, str]] = {
     # attempts
     "attempt.already_open": "This client is being called already.",
@@ -87,6 +89,8 @@ ERRORS: Final[dict[str, str]] = {
     "user.needs_headset": "This user has no headset.",
     "user.password_short": "A password needs at least {least} characters.",
     "user.unknown": "There is no such user.",
+    # getting clients in
+    **PROBLEMS,
 }
 
 
