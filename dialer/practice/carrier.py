@@ -15,6 +15,7 @@ import structlog
 from dialer.practice import call_log, performance, voices
 from dialer.practice.behaviours import MOVED_TO, Behaviour, behaviour_of
 from dialer.practice.line import IncomingCall, Line
+from dialer.practice.open_endpoint import OpenEndpoint
 from dialer.sip.endpoint import EndpointConfig, RegistrarAccount
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import CallConfirmed, CallEndCause, CallEnded, CallIncoming, InfoDigit, SipEvent
@@ -42,7 +43,6 @@ class CarrierOptions:
     ring_s: float | None = None
     talk_s: float | None = None
     accounts: tuple[RegistrarAccount, ...] = ()
-    accept_calls_from: frozenset[str] = frozenset()
 
 
 class Client:
@@ -165,9 +165,8 @@ class Carrier:
             user_agent="practice carrier",
             realm=REALM,
             accounts={account.username: account for account in options.accounts},
-            accept_calls_from=options.accept_calls_from,
         )
-        self.line = Line(config, self._on_event)
+        self.line = Line(OpenEndpoint(config), options.host, options.port, self._on_event)
         self._clients: dict[str, Client] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dialer.practice import voices
 from dialer.practice.line import IncomingCall, Line
 from dialer.practice.performance import looped
-from dialer.sip.endpoint import EndpointConfig, TrunkAccount
+from dialer.sip.endpoint import Endpoint, EndpointConfig, TrunkAccount
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import (
     CallEnded,
@@ -49,15 +49,13 @@ class Headset:
     def __init__(self, options: HeadsetOptions, tell: Tell) -> None:
         self._options = options
         self._tell = tell
-        self.line = Line(
-            EndpointConfig(
-                host=options.host,
-                port=options.port,
-                user_agent="practice headset",
-                accept_calls_from=frozenset({options.registrar[0]}),
-            ),
-            self._on_event,
+        config = EndpointConfig(
+            host=options.host,
+            port=options.port,
+            user_agent="practice headset",
+            accept_calls_from=frozenset({options.registrar[0]}),
         )
+        self.line = Line(Endpoint(config), options.host, options.port, self._on_event)
         self._call: IncomingCall | None = None
         self._answering: asyncio.Task[None] | None = None
         self._muted = False

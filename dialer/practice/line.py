@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from typing import Final
 
 from dialer.practice.sound_port import SoundPort
 from dialer.sip import sdp
-from dialer.sip.endpoint import Endpoint, EndpointConfig, TrunkAccount
+from dialer.sip.endpoint import Endpoint, TrunkAccount
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import CallEnded, CallIncoming, SipEvent
 from dialer.sip.sdp import RemoteAudio
 from dialer.sip.transport import SipTransport
 
+PARTING_S: Final = 2.0
+
 
 class Line:
     """Passes calls to the endpoint and puts on the wire what comes of them."""
 
-    def __init__(self, config: EndpointConfig, on_event: Callable[[SipEvent], None]) -> None:
-        self.host = config.host
-        self._endpoint = Endpoint(config)
-        self._transport = SipTransport(self._endpoint, config.host, config.port, tcp=True, on_event=on_event)
+    def __init__(self, endpoint: Endpoint, host: str, port: int, on_event: Callable[[SipEvent], None]) -> None:
+        """`port` 0: any free one."""
+        self.host = host
+        self._endpoint = endpoint
+        self._transport = SipTransport(endpoint, host, port, tcp=True, on_event=on_event)
 
     async def start(self) -> None:
         """Raises `OSError` when the address and port are taken."""
         await self._transport.start()
 
     async def stop(self) -> None:
+        """Close the sockets once the last requests are answered, or after `PARTING_S`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_S):
+                while not self._endpoint.settled:  # noqa: ASYNC110 - a property without an event, at the very end
+                    await asyncio.sleep(0.01)
         await self._transport.stop()
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -89,8 +91,7 @@ class PracticeProcess:
         if process.stdin is not None:
             process.stdin.close()
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+            self._signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(_STOP_PATIENCE_S):
                     await process.wait()
@@ -103,9 +104,13 @@ class PracticeProcess:
 
     def kill(self) -> None:
         """SIGKILL, as a crash would be; `stop` still has to follow."""
-        if self._process is not None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # not Process.send_signal: it polls, and so takes the exit code away from asyncio if the process has just ended
+        if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(self._process.pid, number)
 
     async def until(self, wanted: Callable[[Event], bool], *, patience_s: float = 15.0) -> Event:
         """The first event, past or coming, that is `wanted`. Raises `PracticeError` if the process ends before it,
