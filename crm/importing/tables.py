@@ -65,6 +65,8 @@ def read_table(source: Path | bytes, *, encoding: str | None = None, delimiter: 
 
     Raises `Refused` with a `table.` code for whatever is no such file.
     """
+    if delimiter:
+        _refuse_delimiter(delimiter)
     content = _content(source)
     _refuse_other_formats(content)
     encoding = _known_encoding(encoding) if encoding else _guess_encoding(content)
@@ -74,9 +76,11 @@ def read_table(source: Path | bytes, *, encoding: str | None = None, delimiter: 
     text = text.removeprefix("\ufeff")
     skipped = 0
     if said := _SEP_LINE.match(text):  # a first line by which a spreadsheet tells the delimiter
-        delimiter = delimiter or said[1]
         text, skipped = text[said.end() :], 1
-    delimiter = _known_delimiter(delimiter) if delimiter else _guess_delimiter(text)
+        if not delimiter:
+            delimiter = said[1]
+            _refuse_delimiter(delimiter)
+    delimiter = delimiter or _guess_delimiter(text)
     return _table(_records(text, delimiter, skipped), encoding, delimiter)
 
 
@@ -144,12 +148,12 @@ def _guess_encoding(content: bytes) -> str:
 
 
 def _guess_utf_16(content: bytes) -> str:
-    """Without a BOM: in Latin letters, digits and delimiters every other byte is 0, always on the same side."""
-    even, odd = content[0::2].count(0), content[1::2].count(0)
-    if not even:
-        return "utf-16-le"
-    if not odd:
-        return "utf-16-be"
+    """Without a BOM: in the right byte order nearly all signs are Latin or Cyrillic, in the wrong one none."""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        sample = content[: _SAMPLE_BYTES & ~1].decode(encoding, errors="ignore").replace("\0", "")
+        at_home = sum(sign < "\u0530" or "\u2000" <= sign < "\u2300" for sign in sample)
+        if sample and at_home > 0.9 * len(sample):
+            return encoding
     raise Refused("table.not_text")
 
 
@@ -163,10 +167,9 @@ def _decode(content: bytes, encoding: str) -> str:
         raise Refused("table.wrong_encoding", encoding=encoding, line=1) from error
 
 
-def _known_delimiter(delimiter: str) -> str:
+def _refuse_delimiter(delimiter: str) -> None:
     if len(delimiter) != 1 or delimiter.isalnum() or delimiter in "\"'\r\n\0 ":
         raise Refused("table.bad_delimiter")
-    return delimiter
 
 
 def _guess_delimiter(text: str) -> str:
