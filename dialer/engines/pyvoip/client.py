@@ -1,144 +1,69 @@
-"""pyVoIP's SIP client: its messages amended, its receive thread replaced by one that ends and survives anything.
+"""pyVoIP's SIP client: its messages amended, its socket and its threads left out.
 
-What pyVoIP writes is read back as `MessageText` and the faulty headers are set right; each method says which.
+What pyVoIP writes is read back as `MessageText` and the faulty headers are set right; each method says which. pyVoIP
+reads its socket in a thread that polls a hundred times a second and in further ones that wait for an answer and take
+the next datagram for it; here datagrams are handed in and out, and no thread is started.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
-import select
-import socket
-import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import structlog
 from aiosipua.auth import SipDigestAuth, build_credentials
 from aiosipua.headers import stringify_auth
 
+from dialer.engines.pyvoip.alarms import Alarms
 from dialer.engines.pyvoip.library import RTP, SIP
-from dialer.engines.pyvoip.message import METHODS, Message
-from dialer.engines.pyvoip.requests import Address, Requests
-from dialer.engines.pyvoip.text import Malformed, MessageText
+from dialer.engines.pyvoip.message import METHODS, Address, Message
+from dialer.engines.pyvoip.requests import Requests
+from dialer.engines.pyvoip.text import MessageText
 from dialer.sip.auth import strongest_challenges
 
 if TYPE_CHECKING:
     from dialer.engines.pyvoip.phone import Phone
 
-log = structlog.get_logger("dialer.pyvoip")
-
 _REPLIES_KEPT = 512
-_LARGEST_DATAGRAM = 65535
 _RECEIVED = re.compile(r";\s*(?:received|rport)\s*=[^;]*", re.IGNORECASE)
-_OPTIONS_CSEQ = re.compile(rb"\r\nCSeq\s*:\s*\d+\s+OPTIONS\s*\r\n", re.IGNORECASE)
+_RPORT = re.compile(r";\s*rport\s*(?=;|$)", re.IGNORECASE)
 
 
 class Client(SIP.SIPClient):
-    """One UDP socket. `received_elsewhere` gets the datagrams that are not pyVoIP's (REGISTER and OPTIONS)."""
+    """Speaks for one address. `send` takes each datagram; what comes goes to `parse_message`."""
 
     def __init__(
         self,
         phone: Phone,
         *,
+        alarms: Alarms,
+        address: Address,
         domain: str,
         username: str,
         password: str,
-        bind: Address,
-        advertised_host: str,
-        received_elsewhere: Callable[[bytes, Address], None],
+        send: Callable[[bytes, Address], None],
     ) -> None:
         super().__init__(
-            domain, 0, username, password, phone, myIP=advertised_host, myPort=bind[1], callCallback=phone.callback
+            domain, 0, username, password, phone, myIP=address[0], myPort=address[1], callCallback=phone.callback
         )
-        self._bind = bind
-        self._received_elsewhere = received_elsewhere
-        self._thread: threading.Thread | None = None
-        self._replies: OrderedDict[tuple[str, str], tuple[bytes, Address]] = OrderedDict()
+        self.transmit = send
+        self.alarms = alarms
+        self.requests = Requests(alarms, self.transmit)
         self.invites: dict[str, MessageText] = {}
-        self.requests = Requests(self.transmit)
-
-    # --- socket and thread ---------------------------------------------------------------------------------------
+        self._replies: OrderedDict[tuple[str, str], tuple[bytes, Address]] = OrderedDict()
 
     def start(self) -> None:
-        """Bind and start to receive; registering is somebody else's. Raises `OSError`."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            sock.bind(self._bind)
-        except OSError:
-            sock.close()
-            raise
-        sock.setblocking(False)
-        self.s = self.out = sock
-        self.myPort = sock.getsockname()[1]
-        self._loop = asyncio.get_running_loop()
-        self._waker, self._woken = socket.socketpair()
+        """Nothing to bind, no thread."""
         self.NSD = True
-        self._thread = threading.Thread(target=self.recv_loop, name="pyvoip-receive")
-        self._thread.start()
-
-    @property
-    def address(self) -> Address:
-        """Host and port that are bound."""
-        return self._bind[0], self.myPort
 
     def stop(self) -> None:
-        """End the thread and close the socket."""
-        if self._thread is None:
-            return
         self.NSD = False
-        self._waker.send(b"x")
-        self._thread.join()
-        self._thread = None
-        self.requests.close()
-        for sock in (self._waker, self._woken, self.s):
-            sock.close()
-
-    def recv_loop(self) -> None:
-        """The thread: sleeps until something comes (pyVoIP woke a hundred times a second, holding a lock)."""
-        while self.NSD:
-            readable, _, _ = select.select([self.s, self._woken], [], [])
-            if self.s in readable:
-                self.recv()
-
-    def recv(self) -> None:
-        """Read one datagram and hand it to the event loop. Nothing that can be sent here ends the thread."""
-        try:
-            payload, source = self.s.recvfrom(_LARGEST_DATAGRAM)
-        except OSError as error:  # an ICMP error of an earlier datagram, on systems that report it here
-            log.debug("sip receive", error=str(error))
-            return
-        if _is_elsewhere(payload):
-            self._in_loop(self._received_elsewhere, payload, source)
-            return
-        try:
-            message = Message(payload, source)
-        except Malformed as error:
-            if payload.strip(b"\r\n\0 "):  # else a keep-alive
-                log.debug("sip message not read", source=source[0], reason=str(error))
-            return
-        self._in_loop(self.parse_message, message)
-
-    def _in_loop(self, function: Callable[..., object], *arguments: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(function, *arguments)
-        except RuntimeError:  # the loop was closed without stop(): nobody is left to tell
-            self.NSD = False
-
-    def transmit(self, payload: bytes, target: Address) -> bool:
-        """Send one datagram; False when the system refuses it (no route, a port that cannot be)."""
-        try:
-            self.out.sendto(payload, target)
-        except (OSError, OverflowError) as error:
-            log.debug("sip send", target=target[0], error=str(error))
-            return False
-        return True
 
     def parse_message(self, message: SIP.SIPMessage) -> None:
-        """In the event loop: a response goes to its request, a repeated request gets its reply again."""
+        """A response goes to its request, a repeated request gets its reply again."""
         assert isinstance(message, Message)
         if message.code:
             self.requests.response(message)
@@ -262,13 +187,5 @@ class Client(SIP.SIPClient):
         assert isinstance(request, Message)
         top, *others = request.text.all("Via")
         host, port = request.source
-        if re.search(r";\s*rport\s*(;|$)", top, re.IGNORECASE):
-            top = re.sub(r";\s*rport\s*(?=;|$)", f";rport={port};received={host}", top, flags=re.IGNORECASE)
+        top = _RPORT.sub(f";rport={port};received={host}", top)
         return "".join(f"Via: {via}\r\n" for via in (top, *others))
-
-
-def _is_elsewhere(payload: bytes) -> bool:
-    """REGISTER and OPTIONS from others, and what answers our OPTIONS."""
-    if payload.startswith((b"REGISTER ", b"OPTIONS ")):
-        return True
-    return payload.startswith(b"SIP/2.0 ") and bool(_OPTIONS_CSEQ.search(payload))

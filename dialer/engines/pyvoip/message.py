@@ -13,6 +13,9 @@ from typing import Any
 from dialer.engines.pyvoip.library import SIP
 from dialer.engines.pyvoip.text import Malformed, MessageText, parse_uri, tag_of, uri_of
 
+Address = tuple[str, int]
+"""IP address and UDP port."""
+
 METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "INFO", "UPDATE", "OPTIONS")
 _NEEDED = ("Via", "From", "To", "Call-ID", "CSeq")
 
@@ -20,7 +23,7 @@ _NEEDED = ("Via", "From", "To", "Call-ID", "CSeq")
 class Message(SIP.SIPMessage):
     """A SIP message and where it came from. Raises `Malformed` when it cannot be read."""
 
-    def __init__(self, payload: bytes, source: tuple[str, int] = ("", 0)) -> None:
+    def __init__(self, payload: bytes, source: Address = ("", 0)) -> None:
         self.source = source
         self.text = MessageText.parse(payload)
         missing = [name for name in _NEEDED if not self.text.first(name)]

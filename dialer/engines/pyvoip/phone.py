@@ -1,21 +1,20 @@
 """pyVoIP's phone and call: what it left out of a call's life is added, and its RTP never runs.
 
-A call tells what happens in the words of `dialer.sip.events`, as the other engine's endpoint does. Event loop only.
+A call tells what happens in the words of `dialer.sip.events`, as the other engine's endpoint does.
 """
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dialer.engines.pyvoip.alarms import Alarm, Alarms
 from dialer.engines.pyvoip.client import Client
 from dialer.engines.pyvoip.library import SIP, VoIP
-from dialer.engines.pyvoip.message import Message
-from dialer.engines.pyvoip.requests import GIVE_UP_S, Address
+from dialer.engines.pyvoip.message import Address, Message
 from dialer.engines.pyvoip.text import MessageText, parse_uri, uri_of
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import (
@@ -27,6 +26,7 @@ from dialer.sip.events import (
     InfoDigit,
 )
 from dialer.sip.sdp import build_answer
+from dialer.sip.timing import PATIENCE
 
 CallEvent = CallProgress | CallAnswered | CallEnded | CallReoffered | InfoDigit
 
@@ -39,7 +39,7 @@ class Stage(enum.Enum):
 
     CALLING = "calling"  # nothing came back yet
     PROCEEDING = "proceeding"  # a provisional response came
-    CANCELLING = "cancelling"  # we gave up; the final response is awaited
+    CANCELLING = "cancelling"  # we gave up, and said so; the final response is awaited
     TALKING = "talking"
     OVER = "over"
 
@@ -78,27 +78,27 @@ def _address(uri: str) -> Address | None:
 class Phone(VoIP.VoIPPhone):
     """pyVoIP's phone with our client and our calls."""
 
-    def __init__(self, make_client: Callable[[Phone], Client]) -> None:
-        super().__init__("", 0, "", "")
-        self.sip: Client = make_client(self)
-        self.server, self.port, self.myIP = self.sip.server, self.sip.port, self.sip.myIP
-        self._forgetting: set[asyncio.TimerHandle] = set()
-
-    def start(self) -> None:
-        """Raises `OSError`."""
-        self.sip.start()
-        self.NSD = True
-
-    def stop(self, failed: bool = False) -> None:
-        self.NSD = False
-        for call in self.calls.values():
-            if isinstance(call, Call):
-                call.close()
-        for timer in self._forgetting:
-            timer.cancel()
-        self._forgetting.clear()
-        self.calls.clear()
-        self.sip.stop()
+    def __init__(
+        self,
+        alarms: Alarms,
+        send: Callable[[bytes, Address], None],
+        *,
+        address: Address,
+        domain: str,
+        username: str = "",
+        password: str = "",
+    ) -> None:
+        """`address` is what we call ourselves; `domain`, `username` and `password` are the trunk's."""
+        super().__init__(domain, 0, username, password, myIP=address[0], sipPort=address[1])
+        self.sip: Client = Client(
+            self,
+            alarms=alarms,
+            address=address,
+            domain=domain,
+            username=username,
+            password=password,
+            send=send,
+        )
 
     def release_ports(self, call: VoIP.VoIPCall | None = None) -> None:
         """pyVoIP gives RTP ports out; here the media workers do."""
@@ -114,7 +114,7 @@ class Phone(VoIP.VoIPPhone):
         with_password: bool,
         on_event: OnEvent,
     ) -> Call:
-        """Send INVITE. `on_event` is called in the event loop, `CallEnded` last and once. `with_password`: a challenge
+        """Send INVITE. `on_event` is told everything, `CallEnded` last and once. `with_password`: a challenge
         is answered with the trunk's password, if `target` itself sent it."""
         invite = self.sip.draft_invite(call_id=call_id, target_uri=target_uri, from_uri=from_uri, sdp=sdp)
         call = Call(self, invite, target, with_password, on_event)
@@ -128,16 +128,11 @@ class Phone(VoIP.VoIPPhone):
 
     def forget_later(self, call: Call) -> None:
         """A call that is over still answers a late or repeated 200 for as long as one may come."""
-        loop = asyncio.get_running_loop()
+        self.sip.alarms.after(PATIENCE, lambda: self._forget(call.call_id))
 
-        def forget() -> None:
-            self._forgetting.discard(timer)
-            self.calls.pop(call.call_id, None)
-            self.sip.invites.pop(call.call_id, None)
-            self.sip.tagLibrary.pop(call.call_id, None)
-
-        timer = loop.call_later(GIVE_UP_S, forget)
-        self._forgetting.add(timer)
+    def _forget(self, call_id: str) -> None:
+        for kept in (self.calls, self.sip.invites, self.sip.tagLibrary):
+            kept.pop(call_id, None)
 
     def callback(self, request: SIP.SIPMessage) -> None:
         """Every request that comes in (pyVoIP: INVITE and BYE only, and those of any tag)."""
@@ -147,12 +142,7 @@ class Phone(VoIP.VoIPPhone):
             return
         call = self.find(request.call_id)
         if call is None or not call.owns(request):
-            if request.to_tag or method in ("BYE", "CANCEL"):
-                self.sip.reply(request, 481, "Call/Transaction Does Not Exist")
-            elif method == "INVITE":
-                self.sip.reply(request, 480, "Temporarily Unavailable")  # nobody is to be reached by calling here
-            else:
-                self.sip.reply(request, 501, "Not Implemented")
+            self.sip.reply(request, 481, "Call/Transaction Does Not Exist")
         elif method == "BYE":
             self.sip.reply(request, 200, "OK")
             call.bye(request)
@@ -181,27 +171,12 @@ class Call(VoIP.VoIPCall):
         self._dialog: Dialog | None = None
         self._acks: dict[str, tuple[bytes, Address]] = {}
         self._with_password = self._may_authorise = with_password
-        self._cancel_limit: asyncio.TimerHandle | None = None
+        self._cancel_limit: Alarm | None = None
         self._sequence = invite.sequence
         self.local_sdp = invite.body
 
-    @property
-    def stage(self) -> Stage:
-        return self._stage
-
-    @property
-    def heard(self) -> bool:
-        """Whether anything at all came back."""
-        return self._stage is not Stage.CALLING
-
     def send_invite(self) -> None:
-        self._client.requests.send(self._invite, self._target, self._response, self._silence)
-
-    def close(self) -> None:
-        """Stop the timer; nothing more is told."""
-        if self._cancel_limit is not None:
-            self._cancel_limit.cancel()
-        self._stage = Stage.OVER
+        self._client.requests.send(self._invite, self._target, self._response, self._failed)
 
     def owns(self, request: Message) -> bool:
         """Whether a request belongs to this call's dialog."""
@@ -248,15 +223,12 @@ class Call(VoIP.VoIPCall):
             self._on_event(CallAnswered(self.call_id, request.sdp))
             return
         self._send_bye(dialog)
-        if self._stage is Stage.CANCELLING:
-            self._over(CallEndCause.LOCAL_CANCEL)
+        self._end()
 
     def _refused(self, response: Message) -> None:
-        if response.code in (401, 407) and self._stage is not Stage.CANCELLING and self._try_again(response):
-            return
         if self._stage is Stage.CANCELLING:
-            self._over(CallEndCause.LOCAL_CANCEL, response)
-        else:
+            self._end()
+        elif response.code not in (401, 407) or not self._try_again(response):
             self._over(CallEndCause.REFUSED, response)
 
     def _try_again(self, challenge: Message) -> bool:
@@ -275,10 +247,12 @@ class Call(VoIP.VoIPCall):
         self.send_invite()
         return True
 
-    def _silence(self) -> None:
-        """Timer B, or a datagram that the system would not send."""
-        cancelled = self._stage is Stage.CANCELLING
-        self._over(CallEndCause.LOCAL_CANCEL if cancelled else CallEndCause.TIMEOUT)
+    def _failed(self) -> None:
+        """Timer B, or nobody there."""
+        if self._stage is Stage.CANCELLING:
+            self._end()
+        elif self._stage is not Stage.OVER:
+            self._over(CallEndCause.TIMEOUT)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
@@ -292,12 +266,13 @@ class Call(VoIP.VoIPCall):
             self._stage = Stage.CANCELLING
             if may_cancel:
                 self._cancel()
-            loop = asyncio.get_running_loop()
-            self._cancel_limit = loop.call_later(GIVE_UP_S, self._over, CallEndCause.LOCAL_CANCEL)
+            self._cancel_limit = self._client.alarms.after(PATIENCE, self._end)
+            self._tell_end(CallEndCause.LOCAL_CANCEL)
 
     def bye(self, request: SIP.SIPMessage | None = None) -> None:
         """The far end hung up."""
-        self._over(CallEndCause.REMOTE_BYE, request if isinstance(request, Message) else None)
+        if self._stage is Stage.TALKING:
+            self._over(CallEndCause.REMOTE_BYE, request if isinstance(request, Message) else None)
 
     def _cancel(self) -> None:
         self._client.requests.send(
@@ -334,11 +309,20 @@ class Call(VoIP.VoIPCall):
         text.put("Route", *dialog.routes)
 
     def _over(self, cause: CallEndCause, by: Message | None = None) -> None:
+        self._end()
+        self._tell_end(cause, by)
+
+    def _end(self) -> None:
+        """Nothing is awaited any more but a late or repeated answer."""
         if self._stage is Stage.OVER:
             return
-        self.close()
+        if self._cancel_limit is not None:
+            self._cancel_limit.cancel()
+        self._stage = Stage.OVER
         self.state = VoIP.CallState.ENDED
         self._phone.forget_later(self)
+
+    def _tell_end(self, cause: CallEndCause, by: Message | None = None) -> None:
         retry_after = by.text.first("Retry-After") if by else ""
         digits = re.match(r"\d{1,9}", retry_after)
         reason = _CAUSE.search(by.text.first("Reason")) if by else None

@@ -3,11 +3,11 @@ datagram that comes meanwhile for its answer."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from collections.abc import Callable
 
+from dialer.engines.pyvoip.alarms import Alarm
 from dialer.engines.pyvoip.client import Client
 from dialer.engines.pyvoip.message import Message
 from dialer.engines.pyvoip.text import MessageText
@@ -22,7 +22,7 @@ MAX_CHALLENGES = 1
 
 
 class Registration:
-    """One account at its registrar. Event loop only."""
+    """One account at its registrar."""
 
     def __init__(
         self, client: Client, account: TrunkAccount, tell: Callable[[Registered | RegistrationFailed], None]
@@ -34,7 +34,7 @@ class Registration:
         self._expires_s = account.expires_s
         self._challenges = 0
         self._retry_s = FIRST_RETRY_S
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Alarm | None = None
         self._ending = False
         self._bound = False
 
@@ -45,15 +45,12 @@ class Registration:
 
     def end(self) -> None:
         """Take the registration back; nothing more is told."""
-        self.close()
-        if self._bound:
-            self._expires_s = 0
-            self.begin()
-
-    def close(self) -> None:
         self._ending = True
         if self._timer is not None:
             self._timer.cancel()
+        if self._bound:
+            self._expires_s = 0
+            self.begin()
 
     def _send(self, challenge: Message | None) -> None:
         text = self._client.draft_register(challenge, call_id=self._call_id, expires_s=self._expires_s)
@@ -98,7 +95,7 @@ class Registration:
         self._tell(RegistrationFailed(self._account.name, code, phrase))
 
     def _after(self, seconds: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.begin)
+        self._timer = self._client.alarms.after(seconds, self.begin)
 
 
 def _granted(text: MessageText, contact: str) -> int:
