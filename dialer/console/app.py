@@ -1,0 +1,135 @@
+"""The console as an aiohttp application: its routes, each with the roles it is for, and what every request passes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from dialer.console import (
+    call_pages,
+    health,
+    live,
+    operator_actions,
+    operator_page,
+    plan_page,
+    recording_pages,
+    sign_in,
+    stopping,
+)
+from dialer.console.deps import DEPS, FAILURES, METRICS, STATIC, ConsoleDeps
+from dialer.console.failure_limit import FailureLimit
+from dialer.console.guard import (
+    ACCESS,
+    EVERYBODY,
+    LOCAL_OR_ADMINISTRATOR,
+    SIGNED_IN,
+    bind_browser,
+    check_access,
+    know_visitor,
+)
+from dialer.console.metrics import Metrics
+from dialer.console.pages import set_up_templates
+from dialer.console.static_files import StaticFiles
+from dialer.console.troubles import tell_troubles
+from dialer.console.visitors import DESK_ROLES, OFFICE_ROLES, STOP_ROLES
+
+__all__ = ["ConsoleDeps", "Route", "create_console", "routes"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+LARGEST_POST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route and who may take it."""
+
+    method: str
+    path: str
+    handler: Handler
+    access: frozenset[str]
+
+
+def routes() -> tuple[Route, ...]:
+    """Every route of the console."""
+    attempt = "{attempt_id:[0-9a-f]{32}}"
+    return (
+        Route("GET", "/", sign_in.first_page, SIGNED_IN),
+        Route("GET", "/sign-in", sign_in.form, EVERYBODY),
+        Route("POST", "/sign-in", sign_in.sign_in, EVERYBODY),
+        Route("POST", "/sign-out", sign_in.sign_out, SIGNED_IN),
+        Route("POST", "/language", sign_in.change_language, SIGNED_IN),
+        Route("GET", "/operator", operator_page.operator_page, DESK_ROLES),
+        Route("GET", "/operator/live", live.live, DESK_ROLES),
+        Route("GET", "/operator/when", operator_actions.when, DESK_ROLES),
+        Route("POST", "/operator/ready", operator_actions.ready, DESK_ROLES),
+        Route("POST", "/operator/pause", operator_actions.pause, DESK_ROLES),
+        Route("POST", "/operator/offline", operator_actions.offline, DESK_ROLES),
+        Route("POST", "/operator/dial", operator_actions.dial, DESK_ROLES),
+        Route("POST", "/operator/hang-up", operator_actions.hang_up, DESK_ROLES),
+        Route("POST", "/operator/digits", operator_actions.digits, DESK_ROLES),
+        Route("POST", "/operator/skip", operator_actions.skip, DESK_ROLES),
+        Route("POST", "/operator/outcome", operator_actions.save_outcome, DESK_ROLES),
+        Route("POST", "/operator/draft", operator_actions.keep_draft, DESK_ROLES),
+        Route("GET", "/calls", call_pages.calls, OFFICE_ROLES),
+        Route("GET", f"/calls/{attempt}", call_pages.call, SIGNED_IN),
+        Route("GET", f"/recordings/{attempt}.wav", recording_pages.sound, SIGNED_IN),
+        Route("GET", f"/recordings/{attempt}/peaks.json", recording_pages.outline, SIGNED_IN),
+        Route("GET", "/plan", plan_page.plan, OFFICE_ROLES),
+        Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),
+        Route("GET", "/static/{name}", _static, EVERYBODY),
+        Route("GET", "/healthz", health.healthz, EVERYBODY),
+        Route("GET", "/metrics", health.metrics, LOCAL_OR_ADMINISTRATOR),
+    )
+
+
+def create_console(deps: ConsoleDeps) -> web.Application:
+    """The application, to be run by `dialer.console.server`."""
+    app = web.Application(
+        middlewares=[_count, tell_troubles, know_visitor, check_access], client_max_size=LARGEST_POST
+    )
+    app[DEPS] = deps
+    app[FAILURES] = FailureLimit()
+    app[METRICS] = Metrics()
+    app[STATIC] = StaticFiles()
+    app[live.SOCKETS] = set()
+    set_up_templates(app)
+    access: dict[web.AbstractRoute, frozenset[str]] = {}
+    for route in routes():
+        resource = app.router.add_resource(route.path)
+        access[resource.add_route(route.method, route.handler)] = route.access
+        if route.method == "GET" and route.path != "/operator/live":
+            access[resource.add_route("HEAD", route.handler)] = route.access
+    app[ACCESS] = access
+    app.on_response_prepare.append(bind_browser)
+    app.on_shutdown.append(live.close_all)
+    return app
+
+
+async def _static(request: web.Request) -> web.StreamResponse:
+    """GET /static/{name}"""
+    return request.app[STATIC].response(request, request.match_info["name"])
+
+
+@web.middleware
+async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every answer by route and code, and how long it took."""
+    metrics = request.app[METRICS]
+    started = time.monotonic()
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "none"
+    code = 500
+    try:
+        response = await handler(request)
+        code = response.status
+        return response
+    except web.HTTPException as answer:
+        code = answer.status
+        raise
+    finally:
+        metrics.requests.labels(route=route, code=str(code)).inc()
+        if not route.endswith("/live"):
+            metrics.seconds.observe(time.monotonic() - started)

@@ -1,0 +1,116 @@
+"""The left column: what is due now, what comes later, what is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm import campaigns
+from crm.dispositions import DISPOSITIONS
+from crm.my_day import DayRow, my_day
+from dialer.console.formats import clock_time, near_moment
+from dialer.words import Words
+
+MOST_NOW, MOST_LATER, MOST_DONE = 6, 5, 8
+
+
+@dataclass(frozen=True, slots=True)
+class DayLine:
+    """One line. `mark` is the group of the disposition, for its shape."""
+
+    client_id: int
+    when: str
+    name: str
+    detail: str = ""
+    late: bool = False
+    current: bool = False
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The operator's day as it is shown; `waiting` counts the plan's clients that have no line of their own."""
+
+    campaign: str
+    now: tuple[DayLine, ...]
+    later: tuple[DayLine, ...]
+    finished: tuple[DayLine, ...]
+    done: int
+    planned: int
+    percent: int
+    contacts: int
+    main_contacts: int
+    waiting: int
+    next_at: str
+
+
+async def read_day(
+    session: AsyncSession, words: Words, zone: tzinfo, *, operator_id: int, current: DayLine | None, now: datetime
+) -> Day:
+    """`current` is the client whose card is in front: it is claimed, so it is in no list."""
+    found = await my_day(session, operator_id=operator_id, now=now)
+    newest = (await campaigns.list_campaigns(session))[:1]
+    due = [_due_line(words, zone, row, now) for row in found.now if current is None or row.client_id != current.client_id]
+    planned = found.planned_count + (1 if current is not None else 0)
+    return Day(
+        campaign=newest[0].name if newest else "",
+        now=tuple(([replace(current, current=True)] if current else []) + due)[:MOST_NOW],
+        later=tuple(_later_line(words, zone, row, now) for row in found.later[:MOST_LATER]),
+        finished=tuple(_done_line(zone, row) for row in found.done[:MOST_DONE]),
+        done=found.done_count,
+        planned=planned,
+        percent=round(100 * found.done_count / planned) if planned else 0,
+        contacts=found.contacts,
+        main_contacts=found.main_contacts,
+        waiting=max(0, found.planned_count - found.done_count - len(found.now)),
+        next_at=near_moment(words, found.later[0].at, zone, now) if found.later and found.later[0].at else "",
+    )
+
+
+def overdue_text(words: Words, due_at: datetime, now: datetime) -> str:
+    """`просрочено на 2 мин`; "" while it is not late by a whole minute."""
+    late_min = int((now - due_at).total_seconds() // 60)
+    if late_min < 1:
+        return ""
+    if late_min < 90:
+        return words.ngettext("{n} minute late", "{n} minutes late", late_min)
+    return words.ngettext("{n} hour late", "{n} hours late", late_min // 60)
+
+
+def _due_line(words: Words, zone: tzinfo, row: DayRow, now: datetime) -> DayLine:
+    detail = overdue_text(words, row.at, now) if row.overdue and row.at else ""
+    return DayLine(
+        client_id=row.client_id,
+        when=clock_time(row.at, zone) if row.at else "",
+        name=row.organisation,
+        detail=detail,
+        late=bool(detail),
+    )
+
+
+def _later_line(words: Words, zone: tzinfo, row: DayRow, now: datetime) -> DayLine:
+    assert row.at is not None  # a promise has its moment
+    here = row.at.astimezone(zone)
+    same_day = here.date() == now.astimezone(zone).date()
+    there = row.client_local_at
+    notes = [] if same_day else [near_moment(words, row.at, zone, now)]
+    if there is not None and there != here.replace(tzinfo=None):
+        notes.append(words.gettext("{time} at the client's", time=there.strftime("%H:%M")))
+    return DayLine(
+        client_id=row.client_id,
+        when=here.strftime("%H:%M") if same_day else here.strftime("%d.%m"),
+        name=row.organisation,
+        detail=", ".join(notes),
+    )
+
+
+def _done_line(zone: tzinfo, row: DayRow) -> DayLine:
+    chosen = DISPOSITIONS.get(row.disposition or "")
+    return DayLine(
+        client_id=row.client_id,
+        when=clock_time(row.at, zone) if row.at else "",
+        name=row.organisation,
+        mark=chosen.group.value if chosen is not None and chosen.group else "",
+    )

@@ -1,0 +1,55 @@
+"""A brake on guessing passwords: failed sign-ins are counted for the login and for the address they came from."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timedelta
+
+WINDOW = timedelta(minutes=15)
+FAILURES_OF_A_LOGIN = 8
+FAILURES_OF_AN_ADDRESS = 40  # an office may sit behind one address
+MOST_NAMES = 10_000  # names kept at most, so that a flood of made-up logins cannot fill the memory
+
+
+class FailureLimit:
+    """Failures of the last `WINDOW`. Time is handed in."""
+
+    def __init__(self) -> None:
+        self._failures: dict[tuple[str, str], deque[datetime]] = {}
+
+    def wait(self, *, login: str, address: str, now: datetime) -> timedelta:
+        """How long this login or this address must wait; zero when it may try."""
+        waits = [
+            self._wait_of(("login", login.casefold()), FAILURES_OF_A_LOGIN, now),
+            self._wait_of(("address", address), FAILURES_OF_AN_ADDRESS, now),
+        ]
+        return max(waits)
+
+    def failed(self, *, login: str, address: str, now: datetime) -> None:
+        for name in (("login", login.casefold()), ("address", address)):
+            if name not in self._failures and len(self._failures) >= MOST_NAMES:
+                self._forget_old(now)
+            self._failures.setdefault(name, deque(maxlen=FAILURES_OF_AN_ADDRESS)).append(now)
+
+    def succeeded(self, *, login: str, address: str) -> None:
+        """The last try, counted beforehand, was none: take it back. Earlier slips of the login are forgiven, those of
+        the address are not."""
+        self._failures.pop(("login", login.casefold()), None)
+        times = self._failures.get(("address", address))
+        if times:
+            times.pop()
+
+    def _wait_of(self, name: tuple[str, str], limit: int, now: datetime) -> timedelta:
+        times = self._failures.get(name)
+        if times is None:
+            return timedelta(0)
+        while times and now - times[0] >= WINDOW:
+            times.popleft()
+        if len(times) < limit:
+            return timedelta(0)
+        return times[-limit] + WINDOW - now
+
+    def _forget_old(self, now: datetime) -> None:
+        self._failures = {name: times for name, times in self._failures.items() if now - times[-1] < WINDOW}
+        while len(self._failures) >= MOST_NAMES:
+            self._failures.pop(next(iter(self._failures)))

@@ -1,0 +1,142 @@
+"""What every request passes: headers that bind the browser, the user behind the cookie, the role, the proof of origin.
+
+A route that states no access is refused to everybody, so that a forgotten one is closed, not open.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from dialer.console.deps import DEPS
+from dialer.console.pages import see_other
+from dialer.console.troubles import Trouble
+from dialer.console.visitors import (
+    ROLES,
+    SIGN_IN_COOKIE,
+    VISITOR,
+    address_of,
+    is_https,
+    maybe_visitor,
+    recognise,
+)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+EVERYBODY: frozenset[str] = frozenset({"everybody"})  # also without a sign-in
+SIGNED_IN = ROLES
+LOCAL_OR_ADMINISTRATOR: frozenset[str] = frozenset({"local", "administrator"})
+
+ACCESS = web.AppKey("access", Mapping[web.AbstractRoute, frozenset[str]])
+
+CSRF_HEADER = "X-CSRF-Token"
+CSRF_FIELD = "csrf"
+_CHANGING = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH, hdrs.METH_DELETE})
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "media-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+async def bind_browser(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal `on_response_prepare`: what the browser may do with what we send."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", _POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    # Not `no-referrer`: with it the browser posts forms with `Origin: null`, which proves nothing.
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    headers.setdefault("Cache-Control", "no-store")
+    if is_https(request):
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
+@web.middleware
+async def know_visitor(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find the user, unless the route is open to everybody and needs none."""
+    if _access(request) != EVERYBODY or request.path == "/sign-in":
+        found = await recognise(request)
+        if found is not None:
+            request[VISITOR] = found
+    return await handler(request)
+
+
+@web.middleware
+async def check_access(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse whoever the route is not for, and whatever was posted from elsewhere."""
+    if request.match_info.http_exception is not None:
+        return await handler(request)
+    access = _access(request)
+    if access != EVERYBODY and not _may(request, access):
+        if maybe_visitor(request) is None and access != LOCAL_OR_ADMINISTRATOR:
+            return _to_sign_in(request)
+        raise Trouble.not_for_you()
+    if request.method in _CHANGING:
+        await _check_origin(request)
+    elif request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+        _same_origin(request)
+    return await handler(request)
+
+
+def _access(request: web.Request) -> frozenset[str]:
+    return request.app[ACCESS].get(request.match_info.route, frozenset())
+
+
+def _may(request: web.Request, access: frozenset[str]) -> bool:
+    if "local" in access and _is_local(address_of(request)):
+        return True
+    known = maybe_visitor(request)
+    return known is not None and known.role in access
+
+
+def _is_local(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _to_sign_in(request: web.Request) -> web.StreamResponse:
+    """A page leads to the sign-in and back; an action or a live connection is told."""
+    if request.method != hdrs.METH_GET or hdrs.UPGRADE in request.headers or Trouble.wants_json(request):
+        raise Trouble.signed_out()
+    back = "" if request.path == "/" else f"?next={quote(request.path_qs)}"
+    return see_other(f"/sign-in{back}")
+
+
+async def _check_origin(request: web.Request) -> None:
+    """The token of this session (a cookie travels with anybody's form; the token does not) and the origin."""
+    _same_origin(request)
+    known = maybe_visitor(request)
+    expected = known.csrf if known is not None else request.cookies.get(SIGN_IN_COOKIE, "")
+    given = request.headers.get(CSRF_HEADER, "")
+    if not given and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        field = (await request.post()).get(CSRF_FIELD, "")
+        given = field if isinstance(field, str) else ""
+    if not expected or not secrets.compare_digest(given.encode(), expected.encode()):
+        raise Trouble.not_from_this_page()
+
+
+def _same_origin(request: web.Request) -> None:
+    """Browsers send `Origin` with every POST and every WebSocket; what comes without it is no browser's page."""
+    settings = request.app[DEPS].console
+    scheme = "https" if is_https(request) else "http"
+    own = {f"{scheme}://{request.host}", settings.public_url.rstrip("/")} - {""}
+    if request.headers.get(hdrs.ORIGIN, "") not in own:
+        raise Trouble.not_from_this_page()

@@ -1,0 +1,81 @@
+"""The words for the values of the domain: groups, dispositions, results, roles, kinds of plan entries."""
+
+from __future__ import annotations
+
+from dialer.words import mark
+
+GROUPS = {
+    "hot": mark("Hot"),
+    "warm": mark("Warm"),
+    "competitor": mark("Competitors' market"),
+    "cold": mark("Cold"),
+    "abandoned": mark("Abandoned"),
+    "no_contact": mark("No contact"),
+    "nonexistent": mark("Nonexistent"),
+    "new": mark("New"),
+}
+
+DISPOSITIONS = {
+    "hot": mark("Hot"),
+    "warm": mark("Warm"),
+    "competitor": mark("Competitors' market"),
+    "cold": mark("Cold"),
+    "abandoned": mark("Abandoned"),
+    "no_contact": mark("No contact"),
+    "nonexistent": mark("Nonexistent"),
+    "callback": mark("Call back"),
+    "not_main": mark("Not the main one"),
+    "do_not_call": mark("Do not call"),
+}
+
+RESULTS = {
+    "answered": mark("answered"),
+    "busy": mark("busy"),
+    "no_answer": mark("no answer"),
+    "declined": mark("declined"),
+    "no_such_number": mark("no such number"),
+    "unavailable": mark("unavailable"),
+    "trunk_failure": mark("no connection to the provider"),
+    "cancelled": mark("cancelled by the operator"),
+    "interrupted": mark("interrupted by a restart"),
+    "uncertain": mark("uncertain: a restart while dialling"),
+}
+
+ROLES = {
+    "operator": mark("operator"),
+    "expert": mark("expert"),
+    "manager": mark("manager"),
+    "consultant": mark("consultant"),
+    "administrator": mark("administrator"),
+    "auditor": mark("auditor"),
+}
+
+KINDS = {
+    "callback": mark("A call back was promised"),
+    "retry": mark("Was not reached, the next try"),
+    "handpicked": mark("Picked by hand for today"),
+    "group": mark("From the day's plan"),
+}
+
+RECORDINGS = {
+    "writing": mark("The recording is still being written."),
+    "failed": mark("The recording failed: {reason}"),
+    "exempt": mark("This call was not recorded, on purpose."),
+    "none": mark("There is no recording: nobody answered."),
+}
+
+
+def group_name(key: str) -> str:
+    return GROUPS.get(key, key)
+
+
+def disposition_name(key: str) -> str:
+    return DISPOSITIONS.get(key, key)
+
+
+def result_name(key: str) -> str:
+    return RESULTS.get(key, key)
+
+
+def role_name(key: str) -> str:
+    return ROLES.get(key, key)

@@ -1,0 +1,43 @@
+"""The console's socket: plain HTTP, or HTTPS with the certificate of the settings."""
+
+from __future__ import annotations
+
+import ssl
+
+from aiohttp import web
+
+from config.settings import ConsoleSettings
+
+SHUTDOWN_S = 2.0
+
+
+async def start_console(app: web.Application, settings: ConsoleSettings) -> web.AppRunner:
+    """Listen. Raises `OSError` when the port is taken, `ssl.SSLError` or `OSError` when the certificate cannot be
+    read. The caller cleans the runner up."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return runner
+
+
+def console_url(runner: web.AppRunner, settings: ConsoleSettings) -> str:
+    """The address that people type."""
+    if settings.public_url:
+        return settings.public_url
+    host, port = runner.addresses[0][:2]
+    scheme = "https" if settings.tls_certificate else "http"
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+
+
+def _tls(settings: ConsoleSettings) -> ssl.SSLContext | None:
+    if not settings.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
+    return context

@@ -1,0 +1,248 @@
+// The operator's page: takes snapshots of the desk from the service, sends what is clicked or typed, minds the keys.
+// Everything that is shown was written by the server; this script swaps regions, runs the clocks and moves the focus.
+
+import { Outcome } from "./outcome.js";
+
+const body = document.body;
+const strings = JSON.parse(document.getElementById("strings").textContent);
+const NEW_CARD_MS = 400; // an Enter meant for the last card must not act on the new one
+const SILENT_FOR_MS = 35000; // the service speaks at least every ten seconds
+const DIGIT_CODES = /^(?:Digit|Numpad)([0-9])$/;
+
+let desk = { call: body.dataset.call ?? "", client: null };
+let clockOffset = 0;
+let cardSince = performance.now();
+
+const region = (name) => document.querySelector(`[data-region="${name}"]`);
+const isField = (element) => element?.matches?.("textarea, select, input:not([type=radio]):not([type=checkbox])") ?? false;
+
+async function send(action, content = {}, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(`/operator/${action}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": body.dataset.csrf },
+      body: JSON.stringify(content),
+      ...options,
+    });
+  } catch {
+    return { error: strings.unreachable };
+  }
+  if (answer.status === 401) document.getElementById("signed-out").hidden = false;
+  const said = await answer.json().catch(() => ({ error: strings.unreachable }));
+  return answer.ok ? said : { error: [said.error, said.remedy].filter(Boolean).join(" "), code: said.code };
+}
+
+const outcome = new Outcome({ send, strings, isTalking: () => desk.call !== "wrap_up" });
+
+// What the service sends
+
+function takeSnapshot(snapshot) {
+  const before = desk;
+  desk = snapshot;
+  clockOffset = snapshot.now - Date.now();
+  body.dataset.call = snapshot.call;
+  for (const [name, part] of Object.entries(snapshot.regions)) swap(name, part);
+  if (snapshot.client !== before.client) {
+    cardSince = performance.now();
+    document.getElementById("card-column").scrollTop = 0;
+  }
+  if (snapshot.spoken !== before.spoken) {
+    document.getElementById("spoken").textContent = snapshot.spoken;
+    document.title = `${snapshot.spoken} · ${strings.title}`;
+  }
+  showLevels(snapshot);
+  tick();
+  if (snapshot.regions.outcome || snapshot.call !== before.call) outcome.refresh(snapshot.proposal);
+  if (snapshot.call === "wrap_up" && before.call !== "wrap_up" && !isField(document.activeElement)) outcome.focus();
+}
+
+function swap(name, part) {
+  const place = region(name);
+  const held = place.contains(document.activeElement) ? document.activeElement : null;
+  place.innerHTML = part.html;
+  place.dataset.regionKey = part.key;
+  if (held === null) return;
+  const again = (held.id && document.getElementById(held.id)) || place.querySelector("[data-primary]:not(:disabled)");
+  again?.focus({ preventScroll: true });
+}
+
+function showLevels({ levels, silent }) {
+  for (const side of ["operator", "client"]) {
+    const meter = document.querySelector(`[data-meter="${side}"]`);
+    if (!meter) continue;
+    const level = levels?.[side] ?? -127;
+    meter.firstElementChild.style.transform = `scaleX(${Math.min(1, Math.max(0, (level + 60) / 60))})`;
+    meter.classList.toggle("silent", silent === side);
+  }
+}
+
+function tick() {
+  const now = Date.now() + clockOffset;
+  for (const clock of document.querySelectorAll("[data-since]")) {
+    const seconds = Math.max(0, Math.floor((now - Number(clock.dataset.since)) / 1000));
+    const pair = [Math.floor(seconds / 60) % 60, seconds % 60].map((n) => String(n).padStart(2, "0")).join(":");
+    clock.textContent = seconds >= 3600 ? `${Math.floor(seconds / 3600)}:${pair}` : pair;
+  }
+  for (const clock of document.querySelectorAll("[data-clock]")) {
+    const form = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: clock.dataset.clock });
+    const text = form.format(now);
+    if (clock.textContent !== text) clock.textContent = text;
+  }
+}
+
+let retries = 0;
+
+function connect() {
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/operator/live`);
+  let watchdog;
+  const listen = () => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => socket.close(), SILENT_FOR_MS);
+  };
+  socket.onopen = () => {
+    const have = {};
+    for (const place of document.querySelectorAll("[data-region]")) have[place.dataset.region] = place.dataset.regionKey;
+    socket.send(JSON.stringify({ have }));
+    listen();
+  };
+  socket.onmessage = (message) => {
+    listen();
+    retries = 0;
+    document.getElementById("lost").hidden = true;
+    takeSnapshot(JSON.parse(message.data));
+  };
+  socket.onclose = (event) => {
+    clearTimeout(watchdog);
+    if (event.code === 4401) {
+      document.getElementById("signed-out").hidden = false;
+      return;
+    }
+    document.getElementById("lost").hidden = retries === 0 && event.code === 4000;
+    const wait = Math.min(8000, 250 * 2 ** retries) * (0.75 + Math.random() / 2);
+    retries += 1;
+    setTimeout(connect, wait);
+  };
+}
+
+// What the operator does
+
+const actions = {
+  ready: () => ({}),
+  pause: () => ({}),
+  offline: () => ({}),
+  "hang-up": () => ({ attempt_id: desk.attempt }),
+  dial: () => ({
+    client_id: desk.client,
+    phone_number_id: Number(document.querySelector("input[name=phone]:checked")?.value) || null,
+  }),
+};
+
+async function act(button) {
+  const action = button.dataset.do;
+  if (action === "keys") return document.querySelector("dialog#keys").showModal();
+  if (action === "digits") return sendTone(button.dataset.digit);
+  if (!(action in actions)) return undefined;
+  button.disabled = true;
+  const said = await send(action, actions[action]());
+  button.disabled = false;
+  return tell(said.error);
+}
+
+function tell(error) {
+  document.getElementById("refused")?.remove();
+  if (!error) return;
+  const note = Object.assign(document.createElement("p"), { id: "refused", className: "notice bad", textContent: error });
+  note.setAttribute("role", "alert");
+  document.querySelector(".call-body").prepend(note);
+}
+
+let tones = Promise.resolve();
+
+function sendTone(digit) {
+  const shown = document.getElementById("tones");
+  if (shown) shown.textContent += digit;
+  tones = tones.then(() => send("digits", { digits: digit, attempt_id: desk.attempt })).then((said) => tell(said.error));
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do], [data-phrase]");
+  if (!button) return;
+  if (button.dataset.phrase) outcome.phrase(button);
+  else act(button);
+});
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.form) return;
+  event.preventDefault();
+  if (form.dataset.form === "outcome") return void outcome.next();
+  const reason = form.elements.reason.value.trim();
+  if (reason) tell((await send("skip", { client_id: desk.client, reason })).error);
+});
+
+// Keys: physical ones, so that they work in every layout
+
+function press(element) {
+  if (!element || element.disabled) return false;
+  element.click();
+  return true;
+}
+
+function functionKey(event) {
+  if (event.code === "F7") {
+    const skip = document.getElementById("skip");
+    if (!skip) return false;
+    skip.open = !skip.open;
+    if (skip.open) skip.querySelector("input").focus();
+    return true;
+  }
+  return press(document.querySelector(`[data-key="${event.code}"]`));
+}
+
+function enter(event) {
+  const target = event.target;
+  if (target.closest("dialog, form:not([data-form=outcome])") && !target.closest("[data-primary]")) return false;
+  if (target.id === "note" && !event.ctrlKey) return false;
+  const inOutcome = target.closest("[data-form=outcome]") || target.id === "note";
+  if (target.matches("button, a, summary") && !target.matches("[data-primary], [data-save]")) return false;
+  if (event.repeat) return true;
+  if (desk.call === "wrap_up") event.ctrlKey ? outcome.save() : outcome.next();
+  else if (!inOutcome && performance.now() - cardSince >= NEW_CARD_MS) press(document.querySelector("[data-primary]"));
+  return true;
+}
+
+function digitKey(event) {
+  const digit = DIGIT_CODES.exec(event.code)?.[1];
+  const tone = digit ?? { "*": "*", "#": "#", "№": "#" }[event.key];
+  if (desk.call === "talking" || desk.call === "early_media") {
+    if (tone === undefined) return false;
+    if (!event.repeat) sendTone(tone);
+    return true;
+  }
+  if (digit === undefined || event.repeat) return false;
+  if (desk.call === "wrap_up") return outcome.choose(digit);
+  const phone = document.querySelectorAll(".phones input[type=radio]")[Number(digit) - 1];
+  return press(phone);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing || event.altKey || event.metaKey) return;
+  let taken = false;
+  if (/^F\d+$/.test(event.code)) taken = !event.repeat && !event.ctrlKey && !event.shiftKey && functionKey(event);
+  else if (event.code === "Enter" || event.code === "NumpadEnter") taken = enter(event);
+  else if (event.code === "Escape" && isField(event.target)) {
+    event.target.blur();
+    if (desk.call === "wrap_up") outcome.focus();
+    taken = true;
+  } else if (!event.ctrlKey && !isField(event.target) && !document.querySelector("dialog[open]")) {
+    if (event.key === "?") taken = press(document.querySelector("[data-do=keys]"));
+    else if (!event.shiftKey || event.key === "*" || event.key === "#" || event.key === "№") taken = digitKey(event);
+  }
+  if (taken) event.preventDefault();
+});
+
+outcome.refresh(null);
+setInterval(tick, 1000);
+tick();
+connect();

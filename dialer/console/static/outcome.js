@@ -1,0 +1,181 @@
+// The outcome's form: which questions belong to the chosen disposition, which is the next one, and the draft.
+
+const DRAFT_MS = 500;
+const ECHO_MS = 150;
+
+export class Outcome {
+  constructor({ send, strings, isTalking }) {
+    this.send = send;
+    this.strings = strings;
+    this.isTalking = isTalking;
+    this.draftTimer = null;
+    this.echoTimer = null;
+    this.saving = false;
+    this.passedBy = new Set(); // optional questions that an Enter left empty
+    document.addEventListener("input", (event) => this.#typed(event));
+    document.addEventListener("change", (event) => this.#typed(event));
+    window.addEventListener("pagehide", () => this.#keepDraft({ keepalive: true }));
+  }
+
+  get form() {
+    return document.getElementById("outcome-form");
+  }
+
+  get chosen() {
+    return this.form?.querySelector("input[name=disposition]:checked") ?? null;
+  }
+
+  /** After the server has written the form anew, or the call has moved on. */
+  refresh(proposal) {
+    const form = this.form;
+    if (form?.dataset.attempt !== this.attempt) {
+      clearTimeout(this.draftTimer);
+      this.draftTimer = null;
+      this.passedBy.clear();
+      this.attempt = form?.dataset.attempt;
+    }
+    if (!form) return;
+    const talking = this.isTalking();
+    form.querySelector("[data-save]").hidden = talking;
+    form.querySelector("[data-during-talk]").hidden = !talking;
+    if (!talking && proposal && !this.chosen) form.querySelector(`input[value="${proposal}"]`)?.click();
+    this.#showQuestions();
+    if (form.elements.when.value) this.#echo();
+  }
+
+  focus() {
+    (this.chosen ?? this.form?.querySelector("input[name=disposition]"))?.focus();
+  }
+
+  /** A digit key: choose, and go to the first question. */
+  choose(digit) {
+    const choice = this.form?.querySelector(`input[data-digit="${digit}"]`);
+    if (!choice) return false;
+    choice.click();
+    (this.#unanswered() ?? choice).focus();
+    return true;
+  }
+
+  /** Enter: the next question without an answer, or save when there is none. */
+  next() {
+    if (this.isTalking() || !this.form) return;
+    if (!this.chosen) return void this.focus();
+    const here = document.activeElement;
+    if (here?.form === this.form && here.name && !this.#isNeeded(here)) this.passedBy.add(here.name);
+    const question = this.#unanswered();
+    if (question === null) return void this.save();
+    if (question === here) this.#tell(this.strings.needed);
+    question.focus();
+  }
+
+  async save() {
+    const form = this.form;
+    if (!form || this.saving || this.isTalking()) return;
+    clearTimeout(this.draftTimer);
+    this.draftTimer = null;
+    this.saving = true;
+    const button = form.querySelector("[data-save]");
+    button.disabled = true;
+    const said = await this.send("outcome", { attempt_id: form.dataset.attempt, fields: this.#fields() });
+    this.saving = false;
+    button.disabled = false;
+    this.#tell(said.error);
+    const field = said.code && form.elements[this.strings.fieldOfCode[said.code]];
+    if (field && !field.closest("[hidden]")) {
+      field.setAttribute("aria-invalid", "true");
+      field.focus();
+    }
+  }
+
+  /** A ready phrase: into its field, which stays editable. */
+  phrase(button) {
+    const field = button.closest("form").elements[button.dataset.phrase];
+    field.value = button.textContent;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+  }
+
+  #fields() {
+    const fields = Object.fromEntries(new FormData(this.form));
+    for (const [name, text] of Object.entries(fields)) fields[name] = String(text);
+    return fields;
+  }
+
+  #tell(error) {
+    const place = this.form?.querySelector(".trouble");
+    if (!place) return;
+    place.hidden = !error;
+    place.textContent = error ?? "";
+  }
+
+  #typed(event) {
+    const field = event.target;
+    if (!this.form || field.form !== this.form) return;
+    field.removeAttribute("aria-invalid");
+    if (field.name === "disposition") {
+      this.#tell("");
+      this.passedBy.clear();
+    }
+    if (field.name === "disposition" || field.name === "person_id" || field.name === "person_decides") this.#showQuestions();
+    if (field.name === "when") {
+      clearTimeout(this.echoTimer);
+      this.echoTimer = setTimeout(() => this.#echo(), ECHO_MS);
+    }
+    clearTimeout(this.draftTimer);
+    this.draftTimer = setTimeout(() => this.#keepDraft(), DRAFT_MS);
+  }
+
+  async #keepDraft(options) {
+    if (this.draftTimer === null || !this.form) return;
+    clearTimeout(this.draftTimer);
+    this.draftTimer = null;
+    const said = await this.send("draft", { attempt_id: this.form.dataset.attempt, fields: this.#fields() }, options);
+    if (said.error) this.#tell(`${this.strings.notKept} ${said.error}`);
+  }
+
+  async #echo() {
+    const form = this.form;
+    const place = document.getElementById("when-echo");
+    const text = form?.elements.when.value.trim();
+    if (!place) return;
+    if (!text) {
+      place.textContent = "";
+      return;
+    }
+    const query = new URLSearchParams({ text, attempt_id: form.dataset.attempt });
+    const answer = await fetch(`/operator/when?${query}`, { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer || form.elements.when.value.trim() !== text) return;
+    const said = await answer.json().catch(() => ({}));
+    place.textContent = said.echo ?? said.error ?? "";
+    place.classList.toggle("danger", !answer.ok);
+    place.classList.toggle("muted", answer.ok);
+  }
+
+  #showQuestions() {
+    const form = this.form;
+    const chosen = this.chosen;
+    const asks = new Set(chosen?.dataset.asks.split(" ").filter(Boolean));
+    for (const part of form.querySelectorAll("[data-ask]")) part.hidden = !asks.has(part.dataset.ask);
+    for (const part of form.querySelectorAll("[data-phrases-of]")) part.hidden = part.dataset.phrasesOf !== chosen?.value;
+    for (const label of form.querySelectorAll("[data-label]")) label.textContent = chosen?.dataset[label.dataset.label] ?? "";
+    const person = form.elements.person_id;
+    const unknown = !person.value;
+    for (const part of form.querySelectorAll("[data-new-person]")) part.hidden = !unknown;
+    const decides = unknown ? form.elements.person_decides.checked : person.selectedOptions[0]?.dataset.decides === "yes";
+    if (asks.has("summary") && chosen.dataset.summary !== "always") form.querySelector('[data-ask="summary"]').hidden = decides;
+  }
+
+  #isNeeded(field) {
+    return this.chosen?.dataset.needs.split(" ").includes(field.name) ?? false;
+  }
+
+  /** The first visible question without an answer; an optional one only until an Enter has passed it by. */
+  #unanswered() {
+    for (const field of this.form.querySelectorAll(".answers input:not([type=radio]):not([type=checkbox])")) {
+      if (field.closest("[hidden]") || field.value.trim()) continue;
+      if (this.#isNeeded(field)) return field;
+      if (!("passedBy" in field.dataset) && !this.passedBy.has(field.name)) return field;
+    }
+    return null;
+  }
+}
