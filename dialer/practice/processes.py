@@ -136,7 +136,8 @@ class PracticeProcess:
             self._over = True
             self._grew.notify_all()
 
-    async def _tell(self, command: Event) -> None:
+    async def tell(self, command: Event) -> None:
+        """Write one JSON line to its standard input."""
         assert self._process is not None, "not started"
         assert self._process.stdin is not None
         self._process.stdin.write((json.dumps(command) + "\n").encode())
@@ -170,10 +171,17 @@ class PracticeCarrier(PracticeProcess):
 
     async def logged(self, call_id: str, *, patience_s: float = 10.0) -> LoggedCall:
         """The carrier's account of a call, once it is over there. Raises `TimeoutError`."""
+        return await self._logged(lambda call: call.call_id == call_id, patience_s)
+
+    async def logged_number(self, number: str, *, patience_s: float = 10.0) -> LoggedCall:
+        """As `logged`, of the first call to `number`."""
+        return await self._logged(lambda call: call.number == number, patience_s)
+
+    async def _logged(self, wanted: Callable[[LoggedCall], bool], patience_s: float) -> LoggedCall:
         async with asyncio.timeout(patience_s):
             while True:
                 for call in self.calls():
-                    if call.call_id == call_id:
+                    if wanted(call):
                         return call
                 await asyncio.sleep(0.02)
 
@@ -213,13 +221,13 @@ class PracticeHeadset(PracticeProcess):
         return await self.until(is_it, patience_s=patience_s)
 
     async def hang_up(self) -> None:
-        await self._tell({"do": "hang_up"})
+        await self.tell({"do": "hang_up"})
 
     async def mute(self) -> None:
-        await self._tell({"do": "mute"})
+        await self.tell({"do": "mute"})
 
     async def unmute(self) -> None:
-        await self._tell({"do": "unmute"})
+        await self.tell({"do": "unmute"})
 
     async def decline_next(self) -> None:
-        await self._tell({"do": "decline_next"})
+        await self.tell({"do": "decline_next"})

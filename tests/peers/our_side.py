@@ -17,7 +17,7 @@ Wanted = TypeVar("Wanted", bound=SipEvent)
 
 
 class OurSide:
-    """An endpoint at an address of its own. `trunk` may call it; `messages` is what went over the wire, first lines only."""
+    """An endpoint at an address of its own. `trunk` may call it; `messages`: first lines of what went over the wire."""
 
     def __init__(self, *, trunk: str = "", user_agent: str = "dialer") -> None:
         self.host = own_address()
