@@ -28,6 +28,10 @@ _NUMBER = re.compile(r"(?P<before>[^\W\d_]*)(?P<number>[+(]*[0-9](?:[0-9\s().-]*
 _LABEL = re.compile(r"т|тел|телефон|ф|факс|м|моб|мобильный|с|сот|р|раб|tel|t|phone|fax|f|mob|mobile", re.IGNORECASE)
 _SCIENTIFIC = re.compile(r"\+?([0-9])(?:[.,]([0-9]+))?[eе]\+?([0-9]{1,2})", re.IGNORECASE)
 _WHOLE_FLOAT = re.compile(r"(\+?[0-9]{10,15})[.,]0+")
+_DIGIT = re.compile("[0-9]")
+_NOT_DIGITS = re.compile("[^0-9]+")
+_SPACING = re.compile(r"[\s().-]+")
+_ORDINARY = re.compile(r"(?:\+?7|8)([346789][0-9]{9})|([3489][0-9]{9})")
 _FEWEST_DIGITS = 5
 _LOCAL_DIGITS = range(5, 8)
 _CODES_OF_7 = frozenset("346789")
@@ -116,7 +120,7 @@ def _pieces(text: str) -> list[tuple[int, int]]:
         end = separator.start() if separator else len(text)
         if pieces and _EXTENSION.match(text, start, end):
             pieces[-1] = (pieces[-1][0], end)
-        elif any(sign.isdigit() for sign in text[start:end]):
+        elif _DIGIT.search(text, start, end):
             pieces.append((start, end))
         start = separator.end() if separator else end
     return pieces
@@ -161,13 +165,17 @@ def _from_spreadsheet(text: str, raw: str) -> str | Problem:
 def _to_e164(text: str, region: str, national: str) -> str | Problem:
     if re.match(r"\+8[\s(-]", text):
         text = "+7" + text[2:]  # "+8 (383)": the trunk prefix written as if it were the country
-    digits = _count_digits(text)
-    if region == "RU" and re.match(r"[78][\s(-]", text) and digits < 11:
+    digits = _NOT_DIGITS.sub("", text)
+    if region == "RU" and re.match(r"[78][\s(-]", text) and len(digits) < 11:
         return Problem("phone.too_short")  # or its trunk prefix would be read as the first digit of an area code
-    if digits in _LOCAL_DIGITS and "+" not in text:
+    if region == "RU" and (ordinary := _ORDINARY.fullmatch(_SPACING.sub("", text))):
+        return f"+7{ordinary[1] or ordinary[2]}"  # what the library says too, in a tenth of its time
+    if region == "RU" and len(digits) == 10 and digits[0] == "7" and "+" not in text:
+        return Problem("phone.too_short")  # more likely a Russian number cut short than a Kazakh one without its 7
+    if len(digits) in _LOCAL_DIGITS and "+" not in text:
         if len(national) != 10:
             return Problem("phone.no_area_code")
-        return f"+7{national[: 10 - digits]}{re.sub('[^0-9]', '', text)}"
+        return f"+7{national[: 10 - len(digits)]}{digits}"
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException:
@@ -183,4 +191,4 @@ def _to_e164(text: str, region: str, national: str) -> str | Problem:
 
 
 def _count_digits(text: str) -> int:
-    return sum(sign in "0123456789" for sign in text)
+    return len(_NOT_DIGITS.sub("", text))

@@ -124,7 +124,12 @@ class KnownOrganisations:
         client = and_(Client.organisation_id == Organisation.id, Client.campaign_id == self.campaign_id)
         columns = (Organisation.__table__, Client.id.label("client_id"), Client.code.label("client_code"))
         found = await session.execute(
-            select(*columns, Client.group, CallList.name.label("list_name"), Source.name.label("source_name"))
+            select(
+                *columns,
+                Client.group.label("client_group"),
+                CallList.name.label("list_name"),
+                Source.name.label("source_name"),
+            )
             .select_from(Organisation)
             .outerjoin(Client, client)
             .outerjoin(CallList, CallList.id == Client.call_list_id)

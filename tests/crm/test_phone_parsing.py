@@ -1,3 +1,4 @@
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,6 +94,7 @@ def test_what_stood_in_the_cell_is_kept_for_each_number() -> None:
 def test_numbers_of_other_countries() -> None:
     assert numbers("+375 17 000-00-01") == [("+375170000001", "")]
     assert numbers("8 10 49 30 1234567") == [("+49301234567", "")]
+    assert numbers("8 (727) 000-00-01") == numbers("77270000001") == [("+77270000001", "")]
     assert [phone.e164 for phone in parse_phones("(650) 253-0000", region="US")] == ["+16502530000"]
 
 
@@ -107,6 +109,7 @@ def test_numbers_of_other_countries() -> None:
         ("8 (383) 000-00-0", "phone.too_short", "8 (383) 000-00-0"),
         ("8 (383) 000-00-01 02", "phone.too_long", "8 (383) 000-00-01 02"),
         ("8 (000) 000-00-01", "phone.no_such_code", "8 (000) 000-00-01"),
+        ("7383000000", "phone.too_short", "7383000000"),
         ("1234567890", "phone.no_such_code", "1234567890"),
         ("8 (383) 000-00-0l", "phone.letters", "8 (383) 000-00-0l"),
         ("3830000000О", "phone.letters", "3830000000О"),
@@ -168,6 +171,18 @@ def test_every_number_with_a_known_code_is_read_right(code: str, rest: int, styl
         f"7-{code}-{subscriber}",
     ][style]
     assert numbers(written) == [(f"+7{code}{subscriber}", "")]
+
+
+@given(
+    code=st.integers(300, 499) | st.integers(800, 999),
+    rest=st.integers(0, 10**7 - 1),
+    prefix=st.sampled_from(["8", "7", "+7", ""]),
+)
+def test_ordinary_numbers_are_read_as_the_library_reads_them(code: int, rest: int, prefix: str) -> None:
+    written = f"{prefix}{code}{rest:07}"
+    library = phonenumbers.parse(written, "RU")
+    [phone] = parse_phones(written)
+    assert phone.e164 == phonenumbers.format_number(library, phonenumbers.PhoneNumberFormat.E164)
 
 
 @pytest.mark.parametrize(
