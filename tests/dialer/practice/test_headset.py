@@ -19,6 +19,7 @@ from tests.dialer.practice.ear import Ear, ear_of, rms_db
 from tests.peers.addresses import own_address
 from tests.peers.fixtures import Factory
 from tests.peers.our_side import OurSide
+from tests.peers.run_kamailio import KamailioRun
 
 
 def account(user: str, password: str, realm: str = "dialer") -> RegistrarAccount:
@@ -33,8 +34,10 @@ async def registered_headset(
     async with OurSide() as registrar:
         registrar.endpoint.set_accounts({"anna": account("anna", "secret")})
         address = (registrar.host, registrar.port)
-        options = {"user": "anna", "password": "secret", "host": own_address()}
-        async with PracticeHeadset(registrar=address, tone_hz=tone_hz, **options) as headset:
+        process = PracticeHeadset(
+            registrar=address, user="anna", password="secret", host=own_address(), tone_hz=tone_hz
+        )
+        async with process as headset:
             bound = await registrar.until(HeadsetRegistered)
             await headset.registered()
             yield registrar, headset, bound
@@ -121,8 +124,9 @@ async def test_stopping_hangs_up_and_unregisters() -> None:
 async def test_a_wrong_password_is_told() -> None:
     async with OurSide() as registrar:
         registrar.endpoint.set_accounts({"anna": account("anna", "secret")})
-        options = {"user": "anna", "password": "guess", "host": own_address()}
-        async with PracticeHeadset(registrar=(registrar.host, registrar.port), **options) as headset:
+        address = (registrar.host, registrar.port)
+        process = PracticeHeadset(registrar=address, user="anna", password="guess", host=own_address())
+        async with process as headset:
             failed = await headset.happened("registration_failed")
             assert failed["sip_code"] in (401, 403)
 
@@ -135,25 +139,24 @@ async def test_nonsense_on_standard_input_is_an_error_and_no_end() -> None:
         await dialer.until(CallAnswered, call_id)
 
 
-@pytest.mark.peer
-async def test_it_registers_at_kamailio_and_answers_sipp(kamailio: Factory, sipp: Factory) -> None:
-    registrar = await kamailio(trunk=(own_address(), 5060))
-    headset_process = PracticeHeadset(
+def headset_at(registrar: KamailioRun, *, expires_s: int = 60) -> PracticeHeadset:
+    return PracticeHeadset(
         registrar=(registrar.host, registrar.port),
         user="anna",
         password=registrar.password_of("anna"),
         host=own_address(),
+        expires_s=expires_s,
     )
-    async with headset_process as headset:
+
+
+@pytest.mark.peer
+async def test_it_registers_at_kamailio_and_answers_sipp(kamailio: Factory, sipp: Factory) -> None:
+    registrar = await kamailio(trunk=(own_address(), 5060))
+    async with headset_at(registrar) as headset:
         await headset.registered()
         await registrar.registered("anna")
-        caller = await sipp(
-            "call_with_digest",
-            target=(registrar.host, registrar.port),
-            service="anna",
-            user="boss",
-            password=registrar.password_of("boss"),
-        )
+        options = {"user": "boss", "password": registrar.password_of("boss")}
+        caller = await sipp("call_with_digest", target=(registrar.host, registrar.port), service="anna", **options)
         await caller.succeeded()
         ended = await headset.happened("ended")
     assert ended["cause"] == CallEndCause.REMOTE_BYE.value
@@ -163,8 +166,7 @@ async def test_it_registers_at_kamailio_and_answers_sipp(kamailio: Factory, sipp
 @pytest.mark.peer
 async def test_it_registers_with_sha256(kamailio: Factory) -> None:
     registrar = await kamailio(trunk=(own_address(), 5060), sha256=True)
-    options = {"user": "anna", "password": registrar.password_of("anna"), "host": own_address()}
-    async with PracticeHeadset(registrar=(registrar.host, registrar.port), **options) as headset:
+    async with headset_at(registrar) as headset:
         await headset.registered()
         await registrar.registered("anna")
 
@@ -172,6 +174,5 @@ async def test_it_registers_with_sha256(kamailio: Factory) -> None:
 @pytest.mark.peer
 async def test_it_refreshes_its_registration(kamailio: Factory) -> None:
     registrar = await kamailio(trunk=(own_address(), 5060))
-    options = {"user": "anna", "password": registrar.password_of("anna"), "host": own_address()}
-    async with PracticeHeadset(registrar=(registrar.host, registrar.port), expires_s=6, **options):
+    async with headset_at(registrar, expires_s=6):
         await registrar.registered("anna", times=2, patience_s=20)
