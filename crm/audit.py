@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base, UtcDateTime, json_column
+from crm.mapping import Base, UtcDateTime, json_column
 
 SIGNED_IN: Final = "user.signed_in"
 SIGN_IN_FAILED: Final = "user.sign_in_failed"

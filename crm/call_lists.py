@@ -9,8 +9,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, sele
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base, UtcDateTime, one_of
 from crm.errors import NotFound, Refused
+from crm.mapping import Base, UtcDateTime, one_of
 from crm.text_rules import tidy
 
 

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, Text, text
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, Text, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base, UtcDateTime, one_of
+from crm.calling_hours import promise_window
+from crm.campaigns import Campaign
+from crm.clients import Client, time_zone_of
+from crm.errors import Conflict, NotFound, Refused
+from crm.mapping import Base, UtcDateTime, one_of
+from crm.plan_entries import RANK_CALLBACK, EntryKind, EntryState, active_entries, drop_waiting, put_in_plan
+from crm.spoken_time import parse_when
+from crm.time_zones import instant, local
+
+__all__ = [
+    "Callback",
+    "CallbackState",
+    "agree",
+    "bring_due",
+    "get_callback",
+    "open_callback",
+    "parse_when",
+    "settle_by_attempt",
+    "withdraw",
+]
+
+KEPT_WITHIN: Final = timedelta(minutes=15)
 
 
 class CallbackState(enum.StrEnum):
@@ -51,3 +74,135 @@ class Callback(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     settled_by_attempt_id: Mapped[str | None] = mapped_column(String(32), ForeignKey("attempts.id", use_alter=True))
+
+
+async def agree(
+    session: AsyncSession,
+    *,
+    client: Client,
+    owner_id: int,
+    local_at: datetime,
+    now: datetime,
+    words: str = "",
+    asked_by: str = "",
+    attempt_id: str | None = None,
+) -> Callback:
+    """Promise a call at `local_at` (naive) on the client's clock. A promise that was open is moved to this one. Raises
+    `Refused` for a time that has passed."""
+    time_zone = await time_zone_of(session, client)
+    due_at = instant(local_at, time_zone)
+    if due_at <= now:
+        raise Refused("callback.in_the_past", local_at=local_at.strftime("%d.%m.%Y %H:%M"))
+    open_one = await open_callback(session, client.id)
+    if open_one is not None:
+        await _settle(session, open_one, CallbackState.MOVED, now=now, attempt_id=attempt_id)
+    await drop_waiting(session, client_id=client.id, reason="callback", now=now)
+    callback = Callback(
+        client_id=client.id,
+        owner_id=owner_id,
+        local_at=local_at,
+        time_zone=time_zone,
+        due_at=due_at,
+        words=words,
+        asked_by=asked_by,
+        made_by_attempt_id=attempt_id,
+        created_at=now,
+    )
+    session.add(callback)
+    await session.flush()
+    return callback
+
+
+async def open_callback(session: AsyncSession, client_id: int) -> Callback | None:
+    """The promise that is open for the client: there is at most one."""
+    return await session.scalar(
+        select(Callback)
+        .where(Callback.client_id == client_id, Callback.state == CallbackState.OPEN)
+        .with_for_update(key_share=True)
+    )
+
+
+async def get_callback(session: AsyncSession, callback_id: int) -> Callback:
+    """Raises `NotFound`."""
+    callback = await session.get(Callback, callback_id)
+    if callback is None:
+        raise NotFound("callback.unknown")
+    return callback
+
+
+async def settle_by_attempt(
+    session: AsyncSession, *, callback_id: int, attempt_id: str, called_at: datetime, now: datetime
+) -> Callback:
+    """The promised call was made at `called_at`: kept within a quarter of an hour, late on the agreed day of the
+    client's calendar, broken after it. What is settled already stays as it is."""
+    callback = await get_callback(session, callback_id)
+    if callback.state is CallbackState.OPEN:
+        if called_at <= callback.due_at + KEPT_WITHIN:
+            state = CallbackState.KEPT
+        elif local(called_at, callback.time_zone).date() == callback.local_at.date():
+            state = CallbackState.LATE
+        else:
+            state = CallbackState.BROKEN
+        await _settle(session, callback, state, now=now, attempt_id=attempt_id)
+    return callback
+
+
+async def withdraw(
+    session: AsyncSession, *, callback_id: int, now: datetime, attempt_id: str | None = None
+) -> Callback:
+    """The promise holds no more. Raises `Conflict` when it was settled already."""
+    callback = await get_callback(session, callback_id)
+    if callback.state is not CallbackState.OPEN:
+        raise Conflict("callback.not_open")
+    await _settle(session, callback, CallbackState.WITHDRAWN, now=now, attempt_id=attempt_id)
+    await drop_waiting(session, client_id=callback.client_id, reason="callback", now=now)
+    return callback
+
+
+async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
+    """Bring every callback whose time has come to the front of the plan, also those that came due while nothing ran.
+
+    Returns the ids of the callbacks that were brought now; asked again it changes nothing. An overdue one is offered to
+    everybody after the campaign's time. A client who is claimed at the moment waits for the next poll.
+    """
+    due = await session.execute(
+        select(Callback, Client, Campaign)
+        .join(Client, Client.id == Callback.client_id)
+        .join(Campaign, Campaign.id == Client.campaign_id)
+        .where(Callback.state == CallbackState.OPEN, Callback.due_at <= now)
+        .order_by(Callback.due_at, Callback.id)
+    )
+    brought = []
+    for callback, client, campaign in due.tuples():
+        everybody = now >= callback.due_at + timedelta(minutes=campaign.overdue_to_all_min)
+        operator_id = None if everybody else callback.owner_id
+        present = [entry for entry in await active_entries(session, client.id) if entry.callback_id == callback.id]
+        if any(entry.state is EntryState.CLAIMED or entry.closes_at > now for entry in present):
+            for entry in present:
+                entry.operator_id = operator_id
+            continue
+        if present:
+            await drop_waiting(session, client_id=client.id, reason="hours", now=now)
+        window = promise_window(campaign, callback.time_zone, due_at=callback.due_at, now=now)
+        entry_made = await put_in_plan(
+            session,
+            client=client,
+            day=local(max(now, window.opens_at), campaign.time_zone).date(),
+            kind=EntryKind.CALLBACK,
+            rank=RANK_CALLBACK,
+            window=window,
+            due_at=callback.due_at,
+            operator_id=operator_id,
+            callback_id=callback.id,
+        )
+        if entry_made is not None:
+            brought.append(callback.id)
+    await session.flush()
+    return brought
+
+
+async def _settle(
+    session: AsyncSession, callback: Callback, state: CallbackState, *, now: datetime, attempt_id: str | None
+) -> None:
+    callback.state, callback.settled_at, callback.settled_by_attempt_id = state, now, attempt_id
+    await session.flush()

@@ -8,8 +8,8 @@ from sqlalchemy import CheckConstraint, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base, UtcDateTime
 from crm.errors import Conflict, NotFound, Refused
+from crm.mapping import Base, UtcDateTime
 from crm.text_rules import tidy
 from crm.time_zones import zone
 

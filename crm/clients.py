@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.campaigns import Campaign
-from crm.database import Base, UtcDateTime, one_of
 from crm.errors import Conflict, NotFound
 from crm.groups import Group, MoveCause, move
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
 from crm.organisations import Organisation
 
 
@@ -79,7 +79,7 @@ async def add_client(
 
 async def get_client(session: AsyncSession, client_id: int, *, lock: bool = False) -> Client:
     """The client; `lock` holds its row until the transaction ends. Raises `NotFound`."""
-    client = await session.get(Client, client_id, with_for_update=lock or None, populate_existing=lock)
+    client = await session.get(Client, client_id, with_for_update=WEAK_LOCK if lock else None, populate_existing=lock)
     if client is None:
         raise NotFound("client.unknown")
     return client

@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Connection, DateTime, Dialect, Enum, MetaData, event, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from crm.mapping import Base, UtcDateTime
+from crm.service_lock import ServiceLock, acquire
+
+__all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config"]
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS: Final = 10_000
 UPGRADE_LOCK: Final = 0x6469_616C  # any constant: one upgrade at a time on a PostgreSQL server's database
-NAMING: Final = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class Base(DeclarativeBase):
-    """The root of all mapped classes.
-
-    Values that the database makes are fetched with the statement: an `AsyncSession` cannot load them later by itself.
-    """
-
-    metadata = MetaData(naming_convention=NAMING)
-    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 - SQLAlchemy declares it as an instance attribute
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, stored in UTC. A naive one raises `ValueError`."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a naive datetime cannot be stored: {value.isoformat()}")
-        in_utc = value.astimezone(UTC)
-        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def one_of(values: type[enum.StrEnum], name: str) -> Enum:
-    """A text column that holds the values of `values` and, by a CHECK, nothing else."""
-    return Enum(
-        values,
-        name=name,
-        native_enum=False,
-        create_constraint=True,
-        length=24,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
-def json_column() -> TypeEngine[Any]:
-    """JSON text in SQLite, JSONB in PostgreSQL."""
-    return JSON().with_variant(JSONB(), "postgresql")
 
 
 class Database:
@@ -88,6 +35,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url: Final[URL] = _with_driver(make_url(url))
         self.dialect: Final[str] = self.url.get_backend_name()
+        self._writer: AsyncEngine
+        self._reader: AsyncEngine
         if self.dialect == "sqlite":
             # One writing connection: writers of this process queue fairly instead of polling for the file's lock.
             self._writer = _sqlite_engine(self.url, begin="BEGIN IMMEDIATE", query_only=False, pool_size=1)
@@ -136,6 +85,10 @@ class Database:
         if present != newest:
             return f"the database is at revision {present}, this program needs {newest}: run `dialer db upgrade`"
         return None
+
+    async def acquire_service(self, *, node: str, further_node: bool, now: datetime) -> ServiceLock:
+        """The right to be the service of this database, or a further node of it. Raises `AnotherServiceRuns`."""
+        return await acquire(self, node=node, further_node=further_node, now=now)
 
     async def dispose(self) -> None:
         """Close all connections. Safe to call twice."""

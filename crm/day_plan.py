@@ -1,92 +1,350 @@
-"""The day's plan: whom to call, in which order, and who has the right to at the moment."""
+"""The day's plan: whom to call, in which order, and who has the right to at the moment.
+
+The order: promised callbacks at their minute, retries that are due, clients picked by hand, then the groups by
+priority and within a group the east before the west. A claim is a lease: whoever holds it may dial, and it ends by
+itself when the holder goes away, unless a call was made whose outcome is missing.
+"""
 
 from __future__ import annotations
 
-import enum
-from datetime import date, datetime
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime, time, timedelta
+from typing import Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.database import Base, UtcDateTime, one_of
+from crm.attempts import Attempt
+from crm.call_lists import CallList, ListState
+from crm.callbacks import Callback, CallbackState
+from crm.calling_hours import Window, window_at_or_after, window_on
+from crm.campaigns import Campaign
+from crm.clients import Client, get_client
+from crm.dial_rules import dialling_stopped, may_dial
+from crm.errors import Conflict, NotFound, Refused
+from crm.groups import Group
+from crm.my_day import DayRow, MyDay, my_day
+from crm.organisations import Organisation
+from crm.phone_numbers import NumberState, PhoneNumber
+from crm.plan_entries import (
+    RANK_HANDPICKED,
+    EntryKind,
+    EntryState,
+    PlanEntry,
+    claimed_entry,
+    get_entry,
+    group_rank,
+    put_in_plan,
+)
+from crm.text_rules import tidy
+from crm.time_zones import instant, local, zone
+from crm.users import User, hold_user
+
+__all__ = [
+    "DayRow",
+    "EntryKind",
+    "EntryState",
+    "MyDay",
+    "PlanEntry",
+    "build",
+    "claim_client",
+    "claim_next",
+    "my_day",
+    "release",
+    "renew",
+    "skip",
+]
+
+# Days of rest after an attempt before the group's turn comes again; a promise or a retry does not wait for them.
+REST_DAYS: Final[dict[Group, int]] = {
+    Group.HOT: 1,
+    Group.WARM: 1,
+    Group.ABANDONED: 1,
+    Group.NEW: 1,
+    Group.NO_CONTACT: 1,
+    Group.COLD: 30,
+    Group.COMPETITOR: 30,
+}
+SKIPPED_PROMISE_RETURNS: Final = timedelta(minutes=10)
+MOST_TRIES: Final = 50
+# Verdicts that will not change today by themselves: the entry goes, and the reason stays with it.
+_FOR_TODAY: Final = frozenset(
+    {
+        "dial.cap",
+        "dial.do_not_call",
+        "dial.no_number",
+        "dial.nonexistent",
+        "dial.off_list",
+    }
+)
 
 
-class EntryKind(enum.StrEnum):
-    """Why a client is in the plan."""
+async def build(session: AsyncSession, *, campaign_id: int, day: date, now: datetime) -> int:
+    """Fill the plan of `day` (the campaign's date) with the clients whose turn it is; returns how many were added.
 
-    CALLBACK = "callback"
-    RETRY = "retry"
-    HANDPICKED = "handpicked"
-    GROUP = "group"
+    Asked again it adds only who is new. Clients with a promise are left to the promise; what waited on earlier days
+    is dropped. Raises `NotFound`.
+    """
+    campaign = await session.get(Campaign, campaign_id)
+    if campaign is None:
+        raise NotFound("campaign.unknown", name=campaign_id)
+    await session.execute(
+        update(PlanEntry)
+        .where(
+            PlanEntry.campaign_id == campaign_id,
+            PlanEntry.day < day,
+            PlanEntry.state == EntryState.WAITING,
+            PlanEntry.kind != EntryKind.CALLBACK,
+        )
+        .values(state=EntryState.DROPPED, reason="day_over", done_at=now)
+    )
+    zones = await session.scalars(
+        select(Organisation.time_zone)
+        .join(Client, Client.organisation_id == Organisation.id)
+        .where(Client.campaign_id == campaign_id)
+        .distinct()
+    )
+    added = 0
+    for stored_zone in sorted(zones):
+        time_zone = stored_zone or campaign.time_zone
+        window = window_on(campaign, time_zone, day)
+        offset = window.opens_at.astimezone(zone(time_zone)).utcoffset() or timedelta()
+        for group, rest_days in REST_DAYS.items():
+            rank = group_rank(group, int(offset.total_seconds()) // 60)
+            turn = _whose_turn(campaign, day, group=group, rest_days=rest_days, stored_zone=stored_zone)
+            added += await _add_group(session, turn, campaign_id=campaign_id, day=day, rank=rank, window=window)
+    return added
 
 
-class EntryState(enum.StrEnum):
-    """What became of an entry."""
+def _whose_turn(campaign: Campaign, day: date, *, group: Group, rest_days: int, stored_zone: str) -> Select[int]:
+    rested = instant(datetime.combine(day - timedelta(days=rest_days - 1), time()), campaign.time_zone)
+    turn = (
+        select(Client.id)
+        .join(Organisation, Organisation.id == Client.organisation_id)
+        .where(
+            Client.campaign_id == campaign.id,
+            Client.group == group,
+            Organisation.time_zone == stored_zone,
+            ~Client.do_not_call,
+            Client.off_list_reason == "",
+            exists().where(PhoneNumber.organisation_id == Client.organisation_id, PhoneNumber.state == NumberState.OK),
+            ~exists().where(PlanEntry.client_id == Client.id, PlanEntry.day == day),
+            ~exists().where(PlanEntry.client_id == Client.id, PlanEntry.state == EntryState.CLAIMED),
+            ~exists().where(Callback.client_id == Client.id, Callback.state == CallbackState.OPEN),
+            ~exists().where(Attempt.client_id == Client.id, ~Attempt.imported, Attempt.opened_at >= rested),
+        )
+        .order_by(Client.id)
+    )
+    if campaign.lists_need_approval:
+        approved = exists().where(CallList.id == Client.call_list_id, CallList.state == ListState.APPROVED)
+        turn = turn.where(approved)
+    return turn
 
-    WAITING = "waiting"
-    CLAIMED = "claimed"
-    DONE = "done"
-    DROPPED = "dropped"
+
+async def _add_group(
+    session: AsyncSession, turn: Select[int], *, campaign_id: int, day: date, rank: int, window: Window
+) -> int:
+    columns = PlanEntry.__table__.c
+    rows = turn.add_columns(
+        literal(campaign_id),
+        literal(day),
+        literal(rank),
+        literal(window.opens_at, columns.opens_at.type),
+        literal(window.closes_at, columns.closes_at.type),
+        literal(EntryKind.GROUP, columns.kind.type),
+        literal(EntryState.WAITING, columns.state.type),
+        literal(""),
+    )
+    names = ["client_id", "campaign_id", "day", "rank", "opens_at", "closes_at", "kind", "state", "reason"]
+    connection = await session.connection()
+    made = await connection.execute(insert(PlanEntry).from_select(names, rows, include_defaults=False))
+    return made.rowcount
 
 
-_WAITING = text("state = 'waiting'")
-_CLAIMED = text("state = 'claimed'")
-_ACTIVE = text("state IN ('waiting', 'claimed')")
+async def claim_next(
+    session: AsyncSession,
+    *,
+    operator_id: int,
+    now: datetime,
+    lease_s: float,
+    exclude_client_ids: AbstractSet[int] = frozenset(),
+) -> PlanEntry | None:
+    """The entry that the operator works on: the one held already, or the next that may be dialled now. `None` when
+    there is none, or all dialling has been stopped. Two tabs get the same entry, two operators different ones."""
+    await hold_user(session, operator_id)
+    held = await claimed_entry(session, operator_id)
+    if held is not None:
+        held.claimed_until = now + timedelta(seconds=lease_s)
+        await session.flush()
+        return held
+    if await dialling_stopped(session):
+        return None
+    await _free_expired(session, now)
+    passed_over = set(exclude_client_ids)
+    for _ in range(MOST_TRIES):
+        entry = await session.scalar(_next_waiting(operator_id, now, passed_over))
+        if entry is None:
+            return None
+        verdict = await may_dial(session, client_id=entry.client_id, operator_id=operator_id, now=now)
+        if verdict.allowed and await _claim(session, entry, operator_id=operator_id, now=now, lease_s=lease_s):
+            return entry
+        passed_over.add(entry.client_id)
+        if verdict.code in _FOR_TODAY:
+            entry.state, entry.reason, entry.done_at = EntryState.DROPPED, verdict.code, now
+            await session.flush()
+    return None
 
 
-class PlanEntry(Base):
-    """One client on one day. The lowest `rank` comes first. It may be claimed from `opens_at` until `closes_at`: the
-    campaign's hours on the client's clock, and not before `due_at`. `operator_id` `None`: anyone's."""
-
-    __tablename__ = "plan_entries"
-    __table_args__ = (
-        CheckConstraint(
-            "state <> 'claimed' OR (claimed_by IS NOT NULL AND claimed_until IS NOT NULL AND claimed_at IS NOT NULL)",
-            name="claim_is_whole",
-        ),
-        CheckConstraint("opens_at < closes_at", name="window"),
-        CheckConstraint("kind <> 'callback' OR callback_id IS NOT NULL", name="callback_named"),
-        ForeignKeyConstraint(["client_id", "campaign_id"], ["clients.id", "clients.campaign_id"]),
-        UniqueConstraint("id", "client_id", name="uq_plan_entries_of_client"),
-        Index(
-            "uq_plan_entries_active", "client_id", "day", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE
-        ),
-        Index(
-            "uq_plan_entries_claimed_client", "client_id", unique=True, sqlite_where=_CLAIMED, postgresql_where=_CLAIMED
-        ),
-        Index(
-            "uq_plan_entries_claimed_by", "claimed_by", unique=True, sqlite_where=_CLAIMED, postgresql_where=_CLAIMED
-        ),
-        Index(
-            "ix_plan_entries_next",
-            "rank",
-            "due_at",
-            "id",
-            "opens_at",
-            "closes_at",
-            "operator_id",
-            sqlite_where=_WAITING,
-            postgresql_where=_WAITING,
-        ),
-        Index(None, "campaign_id", "day", "rank", "id"),
-        Index(None, "callback_id"),
-        Index(None, "claimed_by", "day"),
+def _next_waiting(operator_id: int, now: datetime, passed_over: AbstractSet[int]) -> Select[PlanEntry]:
+    waiting = select(PlanEntry).where(
+        PlanEntry.state == EntryState.WAITING,
+        PlanEntry.opens_at <= now,
+        PlanEntry.closes_at > now,
+        or_(PlanEntry.operator_id.is_(None), PlanEntry.operator_id == operator_id),
+    )
+    if passed_over:
+        waiting = waiting.where(PlanEntry.client_id.not_in(passed_over))
+    return (
+        waiting.order_by(PlanEntry.rank, PlanEntry.due_at, PlanEntry.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, key_share=True)
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
-    client_id: Mapped[int]
-    day: Mapped[date]
-    operator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    kind: Mapped[EntryKind] = mapped_column(one_of(EntryKind, "kind"))
-    rank: Mapped[int]
-    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    closes_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    callback_id: Mapped[int | None] = mapped_column(ForeignKey("callbacks.id"))
-    state: Mapped[EntryState] = mapped_column(one_of(EntryState, "state"), default=EntryState.WAITING)
-    claimed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    reason: Mapped[str] = mapped_column(Text, default="")
+
+async def _free_expired(session: AsyncSession, now: datetime) -> None:
+    """Leases that ran out go back to the plan, but never with a call whose outcome is missing."""
+    await session.execute(
+        update(PlanEntry)
+        .where(PlanEntry.state == EntryState.CLAIMED, PlanEntry.claimed_until <= now, ~_has_open_call())
+        .values(state=EntryState.WAITING, claimed_by=None, claimed_at=None, claimed_until=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _has_open_call() -> ColumnElement[bool]:
+    return exists().where(Attempt.plan_entry_id == PlanEntry.id, Attempt.wrapped_up_at.is_(None))
+
+
+async def _claim(session: AsyncSession, entry: PlanEntry, *, operator_id: int, now: datetime, lease_s: float) -> bool:
+    try:
+        async with session.begin_nested():
+            entry.state, entry.claimed_by = EntryState.CLAIMED, operator_id
+            entry.claimed_at, entry.claimed_until = now, now + timedelta(seconds=lease_s)
+    except IntegrityError:  # the client is claimed on another day's entry
+        await session.refresh(entry)
+        return False
+    return True
+
+
+async def claim_client(
+    session: AsyncSession, *, client_id: int, operator_id: int, now: datetime, lease_s: float
+) -> PlanEntry:
+    """Take this client now, out of turn. What the operator held goes back to the plan. Whether the client may be
+    dialled is asked when dialling. Raises `Refused` while an outcome is missing, `Conflict` when another has the
+    client."""
+    await hold_user(session, operator_id)
+    client = await get_client(session, client_id, lock=True)
+    held = await claimed_entry(session, operator_id)
+    if held is not None and held.client_id == client_id:
+        held.claimed_until = now + timedelta(seconds=lease_s)
+        await session.flush()
+        return held
+    if held is not None:
+        await release(session, entry_id=held.id, operator_id=operator_id)
+    await _free_expired(session, now)
+    holder = await session.scalar(
+        select(User.name)
+        .join(PlanEntry, PlanEntry.claimed_by == User.id)
+        .where(PlanEntry.client_id == client_id, PlanEntry.state == EntryState.CLAIMED)
+    )
+    if holder is not None:
+        raise Conflict("plan.taken", name=holder)
+    entry = await _entry_for(session, client, operator_id=operator_id, now=now)
+    if not await _claim(session, entry, operator_id=operator_id, now=now, lease_s=lease_s):
+        raise Conflict("plan.taken", name="")
+    return entry
+
+
+async def _entry_for(session: AsyncSession, client: Client, *, operator_id: int, now: datetime) -> PlanEntry:
+    """The client's waiting entry, of whatever kind, or a handpicked one for today."""
+    waiting = await session.scalar(
+        select(PlanEntry)
+        .where(PlanEntry.client_id == client.id, PlanEntry.state == EntryState.WAITING)
+        .order_by(PlanEntry.rank, PlanEntry.day)
+        .limit(1)
+        .with_for_update(key_share=True)
+    )
+    if waiting is not None:
+        return waiting
+    campaign = await session.get_one(Campaign, client.campaign_id)
+    made = await put_in_plan(
+        session,
+        client=client,
+        day=local(now, campaign.time_zone).date(),
+        kind=EntryKind.HANDPICKED,
+        rank=RANK_HANDPICKED,
+        window=Window(
+            now, max(window_at_or_after(campaign, campaign.time_zone, now).closes_at, now + timedelta(hours=1))
+        ),
+        operator_id=operator_id,
+    )
+    if made is None:
+        raise Conflict("plan.taken", name="")
+    return made
+
+
+async def renew(session: AsyncSession, *, operator_id: int, now: datetime, lease_s: float) -> bool:
+    """The operator is still there: the lease runs anew. `False` when nothing is held."""
+    held = await claimed_entry(session, operator_id)
+    if held is None:
+        return False
+    held.claimed_until = now + timedelta(seconds=lease_s)
+    await session.flush()
+    return True
+
+
+async def release(session: AsyncSession, *, entry_id: int, operator_id: int) -> None:
+    """Give the entry back to the plan. Raises `Conflict` when it is another's, `Refused` while a call or its outcome is
+    open."""
+    entry = await _own(session, entry_id, operator_id)
+    entry.state, entry.claimed_by, entry.claimed_at, entry.claimed_until = EntryState.WAITING, None, None, None
+    await session.flush()
+
+
+async def skip(session: AsyncSession, *, entry_id: int, operator_id: int, reason: str, now: datetime) -> None:
+    """Not this client today, and why. A promise cannot be skipped away: it comes back after ten minutes. Raises
+    `Refused` without a reason, or while a call or its outcome is open; `Conflict` when the entry is another's."""
+    reason = tidy(reason)
+    if not reason:
+        raise Refused("plan.skip_needs_reason")
+    entry = await _own(session, entry_id, operator_id)
+    if entry.kind is EntryKind.CALLBACK:
+        entry.state, entry.claimed_by, entry.claimed_at, entry.claimed_until = EntryState.WAITING, None, None, None
+        entry.opens_at = now + SKIPPED_PROMISE_RETURNS
+        entry.closes_at = max(entry.closes_at, entry.opens_at + SKIPPED_PROMISE_RETURNS)
+    else:
+        entry.state, entry.done_at = EntryState.DROPPED, now
+    entry.reason = reason
+    await session.flush()
+
+
+async def _own(session: AsyncSession, entry_id: int, operator_id: int) -> PlanEntry:
+    entry = await get_entry(session, entry_id)
+    if entry.state is not EntryState.CLAIMED or entry.claimed_by != operator_id:
+        raise Conflict("plan.not_yours")
+    open_call = await session.scalar(
+        select(Attempt).where(Attempt.plan_entry_id == entry.id, Attempt.wrapped_up_at.is_(None))
+    )
+    if open_call is not None:
+        raise Refused("attempt.still_open" if open_call.ended_at is None else "attempt.outcome_missing")
+    return entry

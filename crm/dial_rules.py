@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base, UtcDateTime
+from crm import audit
+from crm.attempts import Attempt
+from crm.call_lists import CallList, ListState
+from crm.callbacks import Callback, CallbackState
+from crm.calling_hours import promise_window, window_at_or_after
+from crm.campaigns import Campaign
+from crm.clients import Client
+from crm.errors import NotFound
+from crm.groups import Group
+from crm.mapping import Base, UtcDateTime
+from crm.organisations import Organisation
+from crm.phone_numbers import NumberState, PhoneNumber, first_working
+from crm.plan_entries import EntryState, PlanEntry
+from crm.results import OF_THE_CLIENT
+from crm.time_zones import instant, local
+from crm.users import User
 
 
 class Switch(Base):
@@ -20,3 +39,150 @@ class Switch(Base):
     dialling_stopped: Mapped[bool] = mapped_column(default=False)
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     changed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer. `code` is a key of `crm.errors.ERRORS`, "" when allowed; `next_at` is when it may change by
+    itself."""
+
+    allowed: bool
+    code: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    next_at: datetime | None = None
+
+
+ALLOWED = Verdict(True)
+
+
+async def dialling_stopped(session: AsyncSession) -> bool:
+    """Whether the manager has stopped all dialling."""
+    return bool(await session.scalar(select(Switch.dialling_stopped)))
+
+
+async def set_dialling_stopped(session: AsyncSession, *, stopped: bool, author_id: int, now: datetime) -> None:
+    """Stop all dialling, or let it go on. Audited when it changes."""
+    switch = await session.get_one(Switch, 1, with_for_update=True, populate_existing=True)
+    if switch.dialling_stopped == stopped:
+        return
+    switch.dialling_stopped, switch.changed_at, switch.changed_by = stopped, now, author_id
+    action = audit.DIALLING_STOPPED if stopped else audit.DIALLING_RESUMED
+    audit.note(session, at=now, user_id=author_id, action=action)
+    await session.flush()
+
+
+async def may_dial(
+    session: AsyncSession, *, client_id: int, operator_id: int, now: datetime, phone_number_id: int | None = None
+) -> Verdict:
+    """Whether `operator_id` may dial the client now; `phone_number_id` `None` asks for the first number that works. The
+    order of the questions is that of their weight. Raises `NotFound`."""
+    if await dialling_stopped(session):
+        return Verdict(False, "dial.stopped")
+    found = await session.execute(
+        select(Client, Campaign, CallList, Organisation.time_zone)
+        .join(Campaign, Campaign.id == Client.campaign_id)
+        .join(CallList, CallList.id == Client.call_list_id)
+        .join(Organisation, Organisation.id == Client.organisation_id)
+        .where(Client.id == client_id)
+    )
+    row = found.tuples().one_or_none()
+    if row is None:
+        raise NotFound("client.unknown")
+    client, campaign, call_list, time_zone = row
+    verdicts = (
+        _of_the_client(client, campaign, call_list),
+        await _of_the_number(session, client, phone_number_id),
+        await _of_others(session, client, operator_id),
+        await _of_the_time(session, client, campaign, time_zone or campaign.time_zone, now),
+    )
+    return next((verdict for verdict in verdicts if not verdict.allowed), ALLOWED)
+
+
+def _of_the_client(client: Client, campaign: Campaign, call_list: CallList) -> Verdict:
+    if client.do_not_call:
+        return Verdict(False, "dial.do_not_call")
+    if client.off_list_reason:
+        return Verdict(False, "dial.off_list", {"reason": client.off_list_reason})
+    if client.group is Group.NONEXISTENT:
+        return Verdict(False, "dial.nonexistent")
+    if campaign.lists_need_approval and call_list.state is not ListState.APPROVED:
+        return Verdict(False, "dial.list_not_approved", {"name": call_list.name})
+    return ALLOWED
+
+
+async def _of_the_number(session: AsyncSession, client: Client, phone_number_id: int | None) -> Verdict:
+    if phone_number_id is None:
+        working = await first_working(session, client.organisation_id)
+        return ALLOWED if working is not None else Verdict(False, "dial.no_number")
+    number = await session.get(PhoneNumber, phone_number_id)
+    if number is None or number.organisation_id != client.organisation_id:
+        return Verdict(False, "dial.number_of_other")
+    if number.state is NumberState.DEAD:
+        return Verdict(False, "dial.number_dead")
+    if number.state is NumberState.DO_NOT_CALL:
+        return Verdict(False, "dial.number_do_not_call")
+    return ALLOWED
+
+
+async def _of_others(session: AsyncSession, client: Client, operator_id: int) -> Verdict:
+    holder = await session.scalar(
+        select(User.name)
+        .join(PlanEntry, PlanEntry.claimed_by == User.id)
+        .where(
+            PlanEntry.client_id == client.id, PlanEntry.state == EntryState.CLAIMED, PlanEntry.claimed_by != operator_id
+        )
+    )
+    if holder is not None:
+        return Verdict(False, "dial.held_by_other", {"name": holder})
+    unfinished = await session.scalar(
+        select(Attempt)
+        .where(Attempt.client_id == client.id, Attempt.wrapped_up_at.is_(None), ~Attempt.imported)
+        .order_by(Attempt.ended_at.is_(None).desc())
+        .limit(1)
+    )
+    if unfinished is None:
+        return ALLOWED
+    return Verdict(False, "dial.attempt_active" if unfinished.ended_at is None else "dial.outcome_missing")
+
+
+async def _of_the_time(
+    session: AsyncSession, client: Client, campaign: Campaign, time_zone: str, now: datetime
+) -> Verdict:
+    promised_at = await session.scalar(
+        select(Callback.due_at).where(
+            Callback.client_id == client.id, Callback.state == CallbackState.OPEN, Callback.due_at <= now
+        )
+    )
+    if promised_at is not None and promise_window(campaign, time_zone, due_at=promised_at, now=now).holds(now):
+        return ALLOWED  # a promise weighs more than the hours and the cap
+    window = window_at_or_after(campaign, time_zone, now)
+    if not window.holds(now):
+        hours = {
+            "local_time": local(now, time_zone).strftime("%H:%M"),
+            "calls_from": campaign.calls_from.strftime("%H:%M"),
+            "calls_until": campaign.calls_until.strftime("%H:%M"),
+        }
+        return Verdict(False, "dial.hours", hours, next_at=window.opens_at)
+    count = await attempts_today(session, client_id=client.id, campaign=campaign, now=now)
+    if promised_at is None and count >= campaign.attempts_a_day:
+        tomorrow = datetime.combine(local(now, campaign.time_zone).date() + timedelta(days=1), time())
+        next_at = window_at_or_after(campaign, time_zone, instant(tomorrow, campaign.time_zone)).opens_at
+        return Verdict(False, "dial.cap", {"count": count, "cap": campaign.attempts_a_day}, next_at=next_at)
+    return ALLOWED
+
+
+async def attempts_today(session: AsyncSession, *, client_id: int, campaign: Campaign, now: datetime) -> int:
+    """How many tries the client has had on this day of the campaign's calendar. Those that failed on our side or on the
+    network do not count: the client never noticed."""
+    midnight = instant(datetime.combine(local(now, campaign.time_zone).date(), time()), campaign.time_zone)
+    count = await session.scalar(
+        select(func.count())
+        .select_from(Attempt)
+        .where(
+            Attempt.client_id == client_id,
+            Attempt.opened_at >= midnight,
+            ~Attempt.imported,
+            Attempt.result.in_(OF_THE_CLIENT),
+        )
+    )
+    return count or 0

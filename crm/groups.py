@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
-from crm.database import Base, UtcDateTime, one_of
+from crm.mapping import Base, UtcDateTime, one_of
 
 if TYPE_CHECKING:
     from crm.clients import Client

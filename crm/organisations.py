@@ -9,8 +9,8 @@ from sqlalchemy import CheckConstraint, Index, Text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base, UtcDateTime, json_column
 from crm.errors import NotFound, Refused
+from crm.mapping import Base, UtcDateTime, json_column
 from crm.text_rules import fold, tidy
 from crm.time_zones import zone
 

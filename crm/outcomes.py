@@ -1,54 +1,50 @@
-"""Outcomes: what the operator writes down after an attempt, and everything that follows from it."""
+"""Outcomes: what the operator writes down after an attempt, and everything that follows from it in one transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    DateTime,
     ForeignKey,
-    ForeignKeyConstraint,
-    Index,
-    String,
-    Text,
-    UniqueConstraint,
-    text,
 )
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base, UtcDateTime, json_column
+from crm.attempts import Attempt, get_attempt
+from crm.clients import Client, get_client, time_zone_of
+from crm.consequences import apply, take_back
+from crm.contacts import Spoken
+from crm.dispositions import DISPOSITIONS, Ask, Disposition, disposition_named, possible, propose
+from crm.errors import Conflict, NotAllowed, Refused
+from crm.groups import Group
+from crm.mapping import Base, UtcDateTime, json_column
+from crm.outcome_chain import Outcome, current_outcome, superseded
+from crm.people import Person, add_person, person_at, person_named
+from crm.spoken_time import parse_when
+from crm.text_rules import is_full_name, is_summary, tidy
+from crm.users import Role, get_user
 
-_FIRST = text("supersedes_id IS NULL")
+__all__ = [
+    "DISPOSITIONS",
+    "Ask",
+    "Disposition",
+    "Outcome",
+    "OutcomeDraft",
+    "OutcomeForm",
+    "current_outcome",
+    "load_draft",
+    "possible",
+    "propose",
+    "record",
+    "save_draft",
+    "superseded",
+]
 
-
-class Outcome(Base):
-    """One outcome. A correction names the one that it `supersedes`; the outcomes of an attempt are one chain, of which
-    the last counts."""
-
-    __tablename__ = "outcomes"
-    __table_args__ = (
-        UniqueConstraint("id", "attempt_id", name="uq_outcomes_of_attempt"),
-        UniqueConstraint("supersedes_id"),
-        ForeignKeyConstraint(["supersedes_id", "attempt_id"], ["outcomes.id", "outcomes.attempt_id"]),
-        Index("uq_outcomes_first", "attempt_id", unique=True, sqlite_where=_FIRST, postgresql_where=_FIRST),
-        Index(None, "recorded_at"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    attempt_id: Mapped[str] = mapped_column(String(32), ForeignKey("attempts.id"))
-    disposition: Mapped[str] = mapped_column(String(24))
-    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
-    full_name: Mapped[str] = mapped_column(Text, default="")
-    summary: Mapped[str] = mapped_column(Text, default="")
-    reason: Mapped[str] = mapped_column(Text, default="")
-    competitor: Mapped[str] = mapped_column(Text, default="")
-    callback_at_local: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
-    number_only: Mapped[bool] = mapped_column(default=False)
-    note: Mapped[str] = mapped_column(Text, default="")
-    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    author_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    supersedes_id: Mapped[int | None]
+_MAY_CORRECT = frozenset({Role.MANAGER, Role.ADMINISTRATOR})
 
 
 class OutcomeDraft(Base):
@@ -59,3 +55,192 @@ class OutcomeDraft(Base):
     attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"), primary_key=True)
     fields: Mapped[dict[str, Any]] = mapped_column(json_column())
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeForm:
+    """What the operator filled in. A person is an existing one by `person_id`, or a name, which becomes a person of the
+    organisation. The time of a callback is naive, on the client's clock, or the words for it, as they were typed.
+    `number_only` narrows "do not call" to the number that was dialled."""
+
+    disposition: str
+    person_id: int | None = None
+    person_name: str = ""
+    person_position: str = ""
+    person_decides: bool = False
+    summary: str = ""
+    reason: str = ""
+    competitor: str = ""
+    callback_at_local: datetime | None = None
+    callback_words: str = ""
+    asked_by: str = ""
+    number_only: bool = False
+    note: str = ""
+
+
+async def record(
+    session: AsyncSession,
+    *,
+    attempt_id: str,
+    form: OutcomeForm,
+    author_id: int,
+    now: datetime,
+    corrects: int | None = None,
+) -> Outcome:
+    """Write the outcome down, with all that follows: the group, the contact, the callback, dead numbers, do-not-call,
+    the plan. `corrects` is the id of the outcome that this one replaces; its effects are taken back first.
+
+    Raises `Refused` for what is missing or impossible, `Conflict` when the outcome was written by someone else (or by
+    the first of two clicks), `NotAllowed` for another operator's call.
+    """
+    attempt = await get_attempt(session, attempt_id, lock=True)
+    if attempt.ended_at is None:
+        raise Refused("attempt.still_open")
+    await _assert_may_write(session, attempt, author_id)
+    previous = await current_outcome(session, attempt_id)
+    if (previous.id if previous else None) != corrects:
+        raise Conflict("outcome.already_recorded")
+    client = await get_client(session, attempt.client_id, lock=True)
+    base_group = client.group if previous is None else await take_back(session, previous, attempt, client, now=now)
+    disposition = disposition_named(form.disposition)
+    if attempt.answered_at is None and not disposition.unanswered:
+        raise Refused("outcome.not_answered", disposition=disposition.key)
+    form = await _tidied(session, form, client, now)
+    person = await _person_of(session, form, client)
+    full_name = person.full_name if person else ""
+    _assert_complete(
+        form, disposition, full_name, was=base_group or client.group, answered=attempt.answered_at is not None
+    )
+    outcome = await _add(session, attempt, form, person, author_id=author_id, now=now, previous=previous)
+    spoken = Spoken(
+        person_id=person.id if person else None,
+        decides=person.decides if person else False,
+        full_name=full_name,
+        summary=form.summary,
+    )
+    await apply(session, outcome, attempt, client, disposition=disposition, spoken=spoken, base_group=base_group)
+    attempt.wrapped_up_at = attempt.wrapped_up_at or now
+    draft = await session.get(OutcomeDraft, attempt_id)
+    if draft is not None:
+        await session.delete(draft)
+    await session.flush()
+    return outcome
+
+
+async def save_draft(session: AsyncSession, *, attempt_id: str, fields: Mapping[str, Any], now: datetime) -> None:
+    """Keep what was typed. Raises `NotFound` for an unknown attempt; the draft of a written outcome is dropped."""
+    attempt = await get_attempt(session, attempt_id)
+    if attempt.wrapped_up_at is not None:
+        return
+    await session.merge(OutcomeDraft(attempt_id=attempt_id, fields=dict(fields), updated_at=now))
+    await session.flush()
+
+
+async def load_draft(session: AsyncSession, *, attempt_id: str) -> dict[str, Any]:
+    """What was typed, {} when nothing was."""
+    draft = await session.get(OutcomeDraft, attempt_id)
+    return dict(draft.fields) if draft is not None else {}
+
+
+async def _assert_may_write(session: AsyncSession, attempt: Attempt, author_id: int) -> None:
+    if attempt.operator_id == author_id:
+        return
+    author = await get_user(session, author_id)
+    if author.role not in _MAY_CORRECT:
+        raise NotAllowed("outcome.not_yours")
+
+
+async def _tidied(session: AsyncSession, form: OutcomeForm, client: Client, now: datetime) -> OutcomeForm:
+    callback_at = form.callback_at_local
+    if callback_at is None and form.callback_words.strip():
+        callback_at = parse_when(form.callback_words, now=now, zone=await time_zone_of(session, client))
+    return replace(
+        form,
+        person_name=tidy(form.person_name),
+        person_position=tidy(form.person_position),
+        summary=_clean(form.summary),
+        reason=_clean(form.reason),
+        competitor=tidy(form.competitor),
+        callback_at_local=callback_at,
+        callback_words=tidy(form.callback_words),
+        asked_by=tidy(form.asked_by),
+        note=_clean(form.note),
+    )
+
+
+def _clean(text_of_lines: str) -> str:
+    return text_of_lines.replace("\0", "").strip()
+
+
+async def _person_of(session: AsyncSession, form: OutcomeForm, client: Client) -> Person | None:
+    organisation_id = client.organisation_id
+    if form.person_id is not None:
+        person: Person | None = await person_at(session, organisation_id=organisation_id, person_id=form.person_id)
+    elif form.person_name:
+        person = await person_named(session, organisation_id=organisation_id, full_name=form.person_name)
+        if person is None:
+            person = await add_person(
+                session,
+                organisation_id=organisation_id,
+                full_name=form.person_name,
+                position=form.person_position,
+            )
+    else:
+        return None
+    if person is not None and form.person_decides:
+        person.decides = True
+        await session.flush()
+    return person
+
+
+def _assert_complete(
+    form: OutcomeForm, disposition: Disposition, full_name: str, *, was: Group, answered: bool
+) -> None:
+    required = disposition.required
+    if was is Group.ABANDONED and answered and not form.reason:
+        raise Refused("outcome.needs_reason_left")
+    if Ask.COMPETITOR in required and not form.competitor:
+        raise Refused("outcome.needs_competitor")
+    if Ask.REASON in required and not form.reason:
+        raise Refused("outcome.needs_reason")
+    if Ask.WHEN in required and form.callback_at_local is None:
+        raise Refused("outcome.callback_needs_time")
+    if Ask.PERSON in required and not is_full_name(full_name):
+        raise Refused("outcome.needs_full_name")
+    if Ask.SUMMARY in required and not is_summary(form.summary):
+        raise Refused("outcome.needs_summary")
+
+
+async def _add(
+    session: AsyncSession,
+    attempt: Attempt,
+    form: OutcomeForm,
+    person: Person | None,
+    *,
+    author_id: int,
+    now: datetime,
+    previous: Outcome | None,
+) -> Outcome:
+    outcome = Outcome(
+        attempt_id=attempt.id,
+        disposition=form.disposition,
+        person_id=person.id if person else None,
+        full_name=person.full_name if person else "",
+        summary=form.summary,
+        reason=form.reason,
+        competitor=form.competitor,
+        callback_at_local=form.callback_at_local,
+        callback_words=form.callback_words,
+        asked_by=form.asked_by,
+        number_only=form.number_only,
+        note=form.note,
+        recorded_at=now,
+        author_id=author_id,
+        supersedes_id=previous.id if previous else None,
+    )
+    try:
+        async with session.begin_nested():
+            session.add(outcome)
+    except IntegrityError as error:
+        raise Conflict("outcome.already_recorded") from error
+    return outcome

@@ -6,8 +6,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, sele
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base
 from crm.errors import NotFound, Refused
+from crm.mapping import Base
 from crm.text_rules import fold, tidy
 
 

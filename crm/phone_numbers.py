@@ -8,8 +8,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueC
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base, one_of
 from crm.errors import NotFound
+from crm.mapping import Base, one_of
 
 
 class NumberState(enum.StrEnum):

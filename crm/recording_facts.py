@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.attempts import Attempt, Result
-from crm.database import Base, one_of
 from crm.errors import Conflict, NotFound
+from crm.mapping import Base, one_of
 
 
 class RecordingState(enum.StrEnum):

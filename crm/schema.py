@@ -14,19 +14,20 @@ from crm import (  # noqa: F401 - importing them fills the metadata
     campaigns,
     clients,
     contacts,
-    day_plan,
     dial_rules,
     groups,
     organisations,
+    outcome_chain,
     outcomes,
     people,
     phone_numbers,
+    plan_entries,
     recording_facts,
     service_lock,
     sources,
     users,
     web_sessions,
 )
-from crm.database import Base
+from crm.mapping import Base
 
 METADATA: Final[MetaData] = Base.metadata

@@ -6,7 +6,7 @@ from sqlalchemy import Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.database import Base
+from crm.mapping import Base
 from crm.text_rules import tidy
 
 

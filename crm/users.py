@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
-from crm.database import Base, Database, UtcDateTime, one_of
+from crm.database import Database
 from crm.errors import Conflict, NotFound, Refused
+from crm.mapping import Base, UtcDateTime, one_of
 from crm.text_rules import tidy
 from crm.time_zones import zone
 
@@ -173,6 +174,13 @@ async def get_user(session: AsyncSession, user_id: int) -> User:
     if user is None:
         raise NotFound("user.unknown")
     return user
+
+
+async def hold_user(session: AsyncSession, user_id: int) -> None:
+    """Let the user's other tabs wait until this transaction ends. Raises `NotFound`."""
+    held = await session.scalar(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+    if held is None:
+        raise NotFound("user.unknown")
 
 
 async def user_by_login(session: AsyncSession, login: str) -> User | None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
-from crm.database import Base, UtcDateTime
+from crm.mapping import Base, UtcDateTime
 from crm.users import User
 
 SEEN_EVERY = timedelta(minutes=1)

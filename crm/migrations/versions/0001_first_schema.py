@@ -128,7 +128,7 @@ def _organisations() -> None:
 def _service_nodes() -> None:
     op.create_table(
         "service_nodes",
-        sa.Column("lock_name", sa.String(length=64), nullable=False),
+        sa.Column("lock_name", sa.String(length=80), nullable=False),
         sa.Column("node", sa.Text(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("lock_name", name=op.f("pk_service_nodes")),
@@ -381,18 +381,27 @@ def _plan_entries() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plan_entries")),
         sa.UniqueConstraint("id", "client_id", name="uq_plan_entries_of_client"),
     )
-    op.create_index(op.f("ix_plan_entries_callback_id"), "plan_entries", ["callback_id"], unique=False)
     op.create_index(
-        op.f("ix_plan_entries_campaign_id_day_rank_id"),
+        "ix_plan_entries_callback", "plan_entries", ["callback_id"], unique=False, **_where("callback_id IS NOT NULL")
+    )
+    op.create_index(
+        op.f("ix_plan_entries_campaign_id_day_rank_due_at_id"),
         "plan_entries",
-        ["campaign_id", "day", "rank", "id"],
+        ["campaign_id", "day", "rank", "due_at", "id"],
         unique=False,
     )
-    op.create_index(op.f("ix_plan_entries_claimed_by_day"), "plan_entries", ["claimed_by", "day"], unique=False)
+    op.create_index(
+        "ix_plan_entries_claimed_by",
+        "plan_entries",
+        ["claimed_by", "day"],
+        unique=False,
+        **_where("claimed_by IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_plan_entries_client_id_day"), "plan_entries", ["client_id", "day"], unique=False)
     op.create_index(
         "ix_plan_entries_next",
         "plan_entries",
-        ["rank", "due_at", "id", "opens_at", "closes_at", "operator_id"],
+        ["rank", "due_at", "id", "opens_at", "closes_at", "operator_id", "client_id"],
         unique=False,
         **_where("state = 'waiting'"),
     )
@@ -426,6 +435,7 @@ def _attempts() -> None:
         sa.Column("ringing_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("wrapped_up_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("talk_seconds", sa.Double(), nullable=True),
         sa.Column(
             "result",
@@ -481,6 +491,13 @@ def _attempts() -> None:
     op.create_index(op.f("ix_attempts_opened_at_id"), "attempts", ["opened_at", "id"], unique=False)
     op.create_index(op.f("ix_attempts_operator_id_opened_at"), "attempts", ["operator_id", "opened_at"], unique=False)
     op.create_index(op.f("ix_attempts_plan_entry_id"), "attempts", ["plan_entry_id"], unique=False)
+    op.create_index(
+        "ix_attempts_to_wrap_up",
+        "attempts",
+        ["operator_id"],
+        unique=False,
+        **_where("wrapped_up_at IS NULL AND NOT imported"),
+    )
     op.create_index("uq_attempts_open_client", "attempts", ["client_id"], unique=True, **_where("ended_at IS NULL"))
     op.create_index("uq_attempts_open_number", "attempts", ["dialled"], unique=True, **_where("ended_at IS NULL"))
     op.create_index("uq_attempts_open_operator", "attempts", ["operator_id"], unique=True, **_where("ended_at IS NULL"))
@@ -585,6 +602,8 @@ def _outcomes() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("competitor", sa.Text(), nullable=False),
         sa.Column("callback_at_local", sa.DateTime(), nullable=True),
+        sa.Column("callback_words", sa.Text(), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
         sa.Column("number_only", sa.Boolean(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
@@ -602,6 +621,7 @@ def _outcomes() -> None:
         sa.UniqueConstraint("id", "attempt_id", name="uq_outcomes_of_attempt"),
         sa.UniqueConstraint("supersedes_id", name=op.f("uq_outcomes_supersedes_id")),
     )
+    op.create_index(op.f("ix_outcomes_attempt_id"), "outcomes", ["attempt_id"], unique=False)
     op.create_index(op.f("ix_outcomes_recorded_at"), "outcomes", ["recorded_at"], unique=False)
     op.create_index("uq_outcomes_first", "outcomes", ["attempt_id"], unique=True, **_where("supersedes_id IS NULL"))
 
@@ -622,7 +642,8 @@ def _recordings() -> None:
         sa.Column("failure", sa.Text(), nullable=False),
         sa.CheckConstraint("state <> 'failed' OR failure <> ''", name=op.f("ck_recordings_failure_in_words")),
         sa.CheckConstraint(
-            "state <> 'ready' OR (key <> '' AND length(sha256) = 64 AND duration_s IS NOT NULL AND frames IS NOT NULL AND rms_left IS NOT NULL AND rms_right IS NOT NULL AND bytes IS NOT NULL)",
+            "state <> 'ready' OR (key <> '' AND length(sha256) = 64 AND duration_s IS NOT NULL AND frames IS NOT NULL"
+            " AND rms_left IS NOT NULL AND rms_right IS NOT NULL AND bytes IS NOT NULL)",
             name=op.f("ck_recordings_ready_is_whole"),
         ),
         sa.ForeignKeyConstraint(["attempt_id"], ["attempts.id"], name=op.f("fk_recordings_attempt_id")),

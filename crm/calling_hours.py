@@ -1,0 +1,58 @@
+"""When a client may be called: the campaign's hours on the client's clock, as instants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final, Protocol
+
+from crm.time_zones import instant, local
+
+PROMISE_GRACE: Final = timedelta(hours=1)
+
+
+class Hours(Protocol):
+    """What a campaign says of its hours."""
+
+    calls_from: time
+    calls_until: time
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `opens_at` until before `closes_at`, in UTC."""
+
+    opens_at: datetime
+    closes_at: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Whether `now` lies within."""
+        return self.opens_at <= now < self.closes_at
+
+
+def window_on(hours: Hours, zone_name: str, day: date) -> Window:
+    """The hours of one day of the client's calendar."""
+    return Window(
+        instant(datetime.combine(day, hours.calls_from), zone_name),
+        instant(datetime.combine(day, hours.calls_until), zone_name),
+    )
+
+
+def window_at_or_after(hours: Hours, zone_name: str, moment: datetime) -> Window:
+    """The hours that hold `moment`, or the next ones."""
+    day = local(moment, zone_name).date()
+    window = window_on(hours, zone_name, day)
+    return window if moment < window.closes_at else window_on(hours, zone_name, day + timedelta(days=1))
+
+
+def promise_window(hours: Hours, zone_name: str, *, due_at: datetime, now: datetime) -> Window:
+    """When a promised call may be made: at the agreed time and for an hour after it whatever the hours are, later
+    within the hours (a client promised a call at 19:30 is not called at 3 in the night because the service was
+    down)."""
+    agreed_day = window_at_or_after(hours, zone_name, due_at)
+    closes_at = due_at + PROMISE_GRACE
+    if agreed_day.opens_at <= closes_at:
+        closes_at = max(closes_at, agreed_day.closes_at)
+    if now < closes_at:
+        return Window(due_at, closes_at)
+    return window_at_or_after(hours, zone_name, now)

@@ -1,0 +1,223 @@
+"""What follows from an outcome, and how a correction takes it back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.attempts import Attempt
+from crm.callbacks import Callback, CallbackState, agree, open_callback, settle_by_attempt, withdraw
+from crm.calling_hours import window_at_or_after
+from crm.campaigns import Campaign
+from crm.clients import Client, time_zone_of
+from crm.contacts import Spoken, add_contact, contact_of
+from crm.dial_rules import attempts_today
+from crm.dispositions import Disposition
+from crm.groups import Group, MoveCause, move, moves_of
+from crm.outcome_chain import Outcome
+from crm.phone_numbers import NumberState, PhoneNumber, first_working
+from crm.plan_entries import RANK_RETRY, EntryKind, EntryState, PlanEntry, drop_waiting, put_in_plan
+from crm.results import OF_THE_CLIENT, RETRY_AFTER, Result
+from crm.time_zones import local
+
+# What is known of these clients weighs more than a telephone that nobody picked up.
+_KEPT_WHEN_UNANSWERED: Final = frozenset({Group.HOT, Group.WARM, Group.ABANDONED})
+
+
+async def apply(
+    session: AsyncSession,
+    outcome: Outcome,
+    attempt: Attempt,
+    client: Client,
+    *,
+    disposition: Disposition,
+    spoken: Spoken,
+    base_group: Group | None,
+) -> None:
+    """Let everything follow. `base_group` is the client's group as it would be without this attempt, `None` when later
+    calls have moved the client on: then a correction leaves the group alone."""
+    now = outcome.recorded_at
+    await _contact(session, outcome, attempt, client, disposition, spoken)
+    if disposition.key == "nonexistent":
+        await _set_number(session, attempt, NumberState.DEAD)
+    if disposition.key == "do_not_call":
+        await _do_not_call(session, outcome, attempt, client, now)
+    working = await first_working(session, client.organisation_id)
+    if base_group is not None:
+        target = _group_after(disposition, attempt, base_group, has_number=working is not None)
+        await move(
+            session,
+            client=client,
+            to=target,
+            at=now,
+            cause=MoveCause.CALL,
+            author_id=outcome.author_id,
+            attempt_id=attempt.id,
+        )
+    if client.owner_id is None and disposition.group in (Group.HOT, Group.WARM, Group.ABANDONED):
+        client.owner_id = attempt.operator_id
+    await _entry_done(session, attempt, now)
+    await _promises(session, outcome, attempt, client, now)
+    if outcome.supersedes_id is None:
+        await _retry(session, attempt, client, disposition, number_left=working is not None, now=now)
+
+
+async def take_back(
+    session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, *, now: datetime
+) -> Group | None:
+    """Undo what followed from `outcome`, before its correction. Returns the base group (see `apply`); the group itself
+    moves with the correction, once."""
+    contact = await contact_of(session, attempt.id)
+    if contact is not None:
+        await session.delete(contact)
+    if outcome.disposition == "nonexistent":
+        await _set_number(session, attempt, NumberState.OK)
+    if outcome.disposition == "do_not_call":
+        if outcome.number_only:
+            await _set_number(session, attempt, NumberState.OK)
+        else:
+            await _set_do_not_call(session, client, asked=False)
+    promised = await session.scalar(
+        select(Callback).where(Callback.made_by_attempt_id == attempt.id, Callback.state == CallbackState.OPEN)
+    )
+    if promised is not None:
+        await withdraw(session, callback_id=promised.id, now=now, attempt_id=attempt.id)
+    await session.flush()
+    return await _base_group(session, attempt, client)
+
+
+async def _base_group(session: AsyncSession, attempt: Attempt, client: Client) -> Group | None:
+    moves = await moves_of(session, client.id)
+    later = [made for made in moves if made.at >= (attempt.ended_at or attempt.opened_at)]
+    if any(made.attempt_id != attempt.id for made in later):
+        return None
+    return later[0].from_group if later else client.group
+
+
+def _group_after(disposition: Disposition, attempt: Attempt, base_group: Group, *, has_number: bool) -> Group:
+    answered = attempt.answered_at is not None
+    if disposition.group is None or (disposition.group is Group.NONEXISTENT and has_number):
+        return base_group
+    if disposition.group is Group.NO_CONTACT and not answered:
+        tried = attempt.result in OF_THE_CLIENT
+        return Group.NO_CONTACT if tried and base_group not in _KEPT_WHEN_UNANSWERED else base_group
+    return disposition.group
+
+
+async def _contact(
+    session: AsyncSession,
+    outcome: Outcome,
+    attempt: Attempt,
+    client: Client,
+    disposition: Disposition,
+    spoken: Spoken,
+) -> None:
+    may_be_main = disposition.key != "not_main"
+    judged = spoken if may_be_main else Spoken(None, False, spoken.full_name, spoken.summary)
+    if not attempt.talked or not disposition.makes_contact or judged.missing:
+        return
+    await add_contact(
+        session,
+        client=client,
+        spoken=spoken,
+        at=attempt.answered_at,
+        author_id=attempt.operator_id,
+        attempt_id=attempt.id,
+        main=judged.is_main,
+    )
+
+
+async def _set_number(session: AsyncSession, attempt: Attempt, state: NumberState) -> None:
+    if attempt.phone_number_id is None:
+        return
+    number = await session.get_one(PhoneNumber, attempt.phone_number_id)
+    number.state = state
+    await session.flush()
+
+
+async def _do_not_call(
+    session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, now: datetime
+) -> None:
+    if outcome.number_only:
+        await _set_number(session, attempt, NumberState.DO_NOT_CALL)
+        return
+    await _set_do_not_call(session, client, asked=True)
+    same_company = await session.scalars(select(Client.id).where(Client.organisation_id == client.organisation_id))
+    for client_id in same_company:
+        promise = await open_callback(session, client_id)
+        if promise is not None:
+            await withdraw(session, callback_id=promise.id, now=now, attempt_id=attempt.id)
+        await drop_waiting(session, client_id=client_id, reason="dial.do_not_call", now=now)
+
+
+async def _set_do_not_call(session: AsyncSession, client: Client, *, asked: bool) -> None:
+    """A company that asks not to be called asks so of every campaign."""
+    await session.execute(
+        update(Client)
+        .where(Client.organisation_id == client.organisation_id)
+        .values(do_not_call=asked)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+async def _entry_done(session: AsyncSession, attempt: Attempt, now: datetime) -> None:
+    if attempt.plan_entry_id is None:
+        return
+    entry = await session.get_one(PlanEntry, attempt.plan_entry_id)
+    if entry.state in (EntryState.WAITING, EntryState.CLAIMED):
+        entry.state, entry.done_at = EntryState.DONE, now
+        await session.flush()
+
+
+async def _promises(session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, now: datetime) -> None:
+    if attempt.callback_id is not None and attempt.result is not Result.UNCERTAIN:
+        await settle_by_attempt(
+            session, callback_id=attempt.callback_id, attempt_id=attempt.id, called_at=attempt.opened_at, now=now
+        )
+    if outcome.callback_at_local is not None and not client.do_not_call:
+        await agree(
+            session,
+            client=client,
+            owner_id=attempt.operator_id,
+            local_at=outcome.callback_at_local,
+            words=outcome.callback_words,
+            asked_by=outcome.asked_by or outcome.full_name,
+            attempt_id=attempt.id,
+            now=now,
+        )
+
+
+async def _retry(
+    session: AsyncSession,
+    attempt: Attempt,
+    client: Client,
+    disposition: Disposition,
+    *,
+    number_left: bool,
+    now: datetime,
+) -> None:
+    """Another try at a client whom nobody reached: by result after a time, at once when the number was dead and there
+    is another."""
+    another_number = disposition.key == "nonexistent"
+    if not number_left or disposition.key not in ("no_contact", "nonexistent") or client.do_not_call:
+        return
+    if attempt.result is Result.ANSWERED or attempt.result is None or await open_callback(session, client.id):
+        return
+    campaign = await session.get_one(Campaign, client.campaign_id)
+    if await attempts_today(session, client_id=client.id, campaign=campaign, now=now) >= campaign.attempts_a_day:
+        return
+    due_at = now if another_number else (attempt.ended_at or now) + RETRY_AFTER[attempt.result]
+    window = window_at_or_after(campaign, await time_zone_of(session, client), max(due_at, now))
+    opens_at = max(window.opens_at, due_at)
+    await put_in_plan(
+        session,
+        client=client,
+        day=local(opens_at, campaign.time_zone).date(),
+        kind=EntryKind.RETRY,
+        rank=RANK_RETRY,
+        window=type(window)(opens_at, window.closes_at),
+        due_at=opens_at,
+    )

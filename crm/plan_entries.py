@@ -1,0 +1,167 @@
+"""Entries of the day's plan: one client on one day, waiting, claimed, done or dropped."""
+
+from __future__ import annotations
+
+import enum
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.calling_hours import Window
+from crm.clients import Client
+from crm.errors import NotFound
+from crm.groups import Group
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
+
+RANK_CALLBACK: Final = 0
+RANK_RETRY: Final = 1
+RANK_HANDPICKED: Final = 2
+
+
+class EntryKind(enum.StrEnum):
+    """Why a client is in the plan."""
+
+    CALLBACK = "callback"
+    RETRY = "retry"
+    HANDPICKED = "handpicked"
+    GROUP = "group"
+
+
+class EntryState(enum.StrEnum):
+    """What became of an entry."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    DONE = "done"
+    DROPPED = "dropped"
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+class PlanEntry(Base):
+    """One client on one day. The lowest `rank` comes first, then the earliest `due_at`. It may be claimed from
+    `opens_at` until before `closes_at`. `operator_id` `None`: anyone's. `day` is the campaign's."""
+
+    __tablename__ = "plan_entries"
+    __table_args__ = (
+        CheckConstraint(
+            "state <> 'claimed' OR (claimed_by IS NOT NULL AND claimed_until IS NOT NULL AND claimed_at IS NOT NULL)",
+            name="claim_is_whole",
+        ),
+        CheckConstraint("opens_at < closes_at", name="window"),
+        CheckConstraint("kind <> 'callback' OR callback_id IS NOT NULL", name="callback_named"),
+        ForeignKeyConstraint(["client_id", "campaign_id"], ["clients.id", "clients.campaign_id"]),
+        UniqueConstraint("id", "client_id", name="uq_plan_entries_of_client"),
+        Index("uq_plan_entries_active", "client_id", "day", unique=True, **_only("state IN ('waiting', 'claimed')")),
+        Index("uq_plan_entries_claimed_client", "client_id", unique=True, **_only("state = 'claimed'")),
+        Index("uq_plan_entries_claimed_by", "claimed_by", unique=True, **_only("state = 'claimed'")),
+        Index(
+            "ix_plan_entries_next",
+            *("rank", "due_at", "id", "opens_at", "closes_at", "operator_id", "client_id"),
+            **_only("state = 'waiting'"),
+        ),
+        Index(None, "campaign_id", "day", "rank", "due_at", "id"),
+        Index(None, "client_id", "day"),
+        Index("ix_plan_entries_callback", "callback_id", **_only("callback_id IS NOT NULL")),
+        Index("ix_plan_entries_claimed_by", "claimed_by", "day", **_only("claimed_by IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    client_id: Mapped[int]
+    day: Mapped[date]
+    operator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[EntryKind] = mapped_column(one_of(EntryKind, "kind"))
+    rank: Mapped[int]
+    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    opens_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closes_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    callback_id: Mapped[int | None] = mapped_column(ForeignKey("callbacks.id"))
+    state: Mapped[EntryState] = mapped_column(one_of(EntryState, "state"), default=EntryState.WAITING)
+    claimed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+
+def group_rank(group: Group, utc_offset_min: int) -> int:
+    """Groups by priority, within a group the east before the west: its clients' day ends first."""
+    return 1000 * (1 + list(Group).index(group)) + (14 * 60 - utc_offset_min) // 15
+
+
+async def get_entry(session: AsyncSession, entry_id: int) -> PlanEntry:
+    """The entry, its row held until the transaction ends. Raises `NotFound`."""
+    entry = await session.get(PlanEntry, entry_id, with_for_update=WEAK_LOCK, populate_existing=True)
+    if entry is None:
+        raise NotFound("plan.entry_unknown")
+    return entry
+
+
+async def active_entries(session: AsyncSession, client_id: int) -> list[PlanEntry]:
+    """Waiting and claimed entries of a client on any day."""
+    found = await session.scalars(
+        select(PlanEntry)
+        .where(PlanEntry.client_id == client_id, PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED)))
+        .order_by(PlanEntry.day)
+        .with_for_update()
+    )
+    return list(found)
+
+
+async def claimed_entry(session: AsyncSession, operator_id: int) -> PlanEntry | None:
+    """The one entry that the operator holds."""
+    return await session.scalar(
+        select(PlanEntry).where(PlanEntry.claimed_by == operator_id, PlanEntry.state == EntryState.CLAIMED)
+    )
+
+
+async def drop_waiting(session: AsyncSession, *, client_id: int, reason: str, now: datetime) -> None:
+    """Take the client out of the plan, on every day; what is claimed stays."""
+    await session.execute(
+        update(PlanEntry)
+        .where(PlanEntry.client_id == client_id, PlanEntry.state == EntryState.WAITING)
+        .values(state=EntryState.DROPPED, reason=reason, done_at=now)
+    )
+
+
+async def put_in_plan(
+    session: AsyncSession,
+    *,
+    client: Client,
+    day: date,
+    kind: EntryKind,
+    rank: int,
+    window: Window,
+    due_at: datetime | None = None,
+    operator_id: int | None = None,
+    callback_id: int | None = None,
+) -> PlanEntry | None:
+    """One entry for the client on that day: the waiting one is changed, otherwise one is made. `None` when the client
+    is claimed at the moment."""
+    active = await active_entries(session, client.id)
+    if any(entry.state is EntryState.CLAIMED for entry in active):
+        return None
+    entry = next((entry for entry in active if entry.day == day), None)
+    if entry is None:
+        entry = PlanEntry(campaign_id=client.campaign_id, client_id=client.id, day=day, state=EntryState.WAITING)
+        session.add(entry)
+    entry.kind, entry.rank, entry.due_at, entry.operator_id = kind, rank, due_at, operator_id
+    entry.opens_at, entry.closes_at, entry.callback_id = window.opens_at, window.closes_at, callback_id
+    await session.flush()
+    return entry
