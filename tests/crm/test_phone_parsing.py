@@ -1,6 +1,6 @@
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from crm.errors import Refused
@@ -180,6 +180,7 @@ def test_every_number_with_a_known_code_is_read_right(code: str, rest: int, styl
 )
 def test_ordinary_numbers_are_read_as_the_library_reads_them(code: int, rest: int, prefix: str) -> None:
     written = f"{prefix}{code}{rest:07}"
+    assume(not written.startswith("810"))  # the international prefix
     library = phonenumbers.parse(written, "RU")
     [phone] = parse_phones(written)
     assert phone.e164 == phonenumbers.format_number(library, phonenumbers.PhoneNumberFormat.E164)
