@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from config.settings import Settings
@@ -25,6 +27,19 @@ async def upgrade(settings: Settings, terminal: Terminal) -> int:
         raise CommandFailed(gettext("The database is not ready: {reason}", reason=wrong))
     terminal.say(gettext("The database is up to date."))
     return 0
+
+
+@asynccontextmanager
+async def ready_database(settings: Settings, terminal: Terminal) -> AsyncIterator[Database]:
+    """A database that is there and up to date. Raises `CommandFailed` for any other."""
+    database = Database(settings.database_url)
+    try:
+        wrong = await database.check()
+        if wrong is not None:
+            raise CommandFailed(terminal.words.gettext("The database is not ready: {reason}", reason=wrong))
+        yield database
+    finally:
+        await database.dispose()
 
 
 def make_folder_of(settings: Settings) -> None:

@@ -104,9 +104,10 @@ def _tell(folder: Path, passwords: dict[str, str], campaign: str, terminal: Term
     option = f"-c {folder / SETTINGS_FILE}"
     say()
     say(gettext("What to do next:"))
+    name = gettext("Anna Petrova")
     steps = [
         gettext("Write your provider's line into {file}, table [trunk]", file=folder / SETTINGS_FILE),
-        f"dialer users add anna --name '{gettext('Anna Petrova')}' --headset anna {option}",
+        f"dialer users add anna --name '{name}' --headset anna {option}",
         f"dialer check {option}",
         f"dialer import FILE.csv --campaign '{campaign}' {option}",
         f"dialer serve {option}",

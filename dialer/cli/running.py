@@ -26,6 +26,7 @@ async def running_service(settings: Settings) -> bool:
             aiohttp.ClientSession(timeout=timeout, trust_env=False) as client,
             client.get(f"{scheme}://{host}:{console.port}/healthz", ssl=False) as answer,
         ):
-            return answer.status == 200
-    except (aiohttp.ClientError, TimeoutError, OSError):
+            # 503: it runs, and its database is in trouble.
+            return answer.status in (200, 503) and "database" in await answer.json()
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
         return False

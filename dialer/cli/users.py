@@ -11,23 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
 from crm import users
-from crm.database import Database
 from crm.errors import NotFound
-from dialer.cli.terminal import CommandFailed, Terminal, generated_password
+from dialer.cli.database import ready_database
+from dialer.cli.terminal import Terminal, generated_password
 
 
 @asynccontextmanager
 async def _transaction(settings: Settings, terminal: Terminal) -> AsyncIterator[AsyncSession]:
-    """A write transaction on a database that is up to date. Raises `CommandFailed` for any other."""
-    database = Database(settings.database_url)
-    try:
-        wrong = await database.check()
-        if wrong is not None:
-            raise CommandFailed(terminal.words.gettext("The database is not ready: {reason}", reason=wrong))
-        async with database.transaction() as session:
-            yield session
-    finally:
-        await database.dispose()
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        yield session
 
 
 async def add(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

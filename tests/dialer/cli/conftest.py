@@ -26,6 +26,13 @@ class Said:
 Dialer = Callable[..., Said]
 
 
+class Keyboard(io.StringIO):
+    """Standard input with somebody at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """English, an empty folder, no settings from outside; logging as it was."""
@@ -43,10 +50,10 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
 
 @pytest.fixture
 def dialer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Dialer:
-    """Run `dialer WORDS...` with `stdin` as standard input, which is no terminal."""
+    """Run `dialer WORDS...` with `stdin` as standard input, which is no terminal unless `at_keyboard`."""
 
-    def run(*words: str | Path, stdin: str = "") -> Said:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    def run(*words: str | Path, stdin: str = "", at_keyboard: bool = False) -> Said:
+        monkeypatch.setattr("sys.stdin", Keyboard() if at_keyboard else io.StringIO(stdin))
         capsys.readouterr()
         try:
             code = main([str(word) for word in words])

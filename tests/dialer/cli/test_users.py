@@ -109,10 +109,9 @@ def test_a_password_for_nobody_is_refused(dialer: Dialer, office: Path, login: s
 def test_a_typed_password_is_asked_twice(dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["one password", "another password", "one password", "one password"])
     monkeypatch.setattr("getpass.getpass", lambda *_args, **_options: next(answers))
-    monkeypatch.setattr("io.StringIO.isatty", lambda _self: True)
-    differing = dialer("users", "passwd", "manager", "-c", office)
+    differing = dialer("users", "passwd", "manager", "-c", office, at_keyboard=True)
     assert (differing.code, differing.err.strip()) == (1, "The two passwords differ; nothing was changed.")
-    assert dialer("users", "passwd", "manager", "-c", office).code == 0
+    assert dialer("users", "passwd", "manager", "-c", office, at_keyboard=True).code == 0
     assert signs_in(office, "manager", "one password")
 
 

@@ -1,0 +1,144 @@
+"""`dialer import`: a file into a campaign, and what became of each row."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from config.settings import Settings
+from crm.campaigns import Campaign, campaign_named, list_campaigns
+from crm.database import Database
+from crm.errors import NotFound
+from crm.importing.clients import import_clients
+from crm.importing.mapping import REASON_COLUMNS, guess_mapping
+from crm.importing.problems import PROBLEMS, Problem
+from crm.importing.report import ImportReport, refused_csv
+from crm.importing.tables import Table, read_table
+from dialer.cli.database import ready_database
+from dialer.cli.terminal import CommandFailed, Terminal
+
+SHOWN_ROWS: Final = 10
+
+
+async def import_file(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Import `arguments.file`; 1 if not a single row of it could be used."""
+    gettext = terminal.words.gettext
+    path: Path = arguments.file
+    table = read_table(path)
+    terminal.say(
+        gettext(
+            "{file}: {rows} rows, {encoding}, columns parted by {delimiter}",
+            file=path.name,
+            rows=len(table.rows),
+            encoding=table.encoding,
+            delimiter=repr(table.delimiter),
+        )
+    )
+    async with ready_database(settings, terminal) as database:
+        report = await _import(database, table, arguments, terminal)
+    terminal.progress("")
+    _tell(report, terminal)
+    if report.refused and not arguments.dry_run:
+        written = _write_refused(path, report, terminal)
+        terminal.say(gettext("The refused rows are in {file}: mend them there and import that file.", file=written))
+    return 0 if report.taken + report.merged else 1
+
+
+async def _import(database: Database, table: Table, arguments: argparse.Namespace, terminal: Terminal) -> ImportReport:
+    def progress(done: int, of: int) -> None:
+        terminal.progress(terminal.words.gettext("{done} of {of} rows", done=done, of=of))
+
+    transaction = database.reading() if arguments.dry_run else database.transaction()
+    async with transaction as session:
+        try:
+            campaign: Campaign = await campaign_named(session, arguments.campaign)
+        except NotFound:
+            known = ", ".join(f"“{campaign.name}”" for campaign in await list_campaigns(session))
+            raise CommandFailed(
+                terminal.words.gettext(
+                    "There is no campaign “{name}”. There are: {known}", name=arguments.campaign, known=known or "-"
+                )
+            ) from None
+        return await import_clients(
+            session,
+            campaign=campaign,
+            table=table,
+            mapping=guess_mapping(table.header),
+            list_name=arguments.list_name,
+            now=datetime.now(UTC),
+            dry_run=arguments.dry_run,
+            progress=progress,
+        )
+
+
+def _tell(report: ImportReport, terminal: Terminal) -> None:
+    gettext, say = terminal.words.gettext, terminal.say
+    if report.dry_run:
+        say(gettext("Only tried: nothing was written."))
+    say(gettext("taken: {count}", count=report.taken))
+    say(gettext("merged with clients of the campaign: {count}", count=report.merged))
+    say(gettext("refused: {count}", count=len(report.refused)))
+    if report.not_selected:
+        say(gettext("passed over, being of other lists: {count}", count=report.not_selected))
+    _tell_counts(gettext("by list:"), report.by_list, terminal)
+    _tell_counts(gettext("by group:"), report.by_group, terminal)
+    rows = [(row.line, " ".join(in_words(problem, terminal) for problem in row.problems)) for row in report.refused]
+    _tell_rows(gettext("Refused:"), rows, terminal)
+    _tell_rows(
+        gettext("Worth a look:"),
+        [(remark.line, in_words(remark.problem, terminal)) for remark in report.remarks],
+        terminal,
+    )
+
+
+def in_words(problem: Problem, terminal: Terminal) -> str:
+    """The sentence of a problem in the user's language."""
+    return terminal.words.gettext(PROBLEMS[problem.code], **problem.params)
+
+
+def _tell_counts(title: str, counts: Counter[str], terminal: Terminal) -> None:
+    if not counts:
+        return
+    terminal.say(title)
+    for name, count in counts.most_common():
+        terminal.say(f"  {count:7}  {name}")
+
+
+def _tell_rows(title: str, rows: list[tuple[int, str]], terminal: Terminal) -> None:
+    if not rows:
+        return
+    gettext = terminal.words.gettext
+    terminal.say(title)
+    for line, sentence in rows[:SHOWN_ROWS]:
+        terminal.say("  " + gettext("line {line}: {reason}", line=line, reason=sentence))
+    if len(rows) > SHOWN_ROWS:
+        terminal.say("  " + gettext("and {count} more", count=len(rows) - SHOWN_ROWS))
+
+
+def _write_refused(source: Path, report: ImportReport, terminal: Terminal) -> Path:
+    """Beside the file if that can be written to, else in the current folder; never over an earlier one, which may have
+    been mended half."""
+    content = refused_csv(
+        report,
+        words=lambda problem: in_words(problem, terminal),
+        reason_column=REASON_COLUMNS[terminal.words.language],
+    )
+    refusal: OSError | None = None
+    for folder in (source.parent, Path()):
+        for number in range(1, 1000):
+            path = folder / f"{source.stem}.refused{f'-{number}' if number > 1 else ''}.csv"
+            try:
+                with path.open("xb") as file:
+                    file.write(content)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                refusal = error
+                break
+            return path
+    raise CommandFailed(
+        terminal.words.gettext("The refused rows cannot be written to a file: {reason}", reason=refusal or "?")
+    )

@@ -1,0 +1,138 @@
+"""`dialer import`: a file into a campaign, every row accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from config.settings import load_settings
+from crm.clients import Client
+from crm.database import Database
+from tests.dialer.cli.conftest import Dialer, Said
+
+HEADER = "list;name;city;phone;group\n"
+GOOD = (
+    "spring;Северный ветер;Пермь;8 (342) 000-12-34;warm\n"
+    "spring;Альфа;Пермь;+7 342 000-12-35, +7 342 000-12-36 доб. 12;\n"
+    "autumn;Вектор;Москва;+7 495 000-12-37;cold\n"
+)
+BAD = "spring;;Пермь;8 (342) 000-12-38;\nspring;Гамма;Пермь;нет;\n"
+
+
+def run(dialer: Dialer, office: Path, file: Path, *options: str) -> Said:
+    return dialer("import", file, "--campaign", "First campaign", "-c", office, *options)
+
+
+def clients_in(config: Path) -> int:
+    async def count() -> int:
+        database = Database(load_settings(config, {}).database_url)
+        try:
+            async with database.reading() as session:
+                return await session.scalar(select(func.count()).select_from(Client)) or 0
+        finally:
+            await database.dispose()
+
+    return asyncio.run(count())
+
+
+def test_what_was_taken_and_refused_is_told_and_adds_up(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD + BAD, encoding="cp1251")
+    said = run(dialer, office, file)
+    assert said.code == 0, said.err
+    assert "firms.csv: 5 rows, cp1251, columns parted by ';'" in said.out
+    assert "taken: 3\n" in said.out
+    assert "refused: 2\n" in said.out
+    assert "line 5: The organisation has no name." in said.out
+    assert clients_in(office) == 3
+
+
+def test_refused_rows_go_to_a_file_that_can_be_mended_and_imported(
+    dialer: Dialer, office: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD + BAD)
+    run(dialer, office, file)
+    refused = tmp_path / "firms.refused.csv"
+    rows = refused.read_text(encoding="utf-8-sig").splitlines()
+    assert len(rows) == 3
+    assert "The organisation has no name." in rows[1]
+    mended = refused.read_text(encoding="utf-8-sig").replace("spring;;", "spring;Дельта;").replace("нет", "83420001239")
+    refused.write_text(mended, encoding="utf-8")
+    said = run(dialer, office, refused)
+    assert "taken: 2\n" in said.out, said.out
+    assert clients_in(office) == 5
+
+
+def test_an_earlier_file_of_refused_rows_is_not_written_over(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD + BAD)
+    (tmp_path / "firms.refused.csv").write_text("half mended")
+    said = run(dialer, office, file)
+    assert (tmp_path / "firms.refused.csv").read_text() == "half mended"
+    assert "firms.refused-2.csv" in said.out
+    assert (tmp_path / "firms.refused-2.csv").is_file()
+
+
+def test_trying_writes_nothing(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD + BAD)
+    said = run(dialer, office, file, "--dry-run")
+    assert said.code == 0
+    assert "Only tried: nothing was written." in said.out
+    assert "taken: 3\n" in said.out
+    assert clients_in(office) == 0
+    assert not (tmp_path / "firms.refused.csv").exists()
+
+
+def test_one_list_can_be_picked(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD)
+    said = run(dialer, office, file, "--list", "autumn")
+    assert "taken: 1\n" in said.out
+    assert "passed over, being of other lists: 2\n" in said.out
+    assert clients_in(office) == 1
+
+
+def test_a_second_time_the_same_file_makes_no_double(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD)
+    run(dialer, office, file)
+    said = run(dialer, office, file)
+    assert "merged with clients of the campaign: 3\n" in said.out
+    assert clients_in(office) == 3
+
+
+def test_a_campaign_that_is_not_there_is_answered_with_those_that_are(
+    dialer: Dialer, office: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD)
+    said = dialer("import", file, "--campaign", "Second", "-c", office)
+    assert said.code == 1
+    assert said.err.strip() == "There is no campaign “Second”. There are: “First campaign”"
+
+
+def test_a_file_of_which_no_row_can_be_used_is_a_failure(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + BAD)
+    assert run(dialer, office, file).code == 1
+
+
+def test_a_file_that_is_missing_or_no_table_is_said_in_words(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    missing = run(dialer, office, tmp_path / "none.csv")
+    assert missing.code == 1
+    assert "none.csv cannot be opened: No such file or directory" in missing.err
+    workbook = tmp_path / "book.csv"
+    workbook.write_bytes(b"PK\x03\x04rest of an archive")
+    spreadsheet = run(dialer, office, workbook)
+    assert spreadsheet.code == 1
+    assert "Save it as CSV and import that." in spreadsheet.err
+
+
+def test_progress_is_shown_to_people_only(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD)
+    assert run(dialer, office, file).err == ""
