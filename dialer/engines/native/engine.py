@@ -237,20 +237,26 @@ class NativeTelephony:
             leg.signal(LegEnded(LegEnd.MEDIA_LOST, phrase=str(error)))
             return leg
         offer = sdp.build_offer(self._media_host, local.port, self._codecs)
-        self._endpoint.invite(
-            call_id=call_id,
-            target_uri=target_uri,
-            hop=hop,
-            from_uri=from_uri,
-            sdp=offer,
-            now=self._now(),
-            credentials=credentials,
-        )
+        try:
+            self._endpoint.invite(
+                call_id=call_id,
+                target_uri=target_uri,
+                hop=hop,
+                from_uri=from_uri,
+                sdp=offer,
+                now=self._now(),
+                credentials=credentials,
+            )
+        except ValueError as error:  # a number that is none
+            leg.signal(LegEnded(LegEnd.NETWORK_FAILURE, phrase=str(error)))
+            raise
         self._transport.flush()
         leg.ring_for(ring_timeout_s)
         return leg
 
     def _new_leg(self, call_id: str) -> NativeLeg:
+        if call_id in self._legs:  # its events and its sound would get mixed up with the other's
+            raise ValueError(f"there is a call {call_id} already")
         leg = NativeLeg(call_id, self, self._media, self._codecs)
         self._legs[call_id] = leg
         task = asyncio.create_task(leg.drive(), name=f"leg {call_id}")

@@ -13,6 +13,7 @@ from dialer.engines.pyvoip.registration import Registration
 from dialer.engines.pyvoip.text import Malformed
 from dialer.sip.endpoint import Endpoint, EndpointConfig, TrunkAccount
 from dialer.sip.events import Credentials, Hop, SipEvent, Transmission, Transport
+from dialer.sip.message import check_uri
 
 
 class PyVoipEndpoint(Endpoint):
@@ -100,6 +101,8 @@ class PyVoipEndpoint(Endpoint):
         """As `Endpoint.invite`; `credentials` can only be those of the trunk, which pyVoIP has."""
         if self.__phone.find(call_id) is not None:
             raise ValueError(f"there is a call {call_id} already")
+        check_uri(target_uri)
+        check_uri(from_uri)
         self.__alarms.now = now
         self.__phone.place(
             call_id=call_id,
