@@ -6,6 +6,7 @@ longer than the body), CSeq (range, method), Max-Forwards, Via (folded white spa
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from aiosipua.message import SipMessage, SipRequest, SipResponse
 from dialer.sip.address import bracketed, read_name_address, read_parameters, split_outside_quotes
 from dialer.sip.errors import Malformed, Unreadable
 from dialer.sip.events import Hop, Transport
+
+# aiosipua warns of every body that is not as long as it says: anybody could fill our log.
+logging.getLogger("aiosipua.message").setLevel(logging.ERROR)
 
 BRANCH_COOKIE = "z9hG4bK"
 MAX_FORWARDS = "70"
@@ -218,7 +222,7 @@ def _check_length(message: SipMessage, payload: bytes) -> None:
 
 def _check_max_forwards(message: SipMessage) -> None:
     value = message.headers.get_first("max-forwards")
-    if value is not None and (not re.fullmatch(r"[0-9]{1,3}", value) or int(value) > 255):
+    if value is not None and (not re.fullmatch(r"[0-9]{1,9}", value) or int(value) > 255):
         raise Malformed(400, "Bad Max-Forwards")
 
 

@@ -227,7 +227,9 @@ class SipTransport:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, connection = await loop.create_connection(lambda: _Connection(self), hop.host, hop.port)
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self), hop.host, hop.port, local_addr=(self._host, 0)
+                )
         except OSError as fault:  # TimeoutError is one
             log.warning("transport", to=hop.host, port=hop.port, on="connect", fault=str(fault))
             del self._connecting[hop]
