@@ -10,7 +10,7 @@ import functools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, TypeGuard, get_args
 
 from babel import Locale
 from babel.messages.catalog import Catalog
@@ -32,7 +32,12 @@ def mark(msgid: str) -> str:
 
 def as_language(tag: str, *, default: Language = "ru") -> Language:
     """`tag` if it is a language of the product, else `default`."""
-    return cast("Language", tag) if tag in LANGUAGES else default
+    return tag if is_language(tag) else default
+
+
+def is_language(tag: str) -> TypeGuard[Language]:
+    """Whether the product speaks it."""
+    return tag in LANGUAGES
 
 
 class Words:
@@ -84,7 +89,7 @@ def words(language: Language) -> Words:
         if not message.id or message.fuzzy:
             continue
         key = message.id if isinstance(message.id, str) else message.id[0]
-        forms = (message.string,) if isinstance(message.string, str) else tuple(message.string)
-        if all(forms):
+        forms = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+        if forms and all(forms):
             messages[key] = forms
     return Words(language, messages)

@@ -88,9 +88,7 @@ def routes() -> tuple[Route, ...]:
 
 def create_console(deps: ConsoleDeps) -> web.Application:
     """The application, to be run by `dialer.console.server`."""
-    app = web.Application(
-        middlewares=[_count, tell_troubles, know_visitor, check_access], client_max_size=LARGEST_POST
-    )
+    app = web.Application(middlewares=[_count, tell_troubles, know_visitor, check_access], client_max_size=LARGEST_POST)
     app[DEPS] = deps
     app[FAILURES] = FailureLimit()
     app[METRICS] = Metrics()

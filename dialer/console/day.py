@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm import campaigns
 from crm.dispositions import DISPOSITIONS
 from crm.my_day import DayRow, my_day
+from dialer.console.card import Card
 from dialer.console.formats import clock_time, near_moment
 from dialer.words import Words
 
@@ -52,7 +53,9 @@ async def read_day(
     """`current` is the client whose card is in front: it is claimed, so it is in no list."""
     found = await my_day(session, operator_id=operator_id, now=now)
     newest = (await campaigns.list_campaigns(session))[:1]
-    due = [_due_line(words, zone, row, now) for row in found.now if current is None or row.client_id != current.client_id]
+    due = [
+        _due_line(words, zone, row, now) for row in found.now if current is None or row.client_id != current.client_id
+    ]
     planned = found.planned_count + (1 if current is not None else 0)
     return Day(
         campaign=newest[0].name if newest else "",
@@ -67,6 +70,14 @@ async def read_day(
         waiting=max(0, found.planned_count - found.done_count - len(found.now)),
         next_at=near_moment(words, found.later[0].at, zone, now) if found.later and found.later[0].at else "",
     )
+
+
+def current_line(words: Words, zone: tzinfo, card: Card, now: datetime) -> DayLine:
+    """The line of the client whose card is in front."""
+    if card.due_at is None:
+        return DayLine(card.client_id, "▸", card.name)
+    late = overdue_text(words, card.due_at, now)
+    return DayLine(card.client_id, clock_time(card.due_at, zone), card.name, detail=late, late=bool(late))
 
 
 def overdue_text(words: Words, due_at: datetime, now: datetime) -> str:

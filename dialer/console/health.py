@@ -11,9 +11,7 @@ from dialer.console.metrics import CONTENT_TYPE
 async def healthz(request: web.Request) -> web.StreamResponse:
     """GET /healthz: 200 when the database answers, else 503. Says no more than that: it is open to everybody."""
     trouble = await request.app[DEPS].database.check()
-    return web.json_response(
-        {"database": "trouble" if trouble else "ok"}, status=503 if trouble else 200
-    )
+    return web.json_response({"database": "trouble" if trouble else "ok"}, status=503 if trouble else 200)
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -103,10 +103,11 @@ async def _next(views: AsyncGenerator[DeskView]) -> DeskView | None:
     return await anext(views, None)
 
 
-SOCKETS = web.AppKey("sockets", set[web.WebSocketResponse])
+SOCKETS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("sockets")
 
 
 async def close_all(app: web.Application) -> None:
     """Signal `on_shutdown`: pages are told at once, and connect to the next service."""
-    for socket in list(app[SOCKETS]):
+    sockets = app[SOCKETS]
+    for socket in tuple(sockets):
         await socket.close(code=1001)

@@ -78,9 +78,7 @@ async def save_outcome(request: web.Request) -> web.StreamResponse:
     """POST /operator/outcome `{attempt_id, fields}`"""
     content = await _content(request)
     form = await read_form(request, _attempt_id(content), _fields(content))
-    await request.app[DEPS].desk.save_outcome(
-        visitor(request).user_id, attempt_id=_attempt_id(content), form=form
-    )
+    await request.app[DEPS].desk.save_outcome(visitor(request).user_id, attempt_id=_attempt_id(content), form=form)
     return _done()
 
 
@@ -90,9 +88,7 @@ async def keep_draft(request: web.Request) -> web.StreamResponse:
     await _assert_same_attempt(request, content)
     deps = request.app[DEPS]
     async with deps.database.transaction() as session:
-        await outcomes.save_draft(
-            session, attempt_id=_attempt_id(content), fields=_fields(content), now=deps.clock()
-        )
+        await outcomes.save_draft(session, attempt_id=_attempt_id(content), fields=_fields(content), now=deps.clock())
     return _done()
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from crm import outcomes
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.card import Card, read_card
-from dialer.console.day import Day, read_day
+from dialer.console.day import Day, current_line, read_day
 from dialer.console.deps import DEPS
 from dialer.console.formats import phone
 from dialer.console.labels import result_name
@@ -57,13 +57,11 @@ CALL_LOOKS = {
 # Messages that are news rather than trouble.
 CALM_MESSAGES = frozenset({"desk.nothing_to_call", "desk.interrupted", "desk.uncertain"})
 
-EMPTY_DRAFT = {
-    name: ""
-    for name in (
-        *("disposition", "person_id", "person_name", "person_position", "person_decides", "summary", "reason"),
-        *("competitor", "when", "asked_by", "number_only", "note"),
-    )
-}
+DRAFT_FIELDS = (
+    *("disposition", "person_id", "person_name", "person_position", "person_decides", "summary", "reason"),
+    *("competitor", "when", "asked_by", "number_only", "note"),
+)
+EMPTY_DRAFT = dict.fromkeys(DRAFT_FIELDS, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ async def operator_page(request: web.Request) -> web.StreamResponse:
         "campaign": snapshots.campaign or words.gettext("Calls"),
         "zone_name": zone_name_of(request),
         "call_state": view.call.value,
-        "strings": Markup(_embedded(_strings(words))),  # noqa: S704 - JSON with `<` escaped
+        "strings": Markup(_embedded(_strings(words))),
     }
     return page(request, "operator.html", context)
 
@@ -197,9 +195,7 @@ class Snapshots:
         key = (view.attempt_id, view.call in WRITING_STATES, answered)
         return self._region("_outcome.html", context, key=key)
 
-    def _region(
-        self, template: str, context: Mapping[str, object], *, key: tuple[object, ...] | None = None
-    ) -> Region:
+    def _region(self, template: str, context: Mapping[str, object], *, key: tuple[object, ...] | None = None) -> Region:
         html = fragment(self._request, template, context)
         basis = html if key is None else repr((key, self._words.language))
         return Region(hashlib.sha256(basis.encode()).hexdigest()[:16], html)
@@ -213,21 +209,21 @@ class Snapshots:
             return
         self._card_for = about
         operator_id, now = visitor(self._request).user_id, self._now()
+        card, words, zone = None, self._words, self._zone
         async with deps.database.reading() as session:
-            self._day = await read_day(
-                session, self._words, self._zone, operator_id=operator_id, client_id=view.client_id, now=now
-            )
-            self._card = None
             if view.client_id is not None:
-                self._card = await read_card(
+                card = await read_card(
                     session,
-                    self._words,
-                    self._zone,
+                    words,
+                    zone,
                     client_id=view.client_id,
-                    entry_id=view.entry_id,
                     operator_id=operator_id,
                     now=now,
+                    in_call=view.attempt_id is not None,
                 )
+            current = current_line(words, zone, card, now) if card is not None else None
+            self._day = await read_day(session, words, zone, operator_id=operator_id, current=current, now=now)
+        self._card = card
         self.campaign = self._card.campaign if self._card else self._day.campaign
 
     async def _draft_of(self, view: DeskView) -> dict[str, str]:

@@ -99,7 +99,7 @@ def choices(words: Words, *, answered: bool, was_abandoned: bool) -> list[Choice
 def _choice(words: Words, item: Disposition, answered: bool, was_abandoned: bool) -> Choice:
     asks = [ask for ask in item.asks if answered or ask not in (Ask.PERSON, Ask.SUMMARY, Ask.ASKED_BY)]
     required = set(item.required)
-    ask_why_left = was_abandoned and item.makes_contact
+    ask_why_left = was_abandoned
     if ask_why_left:
         asks = asks if Ask.REASON in asks else [*asks, Ask.REASON]
         required.add(Ask.REASON)
@@ -178,7 +178,7 @@ async def read_form(request: web.Request, attempt_id: str, fields: Mapping[str, 
         reason=answers.get("reason", ""),
         competitor=answers.get("competitor", ""),
         callback_at_local=meant.local_at if meant else None,
-        callback_words=when,
+        callback_words=when if meant else "",
         asked_by=answers.get("asked_by", ""),
         number_only=answers.get("number_only") == "yes",
         note=answers.get("note", ""),

@@ -31,7 +31,7 @@ def console_url(runner: web.AppRunner, settings: ConsoleSettings) -> str:
         return settings.public_url
     host, port = runner.addresses[0][:2]
     scheme = "https" if settings.tls_certificate else "http"
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}/"
 
 

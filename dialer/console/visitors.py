@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import cast
 
 from aiohttp import web
 
@@ -13,7 +12,7 @@ from crm import web_sessions
 from crm.users import User
 from dialer.console.deps import DEPS
 from dialer.console.formats import zone_named
-from dialer.words import LANGUAGES, Language, Words, as_language, words
+from dialer.words import Language, Words, as_language, words
 
 SESSION_COOKIE = "dialer_session"
 LANGUAGE_COOKIE = "dialer_language"
@@ -121,14 +120,13 @@ async def recognise(request: web.Request) -> Visitor | None:
     return _visitor_of(found.user, found.web_session.csrf, deps.service.language)
 
 
-def _visitor_of(user: User, csrf: str, default: str) -> Visitor:
-    language = user.language if user.language in LANGUAGES else default
+def _visitor_of(user: User, csrf: str, default: Language) -> Visitor:
     return Visitor(
         user_id=user.id,
         login=user.login,
         name=user.name,
         role=user.role.value,
-        language=cast("Language", language),
+        language=as_language(user.language, default=default),
         zone_name=user.time_zone,
         csrf=csrf,
     )

@@ -1,0 +1,215 @@
+"""The list of calls with its filters, and the page of one call with its player."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from urllib.parse import urlencode
+
+from aiohttp import web
+from sqlalchemy import select
+
+from crm import outcomes, recording_facts, views
+from crm.dispositions import DISPOSITIONS
+from crm.groups import Group
+from crm.outcomes import Outcome
+from crm.recording_facts import Recording, RecordingState
+from crm.results import Result
+from crm.users import Role, User
+from dialer.console.deps import DEPS
+from dialer.console.formats import minutes, moment, naive_moment, phone
+from dialer.console.labels import GROUPS, RECORDINGS, disposition_name, group_name, result_name
+from dialer.console.pages import office_page
+from dialer.console.recording_pages import may_listen
+from dialer.console.troubles import Trouble
+from dialer.console.visitors import OFFICE_ROLES, visitor, words_of, zone_of
+from dialer.words import Words
+
+PAGE_ROWS = 50
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The filters as they came; what makes no sense is left out rather than refused."""
+
+    operator: str = ""
+    group: str = ""
+    disposition: str = ""
+    result: str = ""
+    since: str = ""
+    until: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Chosen:
+        def one_of(name: str, known: Mapping[str, object]) -> str:
+            return query.get(name, "") if query.get(name, "") in known else ""
+
+        operator = query.get("operator", "")
+        return cls(
+            operator=operator if operator.isascii() and operator.isdigit() and len(operator) < 10 else "",
+            group=one_of("group", GROUPS),
+            disposition=one_of("disposition", DISPOSITIONS),
+            result=one_of("result", {result.value: result for result in Result}),
+            since=_day_text(query.get("from", "")),
+            until=_day_text(query.get("to", "")),
+        )
+
+    def query(self) -> dict[str, str]:
+        """The filters for a link."""
+        named = {
+            "operator": self.operator,
+            "group": self.group,
+            "disposition": self.disposition,
+            "result": self.result,
+            "from": self.since,
+            "to": self.until,
+        }
+        return {name: value for name, value in named.items() if value}
+
+    def filters(self, zone: tzinfo) -> views.CallFilters:
+        """Days are those of the reader's zone; `until` is the last day that is shown."""
+        return views.CallFilters(
+            operator_id=int(self.operator) if self.operator else None,
+            group=Group(self.group) if self.group else None,
+            disposition=self.disposition or None,
+            result=Result(self.result) if self.result else None,
+            since=_midnight(self.since, zone) if self.since else None,
+            until=_midnight(self.until, zone, days=1) if self.until else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call as it is shown."""
+
+    id: str
+    when: str
+    client: str
+    operator: str
+    number: str
+    result: str
+    talk: str
+    recorded: bool
+    mark: str
+    disposition: str
+
+
+async def calls(request: web.Request) -> web.StreamResponse:
+    """GET /calls?operator=&group=&disposition=&result=&from=&to=&before="""
+    deps, words, zone = request.app[DEPS], words_of(request), zone_of(request)
+    chosen = Chosen.of(request.query)
+    before = _read_key(request.query.get("before", ""))
+    callers = select(User).where(User.role.in_((Role.OPERATOR, Role.EXPERT))).order_by(User.name)
+    async with deps.database.reading() as session:
+        found = await views.calls_page(session, before=before, filters=chosen.filters(zone), limit=PAGE_ROWS)
+        operators = list(await session.scalars(callers))
+    query = chosen.query()
+    context = {
+        "rows": [_row(words, zone, each) for each in found.rows],
+        "operators": operators,
+        "groups": [(key, words.gettext(group_name(key))) for key in GROUPS],
+        "dispositions": [(key, words.gettext(disposition_name(key))) for key in DISPOSITIONS],
+        "results": [(result.value, words.gettext(result_name(result.value))) for result in Result],
+        "chosen": chosen,
+        "filtered": bool(query),
+        "first": before is None,
+        "newest": _link(query),
+        "older": _link({**query, "before": _key(found.next_before)}) if found.next_before else "",
+    }
+    return await office_page(request, "calls.html", context)
+
+
+async def call(request: web.Request) -> web.StreamResponse:
+    """GET /calls/{attempt_id}: what was written down, and the player."""
+    deps, words, zone, known = request.app[DEPS], words_of(request), zone_of(request), visitor(request)
+    attempt_id = request.match_info["attempt_id"]
+    async with deps.database.reading() as session:
+        found = await views.call(session, attempt_id=attempt_id)
+        if not may_listen(known, found.operator_id):
+            raise Trouble.not_for_you()
+        outcome = await outcomes.current_outcome(session, attempt_id)
+        recording = await recording_facts.find_recording(session, attempt_id)
+    context: dict[str, object] = {
+        "call": _row(words, zone, found),
+        "back": "/calls" if known.role in OFFICE_ROLES else "",
+        "written": _written(words, found, outcome),
+        "recording": None,
+        "no_recording": _no_recording(words, recording),
+    }
+    if recording is not None and recording.state is RecordingState.READY:
+        context["recording"] = {"duration": recording.duration_s, "shown": minutes(recording.duration_s)}
+    return await office_page(request, "call.html", context)
+
+
+def _row(words: Words, zone: tzinfo, found: views.CallRow) -> CallRow:
+    disposition = DISPOSITIONS.get(found.disposition or "")
+    return CallRow(
+        id=found.attempt_id,
+        when=moment(words, found.opened_at, zone),
+        client=found.organisation,
+        operator=found.operator,
+        number=phone(found.dialled),
+        result=words.gettext(result_name(found.result.value)) if found.result else words.gettext("in progress"),
+        talk=minutes(found.talk_seconds),
+        recorded=found.recording is RecordingState.READY,
+        mark=disposition.group.value if disposition is not None and disposition.group else "",
+        disposition=words.gettext(disposition_name(found.disposition)) if found.disposition else "—",
+    )
+
+
+def _written(words: Words, found: views.CallRow, outcome: Outcome | None) -> list[tuple[str, str]]:
+    """What the network said and what the operator wrote, as pairs of a name and a text."""
+    result = words.gettext(result_name(found.result.value)) if found.result else words.gettext("in progress")
+    pairs = [(words.gettext("Number"), phone(found.dialled)), (words.gettext("Result"), result)]
+    if outcome is None:
+        return [*pairs, (words.gettext("Outcome"), words.gettext("not written down yet"))]
+    contact = {"main": words.gettext("Main contact"), "other": words.gettext("Contact")}.get(found.contact, "")
+    promised = naive_moment(words, outcome.callback_at_local) if outcome.callback_at_local else ""
+    pairs += [
+        (words.gettext("Outcome"), words.gettext(disposition_name(outcome.disposition))),
+        (words.gettext("Counts as"), contact or words.gettext("Attempt")),
+        (words.gettext("Talked to"), outcome.full_name),
+        (words.gettext("Reason"), outcome.reason),
+        (words.gettext("Competitor"), outcome.competitor),
+        (words.gettext("What was said"), outcome.summary),
+        (words.gettext("Call back, by the client's clock"), promised),
+        (words.gettext("Asked by"), outcome.asked_by),
+        (words.gettext("Note"), outcome.note),
+    ]
+    return [(name, text) for name, text in pairs if text]
+
+
+def _no_recording(words: Words, recording: Recording | None) -> str:
+    if recording is None:
+        return words.gettext(RECORDINGS["none"])
+    text = RECORDINGS.get(recording.state.value)
+    return words.gettext(text, reason=recording.failure) if text else ""
+
+
+def _key(key: views.CallKey) -> str:
+    """Where the next page begins: the moment in microseconds and the id."""
+    return f"{(key.opened_at - EPOCH) // timedelta(microseconds=1)}-{key.attempt_id}"
+
+
+def _read_key(text: str) -> views.CallKey | None:
+    micros, _, attempt_id = text.partition("-")
+    if not (micros.isascii() and micros.isdigit() and len(micros) <= 17 and attempt_id):
+        return None
+    return views.CallKey(EPOCH + timedelta(microseconds=int(micros)), attempt_id)
+
+
+def _link(query: Mapping[str, str]) -> str:
+    return f"/calls?{urlencode(query)}" if query else "/calls"
+
+
+def _day_text(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return ""
+
+
+def _midnight(day: str, zone: tzinfo, days: int = 0) -> datetime:
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time(), tzinfo=zone)

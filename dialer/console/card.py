@@ -1,0 +1,174 @@
+"""The middle column: the client in front, why now, whom to ask for, what was before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm import views
+from crm.contacts import Contact
+from crm.dial_rules import may_dial
+from crm.phone_numbers import NumberState
+from crm.plan_entries import EntryKind
+from dialer.console.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
+from dialer.console.labels import KINDS, disposition_name, result_name
+from dialer.crm_words import explain
+from dialer.words import Words
+
+MOST_HISTORY = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CardPhone:
+    """A number as it is shown. `first`: the one that is dialled unless another is chosen."""
+
+    id: int
+    shown: str
+    extension: str
+    dead: bool
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """Something that happened with the client: when, what, through whom, and what was said."""
+
+    when: str
+    what: str
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the operator reads before calling. `refusal`: why this client must not be called now, "" if it may be."""
+
+    client_id: int
+    campaign: str
+    name: str
+    group: str
+    why: str
+    due_at: datetime | None
+    place: str
+    zone_name: str
+    other_zone: bool
+    facts: tuple[str, ...]
+    refusal: str
+    note: str
+    phones: tuple[CardPhone, ...]
+    people: tuple[views.PersonRow, ...]
+    history: tuple[HistoryLine, ...]
+
+
+async def read_card(
+    session: AsyncSession,
+    words: Words,
+    zone: tzinfo,
+    *,
+    client_id: int,
+    operator_id: int,
+    now: datetime,
+    in_call: bool,
+) -> Card:
+    """The card of a client. `in_call`: whether it may be dialled is then no question. Raises `NotFound`."""
+    found = await views.card(session, client_id=client_id)
+    promise = found.promise if found.why_now is EntryKind.CALLBACK else None
+    return Card(
+        client_id=found.client_id,
+        campaign=found.campaign,
+        name=found.organisation,
+        group=found.group.value,
+        why=_why(words, zone, found, now),
+        due_at=promise.due_at if promise is not None else None,
+        place=found.city or zone_city(words, found.time_zone),
+        zone_name=found.time_zone,
+        other_zone=clock_time(now, zone_named(found.time_zone, "UTC")) != clock_time(now, zone),
+        facts=_facts(words, found),
+        refusal="" if in_call else await _refusal(session, words, zone, client_id, operator_id, now),
+        note=found.note,
+        phones=_phones(found),
+        people=found.people,
+        history=await _history(session, words, zone, client_id),
+    )
+
+
+async def _refusal(
+    session: AsyncSession, words: Words, zone: tzinfo, client_id: int, operator_id: int, now: datetime
+) -> str:
+    """Why this client must not be dialled now, from the function that decides it; "" if it may be."""
+    verdict = await may_dial(session, client_id=client_id, phone_number_id=None, operator_id=operator_id, now=now)
+    if verdict.allowed:
+        return ""
+    reason = explain(words, verdict.code, verdict.params)
+    if verdict.next_at is None:
+        return reason
+    again = near_moment(words, verdict.next_at, zone, now)
+    return f"{reason} {words.gettext('It may be called from {time}.', time=again)}"
+
+
+def _why(words: Words, zone: tzinfo, found: views.Card, now: datetime) -> str:
+    if found.why_now is None:
+        return ""
+    if found.why_now is not EntryKind.CALLBACK or found.promise is None:
+        return words.gettext(KINDS[found.why_now.value])
+    at = near_moment(words, found.promise.due_at, zone, now)
+    text = words.gettext("Promised to call at {time}", time=at)
+    return f"{text}: {found.promise.asked_by}" if found.promise.asked_by else text
+
+
+def _facts(words: Words, found: views.Card) -> tuple[str, ...]:
+    people = words.ngettext("{n} employee", "{n} employees", found.headcount) if found.headcount else ""
+    return tuple(fact for fact in (found.industry, people, found.site, found.email) if fact)
+
+
+def _phones(found: views.Card) -> tuple[CardPhone, ...]:
+    first = next((number.id for number in found.numbers if number.state is NumberState.OK), None)
+    return tuple(
+        CardPhone(
+            id=number.id,
+            shown=phone(number.e164),
+            extension=number.extension,
+            dead=number.state is not NumberState.OK,
+            first=number.id == first,
+        )
+        for number in found.numbers
+    )
+
+
+async def _history(session: AsyncSession, words: Words, zone: tzinfo, client_id: int) -> tuple[HistoryLine, ...]:
+    """Calls and imported contacts, the newest first; what happened before the system may have no date."""
+    calls = await views.calls_page(session, filters=views.CallFilters(client_id=client_id), limit=MOST_HISTORY)
+    lines = [_call_line(words, zone, row) for row in calls.rows if row.result is not None]
+    imported = await session.scalars(
+        select(Contact)
+        .where(Contact.client_id == client_id, Contact.imported)
+        .order_by(Contact.at.desc(), Contact.id.desc())
+        .limit(MOST_HISTORY)
+    )
+    lines += [
+        HistoryLine(
+            when=short_day(words, contact.at.astimezone(zone).date()) if contact.at else words.gettext("undated"),
+            what=words.gettext("Main contact") if contact.main else words.gettext("Contact"),
+            who=contact.full_name,
+            text=contact.summary,
+        )
+        for contact in imported
+    ]
+    return tuple(lines)
+
+
+def _call_line(words: Words, zone: tzinfo, row: views.CallRow) -> HistoryLine:
+    if row.disposition is not None:
+        what = words.gettext(disposition_name(row.disposition))
+    else:
+        result = words.gettext(result_name(row.result.value)) if row.result is not None else ""
+        what = result[:1].upper() + result[1:]
+    return HistoryLine(
+        when=short_day(words, row.opened_at.astimezone(zone).date()),
+        what=f"{what}, {row.full_name}" if row.full_name else what,
+        who=row.operator,
+        text=" · ".join(text for text in (row.reason, row.summary, row.note) if text),
+    )

@@ -1,0 +1,62 @@
+"""Today's plan: what each operator has done against what is planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.my_day import MyDay, my_day
+from crm.users import Role, User
+from dialer.console.deps import DEPS
+from dialer.console.formats import long_day
+from dialer.console.pages import office_page
+from dialer.console.visitors import words_of, zone_of
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One operator's day."""
+
+    name: str
+    done: int
+    planned: int
+    percent: int
+    contacts: int
+    main_contacts: int
+    callbacks: int
+    overdue: int
+
+
+async def plan(request: web.Request) -> web.StreamResponse:
+    """GET /plan"""
+    deps = request.app[DEPS]
+    now = deps.clock()
+    async with deps.database.reading() as session:
+        rows = [
+            _row(user.name, await my_day(session, operator_id=user.id, now=now)) for user in await _callers(session)
+        ]
+    context = {"rows": rows, "day": long_day(words_of(request), now.astimezone(zone_of(request)).date())}
+    return await office_page(request, "plan.html", context)
+
+
+async def _callers(session: AsyncSession) -> list[User]:
+    found = await session.scalars(
+        select(User).where(User.active, User.role.in_((Role.OPERATOR, Role.EXPERT))).order_by(User.name)
+    )
+    return list(found)
+
+
+def _row(name: str, day: MyDay) -> PlanRow:
+    return PlanRow(
+        name=name,
+        done=day.done_count,
+        planned=day.planned_count,
+        percent=round(100 * day.done_count / day.planned_count) if day.planned_count else 0,
+        contacts=day.contacts,
+        main_contacts=day.main_contacts,
+        callbacks=len(day.now) + len(day.later),
+        overdue=sum(1 for row in day.now if row.overdue),
+    )
