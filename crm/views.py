@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Unpack
 
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -332,8 +331,8 @@ async def plan_page(
 _CallColumns = tuple[Attempt, str, Group, str, Outcome | None, bool | None, RecordingState | None, float | None]
 
 
-def _calls() -> Select[Unpack[_CallColumns]]:
-    made: Select[Unpack[_CallColumns]] = (
+def _calls() -> Select[*_CallColumns]:
+    made: Select[*_CallColumns] = (
         select(
             Attempt,
             Organisation.name,
@@ -354,7 +353,7 @@ def _calls() -> Select[Unpack[_CallColumns]]:
     return made
 
 
-def _narrowed(calls: Select[Unpack[_CallColumns]], filters: CallFilters) -> Select[Unpack[_CallColumns]]:
+def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_CallColumns]:
     equal = (
         (Attempt.operator_id, filters.operator_id),
         (Attempt.client_id, filters.client_id),

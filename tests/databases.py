@@ -1,0 +1,232 @@
+"""The fixtures `database` and `database_url`: every test that asks for one runs on SQLite and on PostgreSQL.
+
+SQLite tests get a copy of a migrated file. For PostgreSQL the first test that needs it starts a cluster in a temporary
+folder, shared by all workers of the run and stopped at its end; each test gets a database made from a migrated
+template. The run ends with the numbers of tests executed on each, and fails when they differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped] - it ships no types
+import pytest
+
+from crm.database import Database
+
+KINDS = ("sqlite", "postgresql")
+FOLDER = pytest.StashKey[Path]()
+EXECUTED = pytest.StashKey[Counter[str]]()
+TEMPLATE = "migrated"
+
+
+class Cluster:
+    """A PostgreSQL server of our own, reached by a Unix socket in `folder`. It is locale C on purpose: nothing may lean
+    on what the server holds for a letter."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self.programs = programs
+        self.folder = folder
+
+    def url(self, name: str) -> str:
+        return f"postgresql://postgres@/{name}?host={self.folder}"
+
+    def start(self) -> None:
+        if os.geteuid() == 0:  # the server refuses to run as root
+            account = pwd.getpwnam("postgres")
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self.folder.chmod(0o755)
+        files = str(self.folder / "data")
+        self._run("initdb", "-D", files, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200"
+        self._run("pg_ctl", "-D", files, "-l", str(self.folder / "log"), "-o", options, "-w", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self.programs / program), *arguments]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        finished = subprocess.run(
+            command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if finished.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {finished.stdout}{finished.stderr}")
+
+    async def execute(self, statement: str, *, name: str = "postgres") -> None:
+        connection: Any = await asyncpg.connect(host=str(self.folder), user="postgres", database=name)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+def find_postgresql() -> Path | None:
+    """The folder of the newest installed server's programs."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if found:
+        return max(found, key=lambda folder: int(folder.parent.name))
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+def _wait_for(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end in a loop of its own: fixtures ask for this from within a running loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+async def _migrate(url: str) -> None:
+    database = Database(url)
+    await database.upgrade()
+    await database.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty file."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    _wait_for(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_cluster(pytestconfig: pytest.Config) -> Cluster:
+    """The cluster of this run, with a migrated template; started by whichever worker comes first."""
+    programs = find_postgresql()
+    if programs is None:
+        reason = "PostgreSQL is not installed (apt-get install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = pytestconfig.stash[FOLDER]
+    cluster = Cluster(programs, folder / "pg")
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        started = folder / "started.json"
+        if not started.exists():
+            cluster.folder.mkdir()
+            cluster.start()
+            started.write_text(json.dumps({"programs": str(programs)}))
+            _wait_for(cluster.execute(f"CREATE DATABASE {TEMPLATE}"))
+            _wait_for(_migrate(cluster.url(TEMPLATE)))
+    return cluster
+
+
+@pytest.fixture(params=KINDS)
+async def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a database without any table."""
+    request.node.user_properties.append(("database", request.param))
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    cluster: Cluster = request.getfixturevalue("postgresql_cluster")
+    async with _made(cluster, "template0") as url:
+        yield url
+
+
+@pytest.fixture(params=KINDS)
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a migrated database that holds nothing."""
+    request.node.user_properties.append(("database", request.param))
+    if request.param == "sqlite":
+        path = tmp_path / "test.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    cluster: Cluster = request.getfixturevalue("postgresql_cluster")
+    async with _made(cluster, TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database that holds nothing."""
+    opened = Database(database_url)
+    yield opened
+    await opened.dispose()
+
+
+@asynccontextmanager
+async def _made(cluster: Cluster, template: str) -> AsyncIterator[str]:
+    name = f"test_{secrets.token_hex(8)}"
+    await cluster.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    try:
+        yield cluster.url(name)
+    finally:
+        await cluster.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class _ExecutedTests:
+    """Counts by database; the reports of all workers arrive at the controller."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._executed = config.stash[EXECUTED]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and not report.skipped:
+            self._executed.update(str(value) for key, value in report.user_properties if key == "database")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[EXECUTED] = Counter()
+    config.pluginmanager.register(_ExecutedTests(config))
+    given = getattr(config, "workerinput", {}).get("database_folder")
+    # Short: a Unix socket's path has at most 107 bytes.
+    config.stash[FOLDER] = Path(given or tempfile.mkdtemp(prefix="dialer-db-", dir="/tmp"))
+    if not given:
+        config.stash[FOLDER].chmod(0o755)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["database_folder"] = str(node.config.stash[FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    folder = config.stash.get(FOLDER, None)
+    if folder is None or hasattr(config, "workerinput"):
+        return
+    started = folder / "started.json"
+    if started.exists():
+        Cluster(Path(json.loads(started.read_text())["programs"]), folder / "pg").stop()
+    shutil.rmtree(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _fewer_on_one(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    executed = config.stash[EXECUTED]
+    if not executed:
+        return
+    line = ", ".join(f"{executed[kind]} on {kind}" for kind in KINDS)
+    terminalreporter.section("databases")
+    terminalreporter.line(f"database tests executed: {line}", red=_fewer_on_one(config))
+
+
+def _fewer_on_one(config: pytest.Config) -> bool:
+    """Different numbers, in a run that was meant to be whole and had both databases."""
+    executed = config.stash[EXECUTED]
+    chosen = config.option.keyword or config.option.markexpr or any("::" in argument for argument in config.args)
+    if chosen or hasattr(config, "workerinput") or (find_postgresql() is None and not os.environ.get("CI")):
+        return False
+    return len({executed[kind] for kind in KINDS}) > 1
