@@ -75,4 +75,4 @@ def refused_csv(
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.lstrip()[:1] and cell.lstrip()[0] in FORMULA_SIGNS else cell
+    return f"'{cell}" if cell.lstrip().startswith(FORMULA_SIGNS) else cell

@@ -15,7 +15,7 @@ from crm.importing.tables import Row
 from crm.phone_parsing import ParsedPhone, read_phones, zone_of
 from crm.text_rules import fold, tidy
 
-FORMULA_SIGNS: Final = "=+-@"
+FORMULA_SIGNS: Final = ("=", "+", "-", "@")
 """A spreadsheet takes a cell that begins with one of these for a formula."""
 
 _GROUP_WORDS: Final[Mapping[Group, str]] = {
@@ -130,9 +130,8 @@ def read_row(row: Row, columns: Columns, header: tuple[str, ...]) -> ClientRow |
 def clean(cell: str) -> str:
     """The cell without spaces to spare, and without the apostrophe that keeps a spreadsheet from computing it."""
     text = tidy(cell)
-    if text[:1] == "'" and text[1:2] and text[1] in FORMULA_SIGNS:
-        return text[1:]
-    return text
+    guarded = text[1:].lstrip() if text.startswith("'") else ""
+    return guarded if guarded.startswith(FORMULA_SIGNS) else text
 
 
 def _phones(
