@@ -173,7 +173,7 @@ async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
         .order_by(Callback.due_at, Callback.id)
     )
     brought = []
-    for callback, client, campaign in due.tuples():
+    for callback, client, campaign in due:
         everybody = now >= callback.due_at + timedelta(minutes=campaign.overdue_to_all_min)
         operator_id = None if everybody else callback.owner_id
         present = [entry for entry in await active_entries(session, client.id) if entry.callback_id == callback.id]

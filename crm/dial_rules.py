@@ -85,7 +85,7 @@ async def may_dial(
         .join(Organisation, Organisation.id == Client.organisation_id)
         .where(Client.id == client_id)
     )
-    row = found.tuples().one_or_none()
+    row = found.one_or_none()
     if row is None:
         raise NotFound("client.unknown")
     client, campaign, call_list, time_zone = row

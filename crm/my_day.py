@@ -112,7 +112,7 @@ async def _due(session: AsyncSession, *, operator_id: int, now: datetime) -> tup
             entry_id=entry.id,
             callback_id=entry.callback_id,
         )
-        for entry, organisation, group, time_zone in found.tuples()
+        for entry, organisation, group, time_zone in found
     )
 
 
@@ -136,7 +136,7 @@ async def _later(session: AsyncSession, *, operator_id: int, now: datetime) -> t
             client_local_at=callback.local_at,
             callback_id=callback.id,
         )
-        for callback, name, group in found.tuples()
+        for callback, name, group in found
     )
 
 
@@ -163,7 +163,7 @@ async def _done(session: AsyncSession, *, operator_id: int, since: datetime) -> 
             result=attempt.result,
             disposition=disposition,
         )
-        for attempt, organisation, group, time_zone, disposition in found.tuples()
+        for attempt, organisation, group, time_zone, disposition in found
     )
 
 
@@ -173,7 +173,7 @@ async def _contacts(session: AsyncSession, *, operator_id: int, since: datetime)
             Contact.author_id == operator_id, Contact.at >= since, ~Contact.imported
         )
     )
-    every, main = found.tuples().one()
+    every, main = found.one()
     return every, int(main)
 
 

@@ -198,7 +198,7 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
         .join(User, User.id == Client.owner_id, isouter=True)
         .where(Client.id == client_id)
     )
-    row = found.tuples().one_or_none()
+    row = found.one_or_none()
     if row is None:
         raise NotFound("client.unknown")
     client, organisation, campaign, source, owner = row
@@ -253,7 +253,7 @@ async def calls_page(
             | ((Attempt.opened_at == before.opened_at) & (Attempt.id < before.attempt_id))
         )
     found = await session.execute(calls.order_by(Attempt.opened_at.desc(), Attempt.id.desc()).limit(limit + 1))
-    rows = [_call_row(*row) for row in found.tuples()]
+    rows = [_call_row(*row) for row in found]
     page = tuple(rows[:limit])
     more = len(rows) > limit
     return CallsPage(page, CallKey(page[-1].opened_at, page[-1].attempt_id) if more else None)
@@ -261,7 +261,7 @@ async def calls_page(
 
 async def call(session: AsyncSession, *, attempt_id: str) -> CallRow:
     """One call. Raises `NotFound`."""
-    found = (await session.execute(_calls().where(Attempt.id == attempt_id))).tuples().one_or_none()
+    found = (await session.execute(_calls().where(Attempt.id == attempt_id))).one_or_none()
     if found is None:
         raise NotFound("attempt.unknown")
     return _call_row(*found)
@@ -281,10 +281,10 @@ async def history(session: AsyncSession, *, client_id: int) -> History:
         .order_by(GroupMove.id)
     )
     return History(
-        calls=tuple(_call_row(*row) for row in calls.tuples()),
+        calls=tuple(_call_row(*row) for row in calls),
         moves=tuple(
             MoveRow(move.at, move.from_group, move.to_group, move.cause, author or "", move.attempt_id)
-            for move, author in moves.tuples()
+            for move, author in moves
         ),
         promises=await _promises(session, client_id, only_open=False),
     )
@@ -324,7 +324,7 @@ async def plan_page(
             claimed_by=claimer_name or "",
             reason=entry.reason,
         )
-        for entry, organisation, group, time_zone, operator_name, claimer_name in found.tuples()
+        for entry, organisation, group, time_zone, operator_name, claimer_name in found
     )
 
 
@@ -426,5 +426,5 @@ async def _promises(session: AsyncSession, client_id: int, *, only_open: bool) -
             words=callback.words,
             state=callback.state,
         )
-        for callback, owner in found.tuples()
+        for callback, owner in found
     )

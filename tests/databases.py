@@ -23,7 +23,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped] - it ships no types
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from crm.database import Database
