@@ -10,7 +10,7 @@ from dialer.sip.address import bracketed
 from dialer.sip.client_transaction import ClientFault, ClientTransaction
 from dialer.sip.config import EndpointConfig
 from dialer.sip.events import Hop, SipEvent, Transmission, Transport
-from dialer.sip.message import MAX_FORWARDS, Headers, ReceivedResponse, build_response, via_value
+from dialer.sip.message import MAX_FORWARDS, Headers, ReceivedResponse, build_response, new_tag, via_value
 from dialer.sip.server_transaction import ServerTransaction
 from dialer.sip.timing import Agenda
 from dialer.sip.transactions import TransactionLayer
@@ -92,9 +92,10 @@ class Core:
         headers: Headers | None = None,
         body: bytes = b"",
     ) -> bytes:
-        """Answer; returns the bytes for whoever has to repeat them."""
+        """Answer; returns the bytes for whoever has to repeat them. Without `to_tag` a tag is made up (section 8.2.6.2)."""
+        tag = to_tag or (new_tag() if code > 100 else "")
         response = build_response(
-            transaction.request, code, phrase or PHRASES.get(code, "Answer"), to_tag=to_tag, headers=headers, body=body
+            transaction.request, code, phrase or PHRASES.get(code, "Answer"), to_tag=tag, headers=headers, body=body
         )
         response.headers.set_single("Server", self.config.user_agent)
         wire = bytes(response)

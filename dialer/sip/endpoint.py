@@ -212,7 +212,7 @@ class Endpoint:
         elif request.method == "CANCEL":
             self._receive_cancel(request, now)
         elif self._core.layer.is_merged(request):
-            self._core.reply(self._core.layer.open(request, now), 482, now, to_tag=new_tag())
+            self._core.reply(self._core.layer.open(request, now), 482, now)
         elif request.to_tag:
             self._receive_inside(request, now)
         else:
@@ -231,10 +231,9 @@ class Endpoint:
         transaction = self._core.layer.open(request, now)
         call = self._calls.get(request.call_id)
         if invite is None or invite.request.source.host != request.source.host:
-            self._core.reply(transaction, 481, now, to_tag=new_tag())
+            self._core.reply(transaction, 481, now)
             return
-        tag = call.local_tag if call is not None else new_tag()
-        self._core.reply(transaction, 200, now, to_tag=tag)
+        self._core.reply(transaction, 200, now, to_tag=call.local_tag if call is not None else "")
         if isinstance(call, IncomingCall):
             call.receive_cancel(now)
 
@@ -252,24 +251,21 @@ class Endpoint:
         transaction = self._core.layer.open(request, now)
         refusal = screen(request)
         if refusal is not None:
-            tag = new_tag()
-            self._core.reply(transaction, refusal.code, now, phrase=refusal.phrase, to_tag=tag, headers=refusal.headers)
+            self._core.reply(transaction, refusal.code, now, phrase=refusal.phrase, headers=refusal.headers)
         elif request.method == "OPTIONS":
-            self._core.reply(
-                transaction, 200, now, to_tag=new_tag(), headers=[("Allow", f"{ALLOW}, REGISTER"), *ACCEPT]
-            )
+            self._core.reply(transaction, 200, now, headers=[("Allow", f"{ALLOW}, REGISTER"), *ACCEPT])
         elif request.method == "REGISTER":
             self._registrar.receive(transaction, now)
         elif request.method == "INVITE":
             self._receive_invite(transaction, now)
         else:
-            self._core.reply(transaction, 481, now, to_tag=new_tag())
+            self._core.reply(transaction, 481, now)
 
     def _receive_invite(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
         refusal = self._refuse_caller(request, now)
         if refusal is not None:
-            self._core.reply(transaction, refusal.code, now, to_tag=new_tag(), headers=refusal.headers)
+            self._core.reply(transaction, refusal.code, now, headers=refusal.headers)
             log.info("call refused", source=request.source.host, sip_code=refusal.code)
             return
         call = IncomingCall(self._core, transaction, self._forget)

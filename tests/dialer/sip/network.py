@@ -28,8 +28,8 @@ class Node:
 
 @dataclass
 class Network:
-    """`now` is moved by `run`. `lose` lists titles of messages to be lost, each once, e.g. "INVITE" or "200 BYE"; `hold`
-    keeps messages with these titles back until `release`."""
+    """`now` is moved by `run`. `lose` lists titles of messages to be lost, each once, e.g. "INVITE" or "200 BYE";
+    `hold` keeps messages with these titles back until `release`."""
 
     now: float = 1000.0
     lose: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Network:
 
     def _put(self, source: Hop, target: Hop, payload: bytes) -> None:
         label = title(payload)
-        line = f"{self.now - self._started:7.2f}  {self._name(source)} -> {self._name(target)}  {label}"
+        line = f"{self.now - self._started:.2f}  {self._name(source)} -> {self._name(target)}  {label}"
         if label in self.lose:
             self.lose.remove(label)
             self.lines.append(f"{line}  (lost)")
