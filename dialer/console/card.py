@@ -71,9 +71,10 @@ async def read_card(
     client_id: int,
     operator_id: int,
     now: datetime,
-    in_call: bool,
+    attempt_id: str | None,
 ) -> Card:
-    """The card of a client. `in_call`: whether it may be dialled is then no question. Raises `NotFound`."""
+    """The card of a client. `attempt_id`: the call at the desk; it is no history yet, and whether the client may be
+    dialled is then no question. Raises `NotFound`."""
     found = await views.card(session, client_id=client_id)
     promise = found.promise if found.why_now is EntryKind.CALLBACK else None
     return Card(
@@ -87,11 +88,11 @@ async def read_card(
         zone_name=found.time_zone,
         other_zone=clock_time(now, zone_named(found.time_zone, "UTC")) != clock_time(now, zone),
         facts=_facts(words, found),
-        refusal="" if in_call else await _refusal(session, words, zone, client_id, operator_id, now),
+        refusal="" if attempt_id else await _refusal(session, words, zone, client_id, operator_id, now),
         note=found.note,
         phones=_phones(found),
         people=found.people,
-        history=await _history(session, words, zone, client_id),
+        history=await _history(session, words, zone, client_id, attempt_id),
     )
 
 
@@ -105,8 +106,8 @@ async def _refusal(
     reason = explain(words, verdict.code, verdict.params)
     if verdict.next_at is None:
         return reason
-    again = near_moment(words, verdict.next_at, zone, now)
-    return f"{reason} {words.gettext('It may be called from {time}.', time=again)}"
+    again = words.gettext("It may be called from {time}.", time=near_moment(words, verdict.next_at, zone, now))
+    return f"{reason} {again}"
 
 
 def _why(words: Words, zone: tzinfo, found: views.Card, now: datetime) -> str:
@@ -138,10 +139,12 @@ def _phones(found: views.Card) -> tuple[CardPhone, ...]:
     )
 
 
-async def _history(session: AsyncSession, words: Words, zone: tzinfo, client_id: int) -> tuple[HistoryLine, ...]:
+async def _history(
+    session: AsyncSession, words: Words, zone: tzinfo, client_id: int, attempt_id: str | None
+) -> tuple[HistoryLine, ...]:
     """Calls and imported contacts, the newest first; what happened before the system may have no date."""
     calls = await views.calls_page(session, filters=views.CallFilters(client_id=client_id), limit=MOST_HISTORY)
-    lines = [_call_line(words, zone, row) for row in calls.rows if row.result is not None]
+    lines = [_call_line(words, zone, row) for row in calls.rows if row.attempt_id != attempt_id]
     imported = await session.scalars(
         select(Contact)
         .where(Contact.client_id == client_id, Contact.imported)

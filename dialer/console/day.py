@@ -48,23 +48,32 @@ class Day:
 
 
 async def read_day(
-    session: AsyncSession, words: Words, zone: tzinfo, *, operator_id: int, current: DayLine | None, now: datetime
+    session: AsyncSession,
+    words: Words,
+    zone: tzinfo,
+    *,
+    operator_id: int,
+    current: DayLine | None,
+    in_call: bool,
+    now: datetime,
 ) -> Day:
-    """`current` is the client whose card is in front: it is claimed, so it is in no list."""
+    """`current` is the client whose card is in front: it is claimed, so it is in no list. A call that is going on, or
+    not written down yet, is counted by `my_day` and not done for a person."""
     found = await my_day(session, operator_id=operator_id, now=now)
     newest = (await campaigns.list_campaigns(session))[:1]
     due = [
         _due_line(words, zone, row, now) for row in found.now if current is None or row.client_id != current.client_id
     ]
-    planned = found.planned_count + (1 if current is not None else 0)
+    done = found.done_count - in_call
+    planned = found.planned_count + (current is not None and not in_call)
     return Day(
         campaign=newest[0].name if newest else "",
         now=tuple(([replace(current, current=True)] if current else []) + due)[:MOST_NOW],
         later=tuple(_later_line(words, zone, row, now) for row in found.later[:MOST_LATER]),
-        finished=tuple(_done_line(zone, row) for row in found.done[:MOST_DONE]),
-        done=found.done_count,
+        finished=tuple(_done_line(zone, row) for row in found.done if row.disposition is not None)[:MOST_DONE],
+        done=done,
         planned=planned,
-        percent=round(100 * found.done_count / planned) if planned else 0,
+        percent=round(100 * done / planned) if planned else 0,
         contacts=found.contacts,
         main_contacts=found.main_contacts,
         waiting=max(0, found.planned_count - found.done_count - len(found.now)),

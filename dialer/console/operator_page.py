@@ -24,8 +24,6 @@ from dialer.console.visitors import visitor, words_of, zone_of
 from dialer.crm_words import explain
 from dialer.words import Words, mark
 
-REGIONS = ("line", "banner", "day", "card", "call", "outcome")
-
 WRITING_STATES = frozenset({CallState.TALKING, CallState.HANGING_UP, CallState.WRAP_UP})
 
 SKIP_REASONS = (mark("Called from elsewhere already"), mark("A duplicate"), mark("Needs preparation"))
@@ -164,11 +162,13 @@ class Snapshots:
             "banner": self._region("_banner.html", {"banners": self._banners(view)}),
             "day": self._region("_day.html", {"day": self._day}),
             # What is typed must not be swapped away, so these two change with the call and not with the draft.
+            "note": self._region("_note.html", common, key=(view.attempt_id if writing else "",)),
+            "outcome": self._outcome(view, common, draft),
             "card": self._region(
                 "_card.html",
                 {**common, "choosing": choosing, "zone_name": str(self._zone), "next_at": self._next_at()},
-                key=(view.attempt_id if writing else "", choosing, view.line, self._card, self._next_at()),
             ),
+            "history": self._region("_history.html", common),
             "call": self._region(
                 "_call.html",
                 {
@@ -179,19 +179,19 @@ class Snapshots:
                     "skip_phrases": [self._words.gettext(reason) for reason in SKIP_REASONS],
                 },
             ),
-            "outcome": self._outcome(view, common, draft),
         }
 
     def _outcome(self, view: DeskView, common: Mapping[str, object], draft: dict[str, str]) -> Region:
         answered = view.answered_at is not None
         card = self._card
         offered = choices(self._words, answered=answered, was_abandoned=card is not None and card.group == "abandoned")
-        people = card.people if card is not None else []
-        if common["writing"] and not any(draft.values()):
+        people = card.people if card is not None else ()
+        restored = any(draft.values())
+        if common["writing"] and not restored:
             draft["person_id"] = next((str(person.id) for person in people if person.decides), "")
             if view.call is CallState.WRAP_UP and view.proposal in {item.key for item in offered}:
                 draft["disposition"] = view.proposal or ""
-        context = {**common, "draft": draft, "choices": offered, "people": people}
+        context = {**common, "draft": draft, "choices": offered, "people": people, "restored": restored}
         key = (view.attempt_id, view.call in WRITING_STATES, answered)
         return self._region("_outcome.html", context, key=key)
 
@@ -219,10 +219,18 @@ class Snapshots:
                     client_id=view.client_id,
                     operator_id=operator_id,
                     now=now,
-                    in_call=view.attempt_id is not None,
+                    attempt_id=view.attempt_id,
                 )
             current = current_line(words, zone, card, now) if card is not None else None
-            self._day = await read_day(session, words, zone, operator_id=operator_id, current=current, now=now)
+            self._day = await read_day(
+                session,
+                words,
+                zone,
+                operator_id=operator_id,
+                current=current,
+                in_call=view.attempt_id is not None,
+                now=now,
+            )
         self._card = card
         self.campaign = self._card.campaign if self._card else self._day.campaign
 

@@ -33,6 +33,7 @@ export class Outcome {
       this.draftTimer = null;
       this.passedBy.clear();
       this.attempt = form?.dataset.attempt;
+      this.personPicked = "personPicked" in (form?.dataset ?? {});
     }
     if (!form) return;
     const talking = this.isTalking();
@@ -112,9 +113,11 @@ export class Outcome {
     const field = event.target;
     if (!this.form || field.form !== this.form) return;
     field.removeAttribute("aria-invalid");
+    if (field.name === "person_id") this.personPicked = true;
     if (field.name === "disposition") {
       this.#tell("");
       this.passedBy.clear();
+      this.#proposePerson();
     }
     if (field.name === "disposition" || field.name === "person_id" || field.name === "person_decides") this.#showQuestions();
     if (field.name === "when") {
@@ -163,6 +166,14 @@ export class Outcome {
     for (const part of form.querySelectorAll("[data-new-person]")) part.hidden = !unknown;
     const decides = unknown ? form.elements.person_decides.checked : person.selectedOptions[0]?.dataset.decides === "yes";
     if (asks.has("summary") && chosen.dataset.summary !== "always") form.querySelector('[data-ask="summary"]').hidden = decides;
+  }
+
+  /** "Not the main one" was talked to: then it was not the one who decides, unless the operator says so. */
+  #proposePerson() {
+    const person = this.form.elements.person_id;
+    if (this.personPicked) return;
+    const decides = this.chosen.value === "not_main" ? "no" : "yes";
+    person.value = [...person.options].find((option) => option.dataset.decides === decides)?.value ?? "";
   }
 
   #isNeeded(field) {

@@ -57,11 +57,11 @@ async function copyLink() {
   setTimeout(() => toggle(button, "ready"), 1500);
 }
 
-function outline(svg, { low, high }, channel) {
+function outline(svg, { low, high }, channel, loudest) {
   const buckets = low.length;
-  svg.setAttribute("viewBox", `0 -128 ${buckets} 256`);
+  svg.setAttribute("viewBox", `0 ${-loudest - 2} ${buckets} ${2 * loudest + 4}`);
   let path = "";
-  for (let i = 0; i < buckets; i += 1) path += `M${i + 0.1} ${-high[i] - 1}h.8V${-low[i] + 1}h-.8z`;
+  for (let i = 0; i < buckets; i += 1) path += `M${i} ${-high[i] - 0.5}h.7V${-low[i] + 0.5}h-.7z`;
   const part = (name, attributes) => {
     const element = document.createElementNS(SVG, name);
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -72,7 +72,7 @@ function outline(svg, { low, high }, channel) {
   part("path", { d: path, class: "wave" });
   const clip = part("clipPath", { id: `played-${channel}` });
   const rect = document.createElementNS(SVG, "rect");
-  for (const [key, value] of Object.entries({ x: 0, y: -128, width: 0, height: 256 })) rect.setAttribute(key, value);
+  for (const [key, value] of Object.entries({ x: 0, y: -130, width: 0, height: 260 })) rect.setAttribute(key, value);
   rect.dataset.played = "";
   rect.dataset.buckets = String(buckets);
   clip.append(rect);
@@ -145,7 +145,9 @@ if (asked) go(Number(asked[1] ?? 0) * 3600 + Number(asked[2]) * 60 + Number(aske
 const answer = await fetch(player.dataset.peaks, { headers: { Accept: "application/json" } });
 if (answer.ok) {
   const { channels } = await answer.json();
-  document.querySelectorAll("[data-channel]").forEach((svg, channel) => channels[channel] && outline(svg, channels[channel], channel));
+  // One scale for both sides, so that a quiet client looks quiet; a recording without any sound is not blown up.
+  const loudest = Math.max(24, ...channels.flatMap(({ low, high }) => [...high, ...low.map((each) => -each)]));
+  document.querySelectorAll("[data-channel]").forEach((svg, channel) => channels[channel] && outline(svg, channels[channel], channel, loudest));
   silences = channels.length ? findSilences(channels) : [];
   show();
 }

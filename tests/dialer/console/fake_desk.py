@@ -144,9 +144,7 @@ class FakeDesk:
         if view.call is not CallState.WRAP_UP or view.attempt_id != attempt_id:
             raise DeskError("desk.stale_attempt")
         async with self.database.transaction() as session:
-            await outcomes.record(
-                session, attempt_id=attempt_id, form=form, author_id=operator_id, now=self.clock()
-            )
+            await outcomes.record(session, attempt_id=attempt_id, form=form, author_id=operator_id, now=self.clock())
         self.saved.append(form)
         await self._present(operator_id)
 
