@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.campaigns import Campaign
 from crm.errors import Refused
-from crm.groups import Group
-from crm.importing.known import Known, KnownOrganisations
+from crm.importing.known import KnownOrganisations
 from crm.importing.mapping import Columns, columns_of
 from crm.importing.problems import Problem
 from crm.importing.report import ImportReport, Remark
 from crm.importing.rows import ClientRow, RefusedRow, list_of, read_row
+from crm.importing.settling import Settling
 from crm.importing.tables import Row, Table
-from crm.importing.writing import Changes, write
+from crm.importing.writing import write
 from crm.text_rules import fold, tidy
 
 Progress = Callable[[int, int], None]
@@ -43,8 +43,9 @@ async def import_clients(
     """Import `table` into `campaign`, all in the caller's transaction; `dry_run` reports and writes nothing.
 
     `list_name` picks the rows of that list if a column holds lists, and else is the list for all rows; without it each
-    row says its list. New lists are drafts. A row about an organisation that is in the campaign is merged: it fills in
-    blanks and adds numbers, and what the base says otherwise is kept, with a remark.
+    row says its list. New lists are drafts; where the campaign asks for approval, a list that waits for it or has it
+    takes nobody new. A row about an organisation that is in the campaign is merged: it fills in blanks and adds
+    numbers, and what the base says otherwise is kept, with a remark.
     Raises `Refused` with an `import.` code when the mapping does not fit the table or no row is of the list.
     """
     columns = columns_of(table.header, mapping)
@@ -54,19 +55,21 @@ async def import_clients(
     if not dry_run:
         # One import into a campaign at a time: each relies on what it has looked up.
         await session.execute(select(Campaign.id).where(Campaign.id == campaign.id).with_for_update(key_share=True))
-    known = KnownOrganisations(campaign.id)
+    known = KnownOrganisations(campaign.id, lists_need_approval=campaign.lists_need_approval)
     await known.begin(session)
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
-        readable = _read(batch, columns, table.header, list_name, report)
+        readable = _read(batch, columns, list_name, report)
         await known.look_up(session, readable)
-        changes = Changes()
+        settling = Settling(columns, known, report)
         for row in readable:
-            _settle(row, known, changes, report)
+            settling.settle(row)
         if not dry_run:
-            await write(session, known, changes, author_id=author_id, now=now)
+            await write(session, known, settling.changes, author_id=author_id, now=now)
         if progress is not None:
             progress(start + len(batch), len(rows))
+    report.refused.sort(key=lambda row: row.line)
+    report.remarks.sort(key=lambda remark: remark.line)
     return report
 
 
@@ -85,12 +88,10 @@ def _selected(table: Table, columns: Columns, list_name: str | None) -> list[Row
     return selected
 
 
-def _read(
-    batch: list[Row], columns: Columns, header: tuple[str, ...], list_name: str | None, report: ImportReport
-) -> list[ClientRow]:
+def _read(batch: list[Row], columns: Columns, list_name: str | None, report: ImportReport) -> list[ClientRow]:
     readable: list[ClientRow] = []
     for row in batch:
-        reading = read_row(row, columns, header)
+        reading = read_row(row, columns)
         if isinstance(reading, ClientRow) and list_name is not None:
             reading = replace(reading, list_name=tidy(list_name))
         if isinstance(reading, ClientRow) and not reading.list_name:
@@ -101,97 +102,3 @@ def _read(
             report.remarks += [Remark(row.line, problem) for problem in reading.remarks]
             readable.append(reading)
     return readable
-
-
-def _settle(row: ClientRow, known: KnownOrganisations, changes: Changes, report: ImportReport) -> None:
-    """Decide what the row is, and note what has to be written for it."""
-    list_key, source_key = fold(row.list_name), fold(row.source)
-    if list_key not in known.lists:
-        known.lists[list_key] = (row.list_name, None)
-    if source_key and source_key not in known.sources:
-        known.sources[source_key] = (row.source, None)
-    found, other = known.find(row)
-    if other is not None and other is not found:
-        params = {"name": row.name, "other": other.texts["name"]}
-        report.remarks.append(Remark(row.line, Problem("row.possible_duplicate", params)))
-    if found is None:
-        found = Known(dict(row.texts), row.headcount, dict(row.attributes), row.time_zone, fold(row.name))
-        changes.organisations.append(found)
-    else:
-        _fill_in(found, row, changes, report)
-    _add_numbers_and_person(found, row, changes)
-    if found.in_campaign:
-        report.merged += 1
-        _fill_in_client(found, row, known, changes, report)
-    else:
-        report.taken += 1
-        report.by_list[known.lists[list_key][0]] += 1
-        report.by_group[row.group.value] += 1
-        report.by_source[known.sources[source_key][0] if source_key else ""] += 1
-        found.in_campaign, found.list_key, found.source_key = True, list_key, source_key
-        found.code = row.texts["code"]
-        changes.clients.append(found)
-        if row.group is not Group.NEW:
-            _move(found, row.group, changes)
-    known.add(found)
-
-
-def _fill_in(found: Known, row: ClientRow, changes: Changes, report: ImportReport) -> None:
-    """Put what the row says where the organisation has nothing; remark on what it says otherwise."""
-    filled = False
-    for name, given in row.texts.items():
-        if given and not found.texts[name]:
-            found.texts[name], filled = given, True
-        else:
-            _remark_kept(report, row, name, found.texts[name], given)
-    for name, given in row.attributes.items():
-        if not found.attributes.get(name):
-            found.attributes[name], filled = given, True
-        else:
-            _remark_kept(report, row, name, str(found.attributes[name]), given)
-    if row.headcount is not None and found.headcount is None:
-        found.headcount, filled = row.headcount, True
-    elif row.headcount is not None:
-        _remark_kept(report, row, "headcount", str(found.headcount), str(row.headcount))
-    if row.time_zone and not found.time_zone:
-        found.time_zone, filled = row.time_zone, True
-    if filled and found.organisation_id is not None:
-        changes.filled[found.organisation_id] = found
-
-
-def _fill_in_client(
-    found: Known, row: ClientRow, known: KnownOrganisations, changes: Changes, report: ImportReport
-) -> None:
-    if fold(row.list_name) != found.list_key:
-        params = {"name": row.name, "kept": known.lists[found.list_key][0], "given": row.list_name}
-        report.remarks.append(Remark(row.line, Problem("row.in_other_list", params)))
-    if row.source and not found.source_key:
-        found.source_key = fold(row.source)
-        changes.sourced.append(found)
-    elif row.source:
-        _remark_kept(report, row, "source", known.sources[found.source_key][0], row.source)
-    if row.group is not Group.NEW and found.group is Group.NEW:
-        _move(found, row.group, changes)
-    elif row.group is not Group.NEW:
-        _remark_kept(report, row, "group", found.group.value, row.group.value)
-
-
-def _move(found: Known, to: Group, changes: Changes) -> None:
-    changes.moves.append((found, found.group, to))
-    found.group = to
-
-
-def _add_numbers_and_person(found: Known, row: ClientRow, changes: Changes) -> None:
-    for phone in row.phones:
-        if (phone.e164, phone.extension) not in found.numbers:
-            changes.numbers.append((found, phone, len(found.numbers)))
-            found.numbers.add((phone.e164, phone.extension))
-    if row.person and fold(row.person) not in found.people:
-        found.people.add(fold(row.person))
-        changes.people.append((found, row.person, row.position))
-
-
-def _remark_kept(report: ImportReport, row: ClientRow, field: str, kept: str, given: str) -> None:
-    if given and fold(kept) != fold(given):
-        params = {"name": row.name, "field": field, "kept": kept, "given": given}
-        report.remarks.append(Remark(row.line, Problem("row.kept_existing", params)))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import CallList
+from crm.call_lists import CallList, ListState
 from crm.clients import Client
 from crm.groups import Group
 from crm.importing.rows import TEXT_FIELDS, ClientRow
@@ -49,8 +49,10 @@ class Known:
 class KnownOrganisations:
     """The organisations met so far in one import, by number and by code; lists and sources by folded name."""
 
-    def __init__(self, campaign_id: int) -> None:
+    def __init__(self, campaign_id: int, *, lists_need_approval: bool) -> None:
         self.campaign_id = campaign_id
+        self.lists_need_approval = lists_need_approval
+        self.closed_lists: set[str] = set()
         self.lists: dict[str, tuple[str, int | None]] = {}
         self.sources: dict[str, tuple[str, int | None]] = {}
         self._by_id: dict[int, Known] = {}
@@ -60,11 +62,12 @@ class KnownOrganisations:
 
     async def begin(self, session: AsyncSession) -> None:
         """Read what is small enough to be read whole: lists, sources, and the codes of the campaign's clients."""
-        mine = CallList.campaign_id == self.campaign_id
-        for list_id, name in await session.execute(
-            select(CallList.id, CallList.name).where(mine).order_by(CallList.id)
-        ):
-            self.lists.setdefault(fold(name), (name, list_id))
+        mine = select(CallList).where(CallList.campaign_id == self.campaign_id).order_by(CallList.id)
+        for call_list in await session.scalars(mine):
+            key = fold(call_list.name)
+            self.lists.setdefault(key, (call_list.name, call_list.id))
+            if self.lists_need_approval and call_list.state in (ListState.SUBMITTED, ListState.APPROVED):
+                self.closed_lists.add(key)
         for source_id, name in await session.execute(select(Source.id, Source.name).order_by(Source.id)):
             self.sources.setdefault(fold(name), (name, source_id))
         coded = select(CallList.name, Client.code, Client.organisation_id).join(
@@ -73,6 +76,19 @@ class KnownOrganisations:
         coded = coded.where(Client.campaign_id == self.campaign_id, Client.code != "").order_by(Client.id.desc())
         for list_name, code, organisation_id in await session.execute(coded):
             self._ids_by_code[fold(list_name), code] = organisation_id
+
+    def list_key(self, name: str) -> str:
+        """The key of the list of that name; one that is not known yet will be written with the next changes."""
+        key = fold(name)
+        self.lists.setdefault(key, (name, None))
+        return key
+
+    def source_key(self, name: str) -> str:
+        """The key of the source of that name, likewise; "" for none."""
+        key = fold(name)
+        if key:
+            self.sources.setdefault(key, (name, None))
+        return key
 
     async def look_up(self, session: AsyncSession, rows: list[ClientRow]) -> None:
         """Read the organisations that have a number or a code of `rows`, and are not known yet."""

@@ -50,12 +50,23 @@ FIELDS: Final = tuple(field for field in _WORDS if not field.startswith(ATTRIBUT
 
 @dataclass(frozen=True)
 class Columns:
-    """The places (from 0) of the columns: one for each field, several for telephones, and the attributes' names."""
+    """The places (from 0) of the columns of `header`: one for each field, several for telephones, one for each
+    attribute by its name."""
 
+    header: tuple[str, ...]
     places: Mapping[str, int]
     phones: tuple[int, ...]
     attributes: Mapping[str, int]
-    count: int
+
+    @property
+    def count(self) -> int:
+        """How many columns there are."""
+        return len(self.header)
+
+    def title(self, field: str) -> str:
+        """The header of the column that holds the field or attribute."""
+        place = self.places.get(field, self.attributes.get(field))
+        return field if place is None else self.header[place]
 
 
 def guess_mapping(header: tuple[str, ...] | list[str]) -> dict[str, str]:
@@ -95,7 +106,7 @@ def columns_of(header: tuple[str, ...], mapping: Mapping[str, str]) -> Columns:
         raise Refused("import.no_name_column")
     if not phones:
         raise Refused("import.no_phone_column")
-    return Columns(places, tuple(sorted(phones)), attributes, len(header))
+    return Columns(header, places, tuple(sorted(phones)), attributes)
 
 
 def _guess(column: str) -> str:

@@ -30,7 +30,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "table.encoding_not_guessed": "It is not clear in which encoding the file is. Name it.",
     "table.no_rows": "The file has a header but no rows.",
     "table.not_text": "The file is not text: there are NUL bytes in it.",
-    "table.other_format": "This is {kind}, not a table. Save it as CSV and import that.",
+    "table.other_format": "This is a {kind} file, not a table. Save it as CSV and import that.",
     "table.too_big": "The file is larger than {limit_mb} MB. Split it.",
     "table.too_many_columns": "Line {line} has more than {limit} columns. Is the delimiter right?",
     "table.unclosed_quote": "Line {line}: a quote is opened and never closed.",
@@ -47,11 +47,13 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "import.unknown_field": "“{field}” is no field to import into.",
     # one row
     "row.headcount": "“{value}” is no number of people.",
+    "row.list_closed": "The list “{list}” has been handed in for approval. Put new clients into another list.",
     "row.no_list": "The row does not say to which list it belongs.",
     "row.no_name": "The organisation has no name.",
     "row.no_phone": "The organisation has no telephone number.",
     "row.too_many_cells": "The row has {count} cells, the header has {columns}.",
-    "row.unknown_group": "“{value}” is no group. Groups are: {known}.",
+    "row.unknown_group": "“{value}” is no group. Groups are: new, hot, warm, competitor, cold, abandoned, no contact,"
+    " nonexistent.",
     # remarks on rows that were taken or merged
     "row.in_other_list": "“{name}” stays in the list “{kept}”; the row says “{given}”.",
     "row.kept_existing": "“{name}”, {field}: “{kept}” was kept; the row says “{given}”.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from crm.groups import Group
 from crm.importing.cities import zone_of_city
@@ -43,7 +43,7 @@ TEXT_FIELDS: Final = ("name", "code", "city", "industry", "tax_number", "site", 
 @dataclass(frozen=True)
 class ClientRow:
     """A row that can be imported. `texts` holds the organisation's columns of text; `list_name` and `source` are ""
-    when the row names none, `time_zone` is an IANA name or "", `remarks` are about this row's cells."""
+    when the row names none, `time_zone` is an IANA name or "", `raw` are the cells and `remarks` are about them."""
 
     line: int
     list_name: str
@@ -56,7 +56,8 @@ class ClientRow:
     time_zone: str
     person: str
     position: str
-    remarks: tuple[Problem, ...] = field(default=())
+    remarks: tuple[Problem, ...]
+    raw: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -89,28 +90,25 @@ def list_of(row: Row, columns: Columns) -> str:
     return "" if place is None or place >= len(row.cells) else clean(row.cells[place])
 
 
-def read_row(row: Row, columns: Columns, header: tuple[str, ...]) -> ClientRow | RefusedRow:
+def read_row(row: Row, columns: Columns) -> ClientRow | RefusedRow:
     """What the row says, or every reason why it cannot be taken."""
-    problems: list[Problem] = []
-    remarks: list[Problem] = []
-    if any(cell.strip() for cell in row.cells[columns.count :]):
-        problems.append(Problem("row.too_many_cells", {"count": len(row.cells), "columns": columns.count}))
     cells = [clean(cell) for cell in row.cells[: columns.count]]
     cells += [""] * (columns.count - len(cells))
     said = {name: cells[place] for name, place in columns.places.items()}
-    attributes = {name: _attribute(name, cells[place]) for name, place in columns.attributes.items() if cells[place]}
-    if not said["name"]:
-        problems.append(Problem("row.no_name"))
-    phones = _phones(row, columns, header, attributes, problems, remarks)
+    numbers = _read_numbers(row, columns)
     group = _GROUPS.get(fold(said.get("group", "")) or Group.NEW.value)
-    if group is None:
-        problems.append(Problem("row.unknown_group", {"value": said["group"], "known": ", ".join(Group)}))
-    headcount = _headcount(said.get("headcount", ""), problems)
-    if _ROUNDED.fullmatch(said.get("tax_number", "")):
-        field_name = header[columns.places["tax_number"]]
-        remarks.append(Problem("row.value_digits_lost", {"field": field_name, "value": said["tax_number"]}))
-    if problems or group is None:
-        return RefusedRow(row.line, tuple(problems), row.cells)
+    headcount = _headcount(said.get("headcount", ""))
+    if (
+        group is None
+        or isinstance(headcount, Problem)
+        or not said["name"]
+        or not numbers.found
+        or _surplus(row, columns)
+    ):
+        return RefusedRow(row.line, _reasons(row, columns, said, numbers), row.cells)
+    attributes = {name: _attribute(name, cells[place]) for name, place in columns.attributes.items() if cells[place]}
+    if said.get("position") and not said.get("person"):
+        attributes[columns.title("position")] = said["position"]
     return ClientRow(
         line=row.line,
         list_name=said.get("list", ""),
@@ -118,12 +116,13 @@ def read_row(row: Row, columns: Columns, header: tuple[str, ...]) -> ClientRow |
         group=group,
         headcount=headcount,
         texts={name: said.get(name, "") for name in TEXT_FIELDS},
-        attributes=attributes,
-        phones=phones,
-        time_zone=_time_zone(said.get("city", ""), phones),
+        attributes=attributes | numbers.unread_cells,
+        phones=numbers.found,
+        time_zone=_time_zone(said.get("city", ""), numbers.found),
         person=said.get("person", ""),
         position=said.get("position", ""),
-        remarks=tuple(remarks),
+        remarks=(*numbers.problems, *_rounded(said, columns)),
+        raw=row.cells,
     )
 
 
@@ -134,43 +133,64 @@ def clean(cell: str) -> str:
     return guarded if guarded.startswith(FORMULA_SIGNS) else text
 
 
-def _phones(
-    row: Row,
-    columns: Columns,
-    header: tuple[str, ...],
-    attributes: dict[str, str],
-    problems: list[Problem],
-    remarks: list[Problem],
-) -> tuple[ParsedPhone, ...]:
-    """All numbers of the row, each once. One that can be read is enough: cells with others that cannot are kept whole
-    as attributes, with a remark, so that nothing is lost."""
+class _Numbers(NamedTuple):
+    """All numbers of a row, each once; what is wrong with the pieces that are none; and the cells with such pieces."""
+
+    found: tuple[ParsedPhone, ...]
+    problems: tuple[Problem, ...]
+    unread_cells: dict[str, str]
+
+
+def _read_numbers(row: Row, columns: Columns) -> _Numbers:
+    """One number that can be read is enough to call; the cells with others are kept whole, so that nothing is lost."""
     found: dict[tuple[str, str], ParsedPhone] = {}
-    unread: list[Problem] = []
-    kept: dict[str, str] = {}
+    problems: list[Problem] = []
+    unread_cells: dict[str, str] = {}
     for place in columns.phones:
         cell = row.cells[place] if place < len(row.cells) else ""
         reading = read_phones(cell)
         for phone in reading.phones:
             found.setdefault((phone.e164, phone.extension), phone)
         if reading.problems:
-            unread += reading.problems
-            kept[header[place]] = clean(cell)
-    if found:
-        remarks += unread
-        attributes |= kept
-    else:
-        problems += unread or [Problem("row.no_phone")]
-    return tuple(found.values())
+            problems += reading.problems
+            unread_cells[columns.header[place]] = clean(cell)
+    return _Numbers(tuple(found.values()), tuple(problems), unread_cells)
 
 
-def _headcount(text: str, problems: list[Problem]) -> int | None:
+def _reasons(row: Row, columns: Columns, said: Mapping[str, str], numbers: _Numbers) -> tuple[Problem, ...]:
+    """Everything for which the row is refused, so that it has to be mended only once."""
+    reasons: list[Problem] = []
+    if _surplus(row, columns):
+        reasons.append(Problem("row.too_many_cells", {"count": len(row.cells), "columns": columns.count}))
+    if not said["name"]:
+        reasons.append(Problem("row.no_name"))
+    if not numbers.found:
+        reasons += numbers.problems or [Problem("row.no_phone")]
+    group = said.get("group", "")
+    if group and fold(group) not in _GROUPS:
+        reasons.append(Problem("row.unknown_group", {"value": group}))
+    headcount = _headcount(said.get("headcount", ""))
+    if isinstance(headcount, Problem):
+        reasons.append(headcount)
+    return tuple(reasons)
+
+
+def _surplus(row: Row, columns: Columns) -> bool:
+    return any(cell.strip() for cell in row.cells[columns.count :])
+
+
+def _headcount(text: str) -> int | Problem | None:
     if not text:
         return None
     whole = _WHOLE.fullmatch(text.replace(" ", ""))
-    if whole is None:
-        problems.append(Problem("row.headcount", {"value": text}))
-        return None
-    return int(whole[1])
+    return int(whole[1]) if whole else Problem("row.headcount", {"value": text})
+
+
+def _rounded(said: Mapping[str, str], columns: Columns) -> list[Problem]:
+    number = said.get("tax_number", "")
+    if not _ROUNDED.fullmatch(number):
+        return []
+    return [Problem("row.value_digits_lost", {"field": columns.title("tax_number"), "value": number})]
 
 
 def _attribute(name: str, value: str) -> str:

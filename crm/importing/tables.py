@@ -30,15 +30,15 @@ _SNIFFED_RECORDS: Final = 50
 _SEP_LINE: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _END: Final = "\0"  # no line can be this: NULs have been refused
 _MAGIC: Final = {
-    b"PK\x03\x04": "a spreadsheet or archive (xlsx, ods, zip)",
-    b"\xd0\xcf\x11\xe0": "an old Office document (xls, doc)",
-    b"%PDF": "a PDF document",
-    b"{\\rtf": "an RTF document",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x00\x01\x00\x00Standard": "an Access database",
-    b"SQLite format 3": "an SQLite database",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
+    b"PK\x03\x04": "XLSX/ODS/ZIP",
+    b"\xd0\xcf\x11\xe0": "XLS/DOC",
+    b"%PDF": "PDF",
+    b"{\\rtf": "RTF",
+    b"\x1f\x8b": "GZIP",
+    b"\x00\x01\x00\x00Standard": "Access",
+    b"SQLite format 3": "SQLite",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
 }
 _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml|table)", re.IGNORECASE)
 
@@ -107,7 +107,7 @@ def _refuse_other_formats(content: bytes) -> None:
         if content.startswith(magic):
             raise Refused("table.other_format", kind=kind)
     if _MARKUP.match(content.removeprefix(codecs.BOM_UTF8)[:200]):
-        raise Refused("table.other_format", kind="a web page or XML document")
+        raise Refused("table.other_format", kind="HTML/XML")
 
 
 def _known_encoding(name: str) -> str:

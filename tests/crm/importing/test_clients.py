@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from crm.call_lists import CallList
+from crm.call_lists import CallList, ListState, set_list_state
 from crm.campaigns import add_campaign, campaign_named
 from crm.clients import Client
 from crm.database import Database
@@ -329,6 +329,20 @@ async def test_a_company_of_another_campaign_becomes_a_client_of_this_one_too(ba
     found = await counts(base)
     assert (found["organisations"], found["clients"], found["call_lists"]) == (1, 2, 2)
     assert await rows_of(base, "SELECT code FROM clients ORDER BY id") == [("1",), ("77",)]
+
+
+async def test_a_list_that_was_handed_in_for_approval_takes_nobody_new(base: Database) -> None:
+    async with base.transaction() as session:
+        await add_campaign(session, name="strict", now=NOW, lists_need_approval=True)
+    first = await take(base, table_of("a;1;ООО А;8 (383) 000-00-01"), campaign="strict")
+    assert first.taken == 1
+    async with base.transaction() as session:
+        await set_list_state(session, call_list_id=1, to=ListState.APPROVED, now=NOW, by="Customer")
+    table = table_of("a;1;ООО А;8 (383) 000-00-01", "A;2;ООО Б;8 (383) 000-00-02", "b;3;ООО В;8 (383) 000-00-03")
+    report = await take(base, table, campaign="strict")
+    assert (report.taken, report.merged) == (1, 1)
+    [refused] = report.refused
+    assert (refused.line, refused.code, refused.raw) == (3, "row.list_closed", table.rows[1].cells)
 
 
 async def test_rows_beyond_one_batch_find_those_before(base: Database) -> None:

@@ -11,7 +11,7 @@ def reading(**cells: str) -> ClientRow | RefusedRow:
     """The row of a table with the columns of `cells`, and a name and a telephone if it has none."""
     said = {"name": "ООО Ромашка", "phone": "8 (383) 000-00-01"} | cells
     header = tuple(said)
-    return read_row(Row(7, tuple(said.values())), columns_of(header, guess_mapping(header)), header)
+    return read_row(Row(7, tuple(said.values())), columns_of(header, guess_mapping(header)))
 
 
 def taken(**cells: str) -> ClientRow:
@@ -88,15 +88,15 @@ def test_a_cell_too_many_is_refused_and_an_empty_one_is_not() -> None:
     header = ("name", "phone")
     columns = columns_of(header, guess_mapping(header))
     good = ("ООО", "8 (383) 000-00-01")
-    row = read_row(Row(2, (*good, "lost?")), columns, header)
+    row = read_row(Row(2, (*good, "lost?")), columns)
     assert isinstance(row, RefusedRow)
     assert row.code == "row.too_many_cells"
-    assert isinstance(read_row(Row(2, (*good, " ")), columns, header), ClientRow)
+    assert isinstance(read_row(Row(2, (*good, " ")), columns), ClientRow)
 
 
 def test_a_row_may_end_before_the_header_does() -> None:
     header = ("name", "phone", "city", "note")
-    row = read_row(Row(2, ("ООО", "8 (383) 000-00-01")), columns_of(header, guess_mapping(header)), header)
+    row = read_row(Row(2, ("ООО", "8 (383) 000-00-01")), columns_of(header, guess_mapping(header)))
     assert isinstance(row, ClientRow)
     assert row.texts["city"] == ""
 
@@ -104,7 +104,7 @@ def test_a_row_may_end_before_the_header_does() -> None:
 def test_one_good_number_is_enough_and_the_cell_with_a_bad_one_is_kept() -> None:
     header = ("name", "Телефон", "Моб. телефон")
     cells = ("ООО", "7,9E+10", "8 (383) 000-00-01")
-    row = read_row(Row(2, cells), columns_of(header, guess_mapping(header)), header)
+    row = read_row(Row(2, cells), columns_of(header, guess_mapping(header)))
     assert isinstance(row, ClientRow)
     assert [phone.e164 for phone in row.phones] == ["+73830000001"]
     assert row.attributes == {"Телефон": "7,9E+10"}
@@ -116,6 +116,12 @@ def test_unknown_columns_become_attributes_and_yes_and_no_are_one_word_each() ->
     assert row.attributes == {"Этаж": "3", "social_work": "yes"}
     assert taken(social_work="нет").attributes == {"social_work": "no"}
     assert taken(social_work="иногда").attributes == {"social_work": "иногда"}
+
+
+def test_a_position_without_a_person_is_not_lost() -> None:
+    assert taken(Должность="директор").attributes == {"Должность": "директор"}
+    row = taken(Должность="директор", person="Иванов Иван")
+    assert (row.person, row.position, row.attributes) == ("Иванов Иван", "директор", {})
 
 
 def test_the_apostrophe_that_guards_a_formula_is_taken_off() -> None:

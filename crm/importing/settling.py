@@ -1,0 +1,116 @@
+"""Whether a row is a new client or one that is known, and what has to be written for it. No database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from crm.groups import Group
+from crm.importing.known import Known, KnownOrganisations
+from crm.importing.mapping import Columns
+from crm.importing.problems import Problem
+from crm.importing.report import ImportReport, Remark
+from crm.importing.rows import ClientRow, RefusedRow
+from crm.importing.writing import Changes
+from crm.text_rules import fold
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Settles the rows of one batch: counts them in `report`, makes them `known`, and gathers the `changes`."""
+
+    columns: Columns
+    known: KnownOrganisations
+    report: ImportReport
+    changes: Changes = field(default_factory=Changes)
+
+    def settle(self, row: ClientRow) -> None:
+        """Take, merge or refuse the row."""
+        found, other = self.known.find(row)
+        list_key = fold(row.list_name)
+        if list_key in self.known.closed_lists and (found is None or not found.in_campaign):
+            problem = Problem("row.list_closed", {"list": row.list_name})
+            self.report.refused.append(RefusedRow(row.line, (problem,), row.raw))
+            return
+        if other is not None and other is not found:
+            self._remark(row, "row.possible_duplicate", name=row.name, other=other.texts["name"])
+        if found is None:
+            found = Known(dict(row.texts), row.headcount, dict(row.attributes), row.time_zone, fold(row.name))
+            self.changes.organisations.append(found)
+        else:
+            self._fill_in_organisation(found, row)
+        self._add_numbers_and_person(found, row)
+        if found.in_campaign:
+            self.report.merged += 1
+            self._fill_in_client(found, row)
+        else:
+            self._take(found, row)
+        self.known.add(found)
+
+    def _take(self, found: Known, row: ClientRow) -> None:
+        self.report.taken += 1
+        self.report.by_group[row.group.value] += 1
+        found.in_campaign, found.code = True, row.texts["code"]
+        found.list_key = self.known.list_key(row.list_name)
+        self.report.by_list[self.known.lists[found.list_key][0]] += 1
+        found.source_key = self.known.source_key(row.source)
+        self.report.by_source[self.known.sources[found.source_key][0] if found.source_key else ""] += 1
+        self.changes.clients.append(found)
+        if row.group is not Group.NEW:
+            self._move(found, row.group)
+
+    def _fill_in_organisation(self, found: Known, row: ClientRow) -> None:
+        """Put what the row says where the organisation has nothing; remark on what it says otherwise."""
+        filled = False
+        for name, given in row.texts.items():
+            if given and not found.texts[name]:
+                found.texts[name], filled = given, True
+            else:
+                self._remark_kept(row, name, found.texts[name], given)
+        for name, given in row.attributes.items():
+            if not found.attributes.get(name):
+                found.attributes[name], filled = given, True
+            else:
+                self._remark_kept(row, name, str(found.attributes[name]), given)
+        if row.headcount is not None and found.headcount is None:
+            found.headcount, filled = row.headcount, True
+        elif row.headcount is not None:
+            self._remark_kept(row, "headcount", str(found.headcount), str(row.headcount))
+        if row.time_zone and not found.time_zone:
+            found.time_zone, filled = row.time_zone, True
+        if filled and found.organisation_id is not None:
+            self.changes.filled[found.organisation_id] = found
+
+    def _fill_in_client(self, found: Known, row: ClientRow) -> None:
+        if fold(row.list_name) != found.list_key:
+            kept = self.known.lists[found.list_key][0]
+            self._remark(row, "row.in_other_list", name=row.name, kept=kept, given=row.list_name)
+        if row.source and not found.source_key:
+            found.source_key = self.known.source_key(row.source)
+            self.changes.sourced.append(found)
+        elif row.source:
+            self._remark_kept(row, "source", self.known.sources[found.source_key][0], row.source)
+        if row.group is not Group.NEW and found.group is Group.NEW:
+            self._move(found, row.group)
+        elif row.group is not Group.NEW:
+            self._remark_kept(row, "group", found.group.value, row.group.value)
+
+    def _move(self, found: Known, to: Group) -> None:
+        self.changes.moves.append((found, found.group, to))
+        found.group = to
+
+    def _add_numbers_and_person(self, found: Known, row: ClientRow) -> None:
+        for phone in row.phones:
+            if (phone.e164, phone.extension) not in found.numbers:
+                self.changes.numbers.append((found, phone, len(found.numbers)))
+                found.numbers.add((phone.e164, phone.extension))
+        if row.person and fold(row.person) not in found.people:
+            found.people.add(fold(row.person))
+            self.changes.people.append((found, row.person, row.position))
+
+    def _remark_kept(self, row: ClientRow, field_name: str, kept: str, given: str) -> None:
+        if given and fold(kept) != fold(given):
+            title = self.columns.title(field_name)
+            self._remark(row, "row.kept_existing", name=row.name, field=title, kept=kept, given=given)
+
+    def _remark(self, row: ClientRow, code: str, **params: object) -> None:
+        self.report.remarks.append(Remark(row.line, Problem(code, params)))
