@@ -6,18 +6,20 @@ import argparse
 import asyncio
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from config.settings import Settings, SettingsError, load_settings
 from crm.errors import CrmError
 from dialer.cli.parser import build_parser
 from dialer.cli.terminal import CommandFailed, Terminal, settings_refusal
 from dialer.crm_words import explain
-from dialer.logs import configure_logging
+from dialer.logs import configure_logging, masked_text
 from dialer.telephony import TelephonyError
 from recordings.errors import ERRORS, RecordingError
 
@@ -42,14 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone (`dialer users list | head`): nothing is left to be said to anybody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:  # the last resort: a user gets a sentence, the log gets the traceback
-        terminal.warn(_sentence(terminal, error))
-        if not isinstance(error, CrmError | TelephonyError | RecordingError | OSError | SQLAlchemyError):
-            log.exception("command", command=arguments.command, on=type(error).__name__, now="failed")
+    except Exception as error:  # the last resort: a user gets a sentence, whoever looks after it the traceback
+        terminal.warn(_foreseen(terminal, error) or _unforeseen(terminal, error, arguments.command))
     return 1
 
 
-def _sentence(terminal: Terminal, error: Exception) -> str:
+def _foreseen(terminal: Terminal, error: Exception) -> str:
+    """The sentence for an error that can happen to anybody; "" for any other."""
     gettext = terminal.words.gettext
     if isinstance(error, CrmError):
         return explain(terminal.words, error.code, error.params)
@@ -57,18 +58,31 @@ def _sentence(terminal: Terminal, error: Exception) -> str:
         return gettext(ERRORS[error.code], **error.params)
     if isinstance(error, TelephonyError):
         return gettext("The service cannot run: {reason}", reason=error)
-    if isinstance(error, SQLAlchemyError):
-        reason = getattr(error, "orig", None) or error
-        return gettext("The database cannot be used: {reason}", reason=str(reason).splitlines()[0])
+    if isinstance(error, DBAPIError):
+        return gettext("The database cannot be used: {reason}", reason=str(error.orig).splitlines()[0])
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
         if error.filename:
             return gettext("{file}: {reason}", file=error.filename, reason=reason)
         return gettext("The system refused: {reason}", reason=reason)
+    return ""
+
+
+def _unforeseen(terminal: Terminal, error: Exception, command: str) -> str:
+    """A sentence; the traceback goes to the log, or where the log is the user's own screen, into a file."""
+    gettext = terminal.words.gettext
+    if sys.stderr.isatty():
+        with tempfile.NamedTemporaryFile("w", prefix="dialer-", suffix=".log", delete=False) as file:
+            file.write(masked_text("".join(traceback.format_exception(error))))
+        details = file.name
+    else:
+        log.error("command", command=command, on=type(error).__name__, now="failed", exc_info=error)
+        details = gettext("the log")
     return gettext(
-        "Something happened that should not ({kind}). Nothing that was written is lost. Please send the lines of the "
-        "log that follow to whoever looks after the program.",
+        "Something happened that should not ({kind}). What was written before is kept. Please send the details to "
+        "whoever looks after the program; they are in {details}.",
         kind=type(error).__name__,
+        details=details,
     )
 
 

@@ -72,19 +72,29 @@ def test_a_file_that_is_no_database_is_said_in_words(dialer: Dialer, office: Pat
     assert (said.code, said.err.strip()) == (1, "The database cannot be used: file is not a database")
 
 
-def test_an_unexpected_error_is_a_sentence_for_the_user_and_a_traceback_in_the_log(
-    dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("on_a_screen", [False, True])
+def test_an_unexpected_error_is_a_sentence_for_the_user_and_a_traceback_for_whoever_looks_after_it(
+    dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, on_a_screen: bool
 ) -> None:
     async def broken(*_args: object) -> int:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("of +73420001234")
 
     monkeypatch.setattr("dialer.cli.database.upgrade", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: on_a_screen, raising=False)
     said = dialer("db", "upgrade", "-c", office)
     assert said.code == 1
-    sentence, _, logged = said.err.partition("\n")
+    *logged, sentence = said.err.splitlines()
     assert sentence.startswith("Something happened that should not (ZeroDivisionError).")
-    assert '"exception"' in logged
-    assert "Traceback" not in sentence
+    if on_a_screen:
+        assert not logged
+        (details,) = tmp_path.glob("dialer-*.log")
+        assert str(details) in sentence
+        kept = details.read_text()
+    else:
+        (kept,) = logged
+    assert "Traceback" in kept
+    assert "0001234" not in kept
 
 
 @pytest.mark.parametrize("words", [(), ("fly",), ("users",), ("users", "add"), ("import", "x.csv"), ("db",)])
