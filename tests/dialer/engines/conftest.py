@@ -21,7 +21,13 @@ def engine_class(request: pytest.FixtureRequest) -> type[Engine]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office(engine_class: type[Engine], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
-    """One office for all tests of a module; each test ends its own calls."""
+async def shared_office(engine_class: type[Engine], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
     async with running_office(engine_class, tmp_path_factory.mktemp("office")) as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def office(shared_office: Office) -> AsyncIterator[Office]:
+    """One office for all tests of a module; no call lives longer than its test."""
+    yield shared_office
+    await shared_office.tidy()
