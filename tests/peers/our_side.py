@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 
 from dialer.sip import sdp
 from dialer.sip.endpoint import Endpoint, EndpointConfig
-from dialer.sip.events import Credentials, Hop, SipEvent, Transport
+from dialer.sip.events import CallProgress, Credentials, Hop, SipEvent, Transport
 from dialer.sip.transport import SipTransport
 from tests.peers.addresses import own_address
 
@@ -88,6 +88,10 @@ class OurSide:
                     if isinstance(event, kind) and call_id in (None, getattr(event, "call_id", None)):
                         return event
                 await self._grew.wait()
+
+    async def provisional(self, call_id: str) -> None:
+        """Return once the far end rings."""
+        await self.until(CallProgress, call_id)
 
     async def settled(self, *, patience_s: float = 15.0) -> None:
         """Return once every request of ours has been answered and every answer acknowledged."""

@@ -86,7 +86,7 @@ class PeerProcess:
             await self._reader
             return code
 
-    async def stop(self, *, patience_s: float = 5.0) -> None:
+    async def stop(self, *, patience_s: float = 2.0) -> None:
         """SIGTERM, and SIGKILL for the whole group after `patience_s`. Safe to call twice."""
         if self._process.returncode is None:
             self._signal(signal.SIGTERM)

@@ -76,6 +76,15 @@ class BaresipRun:
         found = (self.folder / "recordings").glob("*-dec.wav")
         return sorted(found, key=lambda path: path.stat().st_mtime)
 
+    async def has_heard(self, seconds: float, *, patience_s: float = 15.0) -> None:
+        """Return when the newest WAV holds so much sound (16 bits at 8 kHz; its header is written last)."""
+        async with asyncio.timeout(patience_s):
+            while not self._newest_is(44 + seconds * 16000):  # noqa: ASYNC110 - a file gives no event
+                await asyncio.sleep(0.05)
+
+    def _newest_is(self, size_bytes: float) -> bool:
+        return bool(self.heard()) and self.heard()[-1].stat().st_size >= size_bytes
+
 
 def _modules() -> str:
     return next(name for name in MODULE_FOLDERS if Path(name).exists())

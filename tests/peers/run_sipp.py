@@ -5,6 +5,7 @@ In the scenarios `@NAME@` stands for what the test hands in (sipp refuses its ow
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,15 @@ class SippRun:
                 found.append(WireMessage(match.group(1) == "received", part[match.end() :].strip("\r\n")))
         return found
 
+    async def received(self, method: str, *, patience_s: float = 15.0) -> None:
+        """Return once a request of this method has come."""
+        async with asyncio.timeout(patience_s):
+            while not self._has_received(method):  # noqa: ASYNC110 - sipp's log is a file
+                await asyncio.sleep(0.02)
+
+    def _has_received(self, method: str) -> bool:
+        return any(one.received and one.first_line.startswith(f"{method} ") for one in self.messages())
+
     def ladder(self) -> str:
         return "\n".join(f"{'->' if one.received else '<-'} {one.first_line}" for one in self.messages())
 
@@ -143,6 +153,7 @@ async def start_sipp(
     text = scenario_text(scenario, given)
     if not tone:
         text = text.replace('  <nop><action><exec rtp_stream=""/></action></nop>\n', "")
+        text = text.replace('      <exec rtp_stream=""/>\n', "")
     path = folder / f"{scenario}.xml"
     path.write_text(text)
     command = ["sipp", *([f"{target[0]}:{target[1]}"] if target else []), "-sf", str(path), "-m", str(calls)]

@@ -18,8 +18,8 @@ from dialer.practice.call_log import LoggedCall
 from dialer.practice.processes import NotStarted, PracticeCarrier
 from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress, Credentials
 from dialer.sip.sdp import RemoteAudio, read_remote
-from tests.dialer.practice.ear import ear_of, rms_db
 from tests.peers.addresses import own_address
+from tests.peers.ear import ear_of, rms_db
 from tests.peers.fixtures import Factory
 from tests.peers.our_side import OurSide
 

@@ -15,8 +15,8 @@ from dialer.practice.processes import PracticeHeadset
 from dialer.sip.endpoint import RegistrarAccount
 from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, HeadsetRegistered, HeadsetUnregistered
 from dialer.sip.sdp import read_remote
-from tests.dialer.practice.ear import Ear, ear_of, rms_db
 from tests.peers.addresses import own_address
+from tests.peers.ear import Ear, ear_of, rms_db
 from tests.peers.fixtures import Factory
 from tests.peers.our_side import OurSide
 from tests.peers.run_kamailio import KamailioRun
