@@ -58,14 +58,13 @@ _STEPS: dict[CallState, dict[CallInput, CallState]] = {
     },
     _S.RINGING: {
         _I.PROVISIONAL: _S.RINGING, _I.CHALLENGE: _S.INVITING, _I.SUCCESS: _S.TALKING, _I.FAILURE: _S.ENDED,
-        _I.FAULT: _S.ENDED, _I.HANG_UP: _S.CANCELLING, _I.BYE: _S.ENDED,
+        _I.FAULT: _S.ENDED, _I.HANG_UP: _S.CANCELLING,
     },
     _S.GIVING_UP: {
         _I.PROVISIONAL: _S.CANCELLING, _I.SUCCESS: _S.ENDED, _I.FAILURE: _S.ENDED, _I.FAULT: _S.ENDED,
     },
     _S.CANCELLING: {
         _I.PROVISIONAL: _S.CANCELLING, _I.SUCCESS: _S.ENDED, _I.FAILURE: _S.ENDED, _I.FAULT: _S.ENDED,
-        _I.BYE: _S.ENDED,
     },
     _S.OFFERED: {
         _I.ANSWER: _S.ANSWERED, _I.REJECT: _S.ENDED, _I.HANG_UP: _S.ENDED, _I.CANCEL: _S.ENDED, _I.BYE: _S.ENDED,
@@ -124,6 +123,10 @@ class Call(ABC):
         if dialog is None or request.to_tag != self.local_tag or request.from_tag != dialog.remote_tag:
             return None
         return dialog
+
+    def takes_early_bye(self, request: ReceivedRequest) -> bool:
+        """True for a BYE that overtook the 2xx it belongs to; it only has to be answered."""
+        return False
 
     # --- state
 

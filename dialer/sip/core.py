@@ -92,7 +92,7 @@ class Core:
         headers: Headers | None = None,
         body: bytes = b"",
     ) -> bytes:
-        """Answer; returns the bytes for whoever has to repeat them. Without `to_tag` a tag is made up (section 8.2.6.2)."""
+        """Answer; returns the bytes for whoever has to repeat them. Without `to_tag` a tag is made up (8.2.6.2)."""
         tag = to_tag or (new_tag() if code > 100 else "")
         response = build_response(
             transaction.request, code, phrase or PHRASES.get(code, "Answer"), to_tag=tag, headers=headers, body=body

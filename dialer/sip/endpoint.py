@@ -39,6 +39,8 @@ __all__ = ["Endpoint", "EndpointConfig", "RegistrarAccount", "TrunkAccount"]
 
 log = structlog.get_logger("dialer.sip")
 
+MAX_SERVER_TRANSACTIONS = 10_000  # some 50 MB; 32 s of 300 requests a second
+
 
 class Endpoint:
     """A user agent (both sides), a registrar for headsets, and registrations of our own."""
@@ -54,6 +56,15 @@ class Endpoint:
     def set_port(self, port: int) -> None:
         """The port that was really bound, when the configured one is 0. Before anything is sent."""
         self._core.port = port
+
+    @property
+    def on_trace(self) -> Trace | None:
+        """Who is shown the messages; may be set at any time."""
+        return self._core.on_trace
+
+    @on_trace.setter
+    def on_trace(self, on_trace: Trace | None) -> None:
+        self._core.on_trace = on_trace
 
     # in
     def receive(self, payload: bytes, source: Hop, now: float) -> None:
@@ -211,6 +222,8 @@ class Endpoint:
             pass
         elif request.method == "CANCEL":
             self._receive_cancel(request, now)
+        elif self._core.layer.serving >= MAX_SERVER_TRANSACTIONS and not request.to_tag:
+            pass  # a flood: calls that are up go on, nobody new is heard
         elif self._core.layer.is_merged(request):
             self._core.reply(self._core.layer.open(request, now), 482, now)
         elif request.to_tag:
@@ -240,6 +253,9 @@ class Endpoint:
     def _receive_inside(self, request: ReceivedRequest, now: float) -> None:
         transaction = self._core.layer.open(request, now)
         call = self._calls.get(request.call_id)
+        if call is not None and call.takes_early_bye(request):
+            self._core.reply(transaction, 200, now)
+            return
         dialog = call.find_dialog(request) if call is not None else None
         if call is None or dialog is None:
             refusal = screen(request) or Refusal(481)

@@ -29,7 +29,7 @@ def receive_inside(core: Core, call: Call, dialog: Dialog, transaction: ServerTr
         return
     if request.method == "BYE":
         core.reply(transaction, 200, now)
-        if call.state is not CallState.ENDED and (dialog is call.dialog or call.dialog is None):
+        if call.state is not CallState.ENDED and dialog is call.dialog:
             call.receive_bye(request, now)
     elif request.method in ("INVITE", "UPDATE"):
         _answer_offer(core, call, dialog, transaction, now)
@@ -47,7 +47,8 @@ def _refuse(call: Call, dialog: Dialog, request: ReceivedRequest) -> Refusal | N
     refusal = refuse_method(request) or refuse_extensions(request)
     if refusal is not None:
         return refusal
-    if call.state is CallState.ENDED and request.method != "BYE":
+    lost_fork = call.dialog is not None and dialog is not call.dialog
+    if (call.state is CallState.ENDED or lost_fork) and request.method != "BYE":
         return Refusal(481)
     return None
 

@@ -72,6 +72,11 @@ class TransactionLayer:
         finished = (ClientState.ACCEPTED, ClientState.COMPLETED)
         return sum(client.transaction.state not in finished for client in self._clients.values())
 
+    @property
+    def serving(self) -> int:
+        """Server transactions that are remembered."""
+        return len(self._servers)
+
     # --- ours
 
     def request(self, message: SipRequest, hop: Hop, user: TransactionUser, now: float) -> ClientTransaction:

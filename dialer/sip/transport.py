@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import structlog
 
+from dialer.sip.address import is_ip_address
 from dialer.sip.endpoint import Endpoint
 from dialer.sip.events import Hop, SipEvent, Transmission, Transport
 from dialer.sip.framing import FramingError, StreamFramer
@@ -183,6 +184,10 @@ class SipTransport:
             self._send_tcp(transmission)
             return
         if self._udp is None:
+            return
+        if not is_ip_address(hop.host):
+            # The socket would look the name up, and everything would stand still meanwhile.
+            self._failed_hops.append(hop)
             return
         try:
             self._udp.sendto(transmission.payload, (hop.host, hop.port))

@@ -43,6 +43,7 @@ class OutgoingCall(Call):
         self._cseq = 0
         self._transaction: ClientTransaction | None = None
         self._early: dict[str, Dialog] = {}  # by their tag
+        self._hung_up_tags: set[str] = set()
         self._acks: dict[str, tuple[bytes, Hop]] = {}  # by their tag
 
     @property
@@ -55,6 +56,13 @@ class OutgoingCall(Call):
         if self.dialog is not None and self.dialog.remote_tag == request.from_tag:
             return self.dialog
         return self._early.get(request.from_tag)
+
+    def takes_early_bye(self, request: ReceivedRequest) -> bool:
+        """Their 2xx was lost or is late, and they have hung up already: when it comes the call is over at once."""
+        if self.dialog is not None or request.method != "BYE" or request.to_tag != self.local_tag:
+            return False
+        self._hung_up_tags.add(request.from_tag)
+        return True
 
     # --- commands
 
@@ -117,7 +125,11 @@ class OutgoingCall(Call):
         self.step(CallInput.SUCCESS, now)
         if self.state is CallState.TALKING:
             self.dialog = dialog
-            self.core.emit(CallAnswered(self.call_id, sdp_of(response)))
+            if response.to_tag in self._hung_up_tags:
+                self.step(CallInput.BYE, now)
+                self.tell_end(CallEnded(self.call_id, CallEndCause.REMOTE_BYE))
+            else:
+                self.core.emit(CallAnswered(self.call_id, sdp_of(response)))
         else:  # it crossed our CANCEL, or is a late branch of a call that is over
             self._early[response.to_tag] = dialog
             self.send_bye(now, dialog)

@@ -326,6 +326,20 @@ def test_byes_that_cross_are_both_answered() -> None:
     assert line.ends() == [CallEnded("call", CallEndCause.LOCAL_BYE)]
 
 
+@pytest.mark.parametrize("ringing", [True, False])
+def test_a_bye_that_overtakes_the_200_does_not_leave_the_operator_in_a_dead_call(ringing: bool) -> None:
+    line = Line()
+    invite = line.invite()
+    if ringing:
+        line.answer(invite, "180 Ringing")
+    assert from_trunk(line, "BYE") == "200 BYE"
+    assert line.ends() == []
+    line.answer(invite, "200 OK", extra=CONTACT, body=ANSWER)
+    assert line.titles()[-1] == "ACK"
+    assert line.ends() == [CallEnded("call", CallEndCause.REMOTE_BYE)]
+    assert not any(isinstance(event, CallAnswered) for event in line.events)
+
+
 def test_two_seconds_without_an_answer_to_bye_do_not_keep_the_operator() -> None:
     line = Line()
     line.talk()
