@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dialer.telephony import LegAnswered, LegDigit, LegEnd, LegLevels, Sound, TelephonyError
@@ -30,6 +31,13 @@ from tests.peers.run_baresip import BaresipRun
 CLIENT_TONE_HZ = 1004.0
 CLIENT_NUMBER = "+73420001200"
 CLEAR_DB = 30.0
+
+
+def clearness_db(samples: tones.Samples, frequency_hz: float) -> float:
+    """SNR of the tone in the middlemost of the tenths of the loudest second: a softphone that stumbles once on a busy
+    machine must not count, the wrong tone or noise must."""
+    tenths = np.split(tones.steady_part(samples), 10)
+    return float(np.median([tones.snr_db(tenth, frequency_hz) for tenth in tenths]))
 
 
 async def talking(office: Office, ending: int) -> tuple[Watched, Watched]:
@@ -88,7 +96,7 @@ class TestPracticeNetwork:
         assert len(left) > 2 * tones.RATE_HZ
         # The client sends back what it hears, so the right channel shows the way to the client and back again.
         for channel in (left, right):
-            assert tones.snr_db(tones.steady_part(channel), HEADSET_TONE_HZ) > CLEAR_DB
+            assert clearness_db(channel, HEADSET_TONE_HZ) > CLEAR_DB
         assert await office.engine.stop_recording(operator.leg) is None
         await hung_up(client, operator)
 
@@ -190,11 +198,11 @@ class TestSoftphones:
         await talk.client_leg.until(LegLevels, times=4)
         await talk.engine.stop_recording(talk.operator_leg.leg)
         await hung_up(talk.client_leg, talk.operator_leg)
-        assert tones.snr_db(tones.steady_part(tones.read_wav(path, channel=0)), HEADSET_TONE_HZ) > CLEAR_DB
-        assert tones.snr_db(tones.steady_part(tones.read_wav(path, channel=1)), CLIENT_TONE_HZ) > CLEAR_DB
+        assert clearness_db(tones.read_wav(path, channel=0), HEADSET_TONE_HZ) > CLEAR_DB
+        assert clearness_db(tones.read_wav(path, channel=1), CLIENT_TONE_HZ) > CLEAR_DB
         for phone, frequency_hz in ((talk.headset, CLIENT_TONE_HZ), (talk.client, HEADSET_TONE_HZ)):
             heard = tones.read_wav(phone.heard()[0])
-            assert tones.snr_db(tones.steady_part(heard), frequency_hz) > CLEAR_DB
+            assert clearness_db(heard, frequency_hz) > CLEAR_DB
 
     async def test_keys_that_the_client_presses(self, talk: Talk) -> None:
         for key in "29#":
