@@ -41,6 +41,7 @@ _LONGEST_BLOCK = 2 * RATE_HZ
 _LATEST = float(_BEHIND)  # samples: a packet this late belongs to a stream that stood still
 _EARLIEST = -RATE_HZ / 4  # no packet overtakes the clock: an earlier one belongs to a stream that jumped
 _WRAP = 0xFFFFFFFF
+_COUNT = np.arange(_RING, dtype=np.uint32)
 _SIGN = 0x80000000
 
 _FIRST_TOLERANCE = 40  # 5 ms: how far the first packet's delay may lie off the best one of its window
@@ -77,6 +78,7 @@ class Track:
     __slots__ = (
         "_base_s",
         "_base_timestamp",
+        "_codes",
         "_decode",
         "_end",
         "_fresh",
@@ -98,6 +100,7 @@ class Track:
         self._decode = tables[self.codec]
         self._idle = self._idle_code()
         self._ring = bytearray([self._idle]) * _RING
+        self._codes = np.frombuffer(self._ring, np.uint8)  # the same bytes
         self.written = 0
         self._origin = 0  # where in the ring `written` lies
         self._base_timestamp = 0  # the RTP timestamp that lies at `written`
@@ -110,7 +113,7 @@ class Track:
         self.level_dbov = SILENCE_DBOV
 
     def push(self, timestamp: int, payload: bytes | bytearray | memoryview, arrived_s: float) -> None:
-        """Put `payload` (codes of `codec`, at most 2048) in its place. The first lines serve nearly every packet."""
+        """Put `payload` (codes of `codec`, at most 2048) in its place."""
         offset = (timestamp - self._base_timestamp) & _WRAP
         late = (arrived_s - self._base_s) * RATE_HZ - offset
         if offset > _FURTHEST_OFFSET or late > _LATEST or late < _EARLIEST or self._windows is None:
@@ -118,6 +121,45 @@ class Track:
             late = (arrived_s - self._base_s) * RATE_HZ - offset
         if late < self._least_late:
             self._least_late = late
+        self._put(offset, payload)
+
+    def push_many(
+        self,
+        timestamps: npt.NDArray[np.uint32],
+        payloads: npt.NDArray[np.uint8],
+        lengths: npt.NDArray[np.uint16],
+        arrived_s: npt.NDArray[np.float64],
+    ) -> None:
+        """As `push` for each row of `payloads` in turn, of which the first `lengths` bytes count.
+
+        Packets that follow one another without a gap are taken in one go.
+        """
+        size = int(lengths[0])
+        offset = (int(timestamps[0]) - self._base_timestamp) & _WRAP
+        steps = _COUNT[: len(payloads)] * np.uint32(size)
+        late = (arrived_s - (self._base_s + offset / RATE_HZ)) * RATE_HZ - steps
+        least_late = float(late.min())
+        if (
+            self._windows is None
+            or offset + len(payloads) * size > _FURTHEST_OFFSET
+            or least_late < _EARLIEST
+            or float(late.max()) > _LATEST
+            or not (timestamps - timestamps[0] == steps).all()
+            or not (lengths == size).all()
+        ):
+            for timestamp, payload, length, arrived in zip(timestamps, payloads, lengths, arrived_s, strict=True):
+                self.push(int(timestamp), payload[:length].tobytes(), float(arrived))
+            return
+        self._least_late = min(self._least_late, least_late)
+        total = size * len(payloads)
+        start = (self._origin + offset) % _RING
+        if start + total <= _RING:
+            self._end = max(self._end, offset + total)
+            self._codes[start : start + total].reshape(-1, size)[:] = payloads[:, :size]
+        else:
+            self._put(offset, payloads[:, :size].tobytes())
+
+    def _put(self, offset: int, payload: bytes | bytearray | memoryview) -> None:
         end = offset + len(payload)
         if end > self._end:
             self._end = end
@@ -151,7 +193,9 @@ class Track:
     def use_codec(self, codec: str) -> None:
         """What is pushed from now on is of `codec`; what still lies in the ring is recoded. Raises `KeyError`."""
         decode = self._tables[codec]
-        self._ring = self._ring.translate(_recode_table(self._decode.tobytes(), decode.tobytes()))
+        if decode is self._decode:
+            return
+        self._codes[:] = np.frombuffer(_recode_table(self._decode.tobytes(), decode.tobytes()), np.uint8)[self._codes]
         self.codec, self._decode = codec, decode
         self._idle = self._idle_code()
 
@@ -171,11 +215,10 @@ class Track:
             if behind == 0:
                 return np.zeros(count, np.int16)
         start = (self._origin - behind) % _RING
-        ring = np.frombuffer(self._ring, np.uint8)
-        codes = ring[start : start + count]
+        codes = self._codes[start : start + count]
         if start + count > _RING:
-            codes = np.concatenate([codes, ring[: start + count - _RING]])
-        samples = self._decode[codes]
+            codes = np.concatenate([codes, self._codes[: start + count - _RING]])
+        samples = self._decode.take(codes, mode="wrap")  # no code is out of bounds, and this mode looks for none
         if self._end >= 0:
             self.level_dbov = level_dbov(samples)
         return samples
@@ -184,10 +227,8 @@ class Track:
         """The file holds `count` samples more: forget what is too old to be corrected, follow the sender's clock."""
         forget = (self._origin - _BEHIND) % _RING
         end = forget + count
-        idle = bytes([self._idle])
-        self._ring[forget : min(end, _RING)] = idle * (min(end, _RING) - forget)
-        if end > _RING:
-            self._ring[: end - _RING] = idle * (end - _RING)
+        self._codes[forget:end] = self._idle
+        self._codes[: max(end - _RING, 0)] = self._idle
         self._follow()
         self.written += count
         self._origin = (self._origin + count) % _RING

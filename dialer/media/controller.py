@@ -285,15 +285,14 @@ class MediaController:
         asyncio.get_running_loop().call_soon(self._on_event, event)
 
     def _take_event(self, message: Message) -> None:
-        leg = message["leg"]
         match message["event"]:
             case "digit":
-                self._tell(DigitReceived(leg, message["digit"]))
+                self._tell(DigitReceived(message["leg"], message["digit"]))
             case "measured":
-                figures = (message[key] for key in ("level", "received", "lost", "jitter", "dropped"))
-                self._tell(LegMeasured(leg, *figures))
+                for row in message["legs"]:
+                    self._tell(LegMeasured(*row))
             case "recording_stopped":
-                reason = message["failure"]
+                leg, reason = message["leg"], message["failure"]
                 _log.error("recording stopped", leg=leg, frames=message["frames"], reason=reason)
                 self._tell(RecordingStopped(leg, Path(message["path"]), message["frames"], reason))
 

@@ -6,6 +6,7 @@ extension, padding) goes through `parse`.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 
@@ -87,7 +88,7 @@ class Reception:
     The counts go on over a change of source or a sender that restarts, so they are those of the leg.
     """
 
-    __slots__ = ("_base", "_cycles", "_earlier_expected", "_jitter", "_transit", "highest", "received")
+    __slots__ = ("_base", "_cycles", "_earlier_expected", "highest", "jitter", "received", "transit")
 
     def __init__(self) -> None:
         self.received = 0
@@ -95,8 +96,8 @@ class Reception:
         self._cycles = 0
         self._base = 0
         self._earlier_expected = 0
-        self._transit: float | None = None
-        self._jitter = 0.0
+        self.transit: float = math.nan  # of the last packet, in samples; not a number before it
+        self.jitter = 0.0  # in samples
 
     def note(self, sequence: int, timestamp: int, arrived_samples: float) -> bool:
         """Count one packet. `arrived_samples`: local time in RTP clock units.
@@ -104,30 +105,20 @@ class Reception:
         Returns whether it is the newest so far (False: late, reordered or doubled).
         """
         self.received += 1
-        step = (sequence - self.highest) & 0xFFFF
-        if step == 1 and self._transit is not None:
-            newest = True
-            if sequence == 0:
-                self._cycles += 0x10000
-            self.highest = sequence
-        elif self.highest < 0:
-            newest = True
-            self._base = self.highest = sequence
-        else:
-            newest = self._step(sequence, step)
+        newest = self._step(sequence)
         transit = arrived_samples - timestamp
-        before = self._transit
-        if before is not None:
-            difference = transit - before
-            if difference < 0:
-                difference = -difference
-            if difference < CLOCK_RATE_HZ:  # a jump of the timestamp, or its wrap, is no jitter
-                self._jitter += (difference - self._jitter) / 16
-        self._transit = transit
+        difference = abs(transit - self.transit)
+        if difference < CLOCK_RATE_HZ:  # a jump of the timestamp, or its wrap, is no jitter
+            self.jitter += (difference - self.jitter) / 16
+        self.transit = transit
         return newest
 
-    def _step(self, sequence: int, step: int) -> bool:
-        """Anything but "the next one" (RFC 3550 A.1, without the probation: the source's address is pinned)."""
+    def _step(self, sequence: int) -> bool:
+        """RFC 3550 A.1, without the probation: the source's address is pinned."""
+        if self.highest < 0:
+            self._base = self.highest = sequence
+            return True
+        step = (sequence - self.highest) & 0xFFFF
         if 0 < step < _MAX_DROPOUT:
             if sequence < self.highest:
                 self._cycles += 0x10000
@@ -139,13 +130,20 @@ class Reception:
         self._base = self.highest = sequence
         return True
 
+    def absorb(self, count: int, highest: int, transit: float, jitter: float) -> None:
+        """`count` (under 65,536) packets came besides, each the next in sequence, up to `highest`."""
+        self.received += count
+        if highest < self.highest:
+            self._cycles += 0x10000
+        self.highest, self.transit, self.jitter = highest, transit, jitter
+
     def restart(self) -> None:
         """The sender began anew (another SSRC, or a jump of its sequence): what it owes so far is settled."""
         if self.highest >= 0:
             self._earlier_expected = self.expected
         self.highest = -1
         self._cycles = 0
-        self._transit = None
+        self.transit = math.nan
 
     @property
     def extended_highest(self) -> int:
@@ -165,7 +163,7 @@ class Reception:
 
     @property
     def jitter_ms(self) -> float:
-        return self._jitter * 1000 / CLOCK_RATE_HZ
+        return self.jitter * 1000 / CLOCK_RATE_HZ
 
 
 def follows(newer: int, older: int, bits: int = 16) -> bool:

@@ -55,8 +55,8 @@ class Taps:
         for leg, track in zip((left, right), tap.recorder.tracks, strict=True):
             self._taps[leg] = tap
             track.use_codec(leg.codec_in)
+            leg.drain_log()  # of what came before, which is not recorded
             leg.track = track
-            leg.heard.clear()
         self._phase = (self._phase + _GOLDEN) % 1
 
         def write_block(due: float, present: float) -> float | None:
@@ -68,6 +68,7 @@ class Taps:
         if tap.over is not None:
             return None
         try:
+            self._drain(tap)
             tap.recorder.tick(now)
         except RecordingStopped as error:
             self._on_stopped(tap.left.name, self._fail(tap, error))
@@ -96,10 +97,17 @@ class Taps:
             self._end(tap, now)
         self._taps.clear()
 
+    @staticmethod
+    def _drain(tap: _Tap) -> None:
+        for leg in (tap.left, tap.right):
+            if not leg.gone:
+                leg.drain_log()
+
     def _end(self, tap: _Tap, now: float) -> None:
         if tap.over is not None:
             return
         try:
+            self._drain(tap)
             frames = tap.recorder.close(now)
         except RecordingStopped as error:
             self._fail(tap, error)
@@ -114,4 +122,5 @@ class Taps:
         for leg, track in zip((tap.left, tap.right), tap.recorder.tracks, strict=True):
             if leg.track is track:
                 leg.track = None
+                leg.level_dbov = track.level_dbov
         return summary

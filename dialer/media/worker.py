@@ -47,6 +47,7 @@ class ParentLine:
         self._watch = relay_watch
         self._inbox = Inbox()
         self._unsent = bytearray()
+        self._blocked = False
         self.on_messages: Callable[[list[Message]], None] = lambda messages: None
         self.on_end: Callable[[], None] = lambda: None
         self._watch(sock.fileno(), self._ready, select.EPOLLIN)
@@ -70,7 +71,10 @@ class ParentLine:
             self._unsent.clear()
             self.on_end()
             return
-        self._watch(self._sock.fileno(), self._ready, select.EPOLLIN | (select.EPOLLOUT if self._unsent else 0))
+        if bool(self._unsent) != self._blocked:
+            self._blocked = not self._blocked
+            mask = select.EPOLLIN | (select.EPOLLOUT if self._blocked else 0)
+            self._watch(self._sock.fileno(), self._ready, mask)
 
     def _ready(self, mask: int) -> None:
         if mask & select.EPOLLOUT:
@@ -96,7 +100,6 @@ class Worker:
     def __init__(self, sock: socket.socket, ports: Ports) -> None:
         self._ports = ports
         self._legs: dict[str, Leg] = {}
-        self._measured: list[Measured] = []
         self.relay = Relay(Told(self._tell_digit, self._tell_measured, self._tell_recording_stopped))
         self._line = ParentLine(sock, self.relay.watch)
         self._line.on_messages = self._answer_all
@@ -130,20 +133,14 @@ class Worker:
     def _tell_digit(self, leg: str, digit: str) -> None:
         self._line.tell({"event": "digit", "leg": leg, "digit": digit})
 
-    def _tell_measured(self, measured: Measured) -> None:
+    def _tell_measured(self, measured: list[Measured]) -> None:
         if self._line.crowded:
             return
-        self._line.tell(
-            {
-                "event": "measured",
-                "leg": measured.leg,
-                "level": round(measured.level_dbov, 1),
-                "received": measured.received,
-                "lost": measured.lost,
-                "jitter": round(measured.jitter_ms, 2),
-                "dropped": measured.dropped,
-            }
-        )
+        rows = [
+            [each.leg, round(each.level_dbov, 1), each.received, each.lost, round(each.jitter_ms, 2), each.dropped]
+            for each in measured
+        ]
+        self._line.tell({"event": "measured", "legs": rows})
 
     def _tell_recording_stopped(self, leg: str, summary: Summary) -> None:
         self._line.tell({"event": "recording_stopped", "leg": leg} | _as_message(summary))
