@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -90,16 +90,21 @@ def sipp(peers: Peers) -> Callable[..., Coroutine[Any, Any, SippRun]]:
 
 
 @pytest.fixture
-def baresip(peers: Peers) -> Callable[..., Coroutine[Any, Any, BaresipRun]]:
+def baresip(peers: Peers) -> Iterator[Callable[..., Coroutine[Any, Any, BaresipRun]]]:
     """`await baresip(user="anna", tone=wav, registrar=(host, port), password="...")`: see `run_baresip`."""
     require_program("baresip")
+
+    started: list[BaresipRun] = []
 
     async def start(**options: Any) -> BaresipRun:
         run = await start_baresip(folder=peers.folder("baresip"), **options)
         peers.keep(run.process)
+        started.append(run)
         return run
 
-    return start
+    yield start
+    for run in started:
+        run.clean_up()
 
 
 @pytest.fixture

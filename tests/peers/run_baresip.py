@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,13 @@ snd_path {recordings}
 class BaresipRun:
     """A running baresip."""
 
-    def __init__(self, process: PeerProcess, host: str, port: int, control_port: int, folder: Path) -> None:
+    def __init__(self, process: PeerProcess, host: str, port: int, control_port: int, folder: Path, link: Path) -> None:
         self.process = process
         self.host = host
         self.port = port
         self.folder = folder
         self._control_port = control_port
+        self._link = link
 
     async def command(self, command: str, params: str = "") -> dict[str, Any]:
         """Send one command (`dial`, `hangup`, `hold`, `resume`, `listcalls`, ...) and return baresip's answer."""
@@ -71,6 +73,11 @@ class BaresipRun:
                 with contextlib.suppress(ConnectionError):
                     await writer.wait_closed()
 
+    def clean_up(self) -> None:
+        """Remove what lies outside the folder; the recordings stay."""
+        self._link.unlink()
+        self._link.parent.rmdir()
+
     def heard(self) -> list[Path]:
         """The WAV files of what baresip heard, one for each call, oldest first."""
         found = (self.folder / "recordings").glob("*-dec.wav")
@@ -88,6 +95,12 @@ class BaresipRun:
 
 def _modules() -> str:
     return next(name for name in MODULE_FOLDERS if Path(name).exists())
+
+
+def _short_link(folder: Path) -> Path:
+    link = Path(tempfile.mkdtemp(prefix="ear-")) / "rec"
+    link.symlink_to(folder)
+    return link
 
 
 async def start_baresip(
@@ -112,6 +125,7 @@ async def start_baresip(
     control_port, rtp_port = free_port(host), free_even_port(host)
     recordings = folder / "recordings"
     recordings.mkdir(parents=True, exist_ok=True)
+    link = _short_link(recordings)
     domain = f"{registrar[0]}:{registrar[1]}" if registrar else f"{host}:{port}"
     account = f"<sip:{user}@{domain}>;auth_user={user};auth_pass={password}"
     account += f";answermode={'auto' if answers else 'manual'};regint={refresh_s if registrar else 0}"
@@ -126,10 +140,11 @@ async def start_baresip(
             tone=tone,
             modules=_modules(),
             control_port=control_port,
-            recordings=recordings,
+            # baresip cuts the names of its WAV files at 128 characters: a pytest folder is soon longer
+            recordings=link,
         )
     )
     process = await PeerProcess.start("baresip", ["baresip", "-f", str(folder), "-s"], folder=folder)
     await until_bound(host, port)
     await until_bound(host, control_port, table="tcp")
-    return BaresipRun(process, host, port, control_port, folder)
+    return BaresipRun(process, host, port, control_port, folder, link)
