@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiosipua.auth import SipDigestAuth, build_credentials
@@ -126,10 +126,9 @@ class DigestServer:
         self._secret = secret or secrets.token_bytes(32)
         self._counts: dict[str, tuple[int, float]] = {}  # nonce -> highest count, end of life
 
-    def challenges(self, now: float, *, sha256: bool, stale: bool = False) -> list[str]:
-        """Values for WWW-Authenticate, the strongest first."""
+    def challenges(self, now: float, algorithms: Sequence[str] = ("MD5",), *, stale: bool = False) -> list[str]:
+        """Values for WWW-Authenticate, one for each algorithm; the strongest should stand first (RFC 8760)."""
         nonce = self._new_nonce(now)
-        algorithms = ["SHA-256", "MD5"] if sha256 else ["MD5"]
         end = ", stale=true" if stale else ""
         return [
             f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{end}'

@@ -28,7 +28,7 @@ from dialer.sip.message import (
     new_tag,
     read_message,
 )
-from dialer.sip.registrar import Registrar
+from dialer.sip.registrar import Registrar, user_of
 from dialer.sip.registration import Registration
 from dialer.sip.screening import ACCEPT, Refusal, screen
 from dialer.sip.server_transaction import ServerTransaction
@@ -302,7 +302,9 @@ class Endpoint:
         if self._registrar.knows_host(request.source.host):
             proof, _ = self._digest.check(request, self._registrar.accounts, now)
             if proof is not Proof.GOOD:
-                return Refusal(401, headers=self._registrar.challenges(now, stale=proof is Proof.STALE))
+                name = user_of(request.from_uri)
+                challenges = self._registrar.challenges(now, username=name, stale=proof is Proof.STALE)
+                return Refusal(401, headers=challenges)
         return Refusal(403)
 
 

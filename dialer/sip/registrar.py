@@ -55,11 +55,13 @@ class Registrar:
                 self._drop(headset, "account changed")
         self._accounts = dict(accounts)
 
-    def challenges(self, now: float, *, stale: bool = False) -> Headers:
-        """SHA-256 is offered when any account has it: the challenge must not tell which accounts exist."""
-        sha256 = any(account.ha1_sha256 for account in self._accounts.values())
-        values = self._digest.challenges(now, sha256=sha256, stale=stale)
-        return [("WWW-Authenticate", value) for value in values]
+    def challenges(self, now: float, *, username: str = "", stale: bool = False) -> Headers:
+        """What `username` has to prove. A name that we do not know is asked like any other."""
+        algorithms = ["SHA-256", "MD5"] if self._core.config.offer_sha256 else ["MD5"]
+        account = self._accounts.get(username)
+        if account is not None and not account.ha1_md5:
+            algorithms = ["SHA-256"]
+        return [("WWW-Authenticate", value) for value in self._digest.challenges(now, algorithms, stale=stale)]
 
     def is_bound_hop(self, hop: Hop) -> bool:
         return any(binding.hop == hop for bindings in self._bindings.values() for binding in bindings)
@@ -92,7 +94,7 @@ class Registrar:
         request = transaction.request
         proof, username = self._digest.check(request, self._accounts, now)
         if proof is not Proof.GOOD:
-            headers = self.challenges(now, stale=proof is Proof.STALE)
+            headers = self.challenges(now, username=user_of(request.to_uri), stale=proof is Proof.STALE)
             self._core.reply(transaction, 401, now, headers=headers)
             if proof is Proof.WRONG:
                 log.warning(
@@ -100,7 +102,7 @@ class Registrar:
                 )
             return
         try:
-            if read_uri(request.to_uri).user != username:
+            if user_of(request.to_uri) != username:
                 raise Malformed(403, "Not Your Address")
             contacts = [read_name_address(value) for value in request.header_values("contact") if value.strip() != "*"]
             self._update(username, contacts, request, now)
@@ -164,3 +166,11 @@ class Registrar:
             ("Contact", f"<{binding.contact_uri}>;expires={max(0, round(binding.expires_at - now))}")
             for binding in self._bindings.get(headset, [])
         ]
+
+
+def user_of(uri: str) -> str:
+    """The user part of a sip: URI, "" for anything else."""
+    try:
+        return read_uri(uri).user
+    except Malformed:
+        return ""

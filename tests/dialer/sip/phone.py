@@ -18,9 +18,17 @@ ANNA = RegistrarAccount(
 class Phone:
     """A scripted headset that registers properly, at an endpoint that knows it."""
 
-    def __init__(self, contact: str = "sip:anna@10.0.0.5:5062", transport: Transport = Transport.UDP) -> None:
+    def __init__(
+        self,
+        contact: str = "sip:anna@10.0.0.5:5062",
+        transport: Transport = Transport.UDP,
+        account: RegistrarAccount = ANNA,
+        *,
+        offer_sha256: bool = False,
+    ) -> None:
         self.network = Network()
-        self.us = self.network.add("us", "10.0.0.1", config=EndpointConfig("10.0.0.1", 5060, accounts={"anna": ANNA}))
+        config = EndpointConfig("10.0.0.1", 5060, accounts={"anna": account}, offer_sha256=offer_sha256)
+        self.us = self.network.add("us", "10.0.0.1", config=config)
         self.node = self.network.add_peer("phone", "10.0.0.5", 40000, transport)
         self.contact = f"<{contact}>"
         self.cseq = 0

@@ -159,10 +159,10 @@ def proof(
 
 def test_the_right_password_is_good_in_both_algorithms() -> None:
     server = DigestServer("lab", b"secret")
-    sha256, md5 = server.challenges(10.0, sha256=True)
+    sha256, md5 = server.challenges(10.0, ["SHA-256", "MD5"])
     assert "SHA-256" in sha256
     assert proof(server, sha256, 11.0) is Proof.GOOD
-    assert proof(server, server.challenges(10.0, sha256=False)[0], 11.0, "old") is Proof.GOOD
+    assert proof(server, server.challenges(10.0)[0], 11.0, "old") is Proof.GOOD
     assert proof(server, md5, 11.0, password="wrong") is Proof.WRONG
     assert proof(server, md5, 11.0, "nobody") is Proof.WRONG
     assert proof(server, sha256, 11.0, "old") is Proof.WRONG  # has no SHA-256 secret
@@ -171,16 +171,16 @@ def test_the_right_password_is_good_in_both_algorithms() -> None:
 
 def test_a_nonce_ages_and_only_ours_are_good() -> None:
     server = DigestServer("lab", b"secret")
-    (challenge,) = server.challenges(10.0, sha256=False)
+    (challenge,) = server.challenges(10.0)
     assert proof(server, challenge, 10.0 + NONCE_LIFE_S + 1) is Proof.STALE
-    (foreign,) = DigestServer("lab", b"other").challenges(10.0, sha256=False)
+    (foreign,) = DigestServer("lab", b"other").challenges(10.0)
     assert proof(server, foreign, 11.0) is Proof.STALE
-    assert "stale=true" in server.challenges(10.0, sha256=False, stale=True)[0]
+    assert "stale=true" in server.challenges(10.0, stale=True)[0]
 
 
 def test_a_recorded_answer_cannot_be_replayed() -> None:
     server = DigestServer("lab", b"secret")
-    (challenge,) = server.challenges(10.0, sha256=False)
+    (challenge,) = server.challenges(10.0)
     client = DigestClient(Credentials("anna", "pw"), PEER.host)
     client.take_challenge(challenged(401, challenge))
     ((name, first),) = client.headers("REGISTER", "sip:lab", PEER.host)

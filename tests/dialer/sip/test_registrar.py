@@ -22,9 +22,22 @@ def test_a_headset_registers_after_a_challenge_and_is_bound_to_where_it_came_fro
     assert phone.us.events == [HeadsetRegistered("anna", "sip:anna@10.0.0.5:5062", hop, 120)]
 
 
-def test_the_strongest_algorithm_is_offered_first() -> None:
-    challenges = headers(Phone().send(""), "www-authenticate")
-    assert ["SHA-256" in challenge for challenge in challenges] == [True, False]
+@pytest.mark.parametrize(
+    ("account", "offer_sha256", "algorithms"),
+    [
+        (ANNA, False, ["MD5"]),
+        (ANNA, True, ["SHA-256", "MD5"]),
+        (RegistrarAccount("anna", "", ANNA.ha1_sha256), False, ["SHA-256"]),
+    ],
+)
+def test_the_algorithms_that_are_asked_for(
+    account: RegistrarAccount, offer_sha256: bool, algorithms: list[str]
+) -> None:
+    phone = Phone(account=account, offer_sha256=offer_sha256)
+    assert title(phone.register()) == "200 REGISTER"
+    challenge = next(payload for payload in phone.node.inbox if title(payload) == "401 REGISTER")
+    values = headers(challenge, "www-authenticate")
+    assert [value.split("algorithm=")[1].split(",")[0] for value in values] == algorithms
 
 
 def test_a_wrong_password_and_a_wrong_name_are_challenged_again() -> None:
