@@ -117,7 +117,7 @@ def _why(words: Words, zone: tzinfo, found: views.Card, now: datetime) -> str:
         return words.gettext(KINDS[found.why_now.value])
     at = near_moment(words, found.promise.due_at, zone, now)
     text = words.gettext("Promised to call at {time}", time=at)
-    return f"{text}: {found.promise.asked_by}" if found.promise.asked_by else text
+    return f"{text} · {found.promise.asked_by}" if found.promise.asked_by else text
 
 
 def _facts(words: Words, found: views.Card) -> tuple[str, ...]:

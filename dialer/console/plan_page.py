@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, tzinfo
 
 from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.my_day import MyDay, my_day
+from crm.plan_entries import EntryKind
 from crm.users import Role, User
 from dialer.console.deps import DEPS
 from dialer.console.formats import long_day
@@ -32,13 +34,15 @@ class PlanRow:
 
 async def plan(request: web.Request) -> web.StreamResponse:
     """GET /plan"""
-    deps = request.app[DEPS]
+    deps, zone = request.app[DEPS], zone_of(request)
     now = deps.clock()
+    today = now.astimezone(zone).date()
     async with deps.database.reading() as session:
         rows = [
-            _row(user.name, await my_day(session, operator_id=user.id, now=now)) for user in await _callers(session)
+            _row(user.name, await my_day(session, operator_id=user.id, now=now), today, zone)
+            for user in await _callers(session)
         ]
-    context = {"rows": rows, "day": long_day(words_of(request), now.astimezone(zone_of(request)).date())}
+    context = {"rows": rows, "day": long_day(words_of(request), today)}
     return await office_page(request, "plan.html", context)
 
 
@@ -49,7 +53,9 @@ async def _callers(session: AsyncSession) -> list[User]:
     return list(found)
 
 
-def _row(name: str, day: MyDay) -> PlanRow:
+def _row(name: str, day: MyDay, today: date, zone: tzinfo) -> PlanRow:
+    due = [row for row in day.now if row.kind is EntryKind.CALLBACK]
+    later = [row for row in day.later if row.at is not None and row.at.astimezone(zone).date() == today]
     return PlanRow(
         name=name,
         done=day.done_count,
@@ -57,6 +63,6 @@ def _row(name: str, day: MyDay) -> PlanRow:
         percent=round(100 * day.done_count / day.planned_count) if day.planned_count else 0,
         contacts=day.contacts,
         main_contacts=day.main_contacts,
-        callbacks=len(day.now) + len(day.later),
-        overdue=sum(1 for row in day.now if row.overdue),
+        callbacks=len(due) + len(later),
+        overdue=sum(row.overdue for row in due),
     )

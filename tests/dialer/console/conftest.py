@@ -1,0 +1,149 @@
+"""A console on a real database, with a desk that has no telephones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+
+from config.settings import ConsoleSettings, Settings
+from crm.database import Database
+from dialer.console.app import ConsoleDeps, create_console
+from recordings.store import LocalStore
+from tests.dialer.console.fake_desk import FakeDesk
+from tests.dialer.console.seed import NOW, PASSWORD, Office, seed_office
+
+SignIn = Callable[[str], Awaitable["Browser"]]
+
+
+@dataclass(slots=True)
+class Clock:
+    """A clock that the test moves."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **step: float) -> None:
+        self.now += timedelta(**step)
+
+
+@dataclass(slots=True)
+class Browser:
+    """A client with a cookie jar that sends what a browser's page sends."""
+
+    client: TestClient[Any, Any]
+    csrf: str = ""
+
+    @property
+    def origin(self) -> str:
+        return str(self.client.make_url("/")).rstrip("/")
+
+    async def get(self, path: str, **options: Any) -> ClientResponse:
+        return await self.client.get(path, allow_redirects=False, **options)
+
+    async def text(self, path: str) -> str:
+        response = await self.get(path)
+        assert response.status == 200, f"{path}: {response.status}"
+        return await response.text()
+
+    async def post_form(self, path: str, **fields: str) -> ClientResponse:
+        return await self.client.post(
+            path,
+            data={"csrf": self.csrf, **fields},
+            headers={"Origin": self.origin},
+            allow_redirects=False,
+        )
+
+    async def act(self, action: str, **content: object) -> ClientResponse:
+        """What the operator's page posts."""
+        headers = {"Origin": self.origin, "X-CSRF-Token": self.csrf, "Accept": "application/json"}
+        return await self.client.post(f"/operator/{action}", json=content, headers=headers)
+
+    async def sign_in(self, login: str, password: str = PASSWORD, **fields: str) -> ClientResponse:
+        self.csrf = token_in(await self.text("/sign-in"))
+        response = await self.post_form("/sign-in", login=login, password=password, **fields)
+        if response.status == 303:
+            first = await self.get("/")
+            self.csrf = token_in(await self.text(first.headers["Location"]))
+        return response
+
+
+def token_in(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def office(database: Database, clock: Clock) -> Office:
+    return await seed_office(database, clock.now)
+
+
+@pytest.fixture
+def desk(database: Database, clock: Clock) -> FakeDesk:
+    return FakeDesk(database, clock)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    kept = LocalStore(tmp_path / "recordings")
+    kept.prepare()
+    return kept
+
+
+@pytest.fixture
+def console_settings() -> ConsoleSettings:
+    """To be overridden where a test needs other settings."""
+    return ConsoleSettings()
+
+
+@pytest.fixture
+async def server(
+    database: Database, desk: FakeDesk, store: LocalStore, clock: Clock, console_settings: ConsoleSettings
+) -> AsyncIterator[TestServer]:
+    settings = Settings().model_copy(update={"console": console_settings})
+    app = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
+    async with TestServer(app) as running:
+        yield running
+
+
+@pytest.fixture
+async def visit(server: TestServer) -> AsyncIterator[Callable[[], Browser]]:
+    """Makes browsers that nobody has signed in."""
+    clients: list[TestClient[Any, Any]] = []
+
+    def make() -> Browser:
+        client = TestClient(server)
+        clients.append(client)
+        return Browser(client)
+
+    yield make
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+async def signed_in(visit: Callable[[], Browser], office: Office) -> SignIn:
+    """Makes browsers that somebody of the office has signed in."""
+
+    async def make(login: str) -> Browser:
+        browser = visit()
+        response = await browser.sign_in(login)
+        assert response.status == 303, await response.text()
+        return browser
+
+    return make

@@ -1,0 +1,111 @@
+"""Who may take which route: the whole matrix, so that a new route must state its roles here too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from aiohttp.test_utils import TestServer
+
+from crm.database import Database
+from crm.outcomes import OutcomeForm
+from dialer.console.app import routes
+from dialer.console.guard import ACCESS
+from recordings.store import LocalStore
+from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
+
+EVERYBODY = {"nobody", "anna", "egor", "maria", "konst", "admin", "audit"}
+SIGNED_IN = EVERYBODY - {"nobody"}
+DESK = {"anna", "egor"}
+OFFICE = {"maria", "konst", "admin", "audit"}
+HERS = {"anna"} | OFFICE  # what belongs to a call of Anna's
+
+ATTEMPT = "{attempt_id:[0-9a-f]{32}}"
+MATRIX = {
+    ("GET", "/"): SIGNED_IN,
+    ("GET", "/sign-in"): EVERYBODY,
+    ("POST", "/sign-in"): EVERYBODY,
+    ("POST", "/language"): SIGNED_IN,
+    ("GET", "/operator"): DESK,
+    ("GET", "/operator/live"): DESK,
+    ("GET", "/operator/when"): DESK,
+    ("POST", "/operator/ready"): DESK,
+    ("POST", "/operator/pause"): DESK,
+    ("POST", "/operator/offline"): DESK,
+    ("POST", "/operator/dial"): DESK,
+    ("POST", "/operator/hang-up"): DESK,
+    ("POST", "/operator/digits"): DESK,
+    ("POST", "/operator/skip"): DESK,
+    ("POST", "/operator/outcome"): DESK,
+    ("POST", "/operator/draft"): DESK,
+    ("GET", "/calls"): OFFICE,
+    ("GET", f"/calls/{ATTEMPT}"): HERS,
+    ("GET", f"/recordings/{ATTEMPT}.wav"): HERS,
+    ("GET", f"/recordings/{ATTEMPT}/peaks.json"): HERS,
+    ("GET", "/plan"): OFFICE,
+    ("POST", "/stop-dialling"): {"maria", "admin"},
+    ("GET", "/static/{name}"): EVERYBODY,
+    ("GET", "/healthz"): EVERYBODY,
+    ("GET", "/metrics"): EVERYBODY,  # from this machine, as here; see test_metrics_from_elsewhere
+    ("POST", "/sign-out"): SIGNED_IN,
+}
+
+
+def test_every_route_is_in_the_matrix(server: TestServer) -> None:
+    stated = {(route.method, route.path) for route in routes()}
+    assert stated == set(MATRIX)
+    served = {route for route in server.app.router.routes() if route.resource is not None}
+    assert served == set(server.app[ACCESS]), "a route was added past the table of routes"
+
+
+async def test_matrix(
+    office: Office,
+    database: Database,
+    store: LocalStore,
+    signed_in: SignIn,
+    visit: Callable[[], Browser],
+) -> None:
+    at = NOW - timedelta(hours=1)
+    attempt_id = await seed_call(database, office, client=3, at=at, form=OutcomeForm(disposition="no_contact"))
+    await seed_recording(database, store, attempt_id, at)
+    wrong = []
+    for who in sorted(EVERYBODY):
+        browser = visit() if who == "nobody" else await signed_in(who)
+        for (method, path), allowed in MATRIX.items():
+            address = path.replace(ATTEMPT, attempt_id).replace("{name}", "console.css")
+            if method == "GET":
+                response = await browser.get(address)
+            else:
+                headers = {"Origin": browser.origin, "X-CSRF-Token": browser.csrf}
+                response = await browser.client.post(address, headers=headers, allow_redirects=False)
+            refused = response.status in (401, 403) or (
+                response.status == 303 and response.headers["Location"].startswith("/sign-in?")
+            )
+            if (method, path) == ("GET", "/") and who == "nobody":
+                refused = response.headers["Location"] == "/sign-in"
+            if (method, path) == ("POST", "/sign-in"):
+                refused = False  # without a form's secret it is 403 for everybody: test_sign_in
+            if refused == (who in allowed):
+                wrong.append((who, method, path, response.status))
+    assert wrong == []
+
+
+async def test_an_operator_hears_the_own_calls_only(
+    office: Office, database: Database, store: LocalStore, signed_in: SignIn
+) -> None:
+    at = NOW - timedelta(hours=1)
+    attempt_id = await seed_call(database, office, client=3, at=at, form=OutcomeForm(disposition="no_contact"))
+    await seed_recording(database, store, attempt_id, at)
+    oleg = await signed_in("oleg")
+    for path in (f"/recordings/{attempt_id}.wav", f"/recordings/{attempt_id}/peaks.json", f"/calls/{attempt_id}"):
+        assert (await oleg.get(path)).status == 403
+    anna = await signed_in("anna")
+    assert (await anna.get(f"/recordings/{attempt_id}.wav")).status == 200
+
+
+async def test_an_unknown_address_is_told_in_words(signed_in: SignIn) -> None:
+    browser = await signed_in("maria")
+    response = await browser.get("/nowhere")
+    assert response.status == 404
+    assert "По этому адресу ничего нет." in await response.text()
