@@ -34,6 +34,7 @@ class Network:
     now: float = 1000.0
     lose: list[str] = field(default_factory=list)
     hold: list[str] = field(default_factory=list)
+    fate: Callable[[], float | None] = lambda: DELAY_S  # how long a message travels, None: it is lost
     lines: list[str] = field(default_factory=list)
     nodes: dict[Hop, Node] = field(default_factory=dict)
     _flight: list[tuple[float, int, Hop, Hop, bytes]] = field(default_factory=list)
@@ -121,7 +122,11 @@ class Network:
         self._fly(source, target, payload)
 
     def _fly(self, source: Hop, target: Hop, payload: bytes) -> None:
-        heapq.heappush(self._flight, (self.now + DELAY_S, next(self._order), source, target, payload))
+        delay_s = self.fate()
+        if delay_s is None:
+            self.lines[-1] += "  (lost)"
+            return
+        heapq.heappush(self._flight, (self.now + delay_s, next(self._order), source, target, payload))
 
     def _deliver_next(self) -> None:
         at, _, source, target, payload = heapq.heappop(self._flight)

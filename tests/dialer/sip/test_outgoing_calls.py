@@ -468,6 +468,16 @@ def test_a_re_invite_with_hold_is_answered_with_the_mirrored_direction() -> None
     assert request_line(line.last("BYE")) == "BYE sip:moved@10.0.0.2:5060 SIP/2.0"
 
 
+def test_each_answer_to_a_re_offer_has_a_higher_version() -> None:
+    """RFC 3264 section 8."""
+    line = Line()
+    line.talk()
+    for cseq in (1, 2):
+        from_trunk(line, "UPDATE", cseq=cseq, extra="Content-Type: application/sdp", body=HELD)
+    versions = [payload.decode().split("o=- ")[1].split(" ")[1] for payload in [OFFER, *line.trunk.inbox[-2:]]]
+    assert versions == ["1", "2", "3"]
+
+
 def test_a_re_invite_that_is_refused_leaves_the_call_as_it_was() -> None:
     line = Line()
     line.talk()
