@@ -53,12 +53,14 @@ class ServiceLock:
 
 
 async def acquire(database: Database, *, node: str, further_node: bool, now: datetime) -> ServiceLock:
-    """Take the lock: one for the first service of a database, one for each further node by its name. Raises
-    `AnotherServiceRuns`."""
+    """Take the lock: one for the first service of a database, one for each further node by its name; then bring the
+    tables up to date. Raises `AnotherServiceRuns`."""
     name = f"node:{node}" if further_node else _FIRST
     lock = _file_lock(database, name) if database.dialect == "sqlite" else await _advisory_lock(database, name)
     if lock is None:
         raise await _who_runs(database, name)
+    # Only whoever holds the lock may change the tables, and the first service ever finds none.
+    await database.upgrade()
     async with database.transaction() as session:
         await session.merge(ServiceNode(lock_name=name, node=node, started_at=now))
     return lock
