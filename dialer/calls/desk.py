@@ -314,6 +314,7 @@ class Desk:
                 )
             self._runners.pop(operator_id, None)
             seat.step_call(CallStep.WRITTEN_DOWN)
+            seat.put_card(None, None, seat.view.message)
             await self._present(seat)
 
     async def settled(self, operator_id: int) -> None:
@@ -387,7 +388,7 @@ class Desk:
             answered_at=unfinished.answered_at,
             ended_at=unfinished.ended_at,
             result=result.value if result else None,
-            proposal=proposal.value if proposal else None,
+            proposal=proposal,
             message=Message(code[result]) if result in code else None,
         )
 

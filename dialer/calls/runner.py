@@ -183,11 +183,27 @@ class CallRunner:
         self._journal.note(what, functools.partial(mark, attempt_id=self._plan.attempt_id, now=self._clock()))  # type: ignore[arg-type] # mark_* differ only in name
 
     async def _finish(self, ended: LegEnded) -> None:
+        """Whatever fails in here, the operator is freed and the attempt is written down."""
         talk_s = None if self._answered_s is None else time.monotonic() - self._answered_s
+        try:
+            await self._part()
+        finally:
+            self._conclude(ended, talk_s)
+            try:
+                await self._recording.check()
+            finally:
+                self._journal.close()
+
+    async def _part(self) -> None:
+        try:
+            await self._stop_ringback()
+            await self._recording.stop(self._operator_leg)
+            await self._telephony.unbridge(self._operator_leg)
+        except TelephonyError as error:  # the media worker is gone, and the sound with it
+            log.warning("call", call=self._plan.attempt_id, on="sound was not parted", reason=str(error))
+
+    def _conclude(self, ended: LegEnded, talk_s: float | None) -> None:
         now = self._clock()
-        await self._stop_ringback()
-        await self._recording.stop(self._operator_leg)
-        await self._telephony.unbridge(self._operator_leg)
         result = result_of(ended, answered=talk_s is not None)
         self.finished = self._journal.note(
             "finished",
@@ -201,17 +217,14 @@ class CallRunner:
                 now=now,
             ),
         )
-        proposal = outcomes.propose(result)
         self._seat.step_call(
             CallStep.ENDED,
             ended_at=now,
             result=result.value,
-            proposal=proposal.value if proposal else None,
+            proposal=outcomes.propose(result),
             client_dbov=None,
             silent="",
             recording=RecordingState.OFF,
         )
         if ended.end is LegEnd.MEDIA_LOST:
             self._seat.tell("desk.media_lost")
-        await self._recording.check()
-        self._journal.close()

@@ -302,6 +302,21 @@ async def test_three_silent_seconds_of_a_side_are_worth_a_word(office: Office) -
     await office.until(lambda view: view.silent == "")
 
 
+async def test_a_fault_of_ours_does_not_leave_the_operator_in_a_call(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt_id = await office.dial()
+
+    async def broken(operator: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(office.telephony, "unbridge", broken)
+    office.telephony.clients[0].emit(LegEnded(LegEnd.REFUSED, 486))
+    view = await office.until_call(CallState.WRAP_UP)
+    assert view.result == "busy"
+    await save_when_possible(office, attempt_id, NO_CONTACT)
+
+
 async def test_a_stale_outcome_is_refused(office: Office) -> None:
     attempt_id = await office.dial()
     office.telephony.clients[0].emit(LegEnded(LegEnd.REFUSED, 486))

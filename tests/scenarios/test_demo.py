@@ -1,0 +1,95 @@
+"""`dialer demo --once` says what happened, and only what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from dialer.practice import call_log
+
+PATIENCE_S = 90.0
+
+
+@contextlib.asynccontextmanager
+async def demo(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "dialer.cli", "demo", "--once", "--data", str(folder),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def outcome(process: asyncio.subprocess.Process) -> tuple[int, dict[str, Any]]:
+    async with asyncio.timeout(PATIENCE_S):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    lines = out.decode().splitlines()
+    assert len(lines) == 1, (lines, err.decode())
+    return process.returncode, json.loads(lines[0])
+
+
+async def practice_pids(folder: Path) -> dict[str, Any]:
+    """What the demo wrote when its processes were up."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+                pids: dict[str, Any] = json.loads((folder / "practice.json").read_text())
+                return pids
+            await asyncio.sleep(0.02)
+
+
+async def test_one_round_is_really_a_call(tmp_path: Path) -> None:
+    async with demo(tmp_path) as process:
+        code, found = await outcome(process)
+    assert (code, found["problems"]) == (0, [])
+    assert found["result"] == "answered"
+    assert found["disposition"] == "callback"
+
+    path = Path(found["recording"])
+    samples, rate = soundfile.read(path, dtype="float64", always_2d=True)
+    assert (rate, samples.shape[1], found["channels"]) == (8000, 2, 2)
+    rms = np.sqrt((samples**2).mean(axis=0))
+    assert found["rms"] == pytest.approx(list(rms), abs=1e-5)
+    assert min(rms) > 10 ** (-45 / 20)  # both sides are heard
+    assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+    calls = call_log.read(Path(found["far_end_log"]))
+    far_end = next(call for call in calls if call.call_id == found["attempt"])
+    assert far_end.ended_by == "caller"
+    assert found["talk_seconds"] == pytest.approx(far_end.talk_seconds, abs=0.3)
+    assert len(samples) / rate == pytest.approx(far_end.talk_seconds, abs=0.3)
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "dialer.db")) as database:
+        (due_at,) = database.execute(
+            "SELECT due_at FROM callbacks WHERE made_by_attempt_id = ?", (found["attempt"],)
+        ).fetchone()
+    assert datetime.fromisoformat(found["callback"]).replace(tzinfo=None) == datetime.fromisoformat(due_at)
+
+
+async def test_with_the_carrier_killed_it_fails_in_words(tmp_path: Path) -> None:
+    async with demo(tmp_path) as process:
+        pids = await practice_pids(tmp_path)
+        os.kill(pids["carrier_pid"], signal.SIGKILL)
+        code, found = await outcome(process)
+    assert code == 1
+    assert found["problems"]
+    assert found["result"] != "answered" or "carrier" in found["problems"][-1]
