@@ -13,7 +13,7 @@ class Alarm:
     """One action at one time, unless it is cancelled before."""
 
     at: float
-    action: Callable[[], None]
+    action: Callable[[], object]
     cancelled: bool = False
 
     def cancel(self) -> None:
@@ -28,7 +28,7 @@ class Alarms:
         self._heap: list[tuple[float, int, Alarm]] = []
         self._order = itertools.count()
 
-    def after(self, seconds: float, action: Callable[[], None]) -> Alarm:
+    def after(self, seconds: float, action: Callable[[], object]) -> Alarm:
         alarm = Alarm(self.now + seconds, action)
         heapq.heappush(self._heap, (alarm.at, next(self._order), alarm))
         return alarm

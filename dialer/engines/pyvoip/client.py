@@ -96,7 +96,7 @@ class Client(SIP.SIPClient):
     def draft_invite(self, *, call_id: str, target_uri: str, from_uri: str, sdp: bytes) -> MessageText:
         """pyVoIP's INVITE, to any URI (it knows only numbers at its server), with the SDP that is handed in."""
         written = self.gen_invite("", "0", {}, RTP.TransmitType.SENDRECV, self.gen_branch(), call_id)
-        text = MessageText.parse(written.encode())
+        text = MessageText.written(written)
         text.start = f"INVITE {target_uri} SIP/2.0"
         text.put("Via", self.via())
         text.put("To", f"<{target_uri}>")
@@ -111,7 +111,7 @@ class Client(SIP.SIPClient):
         """The ACK to a final response of INVITE. pyVoIP gives it a To tag of its own invention (a real peer then
         repeats its 200 and drops the call after 32 s), the INVITE's branch even for a 2xx, and no Route."""
         assert isinstance(request, Message)
-        text = MessageText.parse(super().gen_ack(request).encode())
+        text = MessageText.written(super().gen_ack(request))
         invite = self.invites[request.call_id]
         text.put("To", request.text.first("To"))
         text.put("From", invite.first("From"))
@@ -133,7 +133,7 @@ class Client(SIP.SIPClient):
 
     def draft_register(self, challenge: Message | None, *, call_id: str, expires_s: int) -> MessageText:
         """pyVoIP's REGISTER, all of one registration under one Call-ID (RFC 3261 section 10.2)."""
-        text = MessageText.parse(self.gen_first_response(deregister=not expires_s).encode())
+        text = MessageText.written(self.gen_first_response(deregister=not expires_s))
         text.put("Via", self.via())
         text.put("Call-ID", call_id)
         text.put("Contact", self.contact())
@@ -166,7 +166,7 @@ class Client(SIP.SIPClient):
     def reply(self, request: Message, code: int, phrase: str, *, tag: str = "", sdp: bytes = b"") -> None:
         """Answer a request where it came from (pyVoIP: always to its server), and again whenever it is repeated.
         pyVoIP's 200 gives every answer inside a call another To tag."""
-        text = MessageText.parse(self.gen_ok(request).encode())
+        text = MessageText.written(self.gen_ok(request))
         text.start = f"SIP/2.0 {code} {phrase}"
         to = request.text.first("To")
         text.put("To", to if request.to_tag else f"{to};tag={tag or self.gen_tag()}")

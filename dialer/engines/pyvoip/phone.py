@@ -65,6 +65,10 @@ class Dialog:
         return cls(target, response.to_tag, text.first("To"), routes, _address(next_hop) or response.source)
 
 
+def _unheeded(_answer: object) -> None:
+    """Of a request whose answer changes nothing."""
+
+
 def _address(uri: str) -> Address | None:
     """Where a URI points if it names an IPv4 address; a name is not looked up, the response's source serves."""
     parts = parse_uri(uri)
@@ -72,7 +76,8 @@ def _address(uri: str) -> Address | None:
         host = str(ipaddress.IPv4Address(parts.host)) if parts else ""
     except ValueError:
         return None
-    return (host, parts.port or 5060) if parts else None
+    port = (parts.port or 5060) if parts else 0
+    return (host, port) if 0 < port < 65536 else None
 
 
 class Phone(VoIP.VoIPPhone):
@@ -131,6 +136,7 @@ class Phone(VoIP.VoIPPhone):
         self.sip.alarms.after(PATIENCE, lambda: self._forget(call.call_id))
 
     def _forget(self, call_id: str) -> None:
+        self.sip.requests.forget(self.sip.invites[call_id])
         for kept in (self.calls, self.sip.invites, self.sip.tagLibrary):
             kept.pop(call_id, None)
 
@@ -212,7 +218,7 @@ class Call(VoIP.VoIPCall):
             self._client.transmit(*known)
             return
         dialog = Dialog.made_by(request)
-        ack = MessageText.parse(self._client.gen_ack(request).encode())
+        ack = MessageText.written(self._client.gen_ack(request))
         self._inside(ack, "ACK", dialog)
         self._acks[request.to_tag] = (ack.encode(), dialog.address)
         self._client.transmit(*self._acks[request.to_tag])
@@ -223,7 +229,8 @@ class Call(VoIP.VoIPCall):
             self._on_event(CallAnswered(self.call_id, request.sdp))
             return
         self._send_bye(dialog)
-        self._end()
+        if self._stage is Stage.CANCELLING:
+            self._end()
 
     def _refused(self, response: Message) -> None:
         if self._stage is Stage.CANCELLING:
@@ -247,12 +254,12 @@ class Call(VoIP.VoIPCall):
         self.send_invite()
         return True
 
-    def _failed(self) -> None:
+    def _failed(self, cause: CallEndCause) -> None:
         """Timer B, or nobody there."""
         if self._stage is Stage.CANCELLING:
             self._end()
         elif self._stage is not Stage.OVER:
-            self._over(CallEndCause.TIMEOUT)
+            self._over(cause)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
@@ -275,14 +282,12 @@ class Call(VoIP.VoIPCall):
             self._over(CallEndCause.REMOTE_BYE, request if isinstance(request, Message) else None)
 
     def _cancel(self) -> None:
-        self._client.requests.send(
-            self._client.draft_cancel(self.call_id), self._target, lambda _response: None, lambda: None
-        )
+        self._client.requests.send(self._client.draft_cancel(self.call_id), self._target, _unheeded, _unheeded)
 
     def _send_bye(self, dialog: Dialog) -> None:
         self.request.headers["Contact"] = f"<{dialog.remote_target}>"
         self.request.headers["To"]["tag"] = dialog.remote_tag
-        bye = MessageText.parse(self._client.gen_bye(self.request).encode())
+        bye = MessageText.written(self._client.gen_bye(self.request))
         self._sequence += 1
         bye.put("CSeq", f"{self._sequence} BYE")
         bye.put("Via", self._client.via())
@@ -297,9 +302,9 @@ class Call(VoIP.VoIPCall):
                 self._sequence += 1
                 bye.put("CSeq", f"{self._sequence} BYE")
                 bye.put("Via", self._client.via())
-                self._client.requests.send(bye, dialog.address, challenged, lambda: None)
+                self._client.requests.send(bye, dialog.address, challenged, _unheeded)
 
-        self._client.requests.send(bye, dialog.address, challenged, lambda: None)
+        self._client.requests.send(bye, dialog.address, challenged, _unheeded)
 
     def _inside(self, text: MessageText, method: str, dialog: Dialog) -> None:
         """Aim a request at the dialog: remote target and route set (pyVoIP knows no Route)."""

@@ -55,7 +55,7 @@ class Registration:
     def _send(self, challenge: Message | None) -> None:
         text = self._client.draft_register(challenge, call_id=self._call_id, expires_s=self._expires_s)
         hop = self._account.hop
-        self._client.requests.send(text, (hop.host, hop.port), self._answered, lambda: self._failed(0, ""))
+        self._client.requests.send(text, (hop.host, hop.port), self._answered, lambda _cause: self._failed(0, ""))
 
     def _answered(self, response: Message) -> None:
         if response.code < 200:

@@ -63,20 +63,31 @@ class MessageText:
     @classmethod
     def parse(cls, payload: bytes) -> MessageText:
         """Read one datagram. Raises `Malformed`."""
-        head, _, rest = payload.lstrip(b"\r\n").partition(b"\r\n\r\n")
+        head, end, rest = payload.lstrip(b"\r\n").partition(b"\r\n\r\n")
+        if not end:
+            raise Malformed("the headers do not end")
         try:
-            lines = re.sub(r"\r\n[ \t]+", " ", head.decode("utf-8")).split("\r\n")
+            text = cls.of_lines(re.sub(r"\r\n[ \t]+", " ", head.decode("utf-8")).split("\r\n"))
         except UnicodeDecodeError as error:
             raise Malformed("the headers are not UTF-8") from error
-        if not _START.fullmatch(lines[0]):
+        if not _START.fullmatch(text.start):
             raise Malformed("no SIP start line")
+        text.body = _body(text, rest)
+        return text
+
+    @classmethod
+    def written(cls, by_pyvoip: str) -> MessageText:
+        """Take up what pyVoIP wrote, to be amended; its start line may be no good."""
+        return cls.of_lines(by_pyvoip.partition("\r\n\r\n")[0].split("\r\n"))
+
+    @classmethod
+    def of_lines(cls, lines: list[str]) -> MessageText:
         text = cls(lines[0])
         for line in lines[1:]:
             name, colon, value = line.partition(":")
             if not colon:
                 raise Malformed("a header without a colon")
             text.headers.append((_canonical(name), value.strip()))
-        text.body = _body(text, rest)
         return text
 
     @property
