@@ -116,9 +116,7 @@ async def agree(
 async def open_callback(session: AsyncSession, client_id: int) -> Callback | None:
     """The promise that is open for the client: there is at most one."""
     return await session.scalar(
-        select(Callback)
-        .where(Callback.client_id == client_id, Callback.state == CallbackState.OPEN)
-        .with_for_update(key_share=True)
+        select(Callback).where(Callback.client_id == client_id, Callback.state == CallbackState.OPEN)
     )
 
 
@@ -171,6 +169,7 @@ async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
         .join(Campaign, Campaign.id == Client.campaign_id)
         .where(Callback.state == CallbackState.OPEN, Callback.due_at <= now)
         .order_by(Callback.due_at, Callback.id)
+        .with_for_update(of=Client, key_share=True, skip_locked=True)  # of two nodes one brings it
     )
     brought = []
     for callback, client, campaign in due:

@@ -119,7 +119,6 @@ async def active_entries(session: AsyncSession, client_id: int) -> list[PlanEntr
         select(PlanEntry)
         .where(PlanEntry.client_id == client_id, PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED)))
         .order_by(PlanEntry.day)
-        .with_for_update()
     )
     return list(found)
 
@@ -153,7 +152,7 @@ async def put_in_plan(
     callback_id: int | None = None,
 ) -> PlanEntry | None:
     """One entry for the client on that day: the waiting one is changed, otherwise one is made. `None` when the client
-    is claimed at the moment."""
+    is claimed at the moment. Hold the client's row."""
     active = await active_entries(session, client.id)
     if any(entry.state is EntryState.CLAIMED for entry in active):
         return None

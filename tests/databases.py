@@ -129,10 +129,17 @@ def postgresql_cluster(pytestconfig: pytest.Config) -> Cluster:
 
 
 @pytest.fixture(params=KINDS)
-async def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """The kind of all databases of a test; what counts as a test on it."""
+    kind: str = request.param
+    request.node.user_properties.append(("database", kind))
+    return kind
+
+
+@pytest.fixture
+async def empty_database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> AsyncIterator[str]:
     """The URL of a database without any table."""
-    request.node.user_properties.append(("database", request.param))
-    if request.param == "sqlite":
+    if database_kind == "sqlite":
         yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
     cluster: Cluster = request.getfixturevalue("postgresql_cluster")
@@ -140,11 +147,10 @@ async def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> 
         yield url
 
 
-@pytest.fixture(params=KINDS)
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+@pytest.fixture
+async def database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> AsyncIterator[str]:
     """The URL of a migrated database that holds nothing."""
-    request.node.user_properties.append(("database", request.param))
-    if request.param == "sqlite":
+    if database_kind == "sqlite":
         path = tmp_path / "test.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"

@@ -124,6 +124,11 @@ class World:
             return await get_client(session, client_id)
 
 
+def wall(shown: str) -> datetime:
+    """What a clock on the wall shows: naive."""
+    return datetime.fromisoformat(shown)
+
+
 async def open_call(session: AsyncSession, client_id: int, operator_id: int, *, at: datetime = NOON) -> Attempt:
     """Claim the client and open an attempt at its first number."""
     entry = await claim_client(session, client_id=client_id, operator_id=operator_id, now=at, lease_s=LEASE_S)

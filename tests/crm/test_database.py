@@ -1,9 +1,244 @@
-"""The database itself: migrations, pragmas, transactions, the check in words."""
+"""The database itself: migrations, connections, transactions, the check in words, the lock of the service."""
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from crm.campaigns import Campaign, campaign_named
 from crm.database import Database
+from crm.errors import ERRORS, AnotherServiceRuns, CrmError, NotFound
+from crm.organisations import Organisation
+from crm.schema import METADATA
+from tests.crm.builders import NOON, build_world
+
+T = TypeVar("T")
 
 
-async def test_a_migrated_database_has_nothing_wrong(database: Database) -> None:
-    assert await database.check() is None
+async def run(database: Database, work: Callable[[Connection], T]) -> T:
+    async with database.engine.begin() as connection:
+        return await connection.run_sync(work)
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """Everything that reflection tells of the schema."""
+    seen = inspect(connection)
+
+    def by_name(rows: Any) -> list[Any]:
+        return sorted(({**row, "type": str(row.get("type"))} for row in rows), key=lambda row: str(row["name"]))
+
+    def in_words(index: Any) -> dict[str, str]:
+        return {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+
+    return {
+        table: {
+            "columns": by_name(seen.get_columns(table)),
+            "primary key": seen.get_pk_constraint(table),
+            "foreign keys": by_name(seen.get_foreign_keys(table)),
+            "unique": by_name(seen.get_unique_constraints(table)),
+            "checks": by_name(seen.get_check_constraints(table)),
+            "indexes": [{**row, "dialect_options": in_words(row)} for row in by_name(seen.get_indexes(table))],
+        }
+        for table in seen.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+class TestMigrations:
+    async def test_alembic_finds_nothing_to_migrate(self, database: Database) -> None:
+        def differences(connection: Connection) -> list[Any]:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            return list(compare_metadata(context, METADATA))
+
+        assert await run(database, differences) == []
+
+    async def test_migrations_make_what_the_classes_say(self, database: Database, empty_database_url: str) -> None:
+        # Alembic compares neither CHECKs nor the conditions of partial indexes.
+        fresh = Database(empty_database_url)
+        try:
+            await run(fresh, METADATA.create_all)
+            assert await run(database, described) == await run(fresh, described)
+        finally:
+            await fresh.dispose()
+
+    async def test_from_nothing_and_again(self, empty_database_url: str) -> None:
+        database = Database(empty_database_url)
+        try:
+            assert await database.check() == "the database is empty: run `dialer db upgrade`"
+            await asyncio.gather(database.upgrade(), database.upgrade())
+            assert await database.check() is None
+            await database.upgrade()
+            async with database.engine.begin() as connection:
+                await connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+            problem = await database.check()
+            assert problem is not None
+            assert "revision 0000" in problem
+        finally:
+            await database.dispose()
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql://dialer:s3cret@127.0.0.1:1/dialer"])
+    async def test_a_database_that_cannot_be_opened(self, url: str) -> None:
+        database = Database(url)
+        problem = await database.check()
+        await database.dispose()
+        assert problem is not None
+        assert "cannot be opened" in problem
+        assert "s3cret" not in problem
+
+    async def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
+        (tmp_path / "dialer.db").write_bytes(b"nothing of the kind " * 100)
+        database = Database(f"sqlite:///{tmp_path / 'dialer.db'}")
+        problem = await database.check()
+        await database.dispose()
+        assert problem is not None
+        assert "not a database" in problem
+
+    def test_other_databases(self) -> None:
+        with pytest.raises(ValueError, match="sqlite and postgresql"):
+            Database("mysql://localhost/dialer")
+
+    @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+asyncpg", "postgres"])
+    def test_the_driver_is_ours_to_choose(self, scheme: str) -> None:
+        assert Database(f"{scheme}://localhost/dialer").url.drivername == "postgresql+asyncpg"
+
+
+class TestTransactions:
+    async def test_an_exception_takes_everything_back(self, database: Database) -> None:
+        await build_world(database)
+
+        async def rename_and_fail() -> None:
+            async with database.transaction() as session:
+                (await campaign_named(session, "Вентиляция")).name = "Другая"
+                await session.flush()
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await rename_and_fail()
+        async with database.reading() as session:
+            assert (await campaign_named(session, "Вентиляция")).calls_from.hour == 9
+            with pytest.raises(NotFound):
+                await campaign_named(session, "Другая")
+
+    async def test_reading_cannot_write(self, database: Database) -> None:
+        await build_world(database)
+        with pytest.raises(DBAPIError, match=r"(?i)read.?only"):
+            async with database.reading() as session:
+                await session.execute(text("UPDATE campaigns SET name = 'x'"))
+
+    async def test_writers_at_once_lose_nothing(self, database: Database, database_url: str) -> None:
+        world = await build_world(database)
+        nodes = [Database(database_url) for _ in range(3)]
+
+        async def add_one(node: Database) -> None:
+            async with node.transaction() as session:
+                campaign = await session.get_one(Campaign, world.campaign_id, with_for_update=True)
+                campaign.target_contacts += 1
+
+        try:
+            await asyncio.gather(*(add_one(node) for node in nodes * 8))
+        finally:
+            for node in nodes:
+                await node.dispose()
+        async with database.reading() as session:
+            assert (await campaign_named(session, "Вентиляция")).target_contacts == 624
+
+    async def test_sqlite_is_set_to_survive_a_power_cut(self, database: Database) -> None:
+        if database.dialect == "postgresql":
+            async with database.reading() as session:
+                assert (await session.execute(text("SHOW transaction_read_only"))).scalar_one() == "on"
+            return
+        async with database.engine.connect() as connection:
+            found = {
+                name: (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
+                for name in ("journal_mode", "synchronous", "foreign_keys")
+            }
+        assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+class TestTimes:
+    async def test_instants_come_back_in_utc(self, database: Database) -> None:
+        in_perm = datetime(2026, 11, 23, 14, 0, tzinfo=timezone(timedelta(hours=5)))
+        async with database.transaction() as session:
+            session.add(Organisation(name="А", name_folded="а", created_at=in_perm))
+        async with database.reading() as session:
+            organisation = await session.get_one(Organisation, 1)
+        assert organisation.created_at == NOON
+        assert organisation.created_at.tzinfo is UTC
+
+    async def test_a_naive_time_is_refused(self, database: Database) -> None:
+        with pytest.raises(StatementError, match="naive"):
+            async with database.transaction() as session:
+                session.add(Organisation(name="А", name_folded="а", created_at=NOON.replace(tzinfo=None)))
+
+
+HOLD = """
+import asyncio, sys
+from datetime import UTC, datetime
+from crm.database import Database
+async def main():
+    lock = await Database(sys.argv[1]).acquire_service(node="main", further_node=False, now=datetime.now(UTC))
+    print("held", flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+class TestServiceLock:
+    async def test_a_second_service_is_refused_in_words(self, database: Database, database_url: str) -> None:
+        second = Database(database_url)
+        try:
+            lock = await database.acquire_service(node="main", further_node=False, now=NOON)
+            with pytest.raises(AnotherServiceRuns, match=r"node “main”, since 2026-11-23 09:00 UTC"):
+                await second.acquire_service(node="other", further_node=False, now=NOON)
+            further = await second.acquire_service(node="second", further_node=True, now=NOON)
+            with pytest.raises(AnotherServiceRuns):
+                await database.acquire_service(node="second", further_node=True, now=NOON)
+            await further.release()
+            await lock.release()
+            await lock.release()
+            await (await second.acquire_service(node="other", further_node=False, now=NOON)).release()
+        finally:
+            await second.dispose()
+
+    async def test_a_killed_service_holds_nobody_up(self, database: Database, database_url: str) -> None:
+        holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, database_url, stdout=subprocess.PIPE)
+        assert holder.stdout is not None
+        assert await holder.stdout.readline() == b"held\n"
+        with pytest.raises(AnotherServiceRuns):
+            await database.acquire_service(node="main", further_node=False, now=NOON)
+        holder.kill()
+        await holder.wait()
+        lock = await acquired_soon(database)
+        await lock.release()
+
+
+async def acquired_soon(database: Database) -> Any:
+    """PostgreSQL's server notices a dead client when it next looks at the socket."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await database.acquire_service(node="main", further_node=False, now=NOON)
+            except AnotherServiceRuns:
+                await asyncio.sleep(0.02)
+
+
+def test_every_error_has_words_and_says_them() -> None:
+    for code, template in ERRORS.items():
+        assert template.endswith((".", "?"))
+        assert code.count(".") == 1
+    assert str(CrmError("dial.cap", count=3, cap=3)).startswith("This client has been called 3 times")
+    with pytest.raises(KeyError):
+        CrmError("no.such_code")
