@@ -108,7 +108,7 @@ class Settling:
             self.changes.people.append((found, row.person, row.position))
 
     def _remark_kept(self, row: ClientRow, field_name: str, kept: str, given: str) -> None:
-        if given and fold(kept) != fold(given):
+        if given and given != kept and fold(kept) != fold(given):
             title = self.columns.title(field_name)
             self._remark(row, "row.kept_existing", name=row.name, field=title, kept=kept, given=given)
 

@@ -331,6 +331,22 @@ async def test_a_company_of_another_campaign_becomes_a_client_of_this_one_too(ba
     assert await rows_of(base, "SELECT code FROM clients ORDER BY id") == [("1",), ("77",)]
 
 
+async def test_a_number_with_an_extension_is_known_again(base: Database) -> None:
+    table = table_of("a;1;ООО А;8 (383) 000-00-01 доб. 5, 8 (383) 000-00-01")
+    await take(base, table)
+    assert (await take(base, table)).merged == 1
+    assert await rows_of(base, "SELECT extension FROM phone_numbers ORDER BY rank") == [("5",), ("",)]
+
+
+async def test_a_dry_run_needs_no_right_to_write(base: Database) -> None:
+    table = table_of("a;1;ООО А;8 (383) 000-00-01")
+    async with base.reading() as session:
+        campaign = await campaign_named(session, "autumn")
+        mapping = guess_mapping(table.header)
+        report = await import_clients(session, campaign=campaign, table=table, mapping=mapping, now=NOW, dry_run=True)
+    assert report.taken == 1
+
+
 async def test_a_list_that_was_handed_in_for_approval_takes_nobody_new(base: Database) -> None:
     async with base.transaction() as session:
         await add_campaign(session, name="strict", now=NOW, lists_need_approval=True)
