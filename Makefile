@@ -14,8 +14,8 @@ help:
 	@echo "make lint    only the checks: ruff, mypy, import rules"
 	@echo "make format  let ruff put the code in order"
 	@echo "make bench   measure; the figures are printed (docs/performance.md)"
-	@echo "make soak    calls for an hour, watching memory and files"
-	@echo "make fuzz    the parsers against many thousand mutilated messages"
+	@echo "make soak    200 recorded calls for an hour, every packet looked for afterwards"
+	@echo "make fuzz    the property tests, each with 20,000 examples"
 	@echo "make docs    write the generated parts of docs/ and config/example.toml"
 	@echo "make lock    choose the versions of all libraries anew"
 	@echo "make clean   remove everything that make made"
@@ -52,17 +52,20 @@ format: $(DEV)
 test: $(DEV) peers lint
 	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
+# Every tests/benchmarks/bench_*.py but the parts of others:  make bench BENCHES=relay ARGS="--calls 400"
+BENCHES ?= $(filter-out generator mmsg,$(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py)))
+
 .PHONY: bench
 bench: $(DEV) peers
-	$(BIN)/python -m tests.benchmarks $(ARGS)
+	@set -e; for bench in $(BENCHES); do echo "== $$bench" >&2; $(BIN)/python -m tests.benchmarks.bench_$$bench $(ARGS); done
 
 .PHONY: soak
 soak: $(DEV)
-	$(BIN)/python -m tests.benchmarks soak $(ARGS)
+	$(BIN)/python -m tests.benchmarks.bench_relay --calls 200 --seconds 3600 $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(DEV)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n 2 -m fuzz $(ARGS)
+	$(BIN)/pytest -n 2 -p tests.fuzz --hypothesis-profile=fuzz $$(grep -rl --include='test_*.py' 'from hypothesis' tests) $(ARGS)
 
 .PHONY: docs
 docs: $(DEV)

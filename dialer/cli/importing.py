@@ -19,6 +19,7 @@ from crm.importing.report import ImportReport, refused_csv
 from crm.importing.tables import Table, read_table
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
+from dialer.console.labels import group_name
 
 SHOWN_ROWS: Final = 10
 
@@ -84,7 +85,8 @@ def _tell(report: ImportReport, terminal: Terminal) -> None:
     if report.not_selected:
         say(gettext("passed over, being of other lists: {count}", count=report.not_selected))
     _tell_counts(gettext("by list:"), report.by_list, terminal)
-    _tell_counts(gettext("by group:"), report.by_group, terminal)
+    groups = Counter({gettext(group_name(group)): count for group, count in report.by_group.items()})
+    _tell_counts(gettext("by group:"), groups, terminal)
     rows = [(row.line, " ".join(in_words(problem, terminal) for problem in row.problems)) for row in report.refused]
     _tell_rows(gettext("Refused:"), rows, terminal)
     _tell_rows(

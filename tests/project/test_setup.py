@@ -70,6 +70,17 @@ def test_make_test_runs_every_check(clone: Path) -> None:
     assert checks[4].startswith("pytest")
 
 
+def test_make_bench_runs_every_benchmark() -> None:
+    (loop,) = [line for line in planned("bench", ROOT) if "tests.benchmarks.bench_" in line]
+    named = set(loop.split(" in ")[1].split(";")[0].split())
+    runnable = {
+        path.stem.removeprefix("bench_")
+        for path in (ROOT / "tests" / "benchmarks").glob("bench_*.py")
+        if f"python -m tests.benchmarks.{path.stem}" in path.read_text(encoding="utf-8")
+    }
+    assert named == runnable
+
+
 def test_ci_runs_make_test(clone: Path, programs: Path) -> None:
     add_program(programs, "make", 'echo "make $* CI=$CI"')
     done = run("bash", ".ci/run", folder=clone, path=programs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from config.settings import load_settings
@@ -46,6 +47,7 @@ def test_what_was_taken_and_refused_is_told_and_adds_up(dialer: Dialer, office: 
     assert "taken: 3\n" in said.out
     assert "refused: 2\n" in said.out
     assert "line 5: The organisation has no name." in said.out
+    assert "        1  Warm\n" in said.out
     assert clients_in(office) == 3
 
 
@@ -136,3 +138,12 @@ def test_progress_is_shown_to_people_only(dialer: Dialer, office: Path, tmp_path
     file = tmp_path / "firms.csv"
     file.write_text(HEADER + GOOD)
     assert run(dialer, office, file).err == ""
+
+
+def test_progress_is_seen_on_a_screen(
+    dialer: Dialer, office: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert "3 of 3 rows" in run(dialer, office, file).err

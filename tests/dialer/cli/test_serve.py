@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.dialer.cli.test_check import free_port
 
 COMMAND = "import sys; from dialer.cli import main; sys.exit(main())"
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 def make_office(folder: Path, *, console: int | None = None) -> Path:
