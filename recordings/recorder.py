@@ -76,6 +76,7 @@ class Track:
     up to which the file has been written."""
 
     __slots__ = (
+        "_anchored_at",
         "_base_s",
         "_base_timestamp",
         "_codes",
@@ -108,6 +109,7 @@ class Track:
         self._least_late = math.inf  # samples; the least delay since the last block, relative to the anchor
         self._windows: deque[float] | None = None  # None: no anchor
         self._fresh = 0  # for how many windows more the anchor may be wrong by the first packet's own delay
+        self._anchored_at = 0  # the frame where the present anchor begins
         self._end = -1  # offset after the newest packet since the last block, -1: none came
         self.late_by = 0  # samples before `written` that must be written again
         self.level_dbov = SILENCE_DBOV
@@ -134,14 +136,15 @@ class Track:
 
         Packets that follow one another without a gap are taken in one go.
         """
+        if self._windows is None:
+            self._anchor_on(timestamps, arrived_s)
         size = int(lengths[0])
         offset = (int(timestamps[0]) - self._base_timestamp) & _WRAP
         steps = _COUNT[: len(payloads)] * np.uint32(size)
         late = (arrived_s - (self._base_s + offset / RATE_HZ)) * RATE_HZ - steps
         least_late = float(late.min())
         if (
-            self._windows is None
-            or offset + len(payloads) * size > _FURTHEST_OFFSET
+            offset + len(payloads) * size > _FURTHEST_OFFSET
             or least_late < _EARLIEST
             or float(late.max()) > _LATEST
             or not (timestamps - timestamps[0] == steps).all()
@@ -179,12 +182,24 @@ class Track:
             if behind <= _BEHIND and now + behind <= _LATEST:
                 self.late_by = max(self.late_by, behind)
                 return -behind
-        place = min(max(round(now), 0), _FURTHEST_OFFSET)
+        place = min(round(now), _FURTHEST_OFFSET)
+        self._anchor(timestamp, place)
+        return place
+
+    def _anchor(self, timestamp: int, place: int) -> None:
         self._base_timestamp = (timestamp - place) & _WRAP
         self._windows = deque(maxlen=_WINDOWS)
         self._least_late = math.inf
         self._fresh = _FRESH_WINDOWS
-        return place
+        self._anchored_at = self.written + place
+
+    def _anchor_on(self, timestamps: npt.NDArray[np.uint32], arrived_s: npt.NDArray[np.float64]) -> None:
+        """Anchor a stream's first packets on the one that was delayed least, which need not be the very first."""
+        after_first = (timestamps - timestamps[0]).astype(np.int64)
+        late = (arrived_s - arrived_s[0]) * RATE_HZ - after_first
+        least_late = float(late[late > _EARLIEST].min())  # the first itself is late by 0
+        now = (float(arrived_s[0]) - self._base_s) * RATE_HZ
+        self._anchor(int(timestamps[0]), max(min(round(now + least_late), _FURTHEST_OFFSET), -_BEHIND))
 
     def restart(self) -> None:
         """The sender began anew (another SSRC): the next packet's arrival is its place."""
@@ -229,7 +244,6 @@ class Track:
         end = forget + count
         self._codes[forget:end] = self._idle
         self._codes[: max(end - _RING, 0)] = self._idle
-        self._follow()
         self.written += count
         self._origin = (self._origin + count) % _RING
         self._base_timestamp = (self._base_timestamp + count) & _WRAP
@@ -237,8 +251,24 @@ class Track:
         self._end = self._end - count if self._end > count else -1
         self.late_by = 0
 
-    def _follow(self) -> None:
-        """Move the anchor when the least delay of the last windows says that the sender's clock is another."""
+    def _move_back(self, samples: int) -> None:
+        """Put everything since the anchor `samples` earlier, also what has been written already."""
+        start = max(self._anchored_at - self.written, samples - _BEHIND)
+        if self._end <= start:
+            return
+        places = (self._origin + np.arange(start, self._end)) % _RING
+        codes = self._codes[places]
+        self._codes[places[-samples:]] = self._idle
+        self._codes[places - samples] = codes
+        self._anchored_at -= samples
+        self._end -= samples
+        self.late_by = max(self.late_by, samples - start)
+
+    def follow_clock(self) -> None:
+        """Move the anchor when the least delay of the last windows says that the sender's clock is another.
+
+        To be called before a block is written.
+        """
         least, self._least_late = self._least_late, math.inf
         windows = self._windows
         if windows is None or least == math.inf:
@@ -249,6 +279,7 @@ class Track:
             self._fresh -= 1
             if least < -_FIRST_TOLERANCE:
                 shift = round(least)
+                self._move_back(-shift)
         elif len(windows) == _WINDOWS:
             drift = min(windows)
             if abs(drift) > _JUMP:
@@ -317,6 +348,8 @@ class CallRecorder:
 
     def _write_up_to(self, end: int) -> None:
         left, right = self.tracks
+        left.follow_clock()
+        right.follow_clock()
         while (count := min(end - left.written, _LONGEST_BLOCK)) > 0:
             behind = min(max(left.late_by, right.late_by), left.written)
             block = np.empty((behind + count, 2), np.int16)

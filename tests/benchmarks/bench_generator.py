@@ -114,6 +114,7 @@ class Generator:
         by_fd = {sock.fileno(): sock for sock in self.sockets}
         for fd in by_fd:
             poll.register(fd, select.EPOLLIN)
+        self._drain(by_fd, poll)
         began = time.monotonic()
         for step in range(frames * SLOTS):
             due = began + step * SLOT_S
@@ -124,6 +125,10 @@ class Generator:
                     time.sleep(0.0001)
             self.behind_s = max(self.behind_s, -wait)
             self.send(step % SLOTS, step // SLOTS)
+        self._drain(by_fd, poll)
+
+    def _drain(self, by_fd: dict[int, socket.socket], poll: select.epoll) -> None:
+        """Take what is there; before the start that is the silence which the relay sends to legs that hear nobody."""
         end = time.monotonic() + 1.0
         while time.monotonic() < end:
             for fd, _ in poll.poll(0.1):
