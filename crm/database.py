@@ -71,6 +71,9 @@ class Database:
 
     async def check(self) -> str | None:
         """What is wrong with this database, in English words, or `None`."""
+        folder = Path(self.url.database or ".").parent
+        if self.dialect == "sqlite" and not folder.is_dir():
+            return f"the database {self.url.render_as_string()} cannot be opened: there is no folder {folder}"
         try:
             async with self._reader.connect() as connection:
                 present = await connection.run_sync(
@@ -131,8 +134,12 @@ def _sqlite_engine(url: URL, *, begin: str, query_only: bool, pool_size: int) ->
     def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # sqlite3 must not begin transactions by itself: we say which kind
         cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()  # the pool would forget it, with its thread
+            raise
         cursor.close()
 
     event.listen(engine.sync_engine, "connect", prepare)
