@@ -108,6 +108,13 @@ def test_the_same_invite_by_another_way_is_merged() -> None:
     assert len(line.events) == 1
 
 
+def test_any_other_request_by_another_way_is_merged_as_well() -> None:
+    line = Line()
+    assert line.send("OPTIONS", branch="1") == "200 OPTIONS"
+    assert line.send("OPTIONS", branch="2") == "482 OPTIONS"
+    assert line.send("OPTIONS", branch="3", cseq=2) == "200 OPTIONS"
+
+
 def test_a_call_that_comes_back_to_us_is_a_loop() -> None:
     line = Line()
     line.endpoint.invite(
