@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import signal
 import sys
 from pathlib import Path
@@ -271,12 +272,17 @@ async def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert parent.stdout is not None
-    assert int(await parent.stdout.readline()) > 0
+    child = int(await parent.stdout.readline())
     parent.kill()
-    await parent.wait()
     # the child holds the other end of our pipe: its end is the child's end
-    async with asyncio.timeout(15):
-        assert await parent.stdout.read() == b""
+    try:
+        async with asyncio.timeout(15):
+            assert await parent.stdout.read() == b""
+    except TimeoutError:
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        await parent.wait()
 
 
 _PARENT = """
