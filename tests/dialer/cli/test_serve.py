@@ -8,10 +8,13 @@ import os
 import re
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import aiohttp
 
 from tests.dialer.cli.test_check import free_port
 
@@ -109,3 +112,24 @@ async def test_after_sigkill_it_starts_again(tmp_path: Path) -> None:
         service.kill()
     async with serving(config) as service:
         assert "The console is at" in await first_line(service)
+
+
+async def test_the_console_speaks_https_with_the_certificate_that_it_is_given(tmp_path: Path) -> None:
+    config = make_office(tmp_path / "office")
+    made = await asyncio.create_subprocess_exec(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"),
+        *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "chain.pem"),
+        cwd=config.parent,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await made.wait() == 0
+    config.write_text(
+        config.read_text().replace("[console]\n", '[console]\ntls_certificate = "chain.pem"\ntls_key = "key.pem"\n')
+    )
+    trusting = ssl.create_default_context(cafile=config.parent / "chain.pem")
+    async with serving(config) as service:
+        address = re.search(r"https://127\.0\.0\.1:\d+", await first_line(service))
+        assert address
+        async with aiohttp.ClientSession() as client, client.get(f"{address[0]}/healthz", ssl=trusting) as answer:
+            assert answer.status == 200
+            assert (await answer.json())["database"] == "ok"
