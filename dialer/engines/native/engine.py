@@ -63,6 +63,7 @@ log = structlog.get_logger("dialer.engines.native")
 
 HEADSET_RING_S = 30.0
 DRAIN_S = 3.0
+SETTLE_S = 2.0
 NO_TRUNK = TrunkStatus(False, "no trunk is set up: add a [trunk] table to the settings")
 
 
@@ -83,12 +84,12 @@ class NativeTelephony:
         self._codecs = media.codecs
         self._media_host = media.advertised_host or media.host
         self._trunk = Trunk(trunk) if trunk is not None else None
-        self._endpoint = Endpoint(
-            EndpointConfig(
-                host=sip.advertised_host or sip.host, port=sip.port, realm=sip.realm, accounts=dict(accounts)
-            )
+        config = EndpointConfig(
+            host=sip.advertised_host or sip.host, port=sip.port, realm=sip.realm, accounts=dict(accounts)
         )
-        self._transport = SipTransport(self._endpoint, sip.host, sip.port, tcp=sip.tcp, on_event=self._sip_event)
+        self._endpoint = self._make_endpoint(config, trunk)
+        tcp = sip.tcp and Capability.TCP in self.capabilities
+        self._transport = SipTransport(self._endpoint, sip.host, sip.port, tcp=tcp, on_event=self._sip_event)
         self._media = MediaController(
             MediaConfig(media.host, media.first_port, media.last_port, media.workers), self._media_event
         )
@@ -98,6 +99,10 @@ class NativeTelephony:
         self._tasks: set[asyncio.Task[None]] = set()
         self._keep_trunk: asyncio.Task[None] | None = None
         self._started = False
+
+    def _make_endpoint(self, config: EndpointConfig, trunk: TrunkSettings | None) -> Endpoint:
+        """The signalling: where another engine differs from this one."""
+        return Endpoint(config)
 
     @property
     def sip_port(self) -> int:
@@ -145,8 +150,15 @@ class NativeTelephony:
         if self._trunk is not None and self._trunk.registers:
             self._endpoint.unregister("trunk", self._now())
             self._transport.flush()
+        await self._settle()
         await self._media.stop()
         await self._transport.stop()
+
+    async def _settle(self) -> None:
+        """BYE, CANCEL and REGISTER are answered before the socket goes, or are given up."""
+        patience = asyncio.get_running_loop().time() + SETTLE_S
+        while not self._endpoint.settled and asyncio.get_running_loop().time() < patience:
+            await asyncio.sleep(0.02)
 
     # -- lines ----------------------------------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ class NativeLeg:
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
         self._ended: LegEnded | None = None
         self._early = False
+        self._early_sdp = b""
         self._asked_end: LegEnd | None = None
         self._give_up: asyncio.TimerHandle | None = None
         self._ring_timer: asyncio.TimerHandle | None = None
@@ -157,6 +158,7 @@ class NativeLeg:
 
     async def _progress(self, signal: CallProgress) -> None:
         if signal.sdp and await self._connect(signal.sdp) is not None:
+            self._early_sdp = signal.sdp
             if not self._early:
                 self._early = True
                 self.emit(LegEarlyMedia())
@@ -166,7 +168,7 @@ class NativeLeg:
     async def _answer(self, signal: CallAnswered) -> None:
         if self._asked_end is not None:
             return  # it crossed our hang-up; the endpoint acknowledges it and says BYE
-        remote = await self._connect(signal.sdp)
+        remote = await self._connect(signal.sdp or self._early_sdp)  # RFC 3261 section 13.2.1: it may have come before
         if remote is None:
             log.error("leg", call=self._id, on="answered with no sound that we know", now="hanging up")
             self.end_because(LegEnd.NETWORK_FAILURE, "the far end's answer holds no sound format that we offered")
