@@ -39,6 +39,8 @@ from recordings.store import Store
 
 log = structlog.get_logger("dialer.calls")
 
+WRITE_PATIENCE_S = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class DeskRules:
@@ -306,8 +308,8 @@ class Desk:
             if seat.call.state is not CallState.WRAP_UP or seat.view.attempt_id != attempt_id:
                 raise DeskError("desk.stale_attempt")
             runner = self._runners.get(operator_id)
-            if runner is not None and not runner.finished.is_set():
-                raise DeskError("desk.database_trouble", reason="…")
+            if runner is not None:
+                await self._wait_until_finished(runner)
             async with self._database.transaction() as session:
                 await outcomes.record(
                     session, attempt_id=attempt_id, form=form, author_id=operator_id, now=self._clock()
@@ -316,6 +318,14 @@ class Desk:
             seat.step_call(CallStep.WRITTEN_DOWN)
             seat.put_card(None, None, seat.view.message)
             await self._present(seat)
+
+    async def _wait_until_finished(self, runner: CallRunner) -> None:
+        """An outcome needs the call's end in the database: nearly always it is there already."""
+        try:
+            async with asyncio.timeout(WRITE_PATIENCE_S):
+                await runner.finished.wait()
+        except TimeoutError:
+            raise DeskError("desk.end_not_written") from None
 
     async def settled(self, operator_id: int) -> None:
         """Wait until everything about the last call at this desk is in the database."""
