@@ -91,6 +91,7 @@ async def test_the_filters(world: World) -> None:
 async def test_one_call_and_the_whole_history(world: World) -> None:
     operator, client_id = await world.operator(), await world.client()
     person_id = await world.person(client_id)
+    attempt_id = ""
     for words, disposition in (("завтра в 11", "hot"), ("чт 1530", "warm")):
         attempt_id = await world.call(client_id, operator)
         form = OutcomeForm(disposition, person_id=person_id, callback_words=words)
