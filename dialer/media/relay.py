@@ -123,6 +123,7 @@ class Relay:
         if was_locked and not leg.locked:
             self._traffic.add(leg)
         if not leg.locked and leg.connected_at == now:
+            self._traffic.discard(leg)
             self._agenda.add(now + LEARNING_WINDOW_S, lambda due, present: self._window_ends(leg, due, present))
         if first:
             self._agenda.add(now + _MEASURE_S, lambda due, present: self._measure(leg, due, present))

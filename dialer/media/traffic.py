@@ -301,6 +301,13 @@ class Traffic:
             return None
         return space[:length], source[:2]
 
+    def discard(self, leg: Leg) -> None:
+        """Drop what came before the far end's address was known: nobody may be learned from it."""
+        for _ in range(_DRAIN):
+            if self._receive_from(leg) is None:
+                return
+            leg.dropped += 1
+
     def guard(self, leg: Leg, now: float) -> None:
         """The address is locked: sort what was queued before by its source, then leave that to the kernel."""
         locked_to = leg.sock.getpeername()[:2]

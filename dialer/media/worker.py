@@ -10,6 +10,7 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -258,11 +259,19 @@ def _end_on_sigterm(relay: Relay) -> None:
     relay.watch(woken.detach(), lambda mask: None)
 
 
+def _allow_many_sockets() -> None:
+    """As many as the system lets us have: one for each leg, and a file for each recording."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(arguments: list[str]) -> int:
     config = json.loads(arguments[1])
     line = socket.socket(fileno=int(arguments[0]))
     with contextlib.suppress(OSError):  # allowed to root and to services with LimitNICE only
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    _allow_many_sockets()
     worker = Worker(line, Ports(config["host"], config["first_port"], config["last_port"]))
     _end_on_sigterm(worker.relay)
     # A collection would hold up every call for its length, and the loop makes no cycles: legs are unlinked when they
