@@ -64,10 +64,13 @@ _UNSPECIFIED = (socket.AF_UNSPEC).to_bytes(2, sys.byteorder) + bytes(26)
 
 
 def disconnect(sock: socket.socket) -> None:
-    """Let a connected UDP socket receive from anyone again; it keeps its port (connect(2), AF_UNSPEC)."""
+    """Let a connected UDP socket receive from anyone again, on the same port (connect(2), AF_UNSPEC)."""
+    bound_to = sock.getsockname()
     if _libc.connect(sock.fileno(), _UNSPECIFIED, len(_UNSPECIFIED)) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    if sock.getsockname()[1] != bound_to[1]:  # Linux takes back a port that it chose itself
+        sock.bind(bound_to)
 
 
 class Leg:
