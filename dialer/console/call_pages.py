@@ -19,7 +19,7 @@ from crm.results import Result
 from crm.users import Role, User
 from dialer.console.deps import DEPS
 from dialer.console.formats import minutes, moment, naive_moment, phone
-from dialer.console.labels import GROUPS, RECORDINGS, disposition_name, group_name, result_name
+from dialer.console.labels import GROUPS, NO_RECORDING, RECORDINGS, disposition_name, group_name, result_name
 from dialer.console.pages import office_page
 from dialer.console.recording_pages import may_listen
 from dialer.console.troubles import Trouble
@@ -183,7 +183,7 @@ def _written(words: Words, found: views.CallRow, outcome: Outcome | None) -> lis
 
 def _no_recording(words: Words, recording: Recording | None) -> str:
     if recording is None:
-        return words.gettext(RECORDINGS["none"])
+        return words.gettext(NO_RECORDING)
     text = RECORDINGS.get(recording.state.value)
     return words.gettext(text, reason=recording.failure) if text else ""
 

@@ -61,8 +61,8 @@ RECORDINGS = {
     "writing": mark("The recording is still being written."),
     "failed": mark("The recording failed: {reason}"),
     "exempt": mark("This call was not recorded, on purpose."),
-    "none": mark("There is no recording: nobody answered."),
 }
+NO_RECORDING = mark("There is no recording: nobody answered.")
 
 
 def group_name(key: str) -> str:

@@ -62,7 +62,7 @@ async def sound(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         await _pour(file, wanted, response)
     finally:
-        await asyncio.to_thread(file.close)
+        file.close()  # at once: a thread might not get to it when the service stops
     return response
 
 

@@ -11,7 +11,7 @@ const DIGIT_CODES = /^(?:Digit|Numpad)([0-9])$/;
 
 let desk = { call: body.dataset.call ?? "", client: null };
 let clockOffset = 0;
-let cardSince = performance.now();
+let cardTimer;
 
 const region = (name) => document.querySelector(`[data-region="${name}"]`);
 const isField = (element) => element?.matches?.("textarea, select, input:not([type=radio]):not([type=checkbox])") ?? false;
@@ -44,7 +44,7 @@ function takeSnapshot(snapshot) {
   body.dataset.call = snapshot.call;
   for (const [name, part] of Object.entries(snapshot.regions)) swap(name, part);
   if (snapshot.client !== before.client) {
-    cardSince = performance.now();
+    settle();
     document.getElementById("card-column").scrollTop = 0;
   }
   if (snapshot.spoken !== before.spoken) {
@@ -55,6 +55,12 @@ function takeSnapshot(snapshot) {
   tick();
   if (snapshot.regions.outcome || snapshot.call !== before.call) outcome.refresh(snapshot.proposal);
   if (snapshot.call === "wrap_up" && before.call !== "wrap_up" && !isField(document.activeElement)) outcome.focus();
+}
+
+function settle() {
+  body.dataset.newCard = "";
+  clearTimeout(cardTimer);
+  cardTimer = setTimeout(() => delete body.dataset.newCard, NEW_CARD_MS);
 }
 
 function swap(name, part) {
@@ -208,7 +214,7 @@ function enter(event) {
   if (target.matches("button, a, summary") && !target.matches("[data-primary], [data-save]")) return false;
   if (event.repeat) return true;
   if (desk.call === "wrap_up") event.ctrlKey ? outcome.save() : outcome.next();
-  else if (!inOutcome && performance.now() - cardSince >= NEW_CARD_MS) press(document.querySelector("[data-primary]"));
+  else if (!inOutcome && !("newCard" in body.dataset)) press(document.querySelector("[data-primary]"));
   return true;
 }
 

@@ -17,7 +17,7 @@ const shown = (seconds) => {
   const pair = [Math.floor(seconds / 60) % 60, Math.floor(seconds) % 60].map((n) => String(n).padStart(2, "0")).join(":");
   return seconds >= 3600 ? `${Math.floor(seconds / 3600)}:${pair}` : pair;
 };
-const toggle = (owner, state) => owner.querySelectorAll("[data-when]").forEach((part) => (part.hidden = part.dataset.when !== state));
+const toggle = (owner, state) => owner.querySelectorAll("[data-mode]").forEach((part) => (part.hidden = part.dataset.mode !== state));
 
 function go(seconds) {
   sound.currentTime = Math.min(duration, Math.max(0, seconds));

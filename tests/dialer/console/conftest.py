@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
 
 from config.settings import ConsoleSettings, Settings
+from crm import users
 from crm.database import Database
 from dialer.console.app import ConsoleDeps, create_console
 from recordings.store import LocalStore
@@ -81,6 +83,12 @@ def token_in(page: str) -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', page)
     assert found, page
     return found[1]
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real argon2, at its least cost: an office has seven users, and every test signs somebody in."""
+    monkeypatch.setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

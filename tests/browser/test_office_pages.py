@@ -1,0 +1,57 @@
+"""The manager's pages in a real browser, with the keyboard alone, in both languages."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenPage, RunningConsole, sign_in, until
+
+pytestmark = pytest.mark.browser
+
+
+async def test_a_recording_is_played_with_the_keyboard(
+    open_page: OpenPage, console: RunningConsole, language: str
+) -> None:
+    page = await open_page(f"{console.url}/sign-in")
+    await sign_in(page, "maria")
+    await page.locator("table a").first.focus()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/calls/*")
+    await expect(page.locator("svg .wave")).to_have_count(2)
+    await page.keyboard.press("Space")
+    await until(page, "playing")
+    await page.keyboard.press("k")
+    await until(page, "paused")
+    await page.keyboard.press("End")
+    await expect(page.locator("#now")).to_have_text("00:10")
+    await page.keyboard.press("ArrowLeft")
+    await expect(page.locator("#now")).to_have_text("00:05")
+    await page.keyboard.press("j")
+    await expect(page.locator("#now")).to_have_text("00:00")
+    await page.keyboard.press("Shift+Period")
+    await expect(page.locator("#speed")).to_have_text({"ru": "1,25", "en": "1.25"}[language])
+    await page.keyboard.press("s")
+    await expect(page.locator("#skip-silence")).to_be_checked()
+
+
+async def test_a_link_leads_to_its_second(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await open_page(f"{console.url}/sign-in")
+    await sign_in(page, "maria")
+    await page.goto(f"{console.url}/calls/{console.office.played}#t=00:07")
+    await expect(page.locator("#now")).to_have_text("00:07")
+    await page.keyboard.press("Space")
+    await until(page, "past_7")
+
+
+async def test_the_language_is_changed_from_the_bar(
+    open_page: OpenPage, console: RunningConsole, language: str
+) -> None:
+    page = await open_page(f"{console.url}/sign-in")
+    await sign_in(page, "maria")
+    headings = {"ru": "Звонки", "en": "Calls"}
+    await expect(page.locator("h1")).to_have_text(headings[language])
+    other = "en" if language == "ru" else "ru"
+    await page.locator("button[name=language]").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_have_text(headings[other])

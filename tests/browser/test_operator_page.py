@@ -1,0 +1,240 @@
+"""The operator's page in a real browser, with the keyboard alone, in both languages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+from sqlalchemy import select
+
+from crm.outcomes import Outcome
+from crm.results import Result
+from tests.browser.conftest import OpenPage, RunningConsole, sign_in
+
+pytestmark = pytest.mark.browser
+
+CARD = "[data-region=card]"
+STATE = ".call-state b"
+
+
+async def at_work(open_page: OpenPage, console: RunningConsole) -> Page:
+    """Anna has signed in and pressed Enter: the first card is in front."""
+    page = await open_page(f"{console.url}/sign-in")
+    await sign_in(page, "anna")
+    await expect(page.locator(".primary")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"{CARD} h1")).to_have_text("ООО «Северный ветер»")
+    return page
+
+
+async def settled(page: Page) -> None:
+    """A new card takes no Enter for 0.4 s."""
+    await expect(page.locator("body")).not_to_have_attribute("data-new-card", "")
+
+
+async def in_a_talk(page: Page, console: RunningConsole) -> None:
+    await settled(page)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-do=hang-up]")).to_be_visible()
+    await console.desk.answer(console.office.users["anna"])
+    await expect(page.locator(".pad")).to_be_visible()
+
+
+async def test_a_call_from_ready_to_the_next_card(open_page: OpenPage, console: RunningConsole, language: str) -> None:
+    page = await at_work(open_page, console)
+    anna = console.office.users["anna"]
+    await in_a_talk(page, console)
+    words = {"ru": "Разговор", "en": "Talking"}[language]
+    await expect(page.locator(STATE)).to_have_text(words)
+    await expect(page.locator("#spoken")).to_have_text(words)
+
+    await page.keyboard.press("5")
+    await page.keyboard.press("Numpad3")
+    await expect(page.locator("#tones")).to_have_text("53")
+    assert await page.locator("input[name=disposition]:checked").count() == 0, "in a talk a digit is a tone"
+
+    await page.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
+    await page.keyboard.press("8")
+    await page.keyboard.type("чт 1530" if language == "ru" else "thu 1530")
+    echo = {
+        "ru": "= чт 14 мая 15:30 (Екатеринбург), 13:30 у вас",
+        "en": "= Thu 14 May 15:30 (Yekaterinburg), 13:30 for you",
+    }
+    await expect(page.locator("#when-echo")).to_have_text(echo[language])
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    async with console.database.reading() as session:
+        outcome = await session.scalar(select(Outcome).order_by(Outcome.id.desc()).limit(1))
+    assert outcome is not None
+    assert outcome.disposition == "callback"
+    assert outcome.callback_at_local is not None
+    assert outcome.callback_at_local.isoformat() == "2026-05-14T15:30:00"
+    clicks = [click[0] for click in console.desk.clicks if click[1] == anna]
+    assert clicks == ["ready", "dial", "digits", "digits", "hang up", "outcome"]
+
+
+async def test_an_unanswered_call_takes_one_key(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await settled(page)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-do=hang-up]")).to_be_visible()
+    await console.desk.end(console.office.users["anna"], Result.NO_ANSWER)
+    await expect(page.locator("input[value=no_contact]")).to_be_checked()
+    await expect(page.locator("input[value=no_contact]")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    assert [form.disposition for form in console.desk.saved] == ["no_contact"]
+
+
+async def test_an_enter_that_comes_too_early_or_repeats_does_not_dial(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    page = await at_work(open_page, console)
+    press = """repeat => document.body.dispatchEvent(
+        new KeyboardEvent("keydown", {code: "Enter", key: "Enter", repeat, bubbles: true, cancelable: true}))"""
+    await settled(page)
+    await page.evaluate(press, True)
+    await page.evaluate("document.body.dataset.newCard = ''")
+    await page.evaluate(press, False)
+    await page.evaluate("delete document.body.dataset.newCard")
+    assert [click[0] for click in console.desk.clicks] == ["ready"]
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-do=hang-up]")).to_be_visible()
+    assert [click[0] for click in console.desk.clicks] == ["ready", "dial"]
+
+
+async def test_a_new_card_is_marked_new_for_a_moment(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await settled(page)
+    await page.evaluate(
+        """() => new MutationObserver(() => (document.title = "newCard" in document.body.dataset ? "new" : "old"))
+            .observe(document.body, {attributes: true, attributeFilter: ["data-new-card"]})"""
+    )
+    await console.desk.skip(console.office.users["anna"], reason="дубль")
+    await expect(page).to_have_title("new")
+    await expect(page).to_have_title("old")
+
+
+async def test_keys_work_in_a_cyrillic_layout_and_digits_in_a_field_are_text(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    await page.locator("#note").focus()
+    await page.keyboard.type("12 штук")
+    await page.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
+    await expect(page.locator("#note")).to_be_focused()
+    await page.keyboard.press("4")
+    await expect(page.locator("#note")).to_have_value("12 штук4")
+    assert await page.locator("input[name=disposition]:checked").count() == 0
+    await page.keyboard.press("Escape")
+    # In the Russian layout the physical key 4 with another character: what counts is where the key is.
+    await page.evaluate(
+        """() => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", {code: "Digit4", key: ";", bubbles: true, cancelable: true}))"""
+    )
+    await expect(page.locator("input[value=cold]")).to_be_checked()
+    await expect(page.locator("input[name=reason]")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    form = console.desk.saved[0]
+    assert (form.disposition, form.note) == ("cold", "12 штук4")
+    assert form.reason
+
+
+async def test_a_reload_in_the_middle_brings_back_the_call_and_what_was_typed(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    await page.locator("#note").fill("Ворота синие, звонить дважды")
+    await page.keyboard.press("Escape")
+    await page.reload()  # at once: the page keeps what was typed while it goes
+    await expect(page.locator("[data-do=hang-up]")).to_be_visible()
+    await expect(page.locator("#note")).to_have_value("Ворота синие, звонить дважды")
+    await page.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
+
+
+async def test_two_tabs_show_the_same_call(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    second = await page.context.new_page()
+    await second.goto(f"{console.url}/operator")
+    await in_a_talk(page, console)
+    await expect(second.locator(".pad")).to_be_visible()
+    await second.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
+
+
+async def test_the_other_number_is_chosen_by_its_digit(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await settled(page)
+    await page.keyboard.press("2")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".call-state")).to_contain_text("+7 342 000-00-14")
+
+
+async def test_skipping_asks_why(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await page.keyboard.press("F7")
+    await page.keyboard.type("дубль")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    assert console.desk.clicks[-1] == ("skip", console.office.users["anna"], "дубль")
+
+
+async def test_what_is_missing_is_asked_for(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    await page.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
+    await page.keyboard.press("9")
+    await expect(page.locator("select[name=person_id] option:checked")).to_have_text(re.compile("Сидоров Олег"))
+    await expect(page.locator("input[name=summary]")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".trouble")).to_be_visible()
+    await page.keyboard.type("мало")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("input[name=summary]")).to_have_attribute("aria-invalid", "true")
+    assert console.desk.saved == []
+
+
+async def test_the_manager_stops_and_the_operator_sees_it(
+    open_page: OpenPage, console: RunningConsole, language: str
+) -> None:
+    page = await at_work(open_page, console)
+    await console.desk.stop_all_dialling(console.office.users["maria"], stopped=True)
+    words = {"ru": "Руководитель остановил все звонки.", "en": "The manager has stopped all dialling."}[language]
+    await expect(page.locator(".banner.bad:visible")).to_contain_text(words)
+    await expect(page.locator("[data-do=dial]")).to_be_disabled()
+
+
+@pytest.mark.parametrize("height", [768, 640])
+async def test_only_the_middle_column_scrolls(open_page: OpenPage, console: RunningConsole, height: int) -> None:
+    page = await at_work(open_page, console)
+    await page.set_viewport_size({"width": 1366, "height": height})
+    await in_a_talk(page, console)
+    await page.keyboard.press("F8")
+    for digit in "1234567890":
+        await page.keyboard.press("Escape")
+        await page.keyboard.press(digit)
+        assert await page.evaluate("document.documentElement.scrollHeight <= innerHeight"), digit
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), digit
+        box = await page.locator("[data-save]").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= height, "the button to save is always in sight"
+
+
+async def test_a_lost_connection_is_said_and_comes_back(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await page.context.set_offline(True)
+    await page.evaluate("window.dispatchEvent(new Event('offline'))")
+    await expect(page.locator("#lost")).to_be_visible()
+    await page.context.set_offline(False)
+    await expect(page.locator("#lost")).to_be_hidden()

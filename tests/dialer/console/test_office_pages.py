@@ -1,0 +1,122 @@
+"""The manager's pages: calls with filters and pages, the plan, the big switch."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from crm.database import Database
+from crm.outcomes import OutcomeForm
+from crm.results import Result
+from dialer.console import call_pages
+from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.fake_desk import FakeDesk
+from tests.dialer.console.seed import NOW, Office, seed_call
+
+
+@pytest.fixture
+async def calls(office: Office, database: Database) -> list[str]:
+    """Three calls: Anna's warm one today, Oleg's cold one yesterday, Anna's busy one two days ago."""
+    warm = OutcomeForm(
+        disposition="warm", person_name="Петров Пётр", person_decides=True, summary="Готов смотреть предложение"
+    )
+    return [
+        await seed_call(database, office, client=3, at=NOW - timedelta(hours=1), form=warm),
+        await seed_call(
+            database,
+            office,
+            client=4,
+            login="oleg",
+            at=NOW - timedelta(days=1),
+            form=OutcomeForm(disposition="cold", reason="Нет денег"),
+        ),
+        await seed_call(
+            database,
+            office,
+            client=5,
+            at=NOW - timedelta(days=2),
+            result=Result.BUSY,
+            form=OutcomeForm(disposition="no_contact"),
+        ),
+    ]
+
+
+async def listed(browser: Browser, path: str) -> list[str]:
+    page = await browser.text(path)
+    found = re.findall(r'class="name" href="/calls/([0-9a-f]{32})"', page)
+    return list(found)
+
+
+async def test_the_newest_call_comes_first(signed_in: SignIn, calls: list[str]) -> None:
+    assert await listed(await signed_in("maria"), "/calls") == calls
+
+
+async def test_filters(signed_in: SignIn, calls: list[str], office: Office) -> None:
+    browser = await signed_in("maria")
+    warm, cold, busy = calls
+    for query, expected in (
+        (f"operator={office.users['anna']}", [warm, busy]),
+        ("group=cold", [cold]),
+        ("disposition=warm", [warm]),
+        ("result=busy", [busy]),
+        ("from=2026-05-13", [warm, cold]),
+        ("to=2026-05-13", [cold, busy]),
+        ("from=2026-05-13&to=2026-05-13", [cold]),
+        ("disposition=warm&result=busy", []),
+    ):
+        assert await listed(browser, f"/calls?{query}") == expected, query
+
+
+@pytest.mark.parametrize(
+    "query", ["operator=x", "operator=99999999999999999999", "group=x", "result=x", "from=x", "before=x", "before=-1-2"]
+)
+async def test_nonsense_in_the_address_is_left_out(signed_in: SignIn, calls: list[str], query: str) -> None:
+    assert await listed(await signed_in("maria"), f"/calls?{query}") == calls
+
+
+async def test_pages_neither_repeat_nor_lose_a_call(
+    signed_in: SignIn, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_pages, "PAGE_ROWS", 2)
+    browser = await signed_in("maria")
+    first = await browser.text("/calls?from=2026-05-01")
+    older = re.search(r'rel="next" href="([^"]+)"', first)
+    assert older
+    address = older[1].replace("&amp;", "&")
+    assert "from=2026-05-01" in address
+    assert await listed(browser, "/calls") + await listed(browser, address) == calls
+    assert 'rel="next"' not in await browser.text(address)
+
+
+async def test_a_call_shows_what_was_written_down(signed_in: SignIn, calls: list[str]) -> None:
+    page = await (await signed_in("maria")).text(f"/calls/{calls[0]}")
+    for text in ("Гамма-Холод", "Иванова Анна", "07:48", "Петров Пётр", "Готов смотреть предложение"):
+        assert text in page
+    assert "Главный контакт" in page
+
+
+async def test_the_plan_shows_done_against_planned(signed_in: SignIn, calls: list[str]) -> None:
+    page = await (await signed_in("maria")).text("/plan")
+    row = page[page.index("Иванова Анна") : page.index("Сидоров Олег")]
+    numbers = re.findall(r'class="number[^"]*">(\d+)<', row)
+    done, planned, contacts, main_contacts, promised, overdue = map(int, numbers)
+    assert (done, contacts, main_contacts) == (1, 1, 1)
+    assert planned > done
+    assert (promised, overdue) == (2, 1)
+
+
+async def test_the_big_switch(signed_in: SignIn, desk: FakeDesk, office: Office) -> None:
+    maria, anna = await signed_in("maria"), await signed_in("anna")
+    assert (await maria.post_form("/stop-dialling", stopped="yes")).status == 303
+    assert "Все звонки остановлены." in await maria.text("/calls")
+    assert "Руководитель остановил все звонки." in await anna.text("/operator")
+    await maria.post_form("/stop-dialling", stopped="no")
+    assert "Все звонки остановлены." not in await maria.text("/calls")
+    assert [click[2] for click in desk.clicks if click[0] == "stop all"] == [True, False]
+
+
+async def test_who_may_not_stop_sees_no_button(signed_in: SignIn) -> None:
+    assert "/stop-dialling" in await (await signed_in("maria")).text("/calls")
+    assert "/stop-dialling" not in await (await signed_in("audit")).text("/calls")

@@ -1,0 +1,331 @@
+"""The operator's page: what it shows, what it sends while it is open, and what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import ClientWebSocketResponse
+from sqlalchemy import select
+
+from crm.database import Database
+from crm.organisations import Organisation
+from crm.outcomes import Outcome, load_draft
+from crm.results import Result
+from dialer.calls.view import CallState, LineState, Message, RecordingState
+from tests.dialer.console.conftest import Browser, Clock, SignIn
+from tests.dialer.console.fake_desk import FakeDesk
+from tests.dialer.console.seed import Office
+
+
+@asynccontextmanager
+async def live(browser: Browser, have: dict[str, str] | None = None) -> AsyncIterator[ClientWebSocketResponse]:
+    async with browser.client.ws_connect("/operator/live", headers={"Origin": browser.origin}) as socket:
+        await socket.send_json({"have": have or {}})
+        yield socket
+
+
+async def next_one(socket: ClientWebSocketResponse) -> dict[str, Any]:
+    snapshot: dict[str, Any] = await socket.receive_json(timeout=10)
+    return snapshot
+
+
+async def dialled(browser: Browser, desk: FakeDesk, office: Office) -> str:
+    """Anna's first client is being called."""
+    await browser.act("ready")
+    response = await browser.act("dial", client_id=office.clients[0])
+    assert response.status == 200, await response.text()
+    return str((await response.json())["attempt_id"])
+
+
+async def test_the_card_says_whom_why_when_and_where(signed_in: SignIn, office: Office) -> None:
+    browser = await signed_in("anna")
+    await browser.act("ready")
+    page = await browser.text("/operator")
+    for text in (
+        "ООО «Северный ветер»",
+        "Обещали позвонить: 11:00 · Петрова Анна Сергеевна",
+        "просрочено на 2 минуты",
+        'data-clock="Asia/Yekaterinburg"',
+        "+7 342 000-00-04",
+        "доб. 12",
+        "Петрова Анна Сергеевна",
+        "Тёплый",
+    ):
+        assert text in page, text
+
+
+async def test_why_a_client_is_not_called_now_is_on_the_card(
+    signed_in: SignIn, office: Office, desk: FakeDesk, database: Database, clock: Clock
+) -> None:
+    browser = await signed_in("anna")
+    await browser.act("ready")
+    async with database.transaction() as session:
+        organisation = await session.get_one(Organisation, office.organisations[0])
+        organisation.time_zone = "Asia/Kamchatka"
+    clock.move(hours=2)
+    page = await browser.text("/operator")
+    assert "Сейчас звонить нельзя." in page
+    assert "У клиента 22:02; звонить можно с 09:00 до 18:00." in page
+    assert "data-primary disabled" in page
+
+
+async def test_the_page_is_told_of_every_change_and_only_of_what_changed(
+    signed_in: SignIn, office: Office, desk: FakeDesk
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    async with live(browser) as socket:
+        first = await next_one(socket)
+        assert set(first["regions"]) == {"line", "banner", "day", "card", "note", "history", "call", "outcome"}
+        await browser.act("ready")
+        await next_one(socket)
+        shown = await next_one(socket)
+        assert "ООО «Северный ветер»" in shown["regions"]["card"]["html"]
+        assert "line" not in shown["regions"]
+        desk.change(anna, operator_dbov=-20.0, client_dbov=-60.0)
+        levels = await next_one(socket)
+        assert levels["levels"] == {"operator": -20.0, "client": -60.0}
+        assert levels["regions"] == {}
+
+
+async def test_a_page_that_comes_back_gets_only_what_it_lacks(signed_in: SignIn, office: Office) -> None:
+    browser = await signed_in("anna")
+    async with live(browser) as socket:
+        first = await next_one(socket)
+    have = {name: part["key"] for name, part in first["regions"].items()}
+    async with live(browser, {**have, "call": "another"}) as socket:
+        again = await next_one(socket)
+    assert set(again["regions"]) == {"call"}
+
+
+async def test_nobody_watches_when_the_page_has_gone(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
+    browser = await signed_in("anna")
+    async with live(browser) as socket:
+        await next_one(socket)
+        assert desk.watching == 1
+    # The connection's end is seen when the server has handled it; the next request is answered after that.
+    for _ in range(100):
+        await browser.get("/healthz")
+        if desk.watching == 0:
+            break
+    assert desk.watching == 0
+
+
+async def test_clicking_twice_dials_once(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
+    browser = await signed_in("anna")
+    attempt_id = await dialled(browser, desk, office)
+    again = await browser.act("dial", client_id=office.clients[0])
+    assert await again.json() == {"attempt_id": attempt_id}
+
+
+async def test_a_stale_tab_neither_dials_nor_hangs_up_nor_writes(
+    signed_in: SignIn, office: Office, desk: FakeDesk
+) -> None:
+    browser = await signed_in("anna")
+    await dialled(browser, desk, office)
+    before = list(desk.clicks)
+    stale = "0" * 32
+    for action, content in (
+        ("hang-up", {"attempt_id": stale}),
+        ("digits", {"attempt_id": stale, "digits": "1"}),
+        ("draft", {"attempt_id": stale, "fields": {}}),
+        ("skip", {"client_id": office.clients[3], "reason": "дубль"}),
+    ):
+        response = await browser.act(action, **content)
+        assert response.status == 409, action
+        assert "Страница устарела" in (await response.json())["error"]
+    response = await browser.act("dial", client_id=office.clients[3])
+    assert response.status == 409
+    assert desk.clicks[: len(before)] == before
+    assert all(click[0] == "dial" for click in desk.clicks[len(before) :])
+
+
+async def test_what_is_typed_survives_a_reload(
+    signed_in: SignIn, office: Office, desk: FakeDesk, database: Database
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    attempt_id = await dialled(browser, desk, office)
+    await desk.answer(anna)
+    fields = {"disposition": "cold", "reason": "Дорого", "note": "Ворота синие", "person_id": ""}
+    response = await browser.act("draft", attempt_id=attempt_id, fields=fields)
+    assert response.status == 200, await response.text()
+    await desk.end(anna)
+    page = await browser.text("/operator")
+    assert 'value="Дорого"' in page
+    assert "Ворота синие</textarea>" in page
+    assert 'value="cold" data-digit="4"' in page
+    chosen = page[page.index('value="cold"') : page.index('value="abandoned"')]
+    assert " checked>" in chosen
+    async with database.reading() as session:
+        assert (await load_draft(session, attempt_id=attempt_id))["reason"] == "Дорого"
+
+
+async def test_typing_and_levels_do_not_swap_the_form_away(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    attempt_id = await dialled(browser, desk, office)
+    await desk.answer(anna)
+    async with live(browser) as socket:
+        await next_one(socket)
+        await browser.act("draft", attempt_id=attempt_id, fields={"reason": "Дорого", "note": "Ворота"})
+        desk.change(anna, client_dbov=-20.0)
+        assert (await next_one(socket))["regions"] == {}
+        await desk.end(anna)
+        ended = await next_one(socket)
+    assert ended["call"] == "wrap_up"
+    assert "outcome" not in ended["regions"], "the form of the talk is the form of the wrap-up"
+    assert "note" not in ended["regions"]
+
+
+async def test_the_networks_proposal_is_chosen(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    await dialled(browser, desk, office)
+    await desk.end(anna, Result.BUSY)
+    page = await browser.text("/operator")
+    chosen = page[page.index('value="no_contact"') : page.index('value="nonexistent"')]
+    assert " checked>" in chosen
+    assert "занято" in page
+    assert 'value="hot"' not in page, "nobody answered: nobody can be hot"
+
+
+@pytest.mark.parametrize(
+    ("typed", "echo"),
+    [
+        ("чт 1530", "= чт 14 мая 15:30 (Екатеринбург), 13:30 у вас"),
+        ("завтра в 11", "= пт 15 мая 11:00 (Екатеринбург), 09:00 у вас"),
+        ("tomorrow 0:30", "= пт 15 мая 00:30 (Екатеринбург), 22:30 у вас"),
+    ],
+)
+async def test_a_spoken_time_is_echoed_on_both_clocks(
+    signed_in: SignIn, office: Office, desk: FakeDesk, typed: str, echo: str
+) -> None:
+    browser = await signed_in("anna")
+    attempt_id = await dialled(browser, desk, office)
+    response = await browser.get("/operator/when", params={"text": typed, "attempt_id": attempt_id})
+    assert (await response.json())["echo"] == echo
+
+
+async def test_a_time_that_is_not_understood_is_told_in_words(
+    signed_in: SignIn, office: Office, desk: FakeDesk
+) -> None:
+    browser = await signed_in("anna")
+    attempt_id = await dialled(browser, desk, office)
+    headers = {"Accept": "application/json"}
+    response = await browser.get(
+        "/operator/when", params={"text": "потом как-нибудь", "attempt_id": attempt_id}, headers=headers
+    )
+    assert response.status == 422
+    assert (await response.json())["error"].startswith("«потом как-нибудь» не понятно как")
+
+
+async def test_a_callback_is_saved_and_the_next_card_comes(
+    signed_in: SignIn, office: Office, desk: FakeDesk, database: Database
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    attempt_id = await dialled(browser, desk, office)
+    await desk.answer(anna)
+    await desk.end(anna)
+    fields = {"disposition": "callback", "when": "чт 1530", "asked_by": "секретарь", "note": "позже"}
+    response = await browser.act("outcome", attempt_id=attempt_id, fields=fields)
+    assert response.status == 200, await response.text()
+    async with database.reading() as session:
+        outcome = await session.scalar(select(Outcome).where(Outcome.attempt_id == attempt_id))
+    assert outcome is not None
+    assert outcome.callback_at_local is not None
+    assert outcome.callback_at_local.isoformat() == "2026-05-14T15:30:00"
+    assert (outcome.note, outcome.disposition) == ("позже", "callback")
+    assert (await desk.view(anna)).client_id not in (None, office.clients[0])
+
+
+async def test_what_is_missing_is_told_in_words_with_its_code(
+    signed_in: SignIn, office: Office, desk: FakeDesk
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    attempt_id = await dialled(browser, desk, office)
+    await desk.answer(anna)
+    await desk.end(anna)
+    for fields, code, words in (
+        ({"disposition": "cold"}, "outcome.needs_reason", "Укажите причину."),
+        ({"disposition": "callback"}, "outcome.callback_needs_time", "Укажите, когда перезвонить."),
+        ({}, "outcome.unknown_disposition", "Выберите итог"),
+    ):
+        response = await browser.act("outcome", attempt_id=attempt_id, fields=fields)
+        assert response.status == 422
+        told = await response.json()
+        assert told["code"] == code
+        assert words in told["error"]
+    assert (await desk.view(anna)).call is CallState.WRAP_UP
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"headset_registered": False}, "Гарнитура: нет"),
+        ({"trunk_ready": False, "trunk_detail": "403"}, "Нет связи с оператором связи: 403"),
+        ({"dialling_stopped": True}, "Руководитель остановил все звонки."),
+        ({"recording": RecordingState.FAILED}, "запись прервалась"),
+        ({"silent": "operator"}, "Клиент вас не слышит"),
+        ({"silent": "client"}, "От клиента ничего не слышно"),
+        ({"message": Message("desk.media_lost")}, "Звук разговора пропал внутри службы."),
+        ({"message": Message("desk.interrupted")}, "Во время этого звонка служба перезапустилась."),
+    ],
+)
+async def test_trouble_is_told_in_words(
+    signed_in: SignIn, office: Office, desk: FakeDesk, changes: dict[str, object], words: str
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    await dialled(browser, desk, office)
+    await desk.answer(anna)
+    desk.change(anna, **changes)
+    assert words in await browser.text("/operator")
+
+
+async def test_an_interrupted_call_asks_for_its_outcome_although_the_line_is_down(
+    signed_in: SignIn, office: Office, desk: FakeDesk
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    await dialled(browser, desk, office)
+    await desk.answer(anna)
+    await desk.end(anna, Result.INTERRUPTED)
+    desk.change(anna, line=LineState.OFFLINE, message=Message("desk.interrupted"))
+    page = await browser.text("/operator")
+    assert "прерван перезапуском" in page
+    assert 'id="outcome-form"' in page
+
+
+async def test_names_that_are_markup_are_only_names(
+    signed_in: SignIn, office: Office, desk: FakeDesk, database: Database
+) -> None:
+    evil = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
+    async with database.transaction() as session:
+        organisation = await session.get_one(Organisation, office.organisations[0])
+        organisation.name, organisation.note, organisation.city = evil, evil, evil
+    browser = await signed_in("anna")
+    await browser.act("ready")
+    page = await browser.text("/operator")
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    async with live(browser) as socket:
+        snapshot = await next_one(socket)
+    assert "<script>" not in snapshot["regions"]["card"]["html"]
+    assert "<img src=x" not in snapshot["regions"]["day"]["html"]
+
+
+async def test_tones_are_tones(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    attempt_id = await dialled(browser, desk, office)
+    await desk.answer(anna)
+    assert (await browser.act("digits", attempt_id=attempt_id, digits="1*#")).status == 200
+    assert (await browser.act("digits", attempt_id=attempt_id, digits="1;x")).status == 400
+    assert [click for click in desk.clicks if click[0] == "digits"] == [("digits", anna, "1*#")]
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '"text"', '{"client_id": "1"}', '{"client_id": true}'])
+async def test_nonsense_is_refused_in_words(signed_in: SignIn, office: Office, body: str) -> None:
+    browser = await signed_in("anna")
+    headers = {"Origin": browser.origin, "X-CSRF-Token": browser.csrf, "Accept": "application/json"}
+    response = await browser.client.post("/operator/dial", data=body, headers=headers)
+    assert response.status == 400
+    assert (await response.json())["error"] == "Запрос не удалось прочесть."

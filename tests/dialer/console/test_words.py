@@ -1,0 +1,169 @@
+"""Both languages, whole: every sentence translated, and nothing foreign on a Russian page."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterable
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from crm.database import Database
+from crm.outcomes import OutcomeForm
+from dialer.console.labels import DISPOSITIONS, GROUPS, KINDS, RESULTS, ROLES
+from dialer.crm_words import explain
+from dialer.words import read_catalogue, words
+from recordings.store import LocalStore
+from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.fake_desk import FakeDesk
+from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
+from tests.dialer.msgids import all_msgids
+
+LATIN_ALLOWED = frozenset(
+    # keys as they are printed on the keyboard, and the other language's own name
+    ["Enter", "Esc", "Ctrl", "F4", "F7", "F8", "F10", "J", "K", "L", "M", "S", "English"]
+)
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_sentence_is_translated() -> None:
+    translated: dict[str, tuple[str, ...]] = {}
+    for message in read_catalogue("ru"):
+        if message.id:
+            forms = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+            translated[message.id if isinstance(message.id, str) else message.id[0]] = forms
+    missing, broken = [], []
+    for msgid, place in all_msgids().items():
+        singular = msgid if isinstance(msgid, str) else msgid[0]
+        forms = translated.get(singular, ())
+        if not forms or not all(forms) or (not isinstance(msgid, str) and len(forms) != 3):
+            missing.append(f"{place}: {singular}")
+        broken += [f"{place}: {form}" for form in forms if form and placeholders(form) != placeholders(singular)]
+    assert missing == []
+    assert broken == []
+
+
+def test_the_numbers_forms_are_russian() -> None:
+    spoken = words("ru")
+    late = [spoken.ngettext("{n} minute late", "{n} minutes late", n) for n in (1, 2, 5, 11, 21, 22, 112)]
+    endings = [text.split()[-1] for text in late]
+    assert endings == ["минуту", "минуты", "минут", "минут", "минуту", "минуты", "минут"]
+
+
+def test_a_sentence_with_a_hole_is_still_told() -> None:
+    assert words("en").gettext("Line {line}: {reason}", line=3) == "Line {line}: {reason}"
+
+
+def test_an_unknown_code_is_told_rather_than_hidden() -> None:
+    assert explain(words("ru"), "strange.code", {}) == "strange.code"
+
+
+def test_the_values_of_the_domain_all_have_words() -> None:
+    from crm.dispositions import DISPOSITIONS as KNOWN
+    from crm.groups import Group
+    from crm.plan_entries import EntryKind
+    from crm.results import Result
+    from crm.users import Role
+
+    assert set(DISPOSITIONS) == set(KNOWN)
+    assert set(GROUPS) == {each.value for each in Group}
+    assert set(KINDS) == {each.value for each in EntryKind}
+    assert set(RESULTS) == {each.value for each in Result}
+    assert set(ROLES) == {each.value for each in Role}
+
+
+class _Shown(HTMLParser):
+    """What a person sees or hears of a page: text, and the attributes that are shown or spoken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "style"):
+            self._hidden += 1
+        for name, value in attrs:
+            if name in ("placeholder", "title", "aria-label", "alt", "data-reason", "data-when") and value:
+                self.texts.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self._hidden -= 1
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden and data.strip():
+            self.texts.append(data.strip())
+
+
+def latin_words(pages: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for page in pages:
+        shown = _Shown()
+        shown.feed(page)
+        for text in shown.texts:
+            found |= set(re.findall(r"[A-Za-z][A-Za-z0-9'-]*", text))
+    return found - LATIN_ALLOWED
+
+
+async def operators_pages(browser: Browser, desk: FakeDesk, office: Office) -> list[str]:
+    anna = office.users["anna"]
+    pages = [await browser.text("/operator")]
+    await browser.act("ready")
+    pages.append(await browser.text("/operator"))
+    await browser.act("dial", client_id=office.clients[0])
+    pages.append(await browser.text("/operator"))
+    await desk.ring(anna)
+    pages.append(await browser.text("/operator"))
+    await desk.answer(anna)
+    pages.append(await browser.text("/operator"))
+    await desk.end(anna)
+    pages.append(await browser.text("/operator"))
+    attempt_id = (await desk.view(anna)).attempt_id
+    await browser.act("outcome", attempt_id=attempt_id, fields={"disposition": "no_contact"})
+    await browser.act("pause")
+    return [*pages, await browser.text("/operator")]
+
+
+async def test_russian_pages_hold_no_foreign_word(
+    signed_in: SignIn, office: Office, desk: FakeDesk, database: Database, store: LocalStore
+) -> None:
+    at = NOW - timedelta(hours=1)
+    played = await seed_call(database, office, client=3, at=at, form=OutcomeForm(disposition="cold", reason="Дорого"))
+    await seed_recording(database, store, played, at)
+    anna, maria = await signed_in("anna"), await signed_in("maria")
+    pages = await operators_pages(anna, desk, office)
+    for path in ("/calls", "/plan", f"/calls/{played}", "/calls?group=hot"):
+        pages.append(await maria.text(path))
+    pages.append(await (await maria.get("/nowhere")).text())
+    assert latin_words(pages) == set()
+
+
+async def test_english_pages_hold_no_russian_word_but_names(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
+    anna = await signed_in("anna")
+    await anna.post_form("/language", language="en", back="/operator")
+    pages = await operators_pages(anna, desk, office)
+    shown = _Shown()
+    for page in pages:
+        shown.feed(page)
+    names = {
+        "Иванова Анна", "Русский", "Вентиляция-2", "Вентиляция, монтаж", "Пермь", "Петрова Анна Сергеевна", "директор",
+        "Сидоров Олег", "секретарь", "ООО «Северный ветер»", "Альфа-Климат", "Вектор", "Гамма-Холод", "Дельта",
+        "Завод «Эпсилон»",
+    }  # fmt: skip
+    text = " ".join(shown.texts)
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(name, "")
+    assert re.findall(r"[А-Яа-яЁё]+", text) == []
+
+
+@pytest.mark.parametrize("path", ["/sign-in"])
+async def test_the_sign_in_page_is_russian_too(signed_in: SignIn, path: str) -> None:
+    browser = await signed_in("maria")
+    await browser.post_form("/sign-out")
+    assert latin_words([await browser.text(path)]) == set()
