@@ -72,7 +72,9 @@ async def running_service(
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings.database_url)
         stack.push_async_callback(database.dispose)
-        lock = await database.acquire_service(settings.service.node, settings.service.further_node, clock())
+        lock = await database.acquire_service(
+            node=settings.service.node, further_node=settings.service.further_node, now=clock()
+        )
         stack.push_async_callback(lock.release)
         await database.upgrade()
         store = LocalStore(settings.recordings_dir)
@@ -122,6 +124,3 @@ async def serve(settings: Settings, *, on_ready: Callable[[RunningService], None
         if on_ready is not None:
             on_ready(service)
         await asked.wait()
-
-
-
