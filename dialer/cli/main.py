@@ -76,6 +76,8 @@ def _unforeseen(terminal: Terminal, error: Exception, command: str) -> str:
             file.write(masked_text("".join(traceback.format_exception(error))))
         details = file.name
     else:
+        # The command may have sent the log elsewhere, and closed it.
+        configure_logging("warning", "auto", sys.stderr)
         log.error("command", command=command, on=type(error).__name__, now="failed", exc_info=error)
         details = gettext("the log")
     return gettext(
