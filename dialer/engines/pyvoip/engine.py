@@ -5,9 +5,8 @@ from __future__ import annotations
 from config.sections import MediaSettings, SipSettings, TrunkSettings
 from dialer.engines.native import NativeTelephony
 from dialer.engines.pyvoip.endpoint import PyVoipEndpoint
-from dialer.sip.endpoint import EndpointConfig, RegistrarAccount
-from dialer.sip.transport import SipTransport
-from dialer.telephony import Capability, NotCapable
+from dialer.sip.endpoint import Endpoint, EndpointConfig, RegistrarAccount
+from dialer.telephony import Capability, NotCapable, TelephonyError
 
 
 class PyVoipTelephony(NativeTelephony):
@@ -24,15 +23,17 @@ class PyVoipTelephony(NativeTelephony):
         accounts: dict[str, RegistrarAccount],
     ) -> None:
         super().__init__(sip, media, trunk, accounts)
-        host = sip.advertised_host or sip.host
-        account = (trunk.sip_domain, trunk.user, trunk.password.get_secret_value()) if trunk else (host, "", "")
-        config = EndpointConfig(host=host, port=sip.port, realm=sip.realm, accounts=dict(accounts))
-        self._endpoint = PyVoipEndpoint(config, account)
-        self._transport = SipTransport(self._endpoint, sip.host, sip.port, tcp=False, on_event=self._sip_event)
         self._trunk_over_tcp = trunk is not None and trunk.transport == "tcp"
 
     async def start(self) -> None:
-        """Raises `NotCapable` for a trunk over TCP, else as the native engine does."""
+        """Raises `NotCapable` for a trunk over TCP, `TelephonyError` for IPv6, else as the native engine does."""
         if self._trunk_over_tcp:
             raise NotCapable(self.name, Capability.TCP)
+        if ":" in self._sip.host:
+            raise TelephonyError(f"the {self.name} engine speaks IPv4 only: sip.host {self._sip.host} is IPv6")
         await super().start()
+
+    def _make_endpoint(self, config: EndpointConfig, trunk: TrunkSettings | None) -> Endpoint:
+        if trunk is None:
+            return PyVoipEndpoint(config, (config.host, "", ""))
+        return PyVoipEndpoint(config, (trunk.sip_domain, trunk.user, trunk.password.get_secret_value()))

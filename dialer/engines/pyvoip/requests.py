@@ -16,6 +16,7 @@ from dialer.sip.timing import PATIENCE, T1, T2, TIMER_D
 class _Request:
     payload: bytes
     target: Address
+    call_id: str
     is_invite: bool
     on_response: Callable[[Message], None]
     on_failure: Callable[[CallEndCause], None]
@@ -57,6 +58,7 @@ class Requests:
         self._requests[key] = _Request(
             text.encode(),
             target,
+            text.first("Call-ID"),
             text.method == "INVITE",
             on_response,
             on_failure,
@@ -69,7 +71,7 @@ class Requests:
         """Hand a response to its request; False if there is none."""
         key = (message.text.branch, message.text.method)
         request = self._requests.get(key)
-        if request is None:
+        if request is None or request.call_id != message.call_id:
             return False
         if message.code >= 200 or request.is_invite:
             request.stop_alarms()

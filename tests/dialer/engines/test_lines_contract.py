@@ -19,6 +19,7 @@ from dialer.telephony import (
     LegEnd,
     NotCapable,
     PortBusy,
+    TelephonyError,
 )
 from tests.dialer.engines.office import (
     HEADSET,
@@ -190,3 +191,15 @@ async def test_a_trunk_over_tcp(engine_class: type[Engine], tmp_path: Path) -> N
     with pytest.raises(NotCapable, match="SIP over TCP") as refusal:
         await engine.start()
     assert (refusal.value.engine, refusal.value.capability) == (engine.name, Capability.TCP)
+
+
+async def test_an_ipv6_address(engine_class: type[Engine]) -> None:
+    """Not a capability of its own, but refused in words as well where it cannot be had."""
+    engine = build_engine(engine_class, None, host="::1")
+    if engine.name == "pyvoip":
+        with pytest.raises(TelephonyError, match="IPv4 only"):
+            await engine.start()
+    else:
+        await engine.start()
+        assert engine.sip_port
+    await engine.stop()

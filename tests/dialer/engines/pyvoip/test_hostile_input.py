@@ -52,6 +52,15 @@ def test_every_beginning_of_the_answer_to_our_call() -> None:
     assert line.got("ACK")
 
 
+def test_an_answer_with_another_call_id_is_none() -> None:
+    line = Line()
+    answer = answer_to(line.invite(), "200 OK", tag="far", extra=CONTACT, body=ANSWER)
+    line.network.send(line.trunk, line.us, answer.replace(b"Call-ID: call", b"Call-ID: calm"))
+    line.network.settle()
+    assert not line.events
+    assert not line.got("ACK")
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_answers_that_were_tampered_with(data: st.DataObject) -> None:
