@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from dialer.practice.processes import PracticeCarrier
 from dialer.sip.endpoint import TrunkAccount
 from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, Credentials, Hop, Registered, Transport
 from tests.peers.addresses import free_port, own_address
@@ -100,4 +102,28 @@ async def test_registration_survives_losing(kamailio: Factory, lossy_relay: Fact
     registered = await our_side.until(Registered)
     assert registered.account == "trunk"
     await registrar.registered("dialer")
+    assert len(relay.dropped) == 2
+
+
+@pytest.mark.parametrize(("pattern", "lose"), [("^ACK ", 1), ("^SIP/2.0 200", 2), ("^INVITE ", 2), ("^BYE ", 2)])
+async def test_a_call_that_comes_in_survives_losing(
+    sipp: Factory, lossy_relay: Factory, tmp_path: Path, pattern: str, lose: int
+) -> None:
+    async with PracticeCarrier(log=tmp_path / "calls.jsonl", host=own_address(), ring_s=0.1) as carrier:
+        relay = await lossy_relay(own_address(), carrier.address, lose=lose, predicate=first_line(pattern))
+        # longer than it takes until the answer and its ACK have come through
+        caller = await sipp("call", target=(relay.host, relay.port), service=NUMBER, talk_ms="2500")
+        await caller.succeeded()
+        logged = await carrier.logged_number(NUMBER)
+    assert len(relay.dropped) == lose
+    assert (logged.ended_by, logged.confirmed) == ("caller", True)
+    assert len(carrier.calls()) == 1
+
+
+async def test_a_refusal_of_ours_survives_losing(sipp: Factory, lossy_relay: Factory, tmp_path: Path) -> None:
+    async with PracticeCarrier(log=tmp_path / "calls.jsonl", host=own_address()) as carrier:
+        relay = await lossy_relay(own_address(), carrier.address, lose=2, predicate=first_line("^SIP/2.0 486"))
+        busy = f"{NUMBER[:-2]}20"
+        caller = await sipp("call_refused", target=(relay.host, relay.port), service=busy, code="486")
+        await caller.succeeded()
     assert len(relay.dropped) == 2

@@ -17,7 +17,18 @@ from dialer.media.dtmf import DigitSender
 from dialer.practice import voices
 from dialer.practice.call_log import LoggedCall
 from dialer.practice.processes import NotStarted, PracticeCarrier
-from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress, Credentials
+from dialer.sip.endpoint import TrunkAccount
+from dialer.sip.events import (
+    CallAnswered,
+    CallEndCause,
+    CallEnded,
+    CallProgress,
+    Credentials,
+    Hop,
+    Registered,
+    RegistrationFailed,
+    Transport,
+)
 from dialer.sip.sdp import RemoteAudio, read_remote
 from tests.peers.addresses import own_address
 from tests.peers.ear import ear_of, rms_db
@@ -238,6 +249,24 @@ async def test_with_a_password_the_carrier_wants_digest(tmp_path: Path) -> None:
         side.hang_up(right)
         await carrier.logged(right)
         assert [call.call_id for call in carrier.calls()] == [right]
+
+
+async def test_with_a_password_the_carrier_is_a_registrar(tmp_path: Path) -> None:
+    with_digest = PracticeCarrier(log=tmp_path / "log", host=own_address(), user="dialer", password="pw")
+    async with with_digest as carrier, OurSide() as side:
+        for name, password in (("right", "pw"), ("wrong", "guess")):
+            account = TrunkAccount(
+                name=name,
+                aor=f"sip:dialer@{carrier.host}",
+                registrar_uri=f"sip:{carrier.host}",
+                hop=Hop(Transport.UDP, *carrier.address),
+                credentials=Credentials("dialer", password),
+            )
+            side.endpoint.register(account, side.now())
+        side.flush()
+        assert (await side.until(Registered)).account == "right"
+        failed = await side.until(RegistrationFailed)
+        assert (failed.account, failed.sip_code) == ("wrong", 401)
 
 
 # -- life of the process -----------------------------------------------------------------------------------------------
