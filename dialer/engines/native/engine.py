@@ -157,7 +157,7 @@ class NativeTelephony:
     async def _settle(self) -> None:
         """BYE, CANCEL and REGISTER are answered before the socket goes, or are given up."""
         patience = asyncio.get_running_loop().time() + SETTLE_S
-        while not self._endpoint.settled and asyncio.get_running_loop().time() < patience:
+        while not self._endpoint.settled and asyncio.get_running_loop().time() < patience:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.02)
 
     # -- lines ----------------------------------------------------------------------------------------------------

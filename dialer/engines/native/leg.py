@@ -60,6 +60,7 @@ class NativeLeg:
         self._signals: asyncio.Queue[Signal | LegEnded] = asyncio.Queue()
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
         self._ended: LegEnded | None = None
+        self._rang = False
         self._early = False
         self._early_sdp = b""
         self._asked_end: LegEnd | None = None
@@ -101,8 +102,12 @@ class NativeLeg:
         self._ring_timer = asyncio.get_running_loop().call_later(seconds, self._rang_long_enough)
 
     def _rang_long_enough(self) -> None:
-        if not self.answered:
+        if self.answered:
+            return
+        if self._rang:
             self.end_because(LegEnd.RING_TIMEOUT)
+        else:  # a silent trunk must not pass for a client who does not pick up
+            self.end_because(LegEnd.NETWORK_FAILURE, "it never rang: nothing came back from the network")
 
     async def send_digits(self, digits: str) -> None:
         if not digits or not DIGITS.issuperset(digits):
@@ -157,6 +162,7 @@ class NativeLeg:
                 self._end(signal)
 
     async def _progress(self, signal: CallProgress) -> None:
+        self._rang = True
         if signal.sdp and await self._connect(signal.sdp) is not None:
             self._early_sdp = signal.sdp
             if not self._early:

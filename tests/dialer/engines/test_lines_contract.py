@@ -91,6 +91,18 @@ async def test_a_dead_trunk_does_not_stop_the_start_and_is_said_in_words(engine_
     await engine.stop()
 
 
+async def test_a_trunk_that_is_silent_is_not_a_client_who_does_not_pick_up(engine_class: type[Engine]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((own_address(), 0))
+        engine = build_engine(engine_class, trunk_settings(silent.getsockname()))
+        await engine.start()
+        call = Watched(
+            await engine.call_client(practice_number(0), call_id=uuid.uuid4().hex, beside=None, ring_timeout_s=1)
+        )
+        assert (await call.ended()).end is LegEnd.NETWORK_FAILURE
+        await engine.stop()
+
+
 async def test_a_trunk_that_wants_a_registration(engine_class: type[Engine], tmp_path: Path) -> None:
     account = {"user": "office", "password": "office-secret", "register": True}
     async with running_office(engine_class, tmp_path, **account) as office:
