@@ -234,7 +234,6 @@ async def test_only_the_middle_column_scrolls(open_page: OpenPage, console: Runn
 async def test_a_lost_connection_is_said_and_comes_back(open_page: OpenPage, console: RunningConsole) -> None:
     page = await at_work(open_page, console)
     await page.context.set_offline(True)
-    await page.evaluate("window.dispatchEvent(new Event('offline'))")
     await expect(page.locator("#lost")).to_be_visible()
     await page.context.set_offline(False)
     await expect(page.locator("#lost")).to_be_hidden()

@@ -98,18 +98,20 @@ function tick() {
 }
 
 let retries = 0;
+let socket;
 
 function connect() {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/operator/live`);
+  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/operator/live`);
   let watchdog;
+  const own = socket;
   const listen = () => {
     clearTimeout(watchdog);
-    watchdog = setTimeout(() => socket.close(), SILENT_FOR_MS);
+    watchdog = setTimeout(() => own.close(), SILENT_FOR_MS);
   };
   socket.onopen = () => {
     const have = {};
     for (const place of document.querySelectorAll("[data-region]")) have[place.dataset.region] = place.dataset.regionKey;
-    socket.send(JSON.stringify({ have }));
+    own.send(JSON.stringify({ have }));
     listen();
   };
   socket.onmessage = (message) => {
@@ -124,12 +126,17 @@ function connect() {
       document.getElementById("signed-out").hidden = false;
       return;
     }
-    document.getElementById("lost").hidden = retries === 0 && event.code === 4000;
+    document.getElementById("lost").hidden = false;
     const wait = Math.min(8000, 250 * 2 ** retries) * (0.75 + Math.random() / 2);
     retries += 1;
     setTimeout(connect, wait);
   };
 }
+
+window.addEventListener("offline", () => {
+  document.getElementById("lost").hidden = false;
+  socket.close();
+});
 
 // What the operator does
 

@@ -36,6 +36,7 @@ export class Outcome {
       this.personPicked = "personPicked" in (form?.dataset ?? {});
     }
     if (!form) return;
+    this.#restore();
     const talking = this.isTalking();
     form.querySelector("[data-save]").hidden = talking;
     form.querySelector("[data-during-talk]").hidden = !talking;
@@ -77,9 +78,11 @@ export class Outcome {
     this.saving = true;
     const button = form.querySelector("[data-save]");
     button.disabled = true;
+    const pocket = this.#pocket;
     const said = await this.send("outcome", { attempt_id: form.dataset.attempt, fields: this.#fields() });
     this.saving = false;
     button.disabled = false;
+    if (!said.error) sessionStorage.removeItem(pocket);
     this.#tell(said.error);
     const field = said.code && form.elements[this.strings.fieldOfCode[said.code]];
     if (field && !field.closest("[hidden]")) {
@@ -100,6 +103,22 @@ export class Outcome {
     const fields = Object.fromEntries(new FormData(this.form));
     for (const [name, text] of Object.entries(fields)) fields[name] = String(text);
     return fields;
+  }
+
+  // What the server has not confirmed yet stays in this tab: a reload asks for the page before the draft has arrived.
+  get #pocket() {
+    return `draft ${this.form.dataset.attempt}`;
+  }
+
+  #restore() {
+    const kept = sessionStorage.getItem(this.#pocket);
+    if (kept === null || this.draftTimer !== null) return;
+    for (const [name, text] of Object.entries(JSON.parse(kept))) {
+      const field = this.form.elements[name];
+      if (field instanceof HTMLInputElement && field.type === "checkbox") field.checked = true;
+      else if (field) field.value = text;
+    }
+    this.draftTimer = setTimeout(() => this.#keepDraft(), DRAFT_MS);
   }
 
   #tell(error) {
@@ -124,6 +143,7 @@ export class Outcome {
       clearTimeout(this.echoTimer);
       this.echoTimer = setTimeout(() => this.#echo(), ECHO_MS);
     }
+    sessionStorage.setItem(this.#pocket, JSON.stringify(this.#fields()));
     clearTimeout(this.draftTimer);
     this.draftTimer = setTimeout(() => this.#keepDraft(), DRAFT_MS);
   }
@@ -132,7 +152,9 @@ export class Outcome {
     if (this.draftTimer === null || !this.form) return;
     clearTimeout(this.draftTimer);
     this.draftTimer = null;
+    const pocket = this.#pocket;
     const said = await this.send("draft", { attempt_id: this.form.dataset.attempt, fields: this.#fields() }, options);
+    if (!said.error && this.draftTimer === null) sessionStorage.removeItem(pocket);
     if (said.error) this.#tell(`${this.strings.notKept} ${said.error}`);
   }
 

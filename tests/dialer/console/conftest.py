@@ -125,7 +125,8 @@ async def server(
 ) -> AsyncIterator[TestServer]:
     settings = Settings().model_copy(update={"console": console_settings})
     app = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
-    async with TestServer(app) as running:
+    running = TestServer(app)
+    async with running:
         yield running
 
 
