@@ -29,7 +29,7 @@ async def recover_calls(database: Database, store: Store, *, now: datetime) -> N
         recovered = await attempts.recover(session, now=now)
     for attempt in recovered:
         log.warning("call", call=attempt.id, was="in progress", on="service restarted", now=attempt.result)
-    await settle_left_recordings(database, store, now=now + LEFT_AFTER)
+    await settle_left_recordings(database, store, now=now + 2 * LEFT_AFTER)  # nobody else is settling them
 
 
 async def settle_left_recordings(database: Database, store: Store, *, now: datetime) -> None:

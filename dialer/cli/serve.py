@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 
 from config.settings import Settings
 from dialer.app import RunningService
@@ -23,15 +22,5 @@ def serve(settings: Settings, terminal: Terminal) -> int:
     def ready(service: RunningService) -> None:
         terminal.say(terminal.words.gettext("The console is at {url} (Ctrl+C stops the service).", url=service.url))
 
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(run_service(settings, on_ready=ready))
+    asyncio.run(run_service(settings, on_ready=ready))
     return 0
-
-
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one, else asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

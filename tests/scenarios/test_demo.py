@@ -27,7 +27,7 @@ PATIENCE_S = 90.0
 @contextlib.asynccontextmanager
 async def demo(folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dialer.cli", "demo", "--once", "--data", str(folder),
+        str(Path(sys.executable).with_name("dialer")), "demo", "--once", "--data", str(folder),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -57,6 +57,10 @@ async def practice_pids(folder: Path) -> dict[str, Any]:
             await asyncio.sleep(0.02)
 
 
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 async def test_one_round_is_really_a_call(tmp_path: Path) -> None:
     async with demo(tmp_path) as process:
         code, found = await outcome(process)
@@ -70,7 +74,7 @@ async def test_one_round_is_really_a_call(tmp_path: Path) -> None:
     rms = np.sqrt((samples**2).mean(axis=0))
     assert found["rms"] == pytest.approx(list(rms), abs=1e-5)
     assert min(rms) > 10 ** (-45 / 20)  # both sides are heard
-    assert found["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found["sha256"] == sha256_of(path)
 
     calls = call_log.read(Path(found["far_end_log"]))
     far_end = next(call for call in calls if call.call_id == found["attempt"])

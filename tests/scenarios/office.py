@@ -1,0 +1,241 @@
+"""A whole office for scenarios: `dialer serve` as a process of its own (so that it can be killed), a practice carrier,
+a practice headset, and an operator who works through the console's own addresses, as the page does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+from sqlalchemy import select
+
+from crm.attempts import Attempt
+from crm.database import Database
+from crm.recording_facts import Recording
+from dialer.demo import seed
+from dialer.practice.processes import PracticeCarrier, PracticeHeadset
+
+PATIENCE_S = 40.0
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """A port that is free now; the service that takes it says so if somebody was quicker."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Service:
+    """`dialer serve` on one folder; may be killed and started again."""
+
+    def __init__(self, folder: Path, settings: str) -> None:
+        self.folder = folder
+        self.config = folder / "dialer.toml"
+        self.config.write_text(settings, encoding="utf-8")
+        self.process: asyncio.subprocess.Process | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Returns when the console answers."""
+        with (self.folder / "service.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                str(Path(sys.executable).with_name("dialer")), "serve", "-c", str(self.config),
+                stdout=asyncio.subprocess.PIPE, stderr=log,
+                env={**os.environ, "LANG": "C.UTF-8"},
+            )  # fmt: skip
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            line = (await self.process.stdout.readline()).decode()
+        found = re.search(r"http://\S+", line)
+        assert found, (line, self.log())
+        self.url = found.group().rstrip("/")
+
+    def log(self) -> str:
+        return (self.folder / "service.log").read_text(encoding="utf-8")
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing gets the chance to tidy up."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, how: signal.Signals) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(how)
+            async with asyncio.timeout(PATIENCE_S):
+                await self.process.wait()
+
+    def worker_pids(self) -> list[int]:
+        """The media workers: the service's children."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in children if b"dialer.media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+class Operator:
+    """Signed in at the console; posts what the page's buttons post, and sees what its live connection shows."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http = http
+        self._url = url
+        self._csrf = ""
+        self.regions: dict[str, str] = {}  # what the page shows, by part
+
+    async def sign_in(self, login: str = seed.OPERATOR, password: str = seed.PASSWORD) -> None:
+        token = await self._token("/sign-in")
+        fields = {"login": login, "password": password, "csrf": token}
+        async with self._http.post(f"{self._url}/sign-in", data=fields, headers={"Origin": self._url}) as answer:
+            assert answer.status == 200, await answer.text()
+        self._csrf = await self._token("/operator")
+
+    async def _token(self, path: str) -> str:
+        async with self._http.get(self._url + path) as answer:
+            page = await answer.text()
+        found = re.search(r'name="csrf"[^>]*(?:value|content)="([^"]+)"', page)
+        assert found, page[:2000]
+        return found.group(1)
+
+    async def post(self, action: str, **content: Any) -> dict[str, Any]:
+        """The JSON answer; a refusal fails the test with its words."""
+        headers = {"Origin": self._url, "X-CSRF-Token": self._csrf}
+        async with self._http.post(f"{self._url}/operator/{action}", json=content, headers=headers) as answer:
+            text = await answer.text()
+            assert answer.status == 200, (action, answer.status, text)
+            found: dict[str, Any] = json.loads(text)
+            return found
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        async with self._http.get(self._url + path) as answer:
+            return answer.status, await answer.read()
+
+    async def until(self, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first snapshot of the desk for which `reached` holds."""
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            self._http.ws_connect(f"{self._url}/operator/live", headers={"Origin": self._url}) as live,
+        ):
+            await live.send_json({"have": {}})
+            async for message in live:
+                view: dict[str, Any] = json.loads(message.data)
+                self.regions |= {name: part["html"] for name, part in view["regions"].items()}
+                if reached(view):
+                    return view
+        raise AssertionError("the live connection ended")
+
+    async def call_the_next(self) -> str:
+        """Ready, next call, and the client has answered. Returns the attempt's id."""
+        await self.post("ready")
+        view = await self.until(lambda view: view["line"] == "ready" and view["client"] is not None)
+        attempt = await self.post("dial", client_id=view["client"])
+        await self.until(lambda view: view["call"] == "talking")
+        return str(attempt["attempt_id"])
+
+
+class World:
+    """Everything that a scenario needs."""
+
+    def __init__(self, service: Service, carrier: PracticeCarrier, http: aiohttp.ClientSession, sip_port: int) -> None:
+        self.service = service
+        self.carrier = carrier
+        self.http = http
+        self.sip_port = sip_port
+
+    def headset(self) -> PracticeHeadset:
+        return PracticeHeadset(
+            registrar=("127.0.0.1", self.sip_port), user=seed.HEADSET, password=seed.HEADSET_PASSWORD
+        )
+
+    async def operator(self) -> Operator:
+        operator = Operator(self.http, self.service.url)
+        await operator.sign_in()
+        return operator
+
+    async def stored(self, read: Callable[[Any], Awaitable[T]]) -> T:
+        """What the database holds, read from outside the service."""
+        database = Database(f"sqlite+aiosqlite:///{self.service.folder / 'data' / 'dialer.db'}")
+        try:
+            async with database.reading() as session:
+                return await read(session)
+        finally:
+            await database.dispose()
+
+    async def attempt(self, attempt_id: str) -> Attempt:
+        async def read(session: Any) -> Attempt:
+            found: Attempt = await session.get_one(Attempt, attempt_id)
+            return found
+
+        return await self.stored(read)
+
+    async def recording_begun(self, attempt_id: str) -> Recording:
+        """The recording's row, as soon as there is one."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (found := await self.recording(attempt_id)) is None:
+                await asyncio.sleep(0.02)
+        return found
+
+    async def recording(self, attempt_id: str) -> Recording | None:
+        async def read(session: Any) -> Recording | None:
+            found: Recording | None = await session.scalar(select(Recording).where(Recording.attempt_id == attempt_id))
+            return found
+
+        return await self.stored(read)
+
+    def recording_path(self, recording: Recording) -> Path:
+        return self.service.folder / "data" / "recordings" / recording.key
+
+
+def settings(*, sip_port: int, carrier_port: int, further: str = "") -> str:
+    return f"""
+[console]
+port = 0
+[sip]
+port = {sip_port}
+[media]
+first_port = 0
+last_port = 0
+[trunk]
+host = "127.0.0.1"
+port = {carrier_port}
+caller_id = "+73420000000"
+options_interval_s = 5
+[recordings]
+minimum_free_mb = 1
+[scheduler]
+poll_s = 1
+{further}
+"""
+
+
+@contextlib.asynccontextmanager
+async def office(folder: Path, *, further: str = "", talk_s: float | None = None) -> AsyncIterator[World]:
+    """A service that runs, with the practice clients of the demonstration in its plan."""
+    data = folder / "data"
+    data.mkdir()
+    database = Database(f"sqlite+aiosqlite:///{data / 'dialer.db'}")
+    await database.upgrade()
+    async with database.transaction() as session:
+        await seed.seed(session, now=datetime.now(UTC), realm="dialer")
+    await database.dispose()
+    async with contextlib.AsyncExitStack() as stack:
+        carrier = await stack.enter_async_context(
+            PracticeCarrier(log=folder / "far-end.jsonl", ring_s=0.2, talk_s=talk_s)
+        )
+        sip_port = free_port()
+        service = Service(folder, settings(sip_port=sip_port, carrier_port=carrier.port, further=further))
+        stack.push_async_callback(service.stop)
+        await service.start()
+        jar = aiohttp.CookieJar(unsafe=True)  # an address is no host name
+        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
+        yield World(service, carrier, http, sip_port)
