@@ -122,6 +122,13 @@ class PyVoipEndpoint(Endpoint):
         self.__alarms.now = now
         call.hangup()
 
+    def set_local_sdp(self, call_id: str, sdp: bytes) -> None:
+        call = self.__phone.find(call_id)
+        if call is None:
+            super().set_local_sdp(call_id, sdp)
+        else:
+            call.local_sdp = sdp
+
     def register(self, account: TrunkAccount, now: float) -> None:
         self.unregister(account.name, now)
         registration = Registration(self.__phone.sip, account, self.__tell)

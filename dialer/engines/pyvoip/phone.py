@@ -177,6 +177,7 @@ class Call(VoIP.VoIPCall):
         self._dialog: Dialog | None = None
         self._acks: dict[str, tuple[bytes, Address]] = {}
         self._with_password = self._may_authorise = with_password
+        self._cancelled = False
         self._cancel_limit: Alarm | None = None
         self._sequence = invite.sequence
         self.local_sdp = invite.body
@@ -205,7 +206,7 @@ class Call(VoIP.VoIPCall):
         if self._stage is Stage.CALLING:
             self._stage = Stage.PROCEEDING
         if self._stage is Stage.CANCELLING:
-            self._cancel()
+            self._cancel_once()
         elif self._stage is Stage.PROCEEDING and response.code > 100:
             self._on_event(CallProgress(self.call_id, response.code, response.sdp))
 
@@ -272,7 +273,7 @@ class Call(VoIP.VoIPCall):
             may_cancel = self._stage is Stage.PROCEEDING  # RFC 3261 section 9.1: not before a provisional response
             self._stage = Stage.CANCELLING
             if may_cancel:
-                self._cancel()
+                self._cancel_once()
             self._cancel_limit = self._client.alarms.after(PATIENCE, self._end)
             self._tell_end(CallEndCause.LOCAL_CANCEL)
 
@@ -281,7 +282,10 @@ class Call(VoIP.VoIPCall):
         if self._stage is Stage.TALKING:
             self._over(CallEndCause.REMOTE_BYE, request if isinstance(request, Message) else None)
 
-    def _cancel(self) -> None:
+    def _cancel_once(self) -> None:
+        if self._cancelled:
+            return
+        self._cancelled = True
         self._client.requests.send(self._client.draft_cancel(self.call_id), self._target, _unheeded, _unheeded)
 
     def _send_bye(self, dialog: Dialog) -> None:

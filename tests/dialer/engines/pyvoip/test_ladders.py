@@ -7,9 +7,9 @@ from textwrap import dedent
 import pytest
 
 from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress, CallReoffered, InfoDigit
-from dialer.sip.sdp import read_remote
+from dialer.sip.sdp import build_offer, read_remote
 from tests.dialer.engines.pyvoip.line import ANSWER, CONTACT, CREDENTIALS, Line
-from tests.dialer.sip.network import header, headers, request_line, title
+from tests.dialer.sip.network import answer_to, header, headers, request_line, title
 
 
 @pytest.fixture
@@ -141,6 +141,18 @@ def test_cancel_waits_for_a_provisional_response(line: Line) -> None:
     assert line.endpoint.settled
 
 
+def test_cancel_is_one_request_however_often_it_rings(line: Line) -> None:
+    invite = line.invite()
+    line.hang_up()
+    for _ in range(3):
+        line.answer(invite, "180 Ringing")
+    assert len(line.got("CANCEL")) == 1
+    line.answer(line.last("CANCEL"), "200 OK")
+    line.answer(invite, "180 Ringing")
+    line.network.run(3)
+    assert len(line.got("CANCEL")) == 1
+
+
 def test_a_late_answer_to_a_cancelled_call_is_hung_up(line: Line) -> None:
     invite = line.invite()
     line.answer(invite, "180 Ringing")
@@ -218,6 +230,22 @@ def test_the_trunks_password_is_for_the_trunk_only(line: Line) -> None:
     line.answer(line.invite(), "401 Who are you", extra='WWW-Authenticate: Digest realm="r", nonce="n"')
     assert len(line.got("INVITE +sdp")) == 1
     assert isinstance(line.events[-1], CallEnded)
+
+
+def test_a_challenge_from_elsewhere_is_not_answered(line: Line) -> None:
+    elsewhere = line.network.add_peer("elsewhere", "10.0.0.66")
+    challenge = 'WWW-Authenticate: Digest realm="r", nonce="n"'
+    line.network.send(elsewhere, line.us, answer_to(line.invite(CREDENTIALS), "401 Who", tag="x", extra=challenge))
+    line.network.settle()
+    assert len(line.got("INVITE +sdp")) == 1
+    assert not elsewhere.inbox
+
+
+def test_a_new_description_of_ours_is_answered_from(line: Line) -> None:
+    invite = line.talk()
+    line.endpoint.set_local_sdp("call", build_offer("10.0.0.1", 17000))
+    answer = line.ask(invite, "UPDATE", extra=CONTACT, body=ANSWER)
+    assert read_remote(answer.partition(b"\r\n\r\n")[2]).port == 17000
 
 
 def test_the_far_end_hangs_up_and_is_answered_each_time(line: Line) -> None:
