@@ -117,6 +117,7 @@ async def test_a_talking_client_is_heard_and_hears(carrier: PracticeCarrier, our
         ear.connect(remote)
         ear.play(itertools.cycle(voices.tone_frames(700.0, codec)))
         sound = await ear.until_heard(150)
+        sent = ear.packets_out
         our_side.hang_up(call_id)
         logged = await carrier.logged(call_id)
         assert -30 < rms_db(sound) < -15
@@ -124,8 +125,9 @@ async def test_a_talking_client_is_heard_and_hears(carrier: PracticeCarrier, our
         assert sequences == [(sequences[0] + step) & 0xFFFF for step in range(len(sequences))]
         stamps = {(packet.timestamp - ear.packets[0].timestamp) & 0xFFFFFFFF for packet in ear.packets}
         assert stamps == {160 * step for step in range(len(ear.packets))}
-        assert 0 <= logged.packets_out - len(ear.packets) <= 2
-        assert 0 <= ear.packets_out - logged.packets_in <= 2
+        # both sides go on until they know of the end; a few packets may lie unread when it comes
+        assert 0 <= logged.packets_out - len(ear.packets) <= 5
+        assert sent - 5 <= logged.packets_in <= ear.packets_out
     assert logged.heard_dbov == pytest.approx(rms_db(np.array([0.25 / np.sqrt(2)])), abs=0.5)
 
 
