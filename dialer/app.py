@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from dialer.scheduler import Scheduler
 from dialer.sip.endpoint import RegistrarAccount
 from dialer.telephony import Telephony
 from recordings.store import LocalStore
+
+REFRESH_HEADSETS_S = 5.0
 
 log = structlog.get_logger("dialer.app")
 
@@ -55,6 +58,11 @@ async def headset_accounts(database: Database) -> dict[str, RegistrarAccount]:
     }
 
 
+async def _refresh_headsets(database: Database, telephony: NativeTelephony) -> None:
+    """A headset that was added, changed or taken away counts without a restart."""
+    telephony.set_accounts(await headset_accounts(database))
+
+
 def build_telephony(settings: Settings, accounts: dict[str, RegistrarAccount]) -> NativeTelephony | PyVoipTelephony:
     engine = PyVoipTelephony if settings.sip.engine == "pyvoip" else NativeTelephony
     return engine(settings.sip, settings.media, settings.trunk, accounts)
@@ -78,6 +86,7 @@ async def running_service(
         stack.push_async_callback(lock.release)
         await database.upgrade()
         store = LocalStore(settings.recordings_dir)
+        store.check()
         await recover_calls(database, store, now=clock())
         telephony = build_telephony(settings, await headset_accounts(database))
         await telephony.start()
@@ -86,6 +95,8 @@ async def running_service(
         await desk.start()
         stack.push_async_callback(desk.stop)
         scheduler = Scheduler(database, desk, store, poll_s=settings.scheduler.poll_s, clock=clock)
+        if isinstance(telephony, NativeTelephony):
+            scheduler.add(functools.partial(_refresh_headsets, database, telephony), every_s=REFRESH_HEADSETS_S)
         await scheduler.start()
         stack.push_async_callback(scheduler.stop)
         console = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))

@@ -36,28 +36,27 @@ class Scheduler:
         self._database = database
         self._desk = desk
         self._store = store
-        self._poll_s = poll_s
         self._clock = clock
         self._planned: dict[int, date] = {}
         self._clockwork = AsyncIOScheduler(timezone=ZoneInfo("UTC"))
+        self.add(self.poll, every_s=poll_s)
+        self.add(self.reconcile, every_s=RECONCILE_EVERY_S)
+        self.add(self.rebuild_plan, every_s=REBUILD_PLAN_EVERY_S)
+
+    def add(self, job: Callable[[], Awaitable[None]], *, every_s: float) -> None:
+        """Look again every so many seconds; a look that is late is made, one that still runs is not made twice."""
+        self._clockwork.add_job(
+            self._guarded(job),
+            "interval",
+            seconds=every_s,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,  # late is better than never: the default drops a job that is 1 s late
+        )
 
     async def start(self) -> None:
         """The first look is made here, before anybody signs in."""
         await self.poll()
-        for job, every_s in (
-            (self.poll, self._poll_s),
-            (self.reconcile, RECONCILE_EVERY_S),
-            (self.rebuild_plan, REBUILD_PLAN_EVERY_S),
-        ):
-            self._clockwork.add_job(
-                self._guarded(job),
-                "interval",
-                seconds=every_s,
-                max_instances=1,
-                coalesce=True,
-                misfire_grace_time=None,  # late is better than never: the default drops a job that is 1 s late
-                id=job.__name__,
-            )
         self._clockwork.start()
 
     async def stop(self) -> None:
@@ -70,7 +69,8 @@ class Scheduler:
             try:
                 await job()
             except DATABASE_TROUBLE as error:
-                log.error("poll failed", job=job.__name__, reason=str(getattr(error, "orig", None) or error))
+                reason = str(getattr(error, "orig", None) or error)
+                log.error("poll failed", job=str(getattr(job, "__name__", job)), reason=reason)
 
         return run
 

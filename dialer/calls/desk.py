@@ -10,8 +10,9 @@ from datetime import datetime
 from uuid import uuid4
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import attempts, day_plan, dial_rules, outcomes, users
+from crm import attempts, campaigns, clients, day_plan, dial_rules, outcomes, users
 from crm.database import Database
 from crm.errors import CrmError
 from dialer.calls.call import CallStep
@@ -121,6 +122,7 @@ class Desk:
                 seat.step_line(LineStep.READY_ASKED, message=None)
                 await self._present(seat)
                 return
+            await self._look_up_headset(seat)
             if not seat.headset:
                 raise DeskError("desk.no_headset_account")
             seat.step_line(LineStep.READY_ASKED, message=None)
@@ -136,6 +138,12 @@ class Desk:
                 return
             seat.line_leg = leg
             self._tasks.start(self._keep_line(seat, leg), f"line {operator_id}")
+
+    async def _look_up_headset(self, seat: Seat) -> None:
+        async with self._database.reading() as session:
+            user = await users.get_user(session, seat.operator_id)
+        seat.headset = user.headset or ""
+        seat.change(headset_registered=bool(seat.headset) and self._telephony.headset(seat.headset).registered)
 
     def _headset_trouble(self, seat: Seat, code: str, **params: object) -> None:
         log.warning("headset trouble", operator=seat.operator_id, code=code, **params)
@@ -217,6 +225,7 @@ class Desk:
                         operator_id=operator_id,
                         now=self._clock(),
                     )
+                    ring_timeout_s = await self._ring_timeout_s(session, client_id)
                     if not attempt.dialled.startswith(self._rules.allowed_prefixes):
                         raise DeskError("desk.number_not_allowed", number=attempt.dialled)  # rolls the attempt back
             except CrmError as error:
@@ -224,7 +233,7 @@ class Desk:
                 raise
             except DATABASE_TROUBLE as error:
                 raise DeskError("desk.database_trouble", reason=str(error)) from error
-            self._place(seat, operator_leg, attempt)
+            self._place(seat, operator_leg, attempt, ring_timeout_s)
             return attempt.id
 
     def _refuse_to_dial(self, seat: Seat, client_id: int) -> Leg:
@@ -243,7 +252,13 @@ class Desk:
             raise DeskError("desk.trunk_down", detail=trunk.detail)
         return seat.line_leg
 
-    def _place(self, seat: Seat, operator_leg: Leg, attempt: attempts.Attempt) -> None:
+    async def _ring_timeout_s(self, session: AsyncSession, client_id: int) -> float:
+        """The campaign's, or the service's own."""
+        client = await clients.get_client(session, client_id)
+        campaign = await session.get_one(campaigns.Campaign, client.campaign_id)
+        return campaign.ring_timeout_s or self._rules.ring_timeout_s
+
+    def _place(self, seat: Seat, operator_leg: Leg, attempt: attempts.Attempt, ring_timeout_s: float) -> None:
         rules = self._rules
         journal = Journal(self._database, attempt.id, lambda reason: seat.tell("desk.database_trouble", reason=reason))
         recording = CallRecording(
@@ -255,7 +270,7 @@ class Desk:
             minimum_free_bytes=rules.minimum_free_bytes,
         )
         runner = CallRunner(
-            CallPlan(attempt.id, attempt.dialled, rules.ring_timeout_s, rules.max_call_s),
+            CallPlan(attempt.id, attempt.dialled, ring_timeout_s, rules.max_call_s),
             seat=seat,
             operator_leg=operator_leg,
             telephony=self._telephony,

@@ -23,7 +23,7 @@ MESSAGES: dict[str, str] = {
     "desk.recording_not_started": "This call is not recorded: {reason}",
     "desk.database_trouble": "The database cannot be written: {reason} The call goes on; what happened is kept in "
     "memory and written as soon as possible.",
-    "desk.end_not_written": "The end of the call could not be written to the database yet. Your entries are kept on the "
+    "desk.end_not_written": "The end of the call could not be written to the database yet. Your entries stay on the "
     "page; save again in a moment.",
     "desk.interrupted": "The service was restarted during this call. Write down what you know; nobody is called again "
     "by itself.",

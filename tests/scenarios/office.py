@@ -26,6 +26,7 @@ from dialer.demo import seed
 from dialer.practice.processes import PracticeCarrier, PracticeHeadset
 
 PATIENCE_S = 40.0
+LOOK_EVERY_S = 0.05
 T = TypeVar("T")
 
 
@@ -179,11 +180,12 @@ class World:
         return await self.stored(read)
 
     async def recording_begun(self, attempt_id: str) -> Recording:
-        """The recording's row, as soon as there is one."""
-        async with asyncio.timeout(PATIENCE_S):
-            while (found := await self.recording(attempt_id)) is None:
-                await asyncio.sleep(0.02)
-        return found
+        """The recording's row, as soon as there is one; another process writes it, so it is looked for."""
+        for _ in range(int(PATIENCE_S / LOOK_EVERY_S)):
+            if (found := await self.recording(attempt_id)) is not None:
+                return found
+            await asyncio.sleep(LOOK_EVERY_S)
+        raise AssertionError(f"no recording of {attempt_id} was begun")
 
     async def recording(self, attempt_id: str) -> Recording | None:
         async def read(session: Any) -> Recording | None:

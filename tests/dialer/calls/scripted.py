@@ -39,6 +39,7 @@ class ScriptedLeg:
         self.hang_ups = 0
         self.playing: Sound | None = None
         self.digits = ""
+        self.ring_timeout_s = 0.0
         self.obeys = True  # ends at once when it is hung up
         self._answered = False
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
@@ -125,6 +126,7 @@ class ScriptedTelephony:
 
     async def call_client(self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float) -> Leg:
         leg = ScriptedLeg(call_id, number)
+        leg.ring_timeout_s = ring_timeout_s
         self.clients.append(leg)
         self.placed.set()
         return leg
