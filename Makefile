@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 RUN := .venv/.dialer-run
 DEV := .venv/.dialer-dev
-SETUP := pyproject.toml requirements-build.lock scripts/venv.sh scripts/lib.sh
+SETUP := pyproject.toml requirements-build.lock .ci/venv.sh .ci/lib.sh
 # Further words for the command that a target runs:  make demo ARGS="--port 9000"
 ARGS ?=
 
@@ -21,11 +21,11 @@ help:
 	@echo "make clean   remove everything that make made"
 
 $(RUN): requirements.lock $(SETUP)
-	scripts/venv.sh requirements.lock
+	.ci/venv.sh requirements.lock
 	@touch $@
 
 $(DEV): requirements-dev.lock $(SETUP)
-	scripts/venv.sh requirements-dev.lock
+	.ci/venv.sh requirements-dev.lock
 	@touch $@ $(RUN)
 
 .PHONY: demo
@@ -34,7 +34,7 @@ demo: $(RUN)
 
 .PHONY: peers
 peers:
-	scripts/peers.sh
+	.ci/peers.sh
 
 .PHONY: lint
 lint: $(DEV)

@@ -58,13 +58,13 @@ def planned(target: str, clone: Path) -> list[str]:
 
 
 def test_make_demo_sets_up_with_the_runtime_lock_only(clone: Path) -> None:
-    assert planned("demo", clone) == ["scripts/venv.sh requirements.lock", ".venv/bin/dialer demo "]
+    assert planned("demo", clone) == [".ci/venv.sh requirements.lock", ".venv/bin/dialer demo "]
 
 
 def test_make_test_runs_every_check(clone: Path) -> None:
     commands = planned("test", clone)
-    assert commands[0] == "scripts/venv.sh requirements-dev.lock"
-    assert "scripts/peers.sh" in commands
+    assert commands[0] == ".ci/venv.sh requirements-dev.lock"
+    assert ".ci/peers.sh" in commands
     checks = [command.removeprefix(".venv/bin/").strip() for command in commands if ".venv/bin/" in command]
     assert checks[:4] == ["ruff check .", "ruff format --check .", "mypy", "lint-imports"]
     assert checks[4].startswith("pytest")
@@ -91,7 +91,7 @@ def test_a_python_that_is_too_old_is_said_in_words(clone: Path, programs: Path) 
     old = 'if [ "$1" = --version ]; then echo "Python 3.9.2"; else exit 1; fi'
     for name in ("python3.11", "python3.12", "python3.13", "python3.14", "python3", "python"):
         add_program(programs, name, old)
-    done = run("bash", "scripts/venv.sh", "requirements.lock", folder=clone, path=programs)
+    done = run("bash", ".ci/venv.sh", "requirements.lock", folder=clone, path=programs)
     assert done.returncode == 1
     assert "The dialer needs Python 3.11 or later, and this machine has Python 3.9.2." in done.stderr
 
@@ -99,7 +99,7 @@ def test_a_python_that_is_too_old_is_said_in_words(clone: Path, programs: Path) 
 def test_a_python_without_venv_that_cannot_be_mended_is_said_in_words(clone: Path, programs: Path) -> None:
     bare = 'case "$2" in *ensurepip*) exit 1 ;; *version_info*print*|*print*) echo 3.11 ;; esac'
     add_program(programs, "python3.11", bare)
-    done = run("bash", "scripts/venv.sh", "requirements.lock", folder=clone, path=programs)
+    done = run("bash", ".ci/venv.sh", "requirements.lock", folder=clone, path=programs)
     assert done.returncode == 1
     assert "there is no apt-get on this system" in done.stderr
     assert "apt-get install python3.11-venv" in done.stderr
@@ -108,7 +108,7 @@ def test_a_python_without_venv_that_cannot_be_mended_is_said_in_words(clone: Pat
 def test_a_peer_that_cannot_be_had_is_a_skip_with_its_reason(clone: Path, programs: Path) -> None:
     add_program(programs, "apt-get", "echo must not be run; exit 1")
     add_program(programs, "id", "echo 1000")
-    done = run("bash", "scripts/peers.sh", folder=clone, path=programs)
+    done = run("bash", ".ci/peers.sh", folder=clone, path=programs)
     assert done.returncode == 0, done.stderr
     assert (
         "SKIP: the tests that need sip-tester will be skipped: it needs root, or sudo without a password."
@@ -118,7 +118,7 @@ def test_a_peer_that_cannot_be_had_is_a_skip_with_its_reason(clone: Path, progra
 
 def test_in_ci_a_peer_that_cannot_be_had_is_a_failure(clone: Path, programs: Path) -> None:
     add_program(programs, "id", "echo 1000")
-    done = run("bash", "scripts/peers.sh", folder=clone, path=programs, CI="true")
+    done = run("bash", ".ci/peers.sh", folder=clone, path=programs, CI="true")
     assert done.returncode == 1
     assert "SKIP: the tests that need baresip-core will be skipped: there is no apt-get on this system." in done.stderr
     assert "In CI every peer must be there." in done.stderr
@@ -129,15 +129,15 @@ def test_peers_that_are_there_are_left_alone(clone: Path, programs: Path) -> Non
         add_program(programs, name, "exit 1")
     add_program(programs, "apt-get", "echo must not be run; exit 1")
     add_program(programs, "id", "echo 1000")
-    done = run("bash", "scripts/peers.sh", folder=clone, path=programs)
+    done = run("bash", ".ci/peers.sh", folder=clone, path=programs)
     assert done.returncode == 0
     assert "fonts" in done.stderr or done.stderr == ""
 
 
-@pytest.mark.parametrize("script", ["scripts/lib.sh", "scripts/venv.sh", "scripts/peers.sh", ".ci/run"])
+@pytest.mark.parametrize("script", [".ci/lib.sh", ".ci/venv.sh", ".ci/peers.sh", ".ci/run"])
 def test_the_scripts_are_sound(script: str) -> None:
     text = (ROOT / script).read_text()
     assert subprocess.run(["bash", "-n", str(ROOT / script)], check=False).returncode == 0
-    if script != "scripts/lib.sh":
+    if script != ".ci/lib.sh":
         assert "set -euo pipefail" in text
         assert os.access(ROOT / script, os.X_OK)

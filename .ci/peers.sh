@@ -3,7 +3,7 @@
 # What cannot be had is reported, and the tests that need it are skipped; in CI (CI=true) that is a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. scripts/lib.sh
+. .ci/lib.sh
 
 has() {
     case $1 in

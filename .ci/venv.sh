@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Make .venv and install what a lock file names, and the project itself, into it:  scripts/venv.sh requirements.lock
+# Make .venv and install what a lock file names, and the project itself, into it:  .ci/venv.sh requirements.lock
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. scripts/lib.sh
+. .ci/lib.sh
 lock=$1
 
 find_python() {
