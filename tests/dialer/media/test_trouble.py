@@ -231,10 +231,14 @@ async def test_a_worker_whose_parent_is_killed_closes_its_recordings_and_goes(tm
     asyncio.get_running_loop().add_reader(ended, gone.set)
     parent.kill()
     await parent.wait()
-    async with asyncio.timeout(20):
-        await gone.wait()
-    asyncio.get_running_loop().remove_reader(ended)
-    os.close(ended)
+    try:
+        async with asyncio.timeout(20):
+            await gone.wait()
+    finally:
+        if not gone.is_set():
+            signal.pidfd_send_signal(ended, signal.SIGKILL)
+        asyncio.get_running_loop().remove_reader(ended)
+        os.close(ended)
     assert soundfile.info(path).channels == 2
 
 
