@@ -241,7 +241,8 @@ class Telephony(Protocol):
 
         `beside` is the operator's leg, so that both come to the same media worker. Returns once the INVITE has been
         handed to the network, or was refused at once; what follows comes as events. Never raises for the far end's
-        faults. After `ring_timeout_s` without an answer the engine sends CANCEL and the leg ends `RING_TIMEOUT`.
+        faults. After `ring_timeout_s` without an answer the engine sends CANCEL and the leg ends `RING_TIMEOUT`, or
+        `NETWORK_FAILURE` if the trunk said nothing but 100 all the while. Raises `ValueError` for a `call_id` in use.
         """
         ...
 

@@ -184,9 +184,8 @@ class NativeTelephony:
             await asyncio.sleep(trunk.options_interval_s)
         hop = self._trunk_hop(trunk)
         if trunk.registers:
-            self._endpoint.register(trunk.account(hop), self._now())
+            self._endpoint.register(trunk.account(hop), self._now())  # and keeps registered by itself
             self._transport.flush()
-            return  # the endpoint keeps registered by itself
         while True:
             self._endpoint.send_options(trunk.options_uri, hop, self._now())
             self._transport.flush()
@@ -289,6 +288,11 @@ class NativeTelephony:
 
     def leg_over(self, call_id: str) -> None:
         self._legs.pop(call_id, None)
+
+    def send_info_digits(self, call_id: str, digits: str) -> None:
+        for digit in digits:
+            self._endpoint.send_info_digit(call_id, digit, self._now())
+        self._transport.flush()
 
     # -- sound ----------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,8 @@ class Signalling(Protocol):
 
     def leg_over(self, call_id: str) -> None: ...
 
+    def send_info_digits(self, call_id: str, digits: str) -> None: ...
+
 
 class NativeLeg:
     """Implements `dialer.telephony.Leg`. Signals are handled one after the other by the leg's own task (`drive`)."""
@@ -112,7 +114,10 @@ class NativeLeg:
     async def send_digits(self, digits: str) -> None:
         if not digits or not DIGITS.issuperset(digits):
             raise ValueError(f"these are no touch tones: {digits!r}")
-        await self._media.send_digits(self._id, digits)
+        try:
+            await self._media.send_digits(self._id, digits)
+        except MediaError:  # the far end takes no telephone events: the other way is SIP INFO
+            self._signalling.send_info_digits(self._id, digits)
 
     async def play(self, sound: Sound) -> None:
         await self._media.play(self._id, sound.value)

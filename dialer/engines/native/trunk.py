@@ -15,13 +15,15 @@ ACCOUNT = "trunk"
 
 
 class Trunk:
-    """Pure but for `resolve`. Ready means: registered, where the trunk wants that; else OPTIONS is answered by
-    anything at all (a 4xx to OPTIONS still shows that the trunk is there)."""
+    """Pure but for `resolve`. Ready means: OPTIONS is answered by anything at all (a 4xx to OPTIONS still shows that the
+    trunk is there), and our registration is accepted where the trunk wants one."""
 
     def __init__(self, settings: TrunkSettings) -> None:
         self._settings = settings
         self.hop: Hop | None = None
         self.status = TrunkStatus(False, "the trunk has not answered yet")
+        self._registration = self.status if settings.registers else TrunkStatus(True)
+        self._presence = TrunkStatus(True)
 
     async def resolve(self) -> bool:
         """Look the host's address up (A or AAAA); False, with the reason in `status`, if there is none."""
@@ -87,17 +89,16 @@ class Trunk:
         where = f"{self._settings.host}:{self._settings.port}"
         match event:
             case Registered():
-                self.status = TrunkStatus(True)
+                self._registration = self._presence = TrunkStatus(True)
             case RegistrationFailed(sip_code=0):
-                self.status = TrunkStatus(False, f"no answer from {where}")
+                self._registration = TrunkStatus(False, f"no answer from {where}")
             case RegistrationFailed():
-                self.status = TrunkStatus(
+                self._registration = TrunkStatus(
                     False, f"{where} refused our registration: {event.sip_code} {event.phrase}".rstrip()
                 )
             case OptionsAnswered(sip_code=0):
-                self.status = TrunkStatus(False, f"no answer from {where}")
-            case OptionsAnswered() if not self.registers:
-                self.status = TrunkStatus(True)
+                self._presence = TrunkStatus(False, f"no answer from {where}")
             case OptionsAnswered():
-                pass  # registration is the stronger sign
+                self._presence = TrunkStatus(True)
+        self.status = self._presence if not self._presence.ready else self._registration
         return self.status != was

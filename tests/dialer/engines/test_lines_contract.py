@@ -113,6 +113,24 @@ async def test_a_trunk_that_wants_a_registration(engine_class: type[Engine], tmp
         assert (await call.ended()).end is LegEnd.REMOTE_HUNG_UP
 
 
+async def test_a_trunk_that_dies_is_noticed_long_before_the_registration_runs_out(
+    engine_class: type[Engine], tmp_path: Path
+) -> None:
+    async with PracticeCarrier(
+        log=tmp_path / "carrier.jsonl", host=own_address(), user="office", password="right"
+    ) as carrier:
+        registered = trunk_settings(
+            carrier.address, user="office", password="right", register=True, options_interval_s=5
+        )
+        engine = build_engine(engine_class, registered)
+        line = Line(engine)
+        await engine.start()
+        await line.trunk(ready=True)
+        carrier.kill()
+        assert "no answer" in (await line.trunk(ready=False)).detail
+        await engine.stop()
+
+
 async def test_a_wrong_password_at_the_trunk_is_said_in_words(engine_class: type[Engine], tmp_path: Path) -> None:
     async with PracticeCarrier(
         log=tmp_path / "carrier.jsonl", host=own_address(), user="office", password="right"
