@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from config.settings import ConsoleSettings, Settings
 from crm.database import Database
@@ -85,6 +85,7 @@ async def open_page(chrome: Browser) -> AsyncIterator[OpenPage]:
 
 async def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
     """From the sign-in page, with the keyboard."""
+    await expect(page.locator("input[name=login]")).to_be_focused()
     await page.keyboard.type(login)
     await page.keyboard.press("Tab")
     await page.keyboard.type(password)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable
 from datetime import timedelta
-from html.parser import HTMLParser
 
 import pytest
 
@@ -20,11 +18,7 @@ from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
 from tests.dialer.msgids import all_msgids
-
-LATIN_ALLOWED = frozenset(
-    # keys as they are printed on the keyboard, and the other language's own name
-    ["Enter", "Esc", "Ctrl", "F4", "F7", "F8", "F10", "J", "K", "L", "M", "S", "English"]
-)
+from tests.foreign_words import latin_words, shown_texts
 
 
 def placeholders(text: str) -> set[str]:
@@ -77,40 +71,6 @@ def test_the_values_of_the_domain_all_have_words() -> None:
     assert set(ROLES) == {each.value for each in Role}
 
 
-class _Shown(HTMLParser):
-    """What a person sees or hears of a page: text, and the attributes that are shown or spoken."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style"):
-            self._hidden += 1
-        for name, value in attrs:
-            if name in ("placeholder", "title", "aria-label", "alt", "data-reason", "data-when") and value:
-                self.texts.append(value)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
-            self._hidden -= 1
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden and data.strip():
-            self.texts.append(data.strip())
-
-
-def latin_words(pages: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for page in pages:
-        shown = _Shown()
-        shown.feed(page)
-        for text in shown.texts:
-            found |= set(re.findall(r"[A-Za-z][A-Za-z0-9'-]*", text))
-    return found - LATIN_ALLOWED
-
-
 async def operators_pages(browser: Browser, desk: FakeDesk, office: Office) -> list[str]:
     anna = office.users["anna"]
     pages = [await browser.text("/operator")]
@@ -148,15 +108,13 @@ async def test_english_pages_hold_no_russian_word_but_names(signed_in: SignIn, o
     anna = await signed_in("anna")
     await anna.post_form("/language", language="en", back="/operator")
     pages = await operators_pages(anna, desk, office)
-    shown = _Shown()
-    for page in pages:
-        shown.feed(page)
+    texts = [text for page in pages for text in shown_texts(page)]
     names = {
         "Иванова Анна", "Русский", "Вентиляция-2", "Вентиляция, монтаж", "Пермь", "Петрова Анна Сергеевна", "директор",
         "Сидоров Олег", "секретарь", "ООО «Северный ветер»", "Альфа-Климат", "Вектор", "Гамма-Холод", "Дельта",
         "Завод «Эпсилон»",
     }  # fmt: skip
-    text = " ".join(shown.texts)
+    text = " ".join(texts)
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(name, "")
     assert re.findall(r"[А-Яа-яЁё]+", text) == []
