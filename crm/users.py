@@ -128,24 +128,34 @@ async def _assert_free(session: AsyncSession, *, login: str, headset: str) -> No
 
 async def hash_password(password: str) -> str:
     """The argon2id hash, made in a thread. Raises `Refused` for a short password."""
+    _refuse_short(password)
+    return await asyncio.to_thread(_HASHER.hash, password)
+
+
+def _refuse_short(password: str) -> None:
     if len(password) < LEAST_PASSWORD:
         raise Refused("user.password_short", least=LEAST_PASSWORD)
-    return await asyncio.to_thread(_HASHER.hash, password)
 
 
 async def set_password(
     session: AsyncSession, *, user: User, password: str, now: datetime, author_id: int | None = None
 ) -> None:
-    """Replace the password. Raises `Refused` when it is short."""
+    """Replace the password, and sign the user out everywhere: whoever knew the old one may be in. Raises `Refused`
+    when it is short."""
+    from crm.web_sessions import end_sessions_of  # browsers belong to users, so it cannot be imported above
+
     user.password_hash = await hash_password(password)
+    await end_sessions_of(session, user_id=user.id)
     audit.note(session, at=now, user_id=author_id, action=audit.PASSWORD_SET, subject=f"user:{user.id}")
     await session.flush()
 
 
 async def set_headset_password(session: AsyncSession, *, user: User, password: str, realm: str) -> None:
-    """Keep H(A1) of the headset's password, never the password. Raises `Refused` when the user has no headset."""
+    """Keep H(A1) of the headset's password, never the password. Raises `Refused` when the user has no headset, and for
+    a short password: whoever registers as the headset hears the calls."""
     if not user.headset:
         raise Refused("user.needs_headset")
+    _refuse_short(password)
     a1 = f"{user.headset}:{realm}:{password}".encode()
     user.headset_ha1_md5 = hashlib.md5(a1, usedforsecurity=False).hexdigest()  # RFC 7616: what headsets speak
     user.headset_ha1_sha256 = hashlib.sha256(a1).hexdigest()

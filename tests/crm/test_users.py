@@ -91,6 +91,32 @@ async def test_who_is_switched_off_or_has_a_new_password(database: Database) -> 
     assert await sign_in(database, login="anna", password="another horse", now=NOON) is None
 
 
+async def test_a_new_password_signs_out_everywhere(database: Database) -> None:
+    """Whoever stole the old one must not stay in."""
+    async with database.transaction() as session:
+        anna = await add_anna(session)
+        boris = await add_user(
+            session, login="boris", name="Борис", role=Role.OPERATOR, password=PASSWORD, now=NOON, headset="boris"
+        )
+        tokens = [
+            await start_session(session, user_id=user.id, now=NOON, lifetime=TWELVE_HOURS) for user in (anna, boris)
+        ]
+        await set_password(session, user=anna, password="another horse", now=NOON)
+        found = [await session_by_token(session, token=token, now=NOON) for token in tokens]
+    assert [signed_in is not None for signed_in in found] == [False, True]
+
+
+@pytest.mark.parametrize("password", ["", "1234567"])
+async def test_a_headset_needs_a_password_as_well(database: Database, password: str) -> None:
+    """Whoever registers as the headset hears the calls."""
+    async with database.transaction() as session:
+        anna = await add_anna(session)
+        with pytest.raises(CrmError) as refused:
+            await set_headset_password(session, user=anna, password=password, realm="dialer")
+    assert refused.value.code == "user.password_short"
+    assert anna.headset_ha1_md5 == ""
+
+
 async def test_no_secret_is_stored(database: Database) -> None:
     async with database.transaction() as session:
         anna = await add_anna(session)
