@@ -7,34 +7,29 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import attempts, campaigns, clients, day_plan, dial_rules, outcomes, users
+from crm import attempts, campaigns, clients, day_plan, dial_rules, outcomes
 from crm.database import Database
 from crm.errors import CrmError
 from dialer.calls.call import CallStep
 from dialer.calls.call_recording import CallRecording
 from dialer.calls.errors import DeskError
 from dialer.calls.journal import DATABASE_TROUBLE, Journal
+from dialer.calls.line_keeper import LineKeeper
 from dialer.calls.operator_line import LineStep
 from dialer.calls.owned_tasks import OwnedTasks
 from dialer.calls.runner import CallPlan, CallRunner
 from dialer.calls.seat import Seat
+from dialer.calls.seating import Seating
 from dialer.calls.view import CallState, DeskView, LineState, Message
 from dialer.telephony import (
     HeadsetChanged,
-    HeadsetUnavailable,
     Leg,
-    LegAnswered,
-    LegEnd,
-    LegEnded,
-    LegLevels,
     LineEvent,
     Telephony,
-    TelephonyError,
 )
 from recordings.store import Store
 
@@ -71,24 +66,25 @@ class Desk:
         self._store = store
         self._rules = rules
         self._clock = clock
-        self._seats: dict[int, Seat] = {}
+        self._seats = Seating(database, telephony, clock)
         self._runners: dict[int, CallRunner] = {}
         self._tasks = OwnedTasks()
-        self._opening = asyncio.Lock()
+        self._lines = LineKeeper(
+            database, telephony, self._tasks, on_ready=self._present_when_free, on_lost=self._end_call_without_line
+        )
         self._stopping = False
-        self._dialling_stopped = False
         telephony.on_line_event(self._line_event)
 
     async def start(self) -> None:
         async with self._database.reading() as session:
-            self._dialling_stopped = await dial_rules.dialling_stopped(session)
+            self._seats.dialling_stopped = await dial_rules.dialling_stopped(session)
 
     async def stop(self, deadline_s: float = 8.0) -> None:
         """No new calls; those in progress are hung up and written down; then the operators' lines."""
         self._stopping = True
         for runner in list(self._runners.values()):
             await runner.hang_up()
-        for seat in self._seats.values():
+        for seat in self._seats:
             if seat.line_leg is not None and not seat.in_progress:
                 await seat.line_leg.hang_up()
         await self._tasks.drain(deadline_s)
@@ -96,24 +92,24 @@ class Desk:
     # -- what a page shows ----------------------------------------------------------------------------------------
 
     async def view(self, operator_id: int) -> DeskView:
-        return (await self._seat(operator_id)).view
+        return (await self._seats.of(operator_id)).view
 
     async def watch(self, operator_id: int) -> AsyncGenerator[DeskView]:
         """The present view, then every change. Close it (`aclose`) to stop watching."""
-        seat = await self._seat(operator_id)
+        seat = await self._seats.of(operator_id)
         async with contextlib.aclosing(seat.watch()) as views:
             async for view in views:
                 yield view
 
     def views(self) -> list[DeskView]:
         """Every desk that has been used since the start, for the manager's wall."""
-        return [seat.view for seat in self._seats.values()]
+        return [seat.view for seat in self._seats]
 
     # -- the line -------------------------------------------------------------------------------------------------
 
     async def go_ready(self, operator_id: int) -> None:
         """Call the headset unless it is on the line already, then lay the next card on the desk."""
-        seat = await self._seat(operator_id)
+        seat = await self._seats.of(operator_id)
         async with seat.lock:
             self._refuse_when_stopping()
             if seat.line.state in (LineState.CALLING_HEADSET, LineState.READY):
@@ -122,71 +118,20 @@ class Desk:
                 seat.step_line(LineStep.READY_ASKED, message=None)
                 await self._present(seat)
                 return
-            await self._look_up_headset(seat)
-            if not seat.headset:
-                raise DeskError("desk.no_headset_account")
-            seat.step_line(LineStep.READY_ASKED, message=None)
-            try:
-                leg = await self._telephony.call_headset(seat.headset, call_id=uuid4().hex)
-            except HeadsetUnavailable:
-                seat.step_line(LineStep.HEADSET_FAILED)
-                self._headset_trouble(seat, "desk.headset_not_registered", headset=seat.headset)
-                return
-            except TelephonyError as error:
-                seat.step_line(LineStep.HEADSET_FAILED)
-                self._headset_trouble(seat, "desk.headset_no_answer", headset=seat.headset, reason=str(error))
-                return
-            seat.line_leg = leg
-            self._tasks.start(self._keep_line(seat, leg), f"line {operator_id}")
+            await self._lines.call(seat)
 
-    async def _look_up_headset(self, seat: Seat) -> None:
-        async with self._database.reading() as session:
-            user = await users.get_user(session, seat.operator_id)
-        seat.headset = user.headset or ""
-        seat.change(headset_registered=bool(seat.headset) and self._telephony.headset(seat.headset).registered)
+    async def _present_when_free(self, seat: Seat) -> None:
+        async with seat.lock:
+            await self._present(seat)
 
-    def _headset_trouble(self, seat: Seat, code: str, **params: object) -> None:
-        log.warning("headset trouble", operator=seat.operator_id, code=code, **params)
-        seat.tell(code, **params)
-
-    async def _keep_line(self, seat: Seat, leg: Leg) -> None:
-        ended = LegEnded(LegEnd.NETWORK_FAILURE)
-        async for event in leg.events():
-            match event:
-                case LegAnswered():
-                    if seat.line.allows(LineStep.HEADSET_ANSWERED):
-                        seat.step_line(LineStep.HEADSET_ANSWERED)
-                        async with seat.lock:
-                            await self._present(seat)
-                case LegLevels():
-                    seat.heard("operator", event.level_dbov)
-                case LegEnded():
-                    ended = event
-        await self._line_ended(seat, leg, ended)
-
-    async def _line_ended(self, seat: Seat, leg: Leg, ended: LegEnded) -> None:
-        if seat.line_leg is leg:
-            seat.line_leg = None
-        if seat.line.allows(LineStep.HEADSET_FAILED):
-            seat.step_line(LineStep.HEADSET_FAILED)
-            reason = f"{ended.sip_code} {ended.phrase}".strip() if ended.sip_code else ended.end.value
-            self._headset_trouble(seat, "desk.headset_no_answer", headset=seat.headset, reason=reason)
-        elif seat.line.allows(LineStep.LINE_DROPPED):
-            seat.step_line(LineStep.LINE_DROPPED, operator_dbov=None)
-            match ended.end:
-                case LegEnd.REMOTE_HUNG_UP:
-                    self._headset_trouble(seat, "desk.headset_hung_up")
-                case LegEnd.MEDIA_LOST:
-                    self._headset_trouble(seat, "desk.media_lost")
-                case _:
-                    self._headset_trouble(seat, "desk.headset_dropped")
+    async def _end_call_without_line(self, seat: Seat) -> None:
         runner = self._runners.get(seat.operator_id)
         if runner is not None and seat.in_progress:
             await runner.hang_up()
 
     async def pause(self, operator_id: int) -> None:
         """The line stays up, no client is given; the claimed one goes back into the plan."""
-        seat = await self._seat(operator_id)
+        seat = await self._seats.of(operator_id)
         async with seat.lock:
             self._refuse_in_call(seat)
             if seat.line.allows(LineStep.PAUSE_ASKED):
@@ -195,7 +140,7 @@ class Desk:
 
     async def go_offline(self, operator_id: int) -> None:
         """Hang the headset up and give the claimed client back."""
-        seat = await self._seat(operator_id)
+        seat = await self._seats.of(operator_id)
         async with seat.lock:
             self._refuse_in_call(seat)
             if seat.line.allows(LineStep.OFFLINE_ASKED):
@@ -208,7 +153,7 @@ class Desk:
 
     async def dial(self, operator_id: int, *, client_id: int, phone_number_id: int | None = None) -> str:
         """Call the client whose card is in front. Clicking again returns the same attempt: one INVITE."""
-        seat = await self._seat(operator_id)
+        seat = await self._seats.of(operator_id)
         async with seat.lock:
             if seat.in_progress and seat.view.client_id == client_id and seat.view.attempt_id:
                 return seat.view.attempt_id
@@ -238,7 +183,7 @@ class Desk:
 
     def _refuse_to_dial(self, seat: Seat, client_id: int) -> Leg:
         self._refuse_when_stopping()
-        if self._dialling_stopped:
+        if self._seats.dialling_stopped:
             raise DeskError("desk.dialling_stopped")
         if seat.call.state is CallState.WRAP_UP:
             raise DeskError("desk.wrap_up_pending")
@@ -291,18 +236,18 @@ class Desk:
 
     async def hang_up(self, operator_id: int) -> None:
         runner = self._runners.get(operator_id)
-        if runner is not None and (await self._seat(operator_id)).in_progress:
+        if runner is not None and (await self._seats.of(operator_id)).in_progress:
             await runner.hang_up()
 
     async def send_digits(self, operator_id: int, digits: str) -> None:
         """Touch tones to the client. Raises `ValueError` for what is no tone."""
         runner = self._runners.get(operator_id)
-        if runner is not None and (await self._seat(operator_id)).in_progress:
+        if runner is not None and (await self._seats.of(operator_id)).in_progress:
             await runner.send_digits(digits)
 
     async def skip(self, operator_id: int, *, reason: str) -> None:
         """Not this client now: the entry is put aside with the reason, the next card comes."""
-        seat = await self._seat(operator_id)
+        seat = await self._seats.of(operator_id)
         async with seat.lock:
             self._refuse_in_call(seat)
             entry_id = seat.view.entry_id
@@ -316,7 +261,7 @@ class Desk:
 
     async def save_outcome(self, operator_id: int, *, attempt_id: str, form: outcomes.OutcomeForm) -> None:
         """Write the outcome down; the next card comes to the desk. Raises `CrmError` for what the form lacks."""
-        seat = await self._seat(operator_id)
+        seat = await self._seats.of(operator_id)
         async with seat.lock:
             if seat.in_progress:
                 raise DeskError("desk.call_in_progress")
@@ -354,14 +299,14 @@ class Desk:
         """No desk dials until it is switched off again; calls in progress go on."""
         async with self._database.transaction() as session:
             await dial_rules.set_dialling_stopped(session, stopped=stopped, author_id=user_id, now=self._clock())
-        self._dialling_stopped = stopped
+        self._seats.dialling_stopped = stopped
         log.warning("dialling", was="allowed" if stopped else "stopped", now="stopped" if stopped else "allowed")
-        for seat in self._seats.values():
+        for seat in self._seats:
             seat.change(dialling_stopped=stopped)
 
     async def wake(self) -> None:
         """The plan has changed (a callback fell due): idle desks look again; leases of shown cards are renewed."""
-        for seat in list(self._seats.values()):
+        for seat in self._seats:
             async with seat.lock:
                 if seat.view.entry_id is not None and (seat.watchers or seat.in_progress):
                     await self._renew(seat)
@@ -375,47 +320,6 @@ class Desk:
             )
 
     # -- inside ---------------------------------------------------------------------------------------------------
-
-    async def _seat(self, operator_id: int) -> Seat:
-        """The desk, built from the database when it is used for the first time since the start."""
-        seat = self._seats.get(operator_id)
-        if seat is not None:
-            return seat
-        async with self._opening:
-            if operator_id in self._seats:
-                return self._seats[operator_id]
-            async with self._database.reading() as session:
-                user = await users.get_user(session, operator_id)
-                unfinished = await attempts.pending_wrap_up(session, operator_id=operator_id)
-            seat = Seat(operator_id, user.headset or "", self._clock)
-            trunk = self._telephony.trunk()
-            seat.change(
-                dialling_stopped=self._dialling_stopped,
-                trunk_ready=trunk.ready,
-                trunk_detail=trunk.detail,
-                headset_registered=bool(seat.headset) and self._telephony.headset(seat.headset).registered,
-            )
-            if unfinished is not None:
-                self._take_up(seat, unfinished)
-            self._seats[operator_id] = seat
-            return seat
-
-    def _take_up(self, seat: Seat, unfinished: attempts.Attempt) -> None:
-        """A call ended while nobody was there to write it down: a restart, or a page that was closed."""
-        result = unfinished.result
-        proposal = outcomes.propose(result) if result is not None else None
-        code = {attempts.Result.INTERRUPTED: "desk.interrupted", attempts.Result.UNCERTAIN: "desk.uncertain"}
-        seat.put_card(unfinished.client_id, unfinished.plan_entry_id)
-        seat.step_call(
-            CallStep.FOUND_UNFINISHED,
-            attempt_id=unfinished.id,
-            dialled=unfinished.dialled,
-            answered_at=unfinished.answered_at,
-            ended_at=unfinished.ended_at,
-            result=result.value if result else None,
-            proposal=proposal,
-            message=Message(code[result]) if result in code else None,
-        )
 
     async def _present(self, seat: Seat) -> None:
         """Claim the next client for a ready desk and lay the card in front."""
@@ -454,7 +358,7 @@ class Desk:
             raise DeskError("desk.stopping")
 
     def _line_event(self, event: LineEvent) -> None:
-        for seat in self._seats.values():
+        for seat in self._seats:
             if not isinstance(event, HeadsetChanged):
                 seat.change(trunk_ready=event.status.ready, trunk_detail=event.status.detail)
             elif event.headset == seat.headset:

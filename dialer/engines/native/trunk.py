@@ -15,8 +15,8 @@ ACCOUNT = "trunk"
 
 
 class Trunk:
-    """Pure but for `resolve`. Ready means: OPTIONS is answered by anything at all (a 4xx to OPTIONS still shows that the
-    trunk is there), and our registration is accepted where the trunk wants one."""
+    """Pure but for `resolve`. Ready means: OPTIONS is answered by anything at all (a 4xx to OPTIONS still shows that
+    the trunk is there), and our registration is accepted where the trunk wants one."""
 
     def __init__(self, settings: TrunkSettings) -> None:
         self._settings = settings
