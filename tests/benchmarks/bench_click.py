@@ -27,7 +27,7 @@ from crm.attempts import Attempt
 from crm.outcomes import Outcome
 from crm.recording_facts import Recording, RecordingState
 from tests.benchmarks.durable_postgresql import durable_cluster
-from tests.benchmarks.figures import as_served, percentiles_ms
+from tests.benchmarks.figures import add_precedence, as_served, percentiles_ms, take_precedence
 from tests.benchmarks.office import Office, open_office
 
 
@@ -45,7 +45,7 @@ async def measure(arguments: argparse.Namespace, folder: Path, database_url: str
             "warm_up": arguments.warm_up,
             "think_s": arguments.think_s,
         }
-        pages = await _work_the_pages(asked, [os.getpid(), office.far_end.pid, *office.worker_pids])
+        pages = await _work_the_pages(asked)
         for operator in office.operators:
             await office.service.desk.settled(operator)
         report = await office.far_end.report()
@@ -75,14 +75,11 @@ async def _sign_in(office: Office, operator: int) -> tuple[str, str]:
     return token, found.web_session.csrf
 
 
-async def _work_the_pages(asked: dict[str, Any], others: list[int]) -> dict[str, Any]:
+async def _work_the_pages(asked: dict[str, Any]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.benchmarks.page",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    for pid in (process.pid, *others):
-        with contextlib.suppress(PermissionError):  # before other programs, on any core
-            os.setpriority(os.PRIO_PROCESS, pid, -20)
     out, _ = await process.communicate(json.dumps(asked).encode() + b"\n")
     if process.returncode:
         raise RuntimeError("the pages did not get through their work")
@@ -145,7 +142,9 @@ def main() -> int:
     parser.add_argument("--warm-up", type=int, default=5, help="calls of each operator that do not count")
     parser.add_argument("--think-s", type=float, default=0.0, help="mean pause of an operator between two calls")
     parser.add_argument("--folder", type=Path, help="where the database and the recordings go (removed afterwards)")
+    add_precedence(parser)
     arguments = parser.parse_args()
+    take_precedence(arguments)
     with as_served(arguments.folder) as (runner, folder), _database(arguments.database, folder) as url:
         figures = runner.run(measure(arguments, folder, url))
     print(json.dumps(figures, indent=1))

@@ -104,11 +104,9 @@ class FarEnd:
     # -- headsets
 
     def register(self, registrar: Address, users: list[str], password: str) -> None:
-        """The answers to each REGISTER come by `receive`."""
-        for number, user in enumerate(users):
-            call_id = b"register-%d" % number
-            self._passwords[call_id] = (user, password, registrar)
-            self._send_register(call_id, 1, "")
+        """One after the other: the answers come by `receive`, and nothing is sent again."""
+        self._passwords = {b"register-%d" % number: (user, password, registrar) for number, user in enumerate(users)}
+        self._send_register(b"register-0", 1, "")
 
     def _send_register(self, call_id: bytes, cseq: int, authorization: str) -> None:
         user, _, registrar = self._passwords[call_id]
@@ -133,6 +131,8 @@ class FarEnd:
             self.registered += 1
             if self.registered == len(self._passwords):
                 print(json.dumps({"registered": self.registered}), flush=True)
+            else:
+                self._send_register(b"register-%d" % self.registered, 1, "")
 
     def _proof(self, call_id: bytes, challenge: dict[bytes, bytes]) -> str:
         user, password, registrar = self._passwords[call_id]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import uvloop
 
 from dialer.logs import configure_logging
 
@@ -22,6 +23,20 @@ def percentiles_ms(times_ns: Sequence[int]) -> dict[str, float]:
     return {name: round(float(value), 2) for name, value in zip(("p50", "p95", "p99", "max"), found, strict=True)}
 
 
+def add_precedence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--real-time",
+        action="store_true",
+        help="run before all other programs (SCHED_RR), on a machine that others use",
+    )
+
+
+def take_precedence(arguments: argparse.Namespace) -> None:
+    """For this process and those that it will start, before it has other threads. As root only."""
+    if arguments.real_time:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+
+
 @contextlib.contextmanager
 def as_served(parent: Path | None = None) -> Iterator[tuple[asyncio.Runner, Path]]:
     """The event loop of `dialer serve`, its log lines in a file, and a folder (in `parent`) that is removed at the
@@ -30,5 +45,5 @@ def as_served(parent: Path | None = None) -> Iterator[tuple[asyncio.Runner, Path
         folder = Path(name)
         with (folder / "log.jsonl").open("w", encoding="utf-8") as log:
             configure_logging("info", "json", log)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with asyncio.Runner() as runner:
                 yield runner, folder

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
-import uvloop
 
 from dialer.words import words
 
@@ -99,7 +98,8 @@ class Page:
         await self._until(lambda shown: shown["call"] == "wrap_up")
         await asyncio.sleep(_KEY_PRESS_S)
         saved, old_card = time.monotonic_ns(), self._regions["card"]["key"]
-        await self._post("outcome", {"attempt_id": attempt_id, "fields": _FORMS[number % len(_FORMS)]})
+        fields = {"reason": "Никто не звонил", **_FORMS[number % len(_FORMS)]}  # who left us is asked why
+        await self._post("outcome", {"attempt_id": attempt_id, "fields": fields})
         await self._until(
             lambda shown: (
                 shown["client"] not in (None, client_id)
@@ -138,5 +138,4 @@ async def work(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps(runner.run(work(json.loads(sys.stdin.readline())))))
+    print(json.dumps(asyncio.run(work(json.loads(sys.stdin.readline())))))
