@@ -31,6 +31,7 @@ from dialer.words import LANGUAGES, Language, as_language, words
 log = structlog.get_logger("dialer.console")
 
 YEAR_S = 365 * 24 * 3600
+LONGEST_LOGIN = 100
 LONGEST_PASSWORD = 500  # argon2 hashes what it is given; a megabyte of it would only keep a core busy
 
 
@@ -55,7 +56,9 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     """POST /sign-in."""
     deps, failures, metrics = request.app[DEPS], request.app[FAILURES], request.app[METRICS]
     fields = await request.post()
-    login, password = str(fields.get("login", "")).strip()[:100], str(fields.get("password", ""))
+    # Cut before it is folded: a cut that left spaces at the end would be a name that nobody has failed with yet.
+    login = users.fold_login(str(fields.get("login", "")).strip()[:LONGEST_LOGIN])
+    password = str(fields.get("password", ""))
     back, now, address = _inside(str(fields.get("next", ""))), deps.clock(), address_of(request)
     wait = failures.wait(login=login, address=address, now=now)
     if wait > timedelta(0):

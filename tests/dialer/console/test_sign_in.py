@@ -58,6 +58,15 @@ async def test_guessing_is_slowed_down_for_the_login_and_not_for_others(
     assert (await browser.sign_in("anna")).status == 303
 
 
+async def test_spaces_around_a_login_are_no_other_login(visit: Visit, office: Office) -> None:
+    """Each kind of space, and what is cut off behind it, would else be a name with tries of its own."""
+    browser = visit()
+    for number in range(FAILURES_OF_A_LOGIN):
+        disguised = "anna" + " " * number + "\u2003" * (200 - number) + "x"
+        assert (await browser.sign_in(disguised, "guess")).status == 401
+    assert (await browser.sign_in("anna")).status == 429
+
+
 async def test_after_the_sign_in_one_comes_to_the_page_that_was_asked_for(visit: Visit, office: Office) -> None:
     browser = visit()
     away = await browser.get("/plan")
