@@ -76,12 +76,16 @@ _STEPS: dict[CallState, dict[CallInput, CallState]] = {
 }  # fmt: skip
 
 
-class UnconfirmedAnswer:
-    """A 2xx of ours to an INVITE, repeated until its ACK comes (section 13.3.1.4)."""
+OnAck = Callable[[ReceivedRequest], None]
 
-    def __init__(self, transaction: ServerTransaction, wire: bytes, now: float) -> None:
+
+class UnconfirmedAnswer:
+    """A 2xx of ours to an INVITE, repeated until its ACK comes (section 13.3.1.4). `on_ack` is handed the first."""
+
+    def __init__(self, transaction: ServerTransaction, wire: bytes, now: float, on_ack: OnAck | None) -> None:
         self.transaction = transaction
         self.wire = wire
+        self.on_ack = on_ack
         self.deadline = now + PATIENCE
         self.next_at = now + T1
         self._interval = T1
@@ -105,7 +109,7 @@ class Call(ABC):
         self.local_sdp = b""
         self.dialog: Dialog | None = None
         self.answers: dict[int, UnconfirmedAnswer] = {}  # by CSeq number
-        self.reoffers = 0
+        self.reoffers = 0  # descriptions of ours after the first one
         self.told_end = False
         self._forget = forget
         self._forget_at: float | None = None
@@ -169,8 +173,8 @@ class Call(ABC):
             self._forget_at = None
             self._forget(self)
 
-    def await_ack(self, transaction: ServerTransaction, wire: bytes, now: float) -> None:
-        self.answers[transaction.request.cseq] = UnconfirmedAnswer(transaction, wire, now)
+    def await_ack(self, transaction: ServerTransaction, wire: bytes, now: float, on_ack: OnAck | None = None) -> None:
+        self.answers[transaction.request.cseq] = UnconfirmedAnswer(transaction, wire, now, on_ack)
         self.core.agenda.watch(self)
 
     def _no_ack(self, now: float) -> None:
@@ -201,7 +205,12 @@ class Call(ABC):
 
     def receive_ack(self, request: ReceivedRequest, now: float) -> bool:
         """True when it was the first ACK to a 2xx of ours."""
-        return self.answers.pop(request.cseq, None) is not None
+        answer = self.answers.pop(request.cseq, None)
+        if answer is None:
+            return False
+        if answer.on_ack is not None:
+            answer.on_ack(request)
+        return True
 
     def receive_bye(self, request: ReceivedRequest, now: float) -> None:
         """Already answered with 200."""

@@ -153,7 +153,8 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class CallReoffered:
-    """A re-INVITE or UPDATE with SDP inside the call was answered by us. `sdp` is the offer, `answer` what we said."""
+    """The descriptions of a call were exchanged anew, by a re-INVITE or UPDATE. `sdp` is what they said, `answer` what
+    we said: our answer to their offer, or our offer, which their ACK answered."""
 
     call_id: str
     sdp: bytes

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
-from dialer.sip.call import Call, CallState
+from dialer.sip.call import Call, CallState, OnAck
 from dialer.sip.core import ALLOW, SDP_TYPE, Core
 from dialer.sip.dialog import Dialog
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import CallReoffered, InfoDigit
 from dialer.sip.message import Headers, ReceivedRequest
 from dialer.sip.screening import ACCEPT, Refusal, refuse_extensions, refuse_method
-from dialer.sip.sdp import build_answer
+from dialer.sip.sdp import build_answer, build_later_offer
 from dialer.sip.server_transaction import ServerTransaction
 from dialer.sip.uac import sdp_of
 
@@ -64,6 +65,7 @@ def _answer_offer(core: Core, call: Call, dialog: Dialog, transaction: ServerTra
         core.reply(transaction, 415, now, headers=ACCEPT)
         return
     answer = b""
+    on_ack: OnAck | None = None
     if request.body:
         try:
             answer = build_answer(request.body, call.local_sdp, version_step=call.reoffers + 1)
@@ -71,17 +73,26 @@ def _answer_offer(core: Core, call: Call, dialog: Dialog, transaction: ServerTra
             core.reply(transaction, 488, now, headers=[("Warning", f'399 {core.config.host} "{_plain(str(fault))}"')])
             return
         call.reoffers += 1
-    elif request.method == "INVITE":
-        answer = call.local_sdp  # no offer: ours goes into the 200, their answer comes with the ACK
+    elif request.method == "INVITE" and call.local_sdp:  # no offer: ours goes into the 200, theirs into the ACK
+        call.reoffers += 1
+        answer = build_later_offer(call.local_sdp, version_step=call.reoffers)
+        on_ack = functools.partial(_take_answer, core, call, answer)
     dialog.refresh_target(request.header_values("contact"))
     headers: Headers = [("Contact", core.contact(transaction.hop)), ("Allow", ALLOW)]
     if answer:
         headers.append(("Content-Type", SDP_TYPE))
     wire = core.reply(transaction, 200, now, headers=headers, body=answer)
     if request.method == "INVITE":
-        call.await_ack(transaction, wire, now)
+        call.await_ack(transaction, wire, now, on_ack)
     if request.body:
         core.emit(CallReoffered(call.call_id, request.body, answer))
+
+
+def _take_answer(core: Core, call: Call, offer: bytes, ack: ReceivedRequest) -> None:
+    """The ACK to a 200 with an offer of ours answers that offer (RFC 3261 section 13.2.1)."""
+    answer = sdp_of(ack)
+    if answer:
+        core.emit(CallReoffered(call.call_id, answer, offer))
 
 
 def _offer_pending(call: Call, request: ReceivedRequest) -> Refusal | None:

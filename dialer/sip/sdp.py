@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,13 @@ def build_answer(offer: bytes, local: bytes, *, version_step: int = 0) -> bytes:
         _MIRRORED[_direction(theirs, chosen)], origin,
     )  # fmt: skip
     return _beside_refused_streams(answer, theirs.media, chosen)
+
+
+def build_later_offer(local: bytes, *, version_step: int) -> bytes:
+    """`local`, our first description, offered anew later in the call, with `version_step` added to its session
+    version: what went between had higher ones (RFC 3264 section 8)."""
+    origin = re.compile(rb"^(o=\S+ \S+ )([0-9]+)", re.MULTILINE)
+    return origin.sub(lambda found: found[1] + b"%d" % (int(found[2]) + version_step), local, count=1)
 
 
 def _parse(sdp: bytes) -> SdpMessage:

@@ -7,7 +7,16 @@ from textwrap import dedent
 import pytest
 
 from dialer.sip.endpoint import Endpoint
-from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress, Credentials, SipEvent, Transport
+from dialer.sip.events import (
+    CallAnswered,
+    CallEndCause,
+    CallEnded,
+    CallProgress,
+    CallReoffered,
+    Credentials,
+    SipEvent,
+    Transport,
+)
 from dialer.sip.sdp import build_offer
 from tests.dialer.sip.network import Network, answer_to, header, headers, request_line, title, wire
 from tests.dialer.sip.phone import Phone
@@ -506,6 +515,47 @@ def test_a_re_invite_without_an_offer_gets_ours() -> None:
     line.talk()
     assert from_trunk(line, "INVITE") == "200 INVITE +sdp"
     assert b"m=audio 16000 RTP/AVP 8 0 101" in line.trunk.inbox[-1]
+
+
+def versions_of(*descriptions: bytes) -> list[int]:
+    return [int(payload.decode().split("o=- ")[1].split(" ")[1]) for payload in descriptions]
+
+
+def test_an_offer_of_ours_after_a_hold_has_a_higher_version_than_the_hold() -> None:
+    """RFC 3264 section 8: a far end may take a description with an old version for one that it knows already."""
+    line = Line()
+    line.talk()
+    from_trunk(line, "UPDATE", cseq=1, extra="Content-Type: application/sdp", body=HELD)
+    held = line.trunk.inbox[-1]
+    assert from_trunk(line, "INVITE", cseq=2) == "200 INVITE +sdp"
+    offer = line.trunk.inbox[-1]
+    from_trunk(line, "ACK", cseq=2)
+    from_trunk(line, "UPDATE", cseq=3, extra="Content-Type: application/sdp", body=HELD)
+    assert versions_of(OFFER, held, offer, line.trunk.inbox[-1]) == [1, 2, 3, 4]
+    assert b"a=sendrecv" in offer
+
+
+def test_the_answer_to_an_offer_of_ours_comes_with_the_ack() -> None:
+    """RFC 3261 section 13.2.1: an exchange that transfers a call offers nothing and says in its ACK where to send."""
+    line = Line()
+    line.talk()
+    from_trunk(line, "INVITE")
+    offer = line.trunk.inbox[-1].partition(b"\r\n\r\n")[2]
+    moved = ANSWER.replace("4000", "4002")
+    for _ in range(2):  # the ACK may come twice
+        from_trunk(line, "ACK", extra="Content-Type: application/sdp", body=moved)
+    (told,) = [event for event in line.events if isinstance(event, CallReoffered)]
+    assert (told.call_id, told.answer) == ("call", offer)
+    assert b"m=audio 4002" in told.sdp
+
+
+def test_a_description_with_the_ack_of_an_answered_offer_is_left_alone() -> None:
+    line = Line()
+    line.talk()
+    from_trunk(line, "INVITE", extra="Content-Type: application/sdp", body=HELD)
+    from_trunk(line, "ACK", extra="Content-Type: application/sdp", body=ANSWER.replace("4000", "6666"))
+    (told,) = [event for event in line.events if isinstance(event, CallReoffered)]
+    assert b"m=audio 4002" in told.sdp
 
 
 @pytest.mark.parametrize(
