@@ -7,7 +7,7 @@ import secrets
 
 import structlog
 
-from dialer.sip.address import read_name_address
+from dialer.sip.address import DEFAULT_PORT, read_name_address, read_uri
 from dialer.sip.auth import DigestClient
 from dialer.sip.call import read_seconds
 from dialer.sip.client_transaction import ClientFault, ClientTransaction
@@ -21,6 +21,7 @@ log = structlog.get_logger("dialer.sip")
 
 FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 300.0
+LEAST_GRANTED_S = 20  # taken from another's Contact: it may be about to run out
 REFUSED_RETRY_S = 60.0  # after 401, 403, 404: a person has to change something first
 
 
@@ -123,17 +124,22 @@ class Registration:
         return True
 
     def _granted_s(self, response: ReceivedResponse) -> int:
-        """The expiry of our own Contact among all that are listed, else Expires, else what we asked for."""
-        mine = read_name_address(self._core.contact(self.account.hop)).uri
+        """The expiry of our own Contact among all that are listed; where none is like ours (an address translator on
+        the way wrote another) the earliest of them. Without any: Expires, else what we asked for."""
+        mine = _place(read_name_address(self._core.contact(self.account.hop)).uri)
+        listed: list[int] = []
         for value in response.header_values("contact"):
             try:
                 contact = read_name_address(value)
+                place = _place(contact.uri)
             except Malformed:
                 continue
             granted = read_seconds(contact.parameters.get("expires") or "")
-            if contact.uri == mine and granted:
+            if granted and place == mine:
                 return granted
-        return read_seconds(response.header("expires")) or self._expires_s
+            if granted:
+                listed.append(max(granted, LEAST_GRANTED_S))
+        return min(listed, default=None) or read_seconds(response.header("expires")) or self._expires_s
 
     # --- requests
 
@@ -168,3 +174,9 @@ class Registration:
     def _enter(self, state: RegistrationState, on: str) -> None:
         was, self.state = self.state, state
         log.info("registration", account=self.account.name, was=was.value, on=on, now=state.value)
+
+
+def _place(uri: str) -> tuple[str, str, int]:
+    """What says whose Contact it is. Raises `Malformed` for what is no SIP URI."""
+    parts = read_uri(uri)
+    return parts.user, parts.host.lower(), parts.port or DEFAULT_PORT

@@ -58,6 +58,25 @@ def test_it_registers_through_a_challenge_and_takes_the_expiry_of_its_own_contac
     assert line.sent("contact")[0] == "<sip:dialer@10.0.0.1:5060>;expires=300"
 
 
+@pytest.mark.parametrize(
+    ("contacts", "granted"),
+    [
+        # an address translator or a session border controller has written another address in our place
+        ("Contact: <sip:dialer@198.51.100.7:31022>;expires=60", 60),
+        # the order of parameters and the case of a host mean nothing (RFC 3261 section 19.1.4)
+        ("Contact: <sip:a@10.0.0.8>;expires=7\nContact: <sip:dialer@10.0.0.1>;expires=90", 90),
+        ("Contact: <sip:dialer@10.0.0.1:5060;ob>;expires=90\nContact: <sip:a@10.0.0.8>;expires=7", 90),
+        # none is ours beyond doubt: the earliest end is the safe one
+        ("Contact: <sip:b@10.0.0.9>;expires=90\nContact: <sip:a@10.0.0.8>;expires=70\nExpires: 300", 70),
+    ],
+)
+def test_a_registration_is_refreshed_before_what_the_registrar_really_granted(contacts: str, granted: int) -> None:
+    line = Line()
+    line.register()
+    line.answer("200 OK", contacts)
+    assert line.events == [Registered("main", granted)]
+
+
 def test_it_refreshes_in_time_with_the_same_nonce() -> None:
     line = Line()
     line.register()
