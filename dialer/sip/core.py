@@ -91,15 +91,23 @@ class Core:
         to_tag: str = "",
         headers: Headers | None = None,
         body: bytes = b"",
+        once: bool = False,
     ) -> bytes:
-        """Answer; returns the bytes for whoever has to repeat them. Without `to_tag` a tag is made up (8.2.6.2)."""
+        """Answer; returns the bytes for whoever has to repeat them. Without `to_tag` a tag is made up (8.2.6.2).
+
+        `once` is for strangers: nothing is remembered, so that a flood fills nothing and shuts nobody out, and nothing
+        is repeated to an address that may be forged.
+        """
         tag = to_tag or (new_tag() if code > 100 else "")
         response = build_response(
             transaction.request, code, phrase or PHRASES.get(code, "Answer"), to_tag=tag, headers=headers, body=body
         )
         response.headers.set_single("Server", self.config.user_agent)
         wire = bytes(response)
-        self.layer.respond(transaction, wire, code, now)
+        if once:
+            self.layer.respond_once(transaction, wire, now)
+        else:
+            self.layer.respond(transaction, wire, code, now)
         return wire
 
 

@@ -39,7 +39,7 @@ __all__ = ["Endpoint", "EndpointConfig", "RegistrarAccount", "TrunkAccount"]
 
 log = structlog.get_logger("dialer.sip")
 
-MAX_SERVER_TRANSACTIONS = 10_000  # some 50 MB; 32 s of 300 requests a second
+MAX_SERVER_TRANSACTIONS = 10_000  # some 50 MB; strangers' requests leave none behind
 
 
 class Endpoint:
@@ -222,7 +222,7 @@ class Endpoint:
             pass
         elif request.method == "CANCEL":
             self._receive_cancel(request, now)
-        elif self._core.layer.serving >= MAX_SERVER_TRANSACTIONS and not request.to_tag:
+        elif self._core.layer.serving >= MAX_SERVER_TRANSACTIONS and not self._is_inside_call(request):
             pass  # a flood: calls that are up go on, nobody new is heard
         elif self._core.layer.is_merged(request):
             self._core.reply(self._core.layer.open(request, now), 482, now)
@@ -230,6 +230,11 @@ class Endpoint:
             self._receive_inside(request, now)
         else:
             self._receive_outside(request, now)
+
+    def _is_inside_call(self, request: ReceivedRequest) -> bool:
+        """A tag alone proves nothing: anybody can make one up."""
+        call = self._calls.get(request.call_id)
+        return call is not None and request.to_tag == call.local_tag
 
     def _receive_ack(self, request: ReceivedRequest, now: float) -> None:
         transaction = self._core.layer.invite_of(request)
@@ -244,7 +249,7 @@ class Endpoint:
         transaction = self._core.layer.open(request, now)
         call = self._calls.get(request.call_id)
         if invite is None or invite.request.source.host != request.source.host:
-            self._core.reply(transaction, 481, now)
+            self._core.reply(transaction, 481, now, once=True)
             return
         self._core.reply(transaction, 200, now, to_tag=call.local_tag if call is not None else "")
         if isinstance(call, IncomingCall):
@@ -259,7 +264,7 @@ class Endpoint:
         dialog = call.find_dialog(request) if call is not None else None
         if call is None or dialog is None:
             refusal = screen(request) or Refusal(481)
-            self._core.reply(transaction, refusal.code, now, headers=refusal.headers)
+            self._core.reply(transaction, refusal.code, now, headers=refusal.headers, once=True)
             return
         receive_inside(self._core, call, dialog, transaction, now)
 
@@ -267,21 +272,23 @@ class Endpoint:
         transaction = self._core.layer.open(request, now)
         refusal = screen(request)
         if refusal is not None:
-            self._core.reply(transaction, refusal.code, now, phrase=refusal.phrase, headers=refusal.headers)
+            self._core.reply(transaction, refusal.code, now, phrase=refusal.phrase, headers=refusal.headers, once=True)
         elif request.method == "OPTIONS":
-            self._core.reply(transaction, 200, now, headers=[("Allow", f"{ALLOW}, REGISTER"), *ACCEPT])
+            stranger = request.source.host not in self._core.config.accept_calls_from
+            headers = [("Allow", f"{ALLOW}, REGISTER"), *ACCEPT]
+            self._core.reply(transaction, 200, now, headers=headers, once=stranger)
         elif request.method == "REGISTER":
             self._registrar.receive(transaction, now)
         elif request.method == "INVITE":
             self._receive_invite(transaction, now)
         else:
-            self._core.reply(transaction, 481, now)
+            self._core.reply(transaction, 481, now, once=True)
 
     def _receive_invite(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
         refusal = self._refuse_caller(request, now)
         if refusal is not None:
-            self._core.reply(transaction, refusal.code, now, headers=refusal.headers)
+            self._core.reply(transaction, refusal.code, now, headers=refusal.headers, once=True)
             log.info("call refused", source=request.source.host, sip_code=refusal.code)
             return
         call = IncomingCall(self._core, transaction, self._forget)

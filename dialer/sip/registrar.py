@@ -95,7 +95,7 @@ class Registrar:
         proof, username = self._digest.check(request, self._accounts, now)
         if proof is not Proof.GOOD:
             headers = self.challenges(now, username=user_of(request.to_uri), stale=proof is Proof.STALE)
-            self._core.reply(transaction, 401, now, headers=headers)
+            self._core.reply(transaction, 401, now, headers=headers, once=True)
             if proof is Proof.WRONG:
                 log.warning(
                     "headset refused", headset=username, source=request.source.host, why="wrong password or name"

@@ -152,17 +152,25 @@ class TransactionLayer:
         if server is not None:
             self.transmit(server, outputs, now)
 
+    def respond_once(self, transaction: ServerTransaction, wire: bytes, now: float) -> None:
+        """As a stateless server (section 8.2.7): sent once, forgotten, and a repeated request is a new one."""
+        self._forget(transaction)
+        self._send(wire, transaction.hop, now)
+
     def transmit(self, server: _Server, outputs: list[bytes], now: float) -> None:
         transaction = server.transaction
         for wire in outputs:
             self._send(wire, transaction.hop, now)
         if transaction.state is ServerState.TERMINATED:
-            self._servers.pop(transaction.key, None)
-            merge_key = _merge_key(transaction.request)
-            if self._merge_keys.get(merge_key) == transaction.key:
-                del self._merge_keys[merge_key]
+            self._forget(transaction)
         else:
             self._agenda.watch(server)
+
+    def _forget(self, transaction: ServerTransaction) -> None:
+        self._servers.pop(transaction.key, None)
+        merge_key = _merge_key(transaction.request)
+        if self._merge_keys.get(merge_key) == transaction.key:
+            del self._merge_keys[merge_key]
 
     # --- both
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dialer.sip.endpoint import MAX_SERVER_TRANSACTIONS, Endpoint, EndpointConfig
+from dialer.sip.endpoint import Endpoint, EndpointConfig
 from dialer.sip.events import Hop, Transport
 from tests.dialer.sip.network import title, wire
 
@@ -126,13 +126,48 @@ def test_mutated_messages_do_no_harm(payload: bytes, edits: list[tuple[float, in
     assert still_works(one)
 
 
-def test_a_flood_does_not_fill_the_memory_and_ends() -> None:
+def numbered(payload: bytes, number: int) -> bytes:
+    return payload.replace(b"z9hG4bKm", b"z9hG4bK%d" % number).replace(b"mutant", b"mutant%d" % number)
+
+
+def test_a_flood_does_not_fill_the_memory_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dialer.sip.endpoint.MAX_SERVER_TRANSACTIONS", 100)
     one = endpoint()
-    for number in range(MAX_SERVER_TRANSACTIONS + 50):
-        one.receive(CALL.replace(b"z9hG4bKm", b"z9hG4bK%d" % number).replace(b"INVITE", b"OPTIONS"), SOURCE, 1.0)
-    assert len(one.transmissions()) == MAX_SERVER_TRANSACTIONS
+    for number in range(150):
+        one.receive(numbered(CALL, number), SOURCE, 1.0)
+    assert len(one.events()) == 100
+    one.transmissions()
+    with_a_tag = CALL.replace(b"INVITE", b"BYE").replace(b"To: <sip:dialer@10.0.0.1>", b"To: <sip:a@b>;tag=made-up")
+    assert answers(one, numbered(with_a_tag, 1000)) == []
+    for number in range(100):
+        one.reject(f"mutant{number}", 480, 1.0)
     one.handle_timers(40.0)
+    one.transmissions()
     assert still_works(one)
+
+
+@pytest.mark.parametrize(
+    ("method", "code", "to_tag"),
+    [
+        ("INVITE", 403, b""),
+        ("REGISTER", 401, b""),
+        ("OPTIONS", 200, b""),
+        ("REFER", 405, b""),
+        ("NONSENSE", 501, b""),
+        ("CANCEL", 481, b""),
+        ("INFO", 481, b""),
+        ("BYE", 481, b";tag=made-up"),
+        ("INVITE", 481, b";tag=made-up"),
+    ],
+)
+def test_strangers_are_answered_once_and_forgotten(method: str, code: int, to_tag: bytes) -> None:
+    """Else a few hundred packets a second would keep headsets from registering, and one INVITE with a forged address
+    would send eleven refusals there."""
+    one = Endpoint(EndpointConfig("10.0.0.1", 5060))
+    stranger = CALL.replace(b"INVITE", method.encode()).replace(b"10.0.0.1>", b"10.0.0.1>" + to_tag)
+    for number in range(3):
+        assert answers(one, numbered(stranger, number)) == [f"{code} {method}"]
+    assert one.next_timer() is None, "something is remembered"
 
 
 def test_a_via_port_that_no_socket_can_send_to_is_refused_to_the_real_port() -> None:
