@@ -27,6 +27,7 @@ log = structlog.get_logger("dialer.sip")
 MAX_DATAGRAM = 65535
 DATAGRAMS_A_TURN = 64  # then others have their turn in the event loop
 MAX_CONNECTIONS = 512
+MAX_CONNECTIONS_OF_A_HOST = 128  # so that one host cannot keep all others out
 CONNECT_TIMEOUT_S = 10.0
 MAX_UNSENT_BYTES = 1 << 20
 _BIND_TRIES = 10
@@ -246,7 +247,9 @@ class SipTransport:
 
     def connected(self, connection: _Connection) -> bool:
         """False: there are too many already."""
-        if len(self._connections) >= MAX_CONNECTIONS:
+        host = connection.peer[0]
+        of_host = sum(peer[0] == host for peer in self._connections)
+        if len(self._connections) >= MAX_CONNECTIONS or of_host >= MAX_CONNECTIONS_OF_A_HOST:
             return False
         self._connections[connection.peer] = connection
         return True
@@ -288,9 +291,10 @@ class _Connection(asyncio.Protocol):
             log.warning("transport", source=self.peer[0], on="frame", fault=str(fault))
             self.close()
             return
-        while self._framer.pings and self._transport is not None:
-            self._framer.pings -= 1
-            self._transport.write(b"\r\n")
+        if self._framer.pings:
+            # One for all that came together, and none for whom does not read them: they would pile up here.
+            self._framer.pings = 0
+            self.send(b"\r\n")
         for message in messages:
             self._owner.received(message, self.peer)
 

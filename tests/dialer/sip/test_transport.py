@@ -232,3 +232,30 @@ async def test_a_lost_connection_ends_what_waits_on_it() -> None:
         assert isinstance(event, OptionsAnswered)
         assert event.sip_code == 0
         assert connected.is_set()
+
+
+async def test_one_host_cannot_take_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dialer.sip.transport.MAX_CONNECTIONS_OF_A_HOST", 2)
+    async with agents() as (victim, _), contextlib.AsyncExitStack() as open_ones, asyncio.timeout(10):
+
+        async def connect(source: str) -> bytes:
+            reader, writer = await asyncio.open_connection(*victim.transport.address, local_addr=(source, 0))
+            open_ones.callback(writer.close)
+            writer.write(b"\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                return await reader.read(2)
+            return b""
+
+        assert [await connect("127.0.0.2") for _ in range(3)] == [b"\r\n", b"\r\n", b""]
+        assert await connect("127.0.0.3") == b"\r\n"
+
+
+async def test_keep_alives_do_not_pile_up_for_whom_reads_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's buffers are full sooner or later; from then on the answers would wait in our memory."""
+    monkeypatch.setattr("dialer.sip.transport.MAX_UNSENT_BYTES", -1)  # they are full
+    async with agents() as (victim, _), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*victim.transport.address)
+        writer.write(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
