@@ -52,16 +52,14 @@ format: $(DEV)
 test: $(DEV) peers lint
 	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
-# Every tests/benchmarks/bench_*.py but the parts of others:  make bench BENCHES=relay ARGS="--calls 400"
-BENCHES ?= $(filter-out generator mmsg,$(patsubst tests/benchmarks/bench_%.py,%,$(wildcard tests/benchmarks/bench_*.py)))
-
+# make bench ARGS="click --calls 50" runs one.
 .PHONY: bench
 bench: $(DEV) peers
-	@set -e; for bench in $(BENCHES); do echo "== $$bench" >&2; $(BIN)/python -m tests.benchmarks.bench_$$bench $(ARGS); done
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: soak
 soak: $(DEV)
-	$(BIN)/python -m tests.benchmarks.bench_relay --calls 200 --seconds 3600 $(ARGS)
+	$(BIN)/python -m tests.benchmarks soak $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(DEV)

@@ -20,7 +20,7 @@ from dialer.engines.native import NativeTelephony
 from dialer.telephony import LegAnswered, LegEnd, LegEnded
 from tests.benchmarks.bench_relay import cpu_s, prefer, waited_s
 from tests.benchmarks.far_end_process import FarEndProcess
-from tests.benchmarks.figures import add_precedence, as_served, percentiles_ms
+from tests.benchmarks.figures import as_served, percentiles_ms
 
 
 class Caller:
@@ -54,7 +54,7 @@ class Caller:
 
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     async with FarEndProcess() as far_end:
-        prefer(far_end.pid, arguments.far_end_core, real_time=arguments.real_time)
+        prefer(far_end.pid, arguments.far_end_core, real_time=False)
         capacity = await far_end.capacity(arguments.alone_seconds)
         telephony = NativeTelephony(
             SipSettings(port=0),
@@ -65,9 +65,9 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         trunk_up = asyncio.Event()
         telephony.on_line_event(lambda _: trunk_up.set() if telephony.trunk().ready else None)
         await telephony.start()
-        prefer(os.getpid(), arguments.core, real_time=arguments.real_time)
+        prefer(os.getpid(), arguments.core, real_time=False)
         (worker,) = telephony.worker_pids
-        prefer(worker, arguments.core, real_time=arguments.real_time)
+        prefer(worker, arguments.core, real_time=False)
         try:
             await trunk_up.wait()
             caller = Caller(telephony)
@@ -117,7 +117,6 @@ def main() -> int:
     parser.add_argument("--alone-seconds", type=float, default=5, help="of the far end without us")
     parser.add_argument("--core", type=int, default=0, help="of service and worker")
     parser.add_argument("--far-end-core", type=int, default=1)
-    add_precedence(parser)
     arguments = parser.parse_args()
     with as_served() as (runner, _):
         figures = runner.run(measure(arguments))
