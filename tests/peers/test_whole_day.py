@@ -11,8 +11,8 @@ from crm.attempts import Result
 from crm.recording_facts import RecordingState
 from dialer.calls.view import CallState, LineState
 from tests.peers.fixtures import Factory
-from tests.peers.tones import read_wav, rms_dbfs, steady_part, write_raw_alaw, write_tone_wav
-from tests.peers.whole import Whole, exchange, headset, number, trunk_of, whole_service
+from tests.peers.tones import read_wav, rms_dbfs, steady_part, write_raw_alaw
+from tests.peers.whole import Whole, exchange, headset, number, softphone, trunk_of, whole_service, write_voice
 
 STRICT, SOFTPHONE, HANGS_UP, SECOND_SOFTPHONE = (number(ending) for ending in (1, 2, 3, 4))
 NUMBERS = (STRICT, SOFTPHONE, HANGS_UP, SECOND_SOFTPHONE)
@@ -65,16 +65,16 @@ async def test_four_clients_on_one_line(
     tmp_path: Path,
     through_proxy: bool,
 ) -> None:
-    tone = write_tone_wav(tmp_path / "1004.wav", 1004)
+    voice = write_voice(tmp_path, 1004)
     strict = await sipp("answer_with_tone", tone=write_raw_alaw(tmp_path / "1004.raw", 1004), call_ms="60000")
     hangs_up = await sipp("hang_up_first", talk_ms="1500", route="Route:[$recorded_route]\n" if through_proxy else "")
-    softphones = {called: await baresip(user=called, tone=tone, password="not asked for") for called in SOFTPHONES}
+    softphones = {called: await softphone(baresip, called, voice) for called in SOFTPHONES}
     far_ends = {STRICT: strict, HANGS_UP: hangs_up, **softphones}
     async with exchange({called: (far.host, far.port) for called, far in far_ends.items()}) as carrier:
         proxy = await kamailio(trunk=carrier.address) if through_proxy else None
         trunk = trunk_of(carrier, proxy)
         async with whole_service(tmp_path, sqlite_template, trunk=trunk, numbers=NUMBERS) as whole:
-            phone = await headset(baresip, whole, write_tone_wav(tmp_path / "700.wav", 700))
+            phone = await headset(baresip, whole, write_voice(tmp_path, 700))
             ends: dict[str, Callable[[], Awaitable[object]] | None] = {
                 STRICT: whole.hang_up,
                 SOFTPHONE: lambda: softphones[SOFTPHONE].command("hangup"),

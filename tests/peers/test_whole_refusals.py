@@ -11,8 +11,7 @@ from crm.recording_facts import RecordingState, unsettled_recordings
 from dialer.calls.view import CallState, LineState
 from tests.peers.fixtures import Factory
 from tests.peers.run_sipp import PHRASES, status_line
-from tests.peers.tones import write_tone_wav
-from tests.peers.whole import Whole, exchange, headset, number, trunk_of, whole_service
+from tests.peers.whole import Whole, exchange, headset, number, trunk_of, whole_service, write_voice
 
 EXPECTED = {
     486: (Result.BUSY, "no_contact"),
@@ -39,7 +38,7 @@ async def test_seven_refusals_one_after_the_other(
         exchange(routes) as carrier,
         whole_service(tmp_path, sqlite_template, trunk=trunk_of(carrier), numbers=list(codes)) as whole,
     ):
-        await headset(baresip, whole, write_tone_wav(tmp_path / "700.wav", 700))
+        await headset(baresip, whole, write_voice(tmp_path, 700))
         await whole.ready()
         told: dict[int, tuple[str | None, str | None]] = {}
         for _ in codes:
@@ -80,7 +79,7 @@ async def test_given_up_before_the_answer_and_as_it_comes(
         proxy = await kamailio(trunk=carrier.address) if through_proxy else None
         trunk = trunk_of(carrier, proxy)
         async with whole_service(tmp_path, sqlite_template, trunk=trunk, numbers=list(routes)) as whole:
-            await headset(baresip, whole, write_tone_wav(tmp_path / "700.wav", 700))
+            await headset(baresip, whole, write_voice(tmp_path, 700))
             await whole.ready()
             for called in (number(30), number(31)):
                 assert await whole.number_in_front() == called
@@ -131,7 +130,7 @@ async def test_the_first_two_packets_of_everything_are_lost(
         account = {"user": "dialer", "password": registrar.password_of("dialer"), "register": True}
         trunk = {**trunk_of(carrier), **account, "domain": registrar.realm}
         async with whole_service(tmp_path, sqlite_template, trunk=trunk, numbers=[number(1)]) as whole:
-            await headset(baresip, whole, write_tone_wav(tmp_path / "700.wav", 700))
+            await headset(baresip, whole, write_voice(tmp_path, 700))
             await whole.ready()
             await registrar.registered("dialer")
             await _then_a_call_that_works(whole)

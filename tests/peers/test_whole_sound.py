@@ -9,8 +9,8 @@ import pytest
 
 from tests import audio
 from tests.peers.fixtures import Factory
-from tests.peers.tones import Samples, read_wav, write_tone_wav
-from tests.peers.whole import exchange, headset, number, trunk_of, whole_service
+from tests.peers.tones import Samples, read_wav
+from tests.peers.whole import exchange, headset, number, softphone, trunk_of, whole_service, write_voice
 
 CLIENT_HZ, HEADSET_HZ = 1004.0, 700.0
 ENOUGH_DB = 35.0
@@ -46,14 +46,12 @@ def assert_clean(sound: Samples, wanted_hz: float, other_hz: float) -> None:
 async def test_each_tone_is_heard_at_the_other_side_and_recorded_in_its_channel(
     baresip: Factory, sqlite_template: Path, tmp_path: Path, codec: str
 ) -> None:
-    client = await baresip(
-        user=CLIENT, tone=write_tone_wav(tmp_path / "client.wav", CLIENT_HZ), password="not asked for"
-    )
+    client = await softphone(baresip, CLIENT, write_voice(tmp_path, CLIENT_HZ))
     async with (
         exchange({CLIENT: (client.host, client.port)}) as carrier,
         whole_service(tmp_path, sqlite_template, trunk=trunk_of(carrier), numbers=[CLIENT], codecs=[codec]) as whole,
     ):
-        operator = await headset(baresip, whole, write_tone_wav(tmp_path / "headset.wav", HEADSET_HZ))
+        operator = await headset(baresip, whole, write_voice(tmp_path, HEADSET_HZ))
         await whole.ready()
         attempt_id = await whole.talk()
         begun = await whole.recording_begun(attempt_id)

@@ -33,6 +33,7 @@ from tests.peers.addresses import own_address
 from tests.peers.fixtures import Factory
 from tests.peers.run_baresip import BaresipRun
 from tests.peers.run_kamailio import KamailioRun
+from tests.peers.tones import write_tone_wav
 
 Address = tuple[str, int]
 
@@ -310,9 +311,18 @@ async def _seed(database: Database, numbers: Sequence[str]) -> tuple[int, dict[i
         return operator.id, clients
 
 
-async def headset(baresip: Factory, whole: Whole, tone: Path, **options: Any) -> BaresipRun:
+def write_voice(folder: Path, frequency_hz: float) -> Path:
+    """A tone that lasts longer than any test but one: baresip hangs up where its file ends."""
+    return write_tone_wav(folder / f"{frequency_hz:.0f}.wav", frequency_hz, seconds=300)
+
+
+async def headset(baresip: Factory, whole: Whole, voice: Path) -> BaresipRun:
     """baresip as the operator's headset, registering at the service with digest."""
-    phone: BaresipRun = await baresip(
-        user=HEADSET, password=HEADSET_PASSWORD, registrar=whole.address, tone=tone, **options
-    )
+    phone: BaresipRun = await baresip(user=HEADSET, password=HEADSET_PASSWORD, registrar=whole.address, tone=voice)
+    return phone
+
+
+async def softphone(baresip: Factory, called: str, voice: Path) -> BaresipRun:
+    """baresip as the client behind the number `called`; it picks up at once."""
+    phone: BaresipRun = await baresip(user=called, password="not asked for", tone=voice)
     return phone
