@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, Text, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    and_,
+    exists,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,7 +30,16 @@ from crm.campaigns import Campaign
 from crm.clients import Client, time_zone_of
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
-from crm.plan_entries import RANK_CALLBACK, EntryKind, EntryState, active_entries, drop_waiting, put_in_plan
+from crm.plan_entries import (
+    RANK_CALLBACK,
+    EntryKind,
+    EntryState,
+    PlanEntry,
+    active_entries,
+    drop_waiting,
+    put_in_plan,
+)
+from crm.reachable import reachable
 from crm.spoken_time import parse_when
 from crm.time_zones import instant, local
 
@@ -74,6 +98,10 @@ class Callback(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     settled_by_attempt_id: Mapped[str | None] = mapped_column(String(32), ForeignKey("attempts.id", use_alter=True))
+
+
+# Written into the statements, so that the partial indexes serve them.
+_STILL_OPEN: Final = literal(CallbackState.OPEN, Callback.__table__.c.state.type, literal_execute=True)
 
 
 async def agree(
@@ -161,26 +189,25 @@ async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
     """Bring every callback whose time has come to the front of the plan, also those that came due while nothing ran.
 
     Returns the ids of the callbacks that were brought now; asked again it changes nothing. An overdue one is offered to
-    everybody after the campaign's time. A client who is claimed at the moment waits for the next poll.
+    everybody after the campaign's time. A client who is claimed at the moment waits for the next poll; one who cannot
+    be called stays out of the plan, and the promise stays open.
     """
+    overdue_since = {
+        campaign.id: now - timedelta(minutes=campaign.overdue_to_all_min)
+        for campaign in await session.scalars(select(Campaign))
+    }
+    await _offer_to_everybody(session, overdue_since, now)
     due = await session.execute(
         select(Callback, Client, Campaign)
         .join(Client, Client.id == Callback.client_id)
         .join(Campaign, Campaign.id == Client.campaign_id)
-        .where(Callback.state == CallbackState.OPEN, Callback.due_at <= now)
+        .where(Callback.state == _STILL_OPEN, Callback.due_at <= now, ~_in_the_plan(now), *reachable())
         .order_by(Callback.due_at, Callback.id)
         .with_for_update(of=Client, key_share=True, skip_locked=True)  # of two nodes one brings it
     )
     brought = []
     for callback, client, campaign in due:
-        everybody = now >= callback.due_at + timedelta(minutes=campaign.overdue_to_all_min)
-        operator_id = None if everybody else callback.owner_id
-        present = [entry for entry in await active_entries(session, client.id) if entry.callback_id == callback.id]
-        if any(entry.state is EntryState.CLAIMED or entry.closes_at > now for entry in present):
-            for entry in present:
-                entry.operator_id = operator_id
-            continue
-        if present:
+        if any(entry.callback_id == callback.id for entry in await active_entries(session, client.id)):
             await drop_waiting(session, client_id=client.id, reason="hours", now=now)
         window = promise_window(campaign, callback.time_zone, due_at=callback.due_at, now=now)
         entry_made = await put_in_plan(
@@ -191,13 +218,37 @@ async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
             rank=RANK_CALLBACK,
             window=window,
             due_at=callback.due_at,
-            operator_id=operator_id,
+            operator_id=None if callback.due_at <= overdue_since[campaign.id] else callback.owner_id,
             callback_id=callback.id,
         )
         if entry_made is not None:
             brought.append(callback.id)
-    await session.flush()
     return brought
+
+
+async def _offer_to_everybody(session: AsyncSession, overdue_since: Mapping[int, datetime], now: datetime) -> None:
+    """What is in the plan for its owner alone, and was due at `overdue_since` of its campaign or before."""
+    of_one = await session.scalars(
+        select(PlanEntry)
+        .join(Callback, Callback.id == PlanEntry.callback_id)
+        .where(Callback.state == _STILL_OPEN, Callback.due_at <= now)
+        .where(PlanEntry.operator_id.is_not(None), PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED)))
+    )
+    for entry in of_one:
+        if entry.due_at is not None and entry.due_at <= overdue_since[entry.campaign_id]:
+            entry.operator_id = None
+    await session.flush()
+
+
+def _in_the_plan(now: datetime) -> ColumnElement[bool]:
+    """Whether a callback has its entry: claimed, or waiting with hours that are not over."""
+    return exists().where(
+        PlanEntry.callback_id == Callback.id,
+        or_(
+            PlanEntry.state == EntryState.CLAIMED,
+            and_(PlanEntry.state == EntryState.WAITING, PlanEntry.closes_at > now),
+        ),
+    )
 
 
 async def _settle(

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import (
     ColumnElement,
     Select,
+    and_,
     exists,
     insert,
     literal,
@@ -25,7 +26,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attempts import Attempt
-from crm.call_lists import CallList, ListState
 from crm.callbacks import Callback, CallbackState
 from crm.calling_hours import Window, window_at_or_after, window_on
 from crm.campaigns import Campaign
@@ -35,9 +35,11 @@ from crm.errors import Conflict, NotFound, Refused
 from crm.groups import Group
 from crm.my_day import DayRow, MyDay, my_day
 from crm.organisations import Organisation
-from crm.phone_numbers import NumberState, PhoneNumber
 from crm.plan_entries import (
+    CLAIMED,
+    PROMISED,
     RANK_HANDPICKED,
+    WAITING,
     EntryKind,
     EntryState,
     PlanEntry,
@@ -46,8 +48,10 @@ from crm.plan_entries import (
     group_rank,
     put_in_plan,
 )
+from crm.reachable import reachable
 from crm.text_rules import tidy
 from crm.time_zones import instant, local, zone
+from crm.turns import next_waiting
 from crm.users import User, hold_user
 
 __all__ = [
@@ -59,6 +63,7 @@ __all__ = [
     "build",
     "claim_client",
     "claim_next",
+    "is_built",
     "my_day",
     "release",
     "renew",
@@ -82,6 +87,7 @@ _FOR_TODAY: Final = frozenset(
     {
         "dial.cap",
         "dial.do_not_call",
+        "dial.list_not_approved",
         "dial.no_number",
         "dial.nonexistent",
         "dial.off_list",
@@ -95,60 +101,75 @@ async def build(session: AsyncSession, *, campaign_id: int, day: date, now: date
     Asked again it adds only who is new. Clients with a promise are left to the promise; what waited on earlier days
     is dropped. Raises `NotFound`.
     """
-    campaign = await session.get(Campaign, campaign_id)
-    if campaign is None:
-        raise NotFound("campaign.unknown", name=campaign_id)
+    campaign = await _campaign(session, campaign_id)
     await session.execute(
         update(PlanEntry)
-        .where(
-            PlanEntry.campaign_id == campaign_id,
-            PlanEntry.day < day,
-            PlanEntry.state == EntryState.WAITING,
-            PlanEntry.kind != EntryKind.CALLBACK,
-        )
+        .where(*_of_earlier_days(campaign_id, day))
         .values(state=EntryState.DROPPED, reason="day_over", done_at=now)
+        .execution_options(synchronize_session=False)
     )
-    zones = await session.scalars(
-        select(Organisation.time_zone)
-        .join(Client, Client.organisation_id == Organisation.id)
-        .where(Client.campaign_id == campaign_id)
-        .distinct()
-    )
+    turns = _whose_turn(campaign, day)
+    missing = await session.execute(turns.with_only_columns(Client.group, Organisation.time_zone).distinct())
     added = 0
-    for stored_zone in sorted(zones):
+    for group, stored_zone in sorted((group, stored_zone) for group, stored_zone in missing):
         time_zone = stored_zone or campaign.time_zone
         window = window_on(campaign, time_zone, day)
         offset = window.opens_at.astimezone(zone(time_zone)).utcoffset() or timedelta()
-        for group, rest_days in REST_DAYS.items():
-            rank = group_rank(group, int(offset.total_seconds()) // 60)
-            turn = _whose_turn(campaign, day, group=group, rest_days=rest_days, stored_zone=stored_zone)
-            added += await _add_group(session, turn, campaign_id=campaign_id, day=day, rank=rank, window=window)
+        rank = group_rank(group, int(offset.total_seconds()) // 60)
+        these = turns.where(Client.group == group, Organisation.time_zone == stored_zone).order_by(Client.id)
+        added += await _add_group(session, these, campaign_id=campaign_id, day=day, rank=rank, window=window)
     return added
 
 
-def _whose_turn(campaign: Campaign, day: date, *, group: Group, rest_days: int, stored_zone: str) -> Select[int]:
-    rested = instant(datetime.combine(day - timedelta(days=rest_days - 1), time()), campaign.time_zone)
-    turn = (
+async def is_built(session: AsyncSession, *, campaign_id: int, day: date) -> bool:
+    """Whether `build` would change nothing: a question that disturbs no writer. Raises `NotFound`."""
+    campaign = await _campaign(session, campaign_id)
+    for left_over in (select(PlanEntry.id).where(*_of_earlier_days(campaign_id, day)), _whose_turn(campaign, day)):
+        if await session.scalar(left_over.limit(1)) is not None:
+            return False
+    return True
+
+
+async def _campaign(session: AsyncSession, campaign_id: int) -> Campaign:
+    campaign = await session.get(Campaign, campaign_id)
+    if campaign is None:
+        raise NotFound("campaign.unknown", name=campaign_id)
+    return campaign
+
+
+def _of_earlier_days(campaign_id: int, day: date) -> tuple[ColumnElement[bool], ...]:
+    return (
+        PlanEntry.campaign_id == campaign_id,
+        PlanEntry.day < day,
+        PlanEntry.state == WAITING,
+        PlanEntry.kind != PROMISED,
+    )
+
+
+def _whose_turn(campaign: Campaign, day: date) -> Select[int]:
+    """The clients that the plan of `day` lacks. Most are in it already, so that is asked first."""
+    return (
         select(Client.id)
         .join(Organisation, Organisation.id == Client.organisation_id)
         .where(
             Client.campaign_id == campaign.id,
-            Client.group == group,
-            Organisation.time_zone == stored_zone,
-            ~Client.do_not_call,
-            Client.off_list_reason == "",
-            exists().where(PhoneNumber.organisation_id == Client.organisation_id, PhoneNumber.state == NumberState.OK),
-            ~exists().where(PlanEntry.client_id == Client.id, PlanEntry.day == day),
-            ~exists().where(PlanEntry.client_id == Client.id, PlanEntry.state == EntryState.CLAIMED),
+            ~exists().where(
+                PlanEntry.client_id == Client.id, PlanEntry.day == day, PlanEntry.reason != "dial.list_not_approved"
+            ),
+            or_(*[_rested(campaign, day, rest_days) for rest_days in sorted(set(REST_DAYS.values()))]),
+            *reachable(),
+            ~exists().where(PlanEntry.client_id == Client.id, PlanEntry.state == CLAIMED),
             ~exists().where(Callback.client_id == Client.id, Callback.state == CallbackState.OPEN),
-            ~exists().where(Attempt.client_id == Client.id, ~Attempt.imported, Attempt.opened_at >= rested),
         )
-        .order_by(Client.id)
     )
-    if campaign.lists_need_approval:
-        approved = exists().where(CallList.id == Client.call_list_id, CallList.state == ListState.APPROVED)
-        turn = turn.where(approved)
-    return turn
+
+
+def _rested(campaign: Campaign, day: date, rest_days: int) -> ColumnElement[bool]:
+    """In a group of so many days' rest, and not called for as long."""
+    since = instant(datetime.combine(day - timedelta(days=rest_days - 1), time()), campaign.time_zone)
+    groups = [group for group, days in REST_DAYS.items() if days == rest_days]
+    called = exists().where(Attempt.client_id == Client.id, ~Attempt.imported, Attempt.opened_at >= since)
+    return and_(Client.group.in_(groups), ~called)
 
 
 async def _add_group(
@@ -192,7 +213,7 @@ async def claim_next(
     await _free_expired(session, now)
     passed_over = set(exclude_client_ids)
     for _ in range(MOST_TRIES):
-        entry = await session.scalar(_next_waiting(operator_id, now, passed_over))
+        entry = await next_waiting(session, operator_id=operator_id, now=now, passed_over=passed_over)
         if entry is None:
             return None
         verdict = await may_dial(session, client_id=entry.client_id, operator_id=operator_id, now=now)
@@ -205,27 +226,11 @@ async def claim_next(
     return None
 
 
-def _next_waiting(operator_id: int, now: datetime, passed_over: AbstractSet[int]) -> Select[PlanEntry]:
-    waiting = select(PlanEntry).where(
-        PlanEntry.state == EntryState.WAITING,
-        PlanEntry.opens_at <= now,
-        PlanEntry.closes_at > now,
-        or_(PlanEntry.operator_id.is_(None), PlanEntry.operator_id == operator_id),
-    )
-    if passed_over:
-        waiting = waiting.where(PlanEntry.client_id.not_in(passed_over))
-    return (
-        waiting.order_by(PlanEntry.rank, PlanEntry.due_at, PlanEntry.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, key_share=True)
-    )
-
-
 async def _free_expired(session: AsyncSession, now: datetime) -> None:
     """Leases that ran out go back to the plan, but never with a call whose outcome is missing."""
     await session.execute(
         update(PlanEntry)
-        .where(PlanEntry.state == EntryState.CLAIMED, PlanEntry.claimed_until <= now, ~_has_open_call())
+        .where(PlanEntry.state == CLAIMED, PlanEntry.claimed_until <= now, ~_has_open_call())
         .values(state=EntryState.WAITING, claimed_by=None, claimed_at=None, claimed_until=None)
         .execution_options(synchronize_session=False)
     )

@@ -17,7 +17,7 @@ from crm.contacts import Contact
 from crm.groups import Group
 from crm.organisations import Organisation
 from crm.outcomes import Outcome, superseded
-from crm.plan_entries import RANK_RETRY, EntryKind, EntryState, PlanEntry
+from crm.plan_entries import OF_GROUP, RANK_RETRY, WAITING, EntryKind, PlanEntry
 from crm.results import Result
 from crm.time_zones import instant, local
 from crm.users import User
@@ -91,7 +91,8 @@ async def _due(session: AsyncSession, *, operator_id: int, now: datetime) -> tup
         .join(Organisation, Organisation.id == Client.organisation_id)
         .join(Campaign, Campaign.id == Client.campaign_id)
         .where(
-            PlanEntry.state == EntryState.WAITING,
+            PlanEntry.state == WAITING,
+            PlanEntry.kind != OF_GROUP,
             PlanEntry.rank <= RANK_RETRY,
             PlanEntry.opens_at <= now,
             PlanEntry.closes_at > now,
@@ -179,17 +180,22 @@ async def _contacts(session: AsyncSession, *, operator_id: int, since: datetime)
 
 async def _waiting(session: AsyncSession, *, operator_id: int, now: datetime, until: datetime) -> int:
     """Entries that can still be reached today; counting stops at 10,001."""
-    waiting = (
+    of_group, singled_out = (
         select(PlanEntry.id)
         .where(
-            PlanEntry.state == EntryState.WAITING,
+            PlanEntry.state == WAITING,
+            kind,
             PlanEntry.opens_at < until,
             PlanEntry.closes_at > now,
             or_(PlanEntry.operator_id.is_(None), PlanEntry.operator_id == operator_id),
         )
         .limit(COUNTED_UP_TO + 1)
+        for kind in (PlanEntry.kind == OF_GROUP, PlanEntry.kind != OF_GROUP)
     )
-    return await _count(session, select(func.count()).select_from(waiting.subquery()))
+    found = [
+        await _count(session, select(func.count()).select_from(part.subquery())) for part in (of_group, singled_out)
+    ]
+    return min(sum(found), COUNTED_UP_TO + 1)
 
 
 async def _count(session: AsyncSession, counting: Select[int]) -> int:

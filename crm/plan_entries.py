@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     Text,
     UniqueConstraint,
+    literal,
     select,
     text,
     update,
@@ -71,10 +72,16 @@ class PlanEntry(Base):
         Index("uq_plan_entries_claimed_client", "client_id", unique=True, **_only("state = 'claimed'")),
         Index("uq_plan_entries_claimed_by", "claimed_by", unique=True, **_only("state = 'claimed'")),
         Index(
-            "ix_plan_entries_next",
+            "ix_plan_entries_singled_out",
             *("rank", "due_at", "id", "opens_at", "closes_at", "operator_id", "client_id"),
-            **_only("state = 'waiting'"),
+            **_only("state = 'waiting' AND kind <> 'group'"),
         ),
+        Index(
+            "ix_plan_entries_windows",
+            *("rank", "opens_at", "closes_at", "id", "operator_id", "client_id"),
+            **_only("state = 'waiting' AND kind = 'group'"),
+        ),
+        Index("ix_plan_entries_waiting_day", "campaign_id", "day", **_only("state = 'waiting' AND kind <> 'callback'")),
         Index(None, "campaign_id", "day", "rank", "due_at", "id"),
         Index(None, "client_id", "day"),
         Index("ix_plan_entries_callback", "callback_id", **_only("callback_id IS NOT NULL")),
@@ -98,6 +105,13 @@ class PlanEntry(Base):
     claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(Text, default="")
+
+
+# Written into the statements: a partial index serves only a statement whose condition can be read when it is planned.
+WAITING: Final = literal(EntryState.WAITING, PlanEntry.__table__.c.state.type, literal_execute=True)
+CLAIMED: Final = literal(EntryState.CLAIMED, PlanEntry.__table__.c.state.type, literal_execute=True)
+OF_GROUP: Final = literal(EntryKind.GROUP, PlanEntry.__table__.c.kind.type, literal_execute=True)
+PROMISED: Final = literal(EntryKind.CALLBACK, PlanEntry.__table__.c.kind.type, literal_execute=True)
 
 
 def group_rank(group: Group, utc_offset_min: int) -> int:
@@ -126,7 +140,7 @@ async def active_entries(session: AsyncSession, client_id: int) -> list[PlanEntr
 async def claimed_entry(session: AsyncSession, operator_id: int) -> PlanEntry | None:
     """The one entry that the operator holds."""
     return await session.scalar(
-        select(PlanEntry).where(PlanEntry.claimed_by == operator_id, PlanEntry.state == EntryState.CLAIMED)
+        select(PlanEntry).where(PlanEntry.claimed_by == operator_id, PlanEntry.state == CLAIMED)
     )
 
 

@@ -91,10 +91,13 @@ class Scheduler:
             today = now.astimezone(ZoneInfo(campaign.time_zone)).date()
             if self._planned.get(campaign.id) == today:
                 continue
-            async with self._database.transaction() as session:
-                added = await day_plan.build(session, campaign_id=campaign.id, day=today, now=now)
+            async with self._database.reading() as session:  # a look at all clients, that holds no writer up
+                built = await day_plan.is_built(session, campaign_id=campaign.id, day=today)
+            if not built:
+                async with self._database.transaction() as session:
+                    added = await day_plan.build(session, campaign_id=campaign.id, day=today, now=now)
+                log.info("day plan", campaign=campaign.id, day=today.isoformat(), on="built", added=added)
             self._planned[campaign.id] = today
-            log.info("day plan", campaign=campaign.id, day=today.isoformat(), on="built", added=added)
 
     async def rebuild_plan(self) -> None:
         """Clients that were imported or approved since are taken up."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from itertools import count
 
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attempts import Attempt, Result, finish, mark_answered, mark_invited, open_attempt
@@ -17,7 +18,7 @@ from crm.clients import Client, add_client, get_client
 from crm.database import Database
 from crm.day_plan import claim_client
 from crm.groups import Group
-from crm.organisations import add_organisation
+from crm.organisations import Organisation, add_organisation
 from crm.outcomes import Outcome, OutcomeForm, record
 from crm.people import Person, add_person
 from crm.phone_numbers import PhoneNumber
@@ -82,6 +83,18 @@ class World:
                 now=NOON,
             )
             return client.id
+
+    async def clients(self, count: int, *, time_zone: str = "Asia/Yekaterinburg") -> None:
+        """So many new clients at once, each with a number."""
+        async with self.database.transaction() as session:
+            first = (await session.scalar(select(func.max(Organisation.id))) or 0) + 1
+            numbers = range(first, first + count)
+            named = {"name": "Клиент", "name_folded": "клиент", "time_zone": time_zone, "created_at": NOON}
+            await session.execute(insert(Organisation), [{"id": number, **named} for number in numbers])
+            phones = [{"organisation_id": number, "e164": f"+734200{number:05}", "raw": ""} for number in numbers]
+            await session.execute(insert(PhoneNumber), phones)
+            common = {"campaign_id": self.campaign_id, "call_list_id": self.call_list_id, "created_at": NOON}
+            await session.execute(insert(Client), [{"organisation_id": number, **common} for number in numbers])
 
     async def person(self, client_id: int, full_name: str = "Петрова Анна", *, decides: bool = True) -> int:
         async with self.database.transaction() as session:

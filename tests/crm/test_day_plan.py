@@ -260,23 +260,6 @@ class TestClaims:
             async with world.database.engine.begin() as connection:
                 await connection.execute(text("UPDATE plan_entries SET state = 'claimed'"))
 
-    async def test_the_claim_walks_an_index(self, world: World) -> None:
-        if world.database.dialect == "postgresql":
-            explain, expected = "EXPLAIN ", "Index"
-        else:
-            explain, expected = "EXPLAIN QUERY PLAN ", "USING INDEX ix_plan_entries_next"
-        statement = (
-            "SELECT * FROM plan_entries WHERE state = 'waiting' AND opens_at <= '2026-11-23'"
-            " AND closes_at > '2026-11-23' AND (operator_id IS NULL OR operator_id = 1)"
-            " ORDER BY rank, due_at, id LIMIT 1"
-        )
-        async with world.database.engine.begin() as connection:
-            if world.database.dialect == "postgresql":
-                await connection.execute(text("SET LOCAL enable_seqscan = off"))
-            shown = "\n".join(str(row) for row in await connection.execute(text(explain + statement)))
-        assert expected in shown
-        assert "TEMP B-TREE" not in shown
-
 
 class TestRules:
     async def test_each_reason(self, world: World) -> None:

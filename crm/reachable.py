@@ -1,0 +1,25 @@
+"""Who can be called at all, as conditions on `Client`: what `dial_rules` says of the client, not of the moment."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, exists, or_
+
+from crm.call_lists import CallList, ListState
+from crm.campaigns import Campaign
+from crm.clients import Client
+from crm.groups import Group
+from crm.phone_numbers import NumberState, PhoneNumber
+
+
+def reachable() -> tuple[ColumnElement[bool], ...]:
+    """On the list, the list approved where that is asked for, not against being called, with a number that works."""
+    return (
+        ~Client.do_not_call,
+        Client.off_list_reason == "",
+        Client.group != Group.NONEXISTENT,
+        exists().where(PhoneNumber.organisation_id == Client.organisation_id, PhoneNumber.state == NumberState.OK),
+        exists()
+        .where(CallList.id == Client.call_list_id, CallList.campaign_id == Campaign.id)
+        .where(or_(CallList.state == ListState.APPROVED, ~Campaign.lists_need_approval))
+        .correlate(Client),
+    )
