@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
-from crm.attempts import Attempt
+from crm.attempt_rows import Attempt
 from crm.call_lists import CallList, ListState
 from crm.callbacks import Callback, CallbackState
 from crm.calling_hours import promise_window, window_at_or_after
