@@ -2,7 +2,8 @@
 
 SQLite tests get a copy of a migrated file. For PostgreSQL the first test that needs it starts a cluster in a temporary
 folder, shared by all workers of the run and stopped at its end; each test gets a database made from a migrated
-template. The run ends with the numbers of tests executed on each, and fails when they differ.
+template. A run that is killed leaves nothing behind: see `tests/database_watchdog.py`. The run ends with the numbers of
+tests executed on each, and fails when they differ.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ import pwd
 import secrets
 import shutil
 import subprocess
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 from crm.database import Database
+from tests.database_watchdog import PARENTS, new_folder, remove_leftovers, watch
 
 KINDS = ("sqlite", "postgresql")
 FOLDER = pytest.StashKey[Path]()
@@ -98,9 +100,9 @@ async def _migrate(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated, empty file."""
-    path = tmp_path_factory.mktemp("template") / "template.db"
+def sqlite_template(pytestconfig: pytest.Config) -> Path:
+    """A migrated, empty file of this worker."""
+    path = pytestconfig.stash[FOLDER] / f"template-{os.getpid()}.db"
     _wait_for(_migrate(f"sqlite:///{path}"))
     return path
 
@@ -120,6 +122,7 @@ def postgresql_cluster(pytestconfig: pytest.Config) -> Cluster:
         fcntl.flock(lock, fcntl.LOCK_EX)
         started = folder / "started.json"
         if not started.exists():
+            watch(folder)
             cluster.folder.mkdir()
             cluster.start()
             started.write_text(json.dumps({"programs": str(programs)}))
@@ -137,10 +140,11 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def empty_database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> AsyncIterator[str]:
+async def empty_database_url(request: pytest.FixtureRequest, database_kind: str) -> AsyncIterator[str]:
     """The URL of a database without any table."""
     if database_kind == "sqlite":
-        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        with _file_folder(request) as folder:
+            yield f"sqlite:///{folder / 'empty.db'}"
         return
     cluster: Cluster = request.getfixturevalue("postgresql_cluster")
     async with _made(cluster, "template0") as url:
@@ -148,12 +152,12 @@ async def empty_database_url(request: pytest.FixtureRequest, database_kind: str,
 
 
 @pytest.fixture
-async def database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> AsyncIterator[str]:
+async def database_url(request: pytest.FixtureRequest, database_kind: str) -> AsyncIterator[str]:
     """The URL of a migrated database that holds nothing."""
     if database_kind == "sqlite":
-        path = tmp_path / "test.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
+        with _file_folder(request) as folder:
+            shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "test.db")
+            yield f"sqlite:///{folder / 'test.db'}"
         return
     cluster: Cluster = request.getfixturevalue("postgresql_cluster")
     async with _made(cluster, TEMPLATE) as url:
@@ -166,6 +170,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url)
     yield opened
     await opened.dispose()
+
+
+@contextmanager
+def _file_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    with TemporaryDirectory(dir=request.config.stash[FOLDER], prefix="sqlite-") as folder:
+        yield Path(folder)
 
 
 @asynccontextmanager
@@ -193,10 +203,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[EXECUTED] = Counter()
     config.pluginmanager.register(_ExecutedTests(config))
     given = getattr(config, "workerinput", {}).get("database_folder")
-    # Short: a Unix socket's path has at most 107 bytes.
-    config.stash[FOLDER] = Path(given or tempfile.mkdtemp(prefix="dialer-db-", dir="/tmp"))
+    config.stash[FOLDER] = Path(given) if given else new_folder()
     if not given:
-        config.stash[FOLDER].chmod(0o755)
+        remove_leftovers(*PARENTS)
 
 
 @pytest.hookimpl(optionalhook=True)
