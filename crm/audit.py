@@ -1,4 +1,5 @@
-"""What must be traceable afterwards: who signed in, who listened, who stopped the dialling, who changed a user."""
+"""What must be traceable afterwards: who signed in, who listened, who stopped the dialling, who changed a user,
+who took clients in, who approved a list."""
 
 from __future__ import annotations
 
@@ -21,6 +22,8 @@ PASSWORD_SET: Final = "user.password_set"
 DIALLING_STOPPED: Final = "dialling.stopped"
 DIALLING_RESUMED: Final = "dialling.resumed"
 RECORDING_LISTENED: Final = "recording.listened"
+CLIENTS_IMPORTED: Final = "clients.imported"
+LIST_STATE_SET: Final = "list.state_set"
 
 
 class AuditEntry(Base):

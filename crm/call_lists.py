@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, sele
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm import audit
 from crm.errors import NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
 from crm.text_rules import tidy
@@ -59,17 +60,49 @@ async def list_named(session: AsyncSession, *, campaign_id: int, name: str) -> C
     return found
 
 
+async def existing_list(session: AsyncSession, *, campaign_id: int, name: str) -> CallList:
+    """The list of that name in the campaign. Raises `NotFound`."""
+    found = await session.scalar(
+        select(CallList).where(CallList.campaign_id == campaign_id, CallList.name == tidy(name))
+    )
+    if found is None:
+        raise NotFound("list.unknown")
+    return found
+
+
+async def lists_of(session: AsyncSession, *, campaign_id: int) -> list[CallList]:
+    """All lists of the campaign, by name."""
+    found = await session.scalars(select(CallList).where(CallList.campaign_id == campaign_id).order_by(CallList.name))
+    return list(found)
+
+
 async def set_list_state(
-    session: AsyncSession, *, call_list_id: int, to: ListState, now: datetime, by: str = ""
+    session: AsyncSession,
+    *,
+    call_list_id: int,
+    to: ListState,
+    now: datetime,
+    by: str = "",
+    author_id: int | None = None,
 ) -> CallList:
-    """Submit, approve or return a list; `by` says in words who signed. Raises `NotFound`, `Refused`."""
+    """Submit, approve or return a list, and note it for the audit; `by` says in words who signed. Raises `NotFound`,
+    `Refused`."""
     call_list = await session.get(CallList, call_list_id, with_for_update=True)
     if call_list is None:
         raise NotFound("list.unknown")
     if to not in TRANSITIONS[call_list.state]:
         raise Refused("list.wrong_state", state=call_list.state.value, to=to.value)
+    details = {"name": call_list.name, "was": call_list.state.value, "now": to.value, "by": tidy(by)}
     call_list.state = to
     call_list.approved_at = now if to is ListState.APPROVED else None
     call_list.approved_by = tidy(by) if to is ListState.APPROVED else ""
+    audit.note(
+        session,
+        at=now,
+        user_id=author_id,
+        action=audit.LIST_STATE_SET,
+        subject=f"list:{call_list.id}",
+        details=details,
+    )
     await session.flush()
     return call_list

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm import audit
 from crm.campaigns import Campaign
 from crm.errors import Refused
 from crm.importing.known import KnownOrganisations
@@ -36,11 +37,14 @@ async def import_clients(
     mapping: Mapping[str, str],
     list_name: str | None = None,
     author_id: int | None = None,
+    file_name: str = "",
     now: datetime,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import `table` into `campaign`, all in the caller's transaction; `dry_run` reports and writes nothing.
+
+    The audit keeps who imported what: `file_name` is for that.
 
     `list_name` picks the rows of that list if a column holds lists, and else is the list for all rows; without it each
     row says its list. New lists are drafts; where the campaign asks for approval, a list that waits for it or has it
@@ -70,7 +74,29 @@ async def import_clients(
             progress(start + len(batch), len(rows))
     report.refused.sort(key=lambda row: row.line)
     report.remarks.sort(key=lambda remark: remark.line)
+    if not dry_run:
+        _note(session, report, campaign=campaign, file_name=file_name, author_id=author_id, now=now)
     return report
+
+
+def _note(
+    session: AsyncSession,
+    report: ImportReport,
+    *,
+    campaign: Campaign,
+    file_name: str,
+    author_id: int | None,
+    now: datetime,
+) -> None:
+    counts = {"rows": report.rows, "taken": report.taken, "merged": report.merged, "refused": len(report.refused)}
+    audit.note(
+        session,
+        at=now,
+        user_id=author_id,
+        action=audit.CLIENTS_IMPORTED,
+        subject=f"campaign:{campaign.id}",
+        details={"file": file_name, "lists": dict(report.by_list), **counts},
+    )
 
 
 def _selected(table: Table, columns: Columns, list_name: str | None) -> list[Row]:

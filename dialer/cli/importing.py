@@ -69,6 +69,7 @@ async def _import(database: Database, table: Table, arguments: argparse.Namespac
             table=table,
             mapping=guess_mapping(table.header),
             list_name=arguments.list_name,
+            file_name=arguments.file.name,
             now=datetime.now(UTC),
             dry_run=arguments.dry_run,
             progress=progress,

@@ -104,6 +104,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "serve": _serve,
         "check": _check,
         "import": _import,
+        "lists": _lists,
         "users": _users,
         "db": _db,
     }[arguments.command]
@@ -140,6 +141,14 @@ def _import(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from dialer.cli.importing import import_file
 
     return asyncio.run(import_file(settings, arguments, terminal))
+
+
+def _lists(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import lists
+
+    action = lists.show if arguments.action == "list" else lists.move
+    return asyncio.run(action(settings, arguments, terminal))
 
 
 def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:

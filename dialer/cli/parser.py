@@ -27,6 +27,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _serve(commands, words)
     _check(commands, words)
     _import(commands, words)
+    _lists(commands, words)
     _users(commands, words)
     _db(commands, words)
     return parser
@@ -95,6 +96,31 @@ def _import(commands: Commands, words: Words) -> None:
     parser.add_argument("--list", dest="list_name", metavar="L", help=gettext("call list (otherwise from the column)"))
     parser.add_argument("--dry-run", action="store_true", help=gettext("only say what would be taken and refused"))
     _settings_option(parser, words)
+
+
+def _lists(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("list the call lists, and submit, approve or return one")
+    actions = commands.add_parser("lists", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+
+    text = gettext("list the call lists with their state")
+    show = actions.add_parser("list", help=text, description=text)
+    show.add_argument("--campaign", metavar="C", help=gettext("name of the campaign (otherwise all)"))
+    _settings_option(show, words)
+
+    for action, text in (
+        ("submit", gettext("hand a list in for approval")),
+        ("approve", gettext("note that the customer has approved a list: its clients may be called")),
+        ("return", gettext("note that a list has been returned: its clients are not called")),
+    ):
+        move = actions.add_parser(action, help=text, description=text)
+        move.add_argument("name", metavar="NAME", help=gettext("name of the call list"))
+        move.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+        if action == "approve":
+            move.add_argument("--by", required=True, metavar="WHO", help=gettext("who approved it, in words"))
+        _settings_option(move, words)
 
 
 def _users(commands: Commands, words: Words) -> None:

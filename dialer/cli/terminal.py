@@ -6,7 +6,7 @@ import getpass
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TextIO
 
@@ -48,6 +48,12 @@ class Terminal:
     def say(self, line: str = "") -> None:
         """A line of the answer."""
         print(line, file=self.out, flush=True)
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Rows with their columns below one another."""
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def warn(self, line: str) -> None:
         """A line beside the answer."""

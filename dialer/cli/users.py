@@ -59,9 +59,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     for user in everyone:
         active = gettext("yes") if user.active else gettext("no")
         rows.append((user.login, user.name, user.role.value, user.headset or "-", active))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    for row in rows:
-        terminal.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    terminal.table(rows)
     return 0
 
 
