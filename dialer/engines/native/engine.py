@@ -179,7 +179,7 @@ class NativeTelephony:
 
     async def _look_after_trunk(self, trunk: Trunk) -> None:
         """Find it, register there if it wants that, and ask it again and again whether it is there."""
-        while not await trunk.resolve():
+        while not await trunk.resolve(self._sip.host):
             self._tell(TrunkChanged(trunk.status))
             await asyncio.sleep(trunk.options_interval_s)
         hop = self._trunk_hop(trunk)

@@ -7,6 +7,7 @@ import ipaddress
 import socket
 
 from config.sections import TrunkSettings
+from dialer.sip.address import DEFAULT_PORT, bracketed
 from dialer.sip.endpoint import TrunkAccount
 from dialer.sip.events import Credentials, Hop, OptionsAnswered, Registered, RegistrationFailed, Transport
 from dialer.telephony import TrunkStatus
@@ -25,15 +26,17 @@ class Trunk:
         self._registration = self.status if settings.registers else TrunkStatus(True)
         self._presence = TrunkStatus(True)
 
-    async def resolve(self) -> bool:
-        """Look the host's address up (A or AAAA); False, with the reason in `status`, if there is none."""
+    async def resolve(self, ours: str) -> bool:
+        """Look up the host's address of the same family as `ours` (A or AAAA): our socket can send to no other. False,
+        with the reason in `status`, if there is none."""
         settings = self._settings
+        family = socket.AF_INET6 if ":" in ours else socket.AF_INET
         try:
             host = str(ipaddress.ip_address(settings.host))
         except ValueError:
             try:
                 found = await asyncio.get_running_loop().getaddrinfo(
-                    settings.host, settings.port, type=socket.SOCK_DGRAM
+                    settings.host, settings.port, family=family, type=socket.SOCK_DGRAM
                 )
             except OSError as error:
                 self.status = TrunkStatus(False, f"the name {settings.host} has no address: {error.strerror}")
@@ -58,14 +61,26 @@ class Trunk:
         """The URI in From: what the client sees as our number."""
         settings = self._settings
         user = settings.caller_id or settings.user or "anonymous"
-        return f"sip:{user}@{settings.sip_domain}"
+        return f"sip:{user}@{self._domain}"
+
+    @property
+    def _domain(self) -> str:
+        return bracketed(self._settings.sip_domain)
+
+    @property
+    def _place(self) -> str:
+        """Whom a request line names. Without a port 5060 is meant (RFC 3261 section 19.1.2): a proxy that listens
+        elsewhere would not take it for itself, and pass the request on to nobody."""
+        settings = self._settings
+        port = "" if settings.domain or settings.port == DEFAULT_PORT else f":{settings.port}"
+        return f"{self._domain}{port}"
 
     def number_uri(self, number: str) -> str:
-        return f"sip:{number}@{self._settings.sip_domain}"
+        return f"sip:{number}@{self._place}"
 
     @property
     def options_uri(self) -> str:
-        return f"sip:{self._settings.sip_domain}"
+        return f"sip:{self._place}"
 
     @property
     def options_interval_s(self) -> float:
@@ -77,8 +92,8 @@ class Trunk:
         assert credentials is not None, "settings refuse register = true without a user"
         return TrunkAccount(
             name=ACCOUNT,
-            aor=f"sip:{settings.user}@{settings.sip_domain}",
-            registrar_uri=f"sip:{settings.sip_domain}",
+            aor=f"sip:{settings.user}@{self._domain}",
+            registrar_uri=f"sip:{self._place}",
             hop=hop,
             credentials=credentials,
         )
