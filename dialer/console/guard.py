@@ -5,7 +5,6 @@ A route that states no access is refused to everybody, so that a forgotten one i
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from dialer.console.visitors import (
     VISITOR,
     address_of,
     is_https,
+    is_loopback,
     maybe_visitor,
     recognise,
 )
@@ -70,6 +70,8 @@ async def bind_browser(request: web.Request, response: web.StreamResponse) -> No
 @web.middleware
 async def know_visitor(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find the user, unless the route is open to everybody and needs none."""
+    if not _is_readable(request):
+        raise Trouble.unreadable()
     if _access(request) != EVERYBODY or request.path == "/sign-in":
         found = await recognise(request)
         if found is not None:
@@ -94,22 +96,27 @@ async def check_access(request: web.Request, handler: Handler) -> web.StreamResp
     return await handler(request)
 
 
+def _is_readable(request: web.Request) -> bool:
+    """Whether the headers that we read are text, and the body is in the encoding that our pages send. Checked once, at
+    the door: anywhere later it would be an unforeseen error, with a traceback in the log for every such request."""
+    try:
+        for name in (hdrs.COOKIE, CSRF_HEADER, hdrs.ORIGIN, hdrs.HOST):
+            for value in request.headers.getall(name, ()):
+                value.encode()  # bytes that are no UTF-8 came as lone surrogates
+    except UnicodeError:
+        return False
+    return (request.charset or "utf-8").lower() in ("utf-8", "utf8")
+
+
 def _access(request: web.Request) -> frozenset[str]:
     return request.app[ACCESS].get(request.match_info.route, frozenset())
 
 
 def _may(request: web.Request, access: frozenset[str]) -> bool:
-    if "local" in access and _is_local(address_of(request)):
+    if "local" in access and is_loopback(address_of(request)):
         return True
     known = maybe_visitor(request)
     return known is not None and known.role in access
-
-
-def _is_local(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _to_sign_in(request: web.Request) -> web.StreamResponse:
@@ -126,9 +133,12 @@ async def _check_origin(request: web.Request) -> None:
     known = maybe_visitor(request)
     expected = known.csrf if known is not None else request.cookies.get(SIGN_IN_COOKIE, "")
     given = request.headers.get(CSRF_HEADER, "")
-    if not given and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        field = (await request.post()).get(CSRF_FIELD, "")
-        given = field if isinstance(field, str) else ""
+    try:
+        field = (await request.post()).get(CSRF_FIELD, "")  # nothing is read for content that is no form
+    except ValueError as error:  # a multipart body without its boundary, or text that is none
+        raise Trouble.unreadable() from error
+    if not given and isinstance(field, str):
+        given = field
     if not expected or not secrets.compare_digest(given.encode(), expected.encode()):
         raise Trouble.not_from_this_page()
 

@@ -106,7 +106,8 @@ def _done() -> web.Response:
 async def _content(request: web.Request) -> dict[str, Any]:
     try:
         content = await request.json()
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        json.dumps(content, ensure_ascii=False).encode()  # lone surrogates are no text
+    except (ValueError, RecursionError) as error:
         raise Trouble.unreadable() from error
     if not isinstance(content, dict):
         raise Trouble.unreadable()

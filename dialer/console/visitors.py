@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -84,12 +85,22 @@ def is_https(request: web.Request) -> bool:
 
 
 def address_of(request: web.Request) -> str:
-    """The browser's address. Behind a proxy the last one of X-Forwarded-For: it is the proxy's own word."""
-    if request.app[DEPS].console.behind_proxy:
-        forwarded = request.headers.get("X-Forwarded-For", "")
+    """The browser's address. Behind a proxy the last one of X-Forwarded-For: it is the proxy's own word. The proxy is
+    on this machine; whoever comes past it from elsewhere is not believed."""
+    peer = request.remote or ""
+    if request.app[DEPS].console.behind_proxy and is_loopback(peer):
+        # Of several lines the last one, too: the earlier ones are the browser's.
+        forwarded = request.headers.getall("X-Forwarded-For", [""])[-1]
         if forwarded:
             return forwarded.rpartition(",")[2].strip()
-    return request.remote or ""
+    return peer
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def set_cookie(request: web.Request, response: web.StreamResponse, name: str, value: str, *, max_age_s: int) -> None:

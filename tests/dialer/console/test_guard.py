@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 from aiohttp import WSServerHandshakeError
+from aiohttp.test_utils import TestServer
 
 from crm.database import Database
 from tests.dialer.console.conftest import Browser, SignIn
@@ -115,3 +117,45 @@ async def test_what_is_too_large_is_refused(signed_in: SignIn) -> None:
     browser = await signed_in("anna")
     response = await browser.act("draft", attempt_id="x", fields={"note": "ы" * 70_000})
     assert response.status == 413
+
+
+@pytest.mark.parametrize("header", ["Cookie: dialer_session=", "Cookie: dialer_sign_in=", "X-CSRF-Token: ", "Origin: "])
+async def test_headers_that_are_no_text_are_refused_in_words(server: TestServer, office: Office, header: str) -> None:
+    """Not with a traceback in the log for each, which needs no password."""
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        line = header.encode() + b"\xff\xfe"
+        writer.write(b"POST /sign-out HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + line + b"\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=nonsense", b"login=a"),
+        ("application/x-www-form-urlencoded", b"login=%ff"),
+        ("application/x-www-form-urlencoded", b"login=\xff"),
+        ("multipart/form-data", b"login=a"),
+        ("multipart/form-data; boundary=x", b"nothing"),
+    ],
+)
+async def test_forms_that_cannot_be_read_are_no_error_of_ours(
+    visit: Callable[[], Browser], office: Office, content_type: str, body: bytes
+) -> None:
+    browser = visit()
+    await browser.get("/sign-in")
+    for extra in ({}, {"X-CSRF-Token": "x"}):
+        headers = {"Origin": browser.origin, "Content-Type": content_type, **extra}
+        response = await browser.client.post("/sign-in", data=body, headers=headers)
+        assert response.status in (400, 403), await response.text()
+
+
+@pytest.mark.parametrize("text", ["[" * 30_000, '{"client_id": ' + "9" * 5_000 + "}", '{"attempt_id": "\\ud800"}', "{"])
+async def test_json_that_cannot_be_read_is_no_error_of_ours(signed_in: SignIn, text: str) -> None:
+    browser = await signed_in("anna")
+    headers = {"Origin": browser.origin, "X-CSRF-Token": browser.csrf, "Accept": "application/json"}
+    for action in ("dial", "outcome"):
+        response = await browser.client.post(f"/operator/{action}", data=text, headers=headers)
+        assert response.status == 400

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import select
 
 from config.settings import ConsoleSettings
 from crm.audit import SIGN_IN_FAILED, SIGNED_IN, AuditEntry
 from crm.database import Database
 from crm.users import User
+from dialer.console.deps import DEPS, ConsoleDeps
 from dialer.console.failure_limit import FAILURES_OF_A_LOGIN
+from dialer.console.visitors import address_of
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.seed import Office
 
@@ -152,3 +158,15 @@ class TestBehindAProxy:
         inside = await browser.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9, 127.0.0.1"})
         outside = await browser.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1, 203.0.113.9"})
         assert (inside.status, outside.status) == (200, 403)
+
+    async def test_of_several_lines_the_last_one_is_the_proxys(self, visit: Visit, office: Office) -> None:
+        lines = [("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", "203.0.113.9")]
+        assert (await visit().client.get("/metrics", headers=lines)).status == 403
+
+    async def test_who_comes_past_the_proxy_is_not_believed(self) -> None:
+        """Else every guess at a password came from an address of its own, and /metrics from this machine."""
+        console = web.Application()
+        console[DEPS] = cast("ConsoleDeps", SimpleNamespace(console=ConsoleSettings(behind_proxy=True)))
+        for peer, address in (("127.0.0.1", "198.51.100.1"), ("203.0.113.9", "203.0.113.9")):
+            request = make_mocked_request("GET", "/", {"X-Forwarded-For": "198.51.100.1"}, app=console)
+            assert address_of(request.clone(remote=peer)) == address
