@@ -163,6 +163,13 @@ class TrunkSettings(Section):
         pattern=r"^(\+?[0-9]{3,15})?$",
         description="Number shown to clients, as the provider wants it; empty: user.",
     )
+    number_format: Literal["+7", "7", "8"] = Field(
+        default="+7",
+        description=(
+            "How this trunk wants Russian numbers dialled: +7342..., 7342... or 8342... Other countries' numbers: "
+            "with +, without it, or after 810."
+        ),
+    )
     options_interval_s: Seconds = Field(
         default=30, ge=5, le=3600, description="How often the trunk is asked whether it is there (OPTIONS)."
     )

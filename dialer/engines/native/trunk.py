@@ -76,7 +76,16 @@ class Trunk:
         return f"{self._domain}{port}"
 
     def number_uri(self, number: str) -> str:
-        return f"sip:{number}@{self._place}"
+        return f"sip:{self._dialled(number)}@{self._place}"
+
+    def _dialled(self, number: str) -> str:
+        """`number` as this trunk wants it. A PBX whose dial plan knows only digits answers +7... with 404."""
+        wanted = self._settings.number_format
+        if wanted == "+7" or not number.startswith("+"):
+            return number
+        if wanted == "7":
+            return number[1:]
+        return f"8{number[2:]}" if number.startswith("+7") else f"810{number[1:]}"
 
     @property
     def options_uri(self) -> str:

@@ -50,6 +50,23 @@ async def test_an_ipv6_address_has_brackets() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("number_format", "number", "dialled"),
+    [
+        ("+7", NUMBER, NUMBER),
+        ("7", NUMBER, "73420001201"),
+        ("8", NUMBER, "83420001201"),
+        ("8", "+375000001201", "810375000001201"),
+        ("7", "+375000001201", "375000001201"),
+        ("8", "1201", "1201"),
+        ("8", "", ""),
+    ],
+)
+async def test_a_number_is_dialled_the_way_the_provider_wants_it(number_format: str, number: str, dialled: str) -> None:
+    trunk = await resolved("127.0.0.1", 5060, number_format=number_format)
+    assert trunk.number_uri(number) == f"sip:{dialled}@127.0.0.1"
+
+
 @pytest.mark.parametrize(("ours", "theirs"), [("0.0.0.0", "192.0.2.5"), ("::", "2001:db8::5")])
 async def test_a_name_with_both_kinds_of_address_leads_to_one_that_our_socket_can_send_to(
     monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
