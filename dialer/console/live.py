@@ -74,6 +74,7 @@ async def _feed(request: web.Request, socket: web.WebSocketResponse, snapshots: 
             upcoming = asyncio.ensure_future(_next(views))
             try:
                 view: DeskView | None = None
+                known_at = asyncio.get_running_loop().time()
                 while True:
                     done, _ = await asyncio.wait({upcoming}, timeout=BEAT_S if view else None)
                     beat = not done
@@ -82,9 +83,12 @@ async def _feed(request: web.Request, socket: web.WebSocketResponse, snapshots: 
                         if view is None:
                             break
                         upcoming = asyncio.ensure_future(_next(views))
-                    elif await recognise(request) is None:
-                        await socket.close(code=SIGNED_OUT)
-                        return
+                    # Also while changes come thick and fast, as they do in a call.
+                    if beat or asyncio.get_running_loop().time() - known_at >= BEAT_S:
+                        if await recognise(request) is None:
+                            await socket.close(code=SIGNED_OUT)
+                            return
+                        known_at = asyncio.get_running_loop().time()
                     assert view is not None  # the first wait has no timeout
                     await socket.send_json(await snapshots.of(view, beat=beat))
             finally:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import ClientWebSocketResponse
+from aiohttp import ClientWebSocketResponse, WSMsgType
 from sqlalchemy import select
 
 from crm.database import Database
 from crm.organisations import Organisation
 from crm.outcomes import Outcome, load_draft
 from crm.results import Result
+from crm.web_sessions import end_sessions_of
 from dialer.calls.view import CallState, LineState, Message, RecordingState
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
@@ -329,3 +331,19 @@ async def test_nonsense_is_refused_in_words(signed_in: SignIn, office: Office, b
     response = await browser.client.post("/operator/dial", data=body, headers=headers)
     assert response.status == 400
     assert (await response.json())["error"] == "Запрос не удалось прочесть."
+
+
+async def test_who_is_signed_out_sees_no_more_of_a_call_that_goes_on(
+    signed_in: SignIn, desk: FakeDesk, office: Office, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialer.console.live.BEAT_S", 0.3)
+    browser = await signed_in("anna")
+    async with live(browser) as socket, asyncio.timeout(10):
+        await next_one(socket)
+        async with database.transaction() as session:
+            await end_sessions_of(session, user_id=office.users["anna"])
+        answer = None
+        while answer is None or answer.type is WSMsgType.TEXT:
+            desk.change(office.users["anna"], operator_dbov=-20.0)  # there is always something new
+            answer = await socket.receive()
+        assert socket.close_code == 4401
