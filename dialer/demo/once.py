@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import soundfile
-from crm.spoken_time import parse_when
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +21,7 @@ from crm.clients import Client, time_zone_of
 from crm.outcomes import Outcome, OutcomeForm
 from crm.people import people_at
 from crm.recording_facts import Recording, RecordingState
+from crm.spoken_time import parse_when
 from dialer.app import RunningService
 from dialer.calls.desk import Desk
 from dialer.calls.view import CallState, DeskView, LineState
