@@ -164,6 +164,12 @@ class Leg:
         self.board.incoming["second"][self.row] = NOT_YET if payload_type < 0 else payload_type
 
     @property
+    def was_heard(self) -> bool:
+        """Whether any packet was taken since the leg was opened."""
+        self.settle_reception()
+        return self.reception.received > 0
+
+    @property
     def source_ssrc(self) -> int:
         return int(self.board.incoming["ssrc"][self.row])
 
@@ -252,12 +258,14 @@ class Leg:
     # The far end's address.
 
     def connect(self, remote: Remote, now: float) -> bool:
-        """Send to `remote` from now on. Returns whether a learning window begins (the address is new).
+        """Send to `remote` from now on. Returns whether a learning window is open: it begins where the address is new,
+        and anew where nobody was heard yet. A far end behind a NAT that was silent while it rang shows its address only
+        when it answers, with the description that it rang with.
 
         Raises `BadRemote` or `OSError` (unreachable), leaving the leg as it was.
         """
         address = remote.address()
-        if address != self.address:
+        if address != self.address or not self.was_heard:
             if family_of(address[0]) != self.sock.family:
                 raise BadRemote(f"{address[0]} is of another address family than this leg")
             if self.locked:

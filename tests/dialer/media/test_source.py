@@ -77,6 +77,34 @@ async def test_nobody_is_learned_after_the_window(media: Media) -> None:
     assert not any(packet.payload == NOISE for packet in operator.packets)
 
 
+async def test_a_silent_far_end_may_still_be_learned_when_it_answers(media: Media) -> None:
+    """183 and 200 often bear the same description, and between them lies the ringing: longer than any window."""
+    operator = await media.leg("operator")
+    told, real = media.far_end(), media.far_end()
+    real.aim(await media.controller.open_leg("client", beside="operator"))
+    await media.controller.connect_leg("client", told.media())
+    await media.controller.bridge("operator", "client")
+    await told.until(lambda packets: len(packets) > 110, timeout_s=20)  # more than 2 s
+    await media.controller.connect_leg("client", told.media())
+    await exchange(real, operator, SOUND)
+    await exchange(operator, real, SOUND)
+
+
+async def test_a_far_end_that_was_heard_is_not_learned_anew_when_it_answers(media: Media) -> None:
+    operator = await media.leg("operator")
+    client, stranger = media.far_end(), media.far_end()
+    local = await media.controller.open_leg("client", beside="operator")
+    client.aim(local)
+    stranger.aim(local)
+    await media.controller.connect_leg("client", client.media())
+    await media.controller.bridge("operator", "client")
+    await exchange(client, operator, SOUND)
+    await media.controller.connect_leg("client", client.media())
+    stranger.send(NOISE)
+    await exchange(client, operator, bytes(reversed(SOUND)))
+    assert not any(packet.payload == NOISE for packet in operator.packets)
+
+
 async def test_strangers_before_the_remote_is_known_are_dropped_and_counted(media: Media) -> None:
     client, stranger = media.far_end(), media.far_end()
     local = await media.controller.open_leg("client")
