@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime
 from crm.service_lock import ServiceLock, acquire
 
@@ -69,11 +70,11 @@ class Database:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
             await connection.run_sync(_upgrade)
 
-    async def check(self) -> str | None:
-        """What is wrong with this database, in English words, or `None`."""
+    async def check(self) -> Finding | None:
+        """What is wrong with this database, or `None`."""
         folder = Path(self.url.database or ".").parent
         if self.dialect == "sqlite" and not folder.is_dir():
-            return f"the database {self.url.render_as_string()} cannot be opened: there is no folder {folder}"
+            return Finding("database.no_folder", url=self.url.render_as_string(), folder=folder)
         try:
             async with self._reader.connect() as connection:
                 present = await connection.run_sync(
@@ -81,12 +82,12 @@ class Database:
                 )
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
-            return f"the database {self.url.render_as_string()} cannot be opened: {cause}"
+            return Finding("database.not_opened", url=self.url.render_as_string(), reason=str(cause))
         newest = ScriptDirectory.from_config(alembic_config()).get_current_head()
         if present is None:
-            return "the database is empty: run `dialer db upgrade`"
+            return Finding("database.is_empty")
         if present != newest:
-            return f"the database is at revision {present}, this program needs {newest}: run `dialer db upgrade`"
+            return Finding("database.other_revision", present=present, newest=newest)
         return None
 
     async def acquire_service(self, *, node: str, further_node: bool, now: datetime) -> ServiceLock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 from crm.importing.problems import PROBLEMS
 
@@ -28,7 +28,6 @@ ERRORS: Final[dict[str, str]] = {
     "campaign.unknown": "There is no campaign “{name}”.",
     "client.unknown": "There is no such client.",
     "client.exists": "This organisation is in the campaign already.",
-    "group.changed": "Someone else moved this client a moment ago.",
     "list.unknown": "There is no such call list.",
     "list.wrong_state": "A call list that is {state} cannot become {to}.",
     # contacts
@@ -36,6 +35,12 @@ ERRORS: Final[dict[str, str]] = {
     "contact.needs_decider": "A main contact must name a person marked as deciding.",
     "contact.needs_full_name": "A contact needs the full name of the person spoken to: two words or more.",
     "contact.needs_summary": "A contact needs a summary of ten letters or more: why the main contact was impossible.",
+    # the database, as it is found before it is used
+    "database.is_empty": "the database is empty: run `dialer db upgrade`",
+    "database.no_folder": "the database {url} cannot be opened: there is no folder {folder}",
+    "database.not_opened": "the database {url} cannot be opened: {reason}",
+    "database.other_revision": "the database is at revision {present}, this program needs {newest}: run "
+    "`dialer db upgrade`",
     # dial rules
     "dial.attempt_active": "This client is being called already.",
     "dial.cap": "This client has been called {count} times today; no more than {cap}.",
@@ -61,7 +66,6 @@ ERRORS: Final[dict[str, str]] = {
     "outcome.needs_summary": "Say why the main contact was impossible: ten letters or more.",
     "outcome.not_answered": "Nobody answered this call: “{disposition}” is impossible.",
     "outcome.not_yours": "This is another operator's call.",
-    "outcome.unknown": "There is no such outcome.",
     "outcome.unknown_disposition": "There is no disposition “{disposition}”.",
     # organisations, people, numbers
     "organisation.needs_name": "An organisation needs a name.",
@@ -83,7 +87,6 @@ ERRORS: Final[dict[str, str]] = {
     "time_zone.unknown": "There is no time zone “{time_zone}”.",
     # users
     "user.headset_taken": "The headset “{headset}” belongs to another user.",
-    "user.inactive": "This user has been switched off.",
     "user.login_taken": "There is a user “{login}” already.",
     "user.needs_login": "A user needs a login without spaces, and a name.",
     "user.needs_headset": "This user has no headset.",
@@ -104,6 +107,20 @@ class CrmError(Exception):
         super().__init__(ERRORS[code].format(**params))
         self.code = code
         self.params = params
+
+
+class Finding(str):
+    """A sentence of `ERRORS` that is returned, not raised; `code` and `params` as those of an error."""
+
+    __slots__ = ("code", "params")
+    code: str
+    params: dict[str, object]
+
+    def __new__(cls, code: str, /, **params: object) -> Self:
+        finding = super().__new__(cls, ERRORS[code].format(**params))
+        finding.code = code
+        finding.params = params
+        return finding
 
 
 class NotFound(CrmError):

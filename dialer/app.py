@@ -74,7 +74,7 @@ async def running_service(
 ) -> AsyncIterator[RunningService]:
     """The whole service, for as long as the context lasts.
 
-    Raises `crm.errors.AnotherServiceRuns`, `dialer.telephony.PortBusy`, `OSError` (the console's port) and
+    Raises `crm.errors.AnotherServiceRuns`, `dialer.telephony.PortBusy`, `dialer.console.server.ConsoleError` and
     `recordings.errors.RecordingError` (the folder cannot be written) before anything was changed.
     """
     async with contextlib.AsyncExitStack() as stack:

@@ -7,15 +7,16 @@ from datetime import date, datetime, time
 
 from babel.dates import format_date, format_datetime
 
-from crm.errors import ERRORS
+from crm.errors import ERRORS, Finding
 from dialer.calls.errors import MESSAGES
+from dialer.reasons import REASONS, Reason, of_database_words
 from dialer.words import Words
 
 
 def sentence(code: str) -> str:
-    """The English sentence (a message id) behind a code of `crm.errors` or `dialer.calls.errors`; the code itself for
-    one that is in neither."""
-    return ERRORS.get(code) or MESSAGES.get(code) or code
+    """The English sentence (a message id) behind a code of `crm.errors`, `dialer.calls.errors` or `dialer.reasons`; the
+    code itself for one that is in none."""
+    return ERRORS.get(code) or MESSAGES.get(code) or REASONS.get(code) or code
 
 
 def explain(words: Words, code: str, params: Mapping[str, object]) -> str:
@@ -23,7 +24,22 @@ def explain(words: Words, code: str, params: Mapping[str, object]) -> str:
     return words.gettext(sentence(code), **{name: _readable(words, value) for name, value in params.items()})
 
 
+def in_language(words: Words, reason: str) -> str:
+    """A `Reason` in the language of `words`; any other text as it is."""
+    return explain(words, reason.code, reason.params).strip() if isinstance(reason, Reason) else reason
+
+
+def database_finding(words: Words, finding: Finding) -> str:
+    """What `crm.database.Database.check` found, in the language of `words`."""
+    params = {
+        name: of_database_words(str(value)) if name == "reason" else value for name, value in finding.params.items()
+    }
+    return explain(words, finding.code, params)
+
+
 def _readable(words: Words, value: object) -> object:
+    if isinstance(value, Reason):
+        return in_language(words, value).rstrip(".")  # a sentence of its own becomes a part of another
     if isinstance(value, datetime):
         return format_datetime(value, "d MMM HH:mm", locale=words.locale)
     if isinstance(value, date):

@@ -8,14 +8,21 @@ Two engines stand behind it (`dialer.engines.native`, `dialer.engines.pyvoip`); 
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dialer.reasons import Reason, of_error
+
 
 class TelephonyError(Exception):
-    """Something in the telephone part failed."""
+    """Something in the telephone part failed; raised with a `Reason` wherever people are told why."""
+
+    @property
+    def reason(self) -> str:
+        """Why, if possible as a `Reason`."""
+        return of_error(self)
 
 
 class NotCapable(TelephonyError):
@@ -104,7 +111,8 @@ class LegLevels:
 
 @dataclass(frozen=True, slots=True)
 class LegRecordingFailed:
-    """The recording of this leg's bridge stopped: `reason` in words (disk full, ...). The call goes on."""
+    """The recording of this leg's bridge stopped: `reason` is a `Reason` if it is a usual one (disk full, ...). The
+    call goes on."""
 
     reason: str
 
@@ -125,10 +133,21 @@ LegEvent = LegRinging | LegEarlyMedia | LegAnswered | LegDigit | LegLevels | Leg
 
 @dataclass(frozen=True, slots=True)
 class TrunkStatus:
-    """State of the trunk, in words for the page: `detail` is "" or what is wrong ("403 Forbidden to REGISTER")."""
+    """State of the trunk: `detail` is "" or what is wrong, a `Reason` (`trunk.no_answer`, `trunk.refused`, ...) that is
+    shown in the reader's language."""
 
     ready: bool
     detail: str = ""
+
+    @property
+    def code(self) -> str:
+        """The reason's code, "" for a trunk that is ready."""
+        return self.detail.code if isinstance(self.detail, Reason) else ""
+
+    @property
+    def params(self) -> Mapping[str, object]:
+        """What the reason is about."""
+        return self.detail.params if isinstance(self.detail, Reason) else {}
 
 
 @dataclass(frozen=True, slots=True)

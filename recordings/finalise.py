@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
+from recordings.disk import in_words
 from recordings.errors import BrokenRecording
 
 _RIFF_HEADER = 12
@@ -51,7 +52,7 @@ def finalise(path: Path) -> Facts:
     except FileNotFoundError as error:
         raise BrokenRecording("file.missing", path=str(path)) from error
     except OSError as error:
-        raise BrokenRecording("file.unreadable", path=str(path), reason=error.strerror or str(error)) from error
+        raise BrokenRecording("file.unreadable", path=str(path), reason=in_words(error)) from error
 
 
 def repair_sizes(path: Path) -> bool:

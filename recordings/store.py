@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from recordings.disk import in_words
 from recordings.errors import StoreError
 
 _KEY = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9]{2}/[0-9a-f]{32}\.wav", re.ASCII)
@@ -150,4 +151,4 @@ class LocalStore:
             raise StoreError("store.not_a_folder", folder=str(self.root))
 
     def _not_writable(self, error: OSError) -> StoreError:
-        return StoreError("store.not_writable", folder=str(self.root), reason=error.strerror or str(error))
+        return StoreError("store.not_writable", folder=str(self.root), reason=in_words(error))

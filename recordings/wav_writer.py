@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recordings.disk import in_words
 from recordings.errors import RecordingStopped
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
@@ -22,22 +23,6 @@ HEADER_BYTES = _HEADER.size
 _BYTES_A_SAMPLE = 2
 _PCM = 1
 _LONGEST_BYTES = 0xFFFFFFFF - HEADER_BYTES
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "the file may not grow any further",
-    errno.EIO: "the disk reports an error",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "access is denied",
-    errno.ENOENT: "the folder does not exist",
-    errno.EEXIST: "there is already a file of this name",
-}
-
-
-def in_words(error: OSError) -> str:
-    """Why the disk refused, for a person."""
-    return _REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
 class WavWriter:

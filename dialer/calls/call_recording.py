@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import recording_facts
 from dialer.calls.journal import Journal
+from dialer.reasons import of_error, packed
 from dialer.telephony import Leg, Telephony, TelephonyError
 from recordings.errors import RecordingError, StoreError
 from recordings.finalise import finalise
@@ -68,7 +69,7 @@ class CallRecording:
             self._path = self._store.path_for_writing(self._key)
             await self._telephony.start_recording(operator, client, self._path)
         except (TelephonyError, RecordingError, OSError) as error:
-            return self._fail(str(error))
+            return self._fail(of_error(error))
         self._journal.note(
             "recording begun",
             functools.partial(recording_facts.open_recording, attempt_id=attempt_id, key=self._key),
@@ -87,7 +88,7 @@ class CallRecording:
         self._journal.note(
             "recording failed",
             functools.partial(
-                note_failure, attempt_id=self._attempt_id, key=self._key if self._path else "", failure=reason
+                note_failure, attempt_id=self._attempt_id, key=self._key if self._path else "", failure=packed(reason)
             ),
         )
         return reason
@@ -109,7 +110,7 @@ class CallRecording:
         try:
             found = await asyncio.to_thread(finalise, self._path)
         except (RecordingError, OSError) as error:
-            self._fail(str(error))
+            self._fail(of_error(error))
             return
         self._journal.note(
             "recording checked",

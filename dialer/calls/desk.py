@@ -25,6 +25,7 @@ from dialer.calls.runner import CallPlan, CallRunner
 from dialer.calls.seat import Seat
 from dialer.calls.seating import Seating
 from dialer.calls.view import CallState, DeskView, LineState, Message
+from dialer.reasons import of_database
 from dialer.telephony import (
     HeadsetChanged,
     Leg,
@@ -177,7 +178,7 @@ class Desk:
                 log.info("dial refused", operator=operator_id, client=client_id, code=error.code)
                 raise
             except DATABASE_TROUBLE as error:
-                raise DeskError("desk.database_trouble", reason=str(error)) from error
+                raise DeskError("desk.database_trouble", reason=of_database(error)) from error
             self._place(seat, operator_leg, attempt, ring_timeout_s)
             return attempt.id
 
@@ -334,7 +335,7 @@ class Desk:
                     lease_s=self._rules.claim_lease_s,
                 )
         except DATABASE_TROUBLE as error:
-            seat.put_card(None, None, Message("desk.database_trouble", {"reason": str(error)}))
+            seat.put_card(None, None, Message("desk.database_trouble", {"reason": of_database(error)}))
             return
         if entry is not None:
             seat.put_card(entry.client_id, entry.id)

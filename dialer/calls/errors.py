@@ -15,13 +15,14 @@ MESSAGES: dict[str, str] = {
     "desk.nothing_to_call": "There is nobody to call right now. The next client comes up by itself.",
     "desk.other_client": "The card on the screen is out of date: another client is waiting at your desk.",
     "desk.stale_attempt": "This outcome belongs to another call than the one at your desk.",
-    "desk.trunk_down": "There is no connection to the telephone provider: {detail}",
+    "desk.trunk_down": "There is no connection to the telephone provider: {detail}. It is tried again and again; if it "
+    "lasts, tell the administrator.",
     "desk.dialling_stopped": "The manager has stopped all dialling.",
     "desk.stopping": "The service is stopping; no new calls are started.",
     "desk.media_lost": "The sound of the call was lost inside the service. The call was ended; the next one works.",
-    "desk.recording_failed": "The recording stopped: {reason} The call goes on.",
-    "desk.recording_not_started": "This call is not recorded: {reason}",
-    "desk.database_trouble": "The database cannot be written: {reason} The call goes on; what happened is kept in "
+    "desk.recording_failed": "The recording stopped: {reason}. The call goes on.",
+    "desk.recording_not_started": "This call is not recorded: {reason}. It goes on; tell the administrator.",
+    "desk.database_trouble": "The database cannot be written: {reason}. The call goes on; what happened is kept in "
     "memory and written as soon as possible.",
     "desk.end_not_written": "The end of the call could not be written to the database yet. Your entries stay on the "
     "page; save again in a moment.",

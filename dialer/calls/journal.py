@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.database import Database
 from crm.errors import CrmError
+from dialer.reasons import of_database
 
 log = structlog.get_logger("dialer.calls")
 
@@ -80,7 +81,7 @@ class Journal:
                 log.error("fact refused", call=self._call_id, what=entry.what, code=refused.code)
                 return
             except DATABASE_TROUBLE as error:
-                reason = str(getattr(error, "orig", None) or error)
+                reason = of_database(error)
                 log.error("not written yet", call=self._call_id, what=entry.what, reason=reason, again_in_s=pause_s)
                 self._on_trouble(reason)
                 await asyncio.sleep(pause_s)

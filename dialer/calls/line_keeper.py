@@ -13,6 +13,7 @@ from dialer.calls.errors import DeskError
 from dialer.calls.operator_line import LineStep
 from dialer.calls.owned_tasks import OwnedTasks
 from dialer.calls.seat import Seat
+from dialer.reasons import Reason
 from dialer.telephony import (
     HeadsetUnavailable,
     Leg,
@@ -27,6 +28,12 @@ from dialer.telephony import (
 log = structlog.get_logger("dialer.calls")
 
 _TROUBLE_OF_END = {LegEnd.REMOTE_HUNG_UP: "desk.headset_hung_up", LegEnd.MEDIA_LOST: "desk.media_lost"}
+_REASON_OF_CODE = {486: "headset.busy", 600: "headset.busy", 603: "headset.declined"}
+_REASON_OF_END = {
+    LegEnd.RING_TIMEOUT: "headset.silent",
+    LegEnd.CANCELLED: "headset.silent",
+    LegEnd.MEDIA_LOST: "headset.no_sound",
+}
 
 
 class LineKeeper:
@@ -59,7 +66,7 @@ class LineKeeper:
             self._failed(seat, "desk.headset_not_registered", headset=seat.headset)
             return
         except TelephonyError as error:
-            self._failed(seat, "desk.headset_no_answer", headset=seat.headset, reason=str(error))
+            self._failed(seat, "desk.headset_no_answer", headset=seat.headset, reason=error.reason)
             return
         seat.line_leg = leg
         self._tasks.start(self._follow(seat, leg), f"line {seat.operator_id}")
@@ -90,8 +97,7 @@ class LineKeeper:
 
     def _show_end(self, seat: Seat, ended: LegEnded) -> None:
         if seat.line.allows(LineStep.HEADSET_FAILED):
-            reason = f"{ended.sip_code} {ended.phrase}".strip() if ended.sip_code else ended.end.value
-            self._failed(seat, "desk.headset_no_answer", headset=seat.headset, reason=reason)
+            self._failed(seat, "desk.headset_no_answer", headset=seat.headset, reason=_why(ended))
         elif seat.line.allows(LineStep.LINE_DROPPED):
             seat.step_line(LineStep.LINE_DROPPED, operator_dbov=None)
             self._tell(seat, _TROUBLE_OF_END.get(ended.end, "desk.headset_dropped"))
@@ -103,3 +109,12 @@ class LineKeeper:
     def _tell(self, seat: Seat, code: str, **params: object) -> None:
         log.warning("headset trouble", operator=seat.operator_id, code=code, **params)
         seat.tell(code, **params)
+
+
+def _why(ended: LegEnded) -> Reason:
+    """Why the headset did not take the call."""
+    if ended.sip_code in _REASON_OF_CODE:
+        return Reason(_REASON_OF_CODE[ended.sip_code])
+    if ended.sip_code:
+        return Reason("headset.refused", code=ended.sip_code, phrase=ended.phrase)
+    return Reason(_REASON_OF_END.get(ended.end, "headset.unreachable"))

@@ -14,6 +14,7 @@ import structlog
 from crm import attempts, recording_facts
 from crm.database import Database
 from dialer.calls.call_recording import note_failure
+from dialer.reasons import Reason, of_error, packed
 from recordings.errors import RecordingError
 from recordings.finalise import finalise
 from recordings.store import Store
@@ -41,13 +42,13 @@ async def settle_left_recordings(database: Database, store: Store, *, now: datet
 
 
 async def _settle(database: Database, store: Store, item: recording_facts.Unsettled, now: datetime) -> None:
-    failure = "nothing was recorded before the service stopped"
+    failure = packed(Reason("recording.nothing"))
     facts = None
     if item.key:
         try:
             facts = await asyncio.to_thread(finalise, store.path(item.key))
         except (RecordingError, OSError) as error:
-            failure = str(error)
+            failure = packed(of_error(error))
     async with database.transaction() as session:
         if facts is None:
             await note_failure(session, attempt_id=item.attempt_id, key=item.key, failure=failure)

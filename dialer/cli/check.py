@@ -20,7 +20,9 @@ from crm.database import Database
 from dialer.app import build_telephony, headset_accounts
 from dialer.cli.running import running_service
 from dialer.cli.terminal import Terminal
-from dialer.telephony import PortBusy, Telephony, TelephonyError
+from dialer.crm_words import database_finding, in_language
+from dialer.reasons import of_bind, of_error
+from dialer.telephony import PortBusy, Telephony, TelephonyError, TrunkStatus
 
 LEVEL_WIDTH = 8
 POLL_S = 0.1
@@ -135,7 +137,7 @@ async def _check_database(database: Database, report: Report) -> bool:
     wrong = await database.check()
     if wrong is not None:
         report.trouble(
-            gettext("database: {reason}", reason=wrong),
+            gettext("database: {reason}", reason=database_finding(report.terminal.words, wrong)),
             gettext("`dialer db upgrade` makes it or brings it up to date; otherwise look at database.url."),
         )
         return False
@@ -153,7 +155,12 @@ def _check_console_port(settings: Settings, report: Report) -> None:
             probe.bind((host, port))
         except OSError as error:
             report.trouble(
-                gettext("console: {host}:{port}: {reason}", host=host, port=port, reason=error.strerror or error),
+                gettext(
+                    "console: {host}:{port}: {reason}",
+                    host=host,
+                    port=port,
+                    reason=in_language(report.terminal.words, of_bind(error)),
+                ),
                 gettext("Stop the program that has this port, or set console.host and console.port."),
             )
             return
@@ -168,13 +175,13 @@ async def _check_telephony(settings: Settings, database: Database | None, report
         await telephony.start()
     except PortBusy as error:
         report.trouble(
-            gettext("telephony: {reason}", reason=error),
+            gettext("telephony: {reason}", reason=in_language(report.terminal.words, error.reason)),
             gettext("Stop the program that has this port, or set sip.host and sip.port."),
         )
         return
     except (TelephonyError, OSError) as error:
         report.trouble(
-            gettext("telephony: {reason}", reason=error),
+            gettext("telephony: {reason}", reason=in_language(report.terminal.words, of_error(error))),
             gettext("Look at the addresses and ports in [sip] and [media]: are they this machine's?"),
         )
         return
@@ -219,17 +226,19 @@ def _report_trunk(settings: Settings, telephony: Telephony, report: Report, wait
         way = gettext("registered") if trunk.registers else gettext("answers")
         report.good(gettext("trunk: {address}: {way}", address=address, way=way))
         return
-    detail = state.detail or gettext("no answer within {wait} s", wait=f"{wait_s:g}")
-    report.trouble(
-        gettext("trunk: {address}: {detail}", address=address, detail=detail), _trunk_advice(report, state.detail)
-    )
+    if state.code == "trunk.not_asked_yet":
+        detail = gettext("no answer within {wait} s", wait=f"{wait_s:g}")
+    else:
+        detail = in_language(report.terminal.words, state.detail)
+    report.trouble(gettext("trunk: {address}: {detail}", address=address, detail=detail), _trunk_advice(report, state))
 
 
-def _trunk_advice(report: Report, detail: str) -> str:
+def _trunk_advice(report: Report, state: TrunkStatus) -> str:
     gettext = report.terminal.words.gettext
-    if any(code in detail for code in ("401", "403", "407")):
+    refusal = state.params.get("code")
+    if refusal in (401, 403, 407):
         return gettext("The provider refuses the account: compare user, password and domain with the contract.")
-    if "404" in detail:
+    if refusal == 404:
         return gettext("The provider does not know this account: compare user and domain with the contract.")
     return gettext(
         "Is the name right, is the network up, does the firewall let SIP through, does the provider know your address?"

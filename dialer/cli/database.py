@@ -9,6 +9,7 @@ from pathlib import Path
 from config.settings import Settings
 from crm.database import Database
 from dialer.cli.terminal import CommandFailed, Terminal
+from dialer.crm_words import database_finding
 
 
 async def upgrade(settings: Settings, terminal: Terminal) -> int:
@@ -24,7 +25,9 @@ async def upgrade(settings: Settings, terminal: Terminal) -> int:
     finally:
         await database.dispose()
     if wrong is not None:
-        raise CommandFailed(gettext("The database is not ready: {reason}", reason=wrong))
+        raise CommandFailed(
+            gettext("The database is not ready: {reason}", reason=database_finding(terminal.words, wrong))
+        )
     terminal.say(gettext("The database is up to date."))
     return 0
 
@@ -36,7 +39,11 @@ async def ready_database(settings: Settings, terminal: Terminal) -> AsyncIterato
     try:
         wrong = await database.check()
         if wrong is not None:
-            raise CommandFailed(terminal.words.gettext("The database is not ready: {reason}", reason=wrong))
+            raise CommandFailed(
+                terminal.words.gettext(
+                    "The database is not ready: {reason}", reason=database_finding(terminal.words, wrong)
+                )
+            )
         yield database
     finally:
         await database.dispose()

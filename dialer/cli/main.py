@@ -18,10 +18,12 @@ from config.settings import Settings, SettingsError, load_settings
 from crm.errors import CrmError
 from dialer.cli.parser import build_parser
 from dialer.cli.terminal import CommandFailed, Terminal, settings_refusal
-from dialer.crm_words import explain
+from dialer.console.server import ConsoleError
+from dialer.crm_words import explain, in_language
 from dialer.logs import configure_logging, masked_text
+from dialer.reasons import advice_for, of_database, of_error
 from dialer.telephony import TelephonyError
-from recordings.errors import ERRORS, RecordingError
+from recordings.errors import RecordingError
 
 log = structlog.get_logger("dialer.cli")
 
@@ -55,17 +57,24 @@ def _foreseen(terminal: Terminal, error: Exception) -> str:
     if isinstance(error, CrmError):
         return explain(terminal.words, error.code, error.params)
     if isinstance(error, RecordingError):
-        return gettext(ERRORS[error.code], **error.params)
-    if isinstance(error, TelephonyError):
-        return gettext("The service cannot run: {reason}", reason=error)
+        return in_language(terminal.words, of_error(error))
+    if isinstance(error, TelephonyError | ConsoleError):
+        return _with_advice(terminal, gettext("The service cannot run: {reason}"), error.reason)
     if isinstance(error, DBAPIError):
-        return gettext("The database cannot be used: {reason}", reason=str(error.orig).splitlines()[0])
+        return _with_advice(terminal, gettext("The database cannot be used: {reason}"), of_database(error))
     if isinstance(error, OSError):
-        reason = error.strerror or str(error)
+        reason = in_language(terminal.words, of_error(error))
         if error.filename:
             return gettext("{file}: {reason}", file=error.filename, reason=reason)
         return gettext("The system refused: {reason}", reason=reason)
     return ""
+
+
+def _with_advice(terminal: Terminal, frame: str, reason: str) -> str:
+    """What is wrong, and what to do about it where that is known."""
+    advice = advice_for(reason)
+    told = frame.format(reason=in_language(terminal.words, reason))
+    return f"{told}. {terminal.words.gettext(advice)}" if advice else told
 
 
 def _unforeseen(terminal: Terminal, error: Exception, command: str) -> str:

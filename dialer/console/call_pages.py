@@ -24,6 +24,8 @@ from dialer.console.pages import office_page
 from dialer.console.recording_pages import may_listen
 from dialer.console.troubles import Trouble
 from dialer.console.visitors import OFFICE_ROLES, visitor, words_of, zone_of
+from dialer.crm_words import in_language
+from dialer.reasons import unpacked
 from dialer.words import Words
 
 PAGE_ROWS = 50
@@ -185,7 +187,7 @@ def _no_recording(words: Words, recording: Recording | None) -> str:
     if recording is None:
         return words.gettext(NO_RECORDING)
     text = RECORDINGS.get(recording.state.value)
-    return words.gettext(text, reason=recording.failure) if text else ""
+    return words.gettext(text, reason=in_language(words, unpacked(recording.failure))) if text else ""
 
 
 def _key(key: views.CallKey) -> str:

@@ -7,18 +7,32 @@ import ssl
 from aiohttp import web
 
 from config.settings import ConsoleSettings
+from dialer.reasons import Reason, of_bind
 
 SHUTDOWN_S = 2.0
 
 
+class ConsoleError(Exception):
+    """The console cannot be reached by anybody; `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 async def start_console(app: web.Application, settings: ConsoleSettings) -> web.AppRunner:
-    """Listen. Raises `OSError` when the port is taken, `ssl.SSLError` or `OSError` when the certificate cannot be
-    read. The caller cleans the runner up."""
+    """Listen. Raises `ConsoleError` when the port is taken or the certificate cannot be used. The caller cleans the
+    runner up."""
+    tls = _tls(settings)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls)
         await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        reason = Reason("console.cannot_listen", host=settings.host, port=settings.port, reason=of_bind(error))
+        raise ConsoleError(reason) from error
     except BaseException:
         await runner.cleanup()
         raise
@@ -39,5 +53,8 @@ def _tls(settings: ConsoleSettings) -> ssl.SSLContext | None:
     if not settings.tls_certificate:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConsoleError(Reason("console.bad_certificate", certificate=settings.tls_certificate)) from error
     return context

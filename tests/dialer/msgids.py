@@ -9,6 +9,7 @@ from babel.messages.extract import extract_from_dir
 
 from crm.errors import ERRORS
 from dialer.calls.errors import MESSAGES
+from dialer.reasons import ADVICE, REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext.babel_extract")]
@@ -24,7 +25,12 @@ def all_msgids() -> dict[Msgid, str]:
     for folder in FOLDERS:
         for place, line, msgid, *_ in extract_from_dir(ROOT / folder, METHODS, {}, keywords=KEYWORDS):
             found.setdefault(msgid, f"{folder}/{place}:{line}")
-    for table, name in ((ERRORS, "crm.errors"), (MESSAGES, "dialer.calls.errors")):
+    for table, name in (
+        (ERRORS, "crm.errors"),
+        (MESSAGES, "dialer.calls.errors"),
+        (REASONS, "dialer.reasons"),
+        (ADVICE, "dialer.reasons"),
+    ):
         for code, sentence in table.items():
             found.setdefault(sentence, f"{name} {code}")
     return found

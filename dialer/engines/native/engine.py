@@ -23,6 +23,7 @@ from dialer.media.controller import (
     RecordingStopped,
     WorkerDied,
 )
+from dialer.reasons import Reason, known, of_bind
 from dialer.sip import sdp
 from dialer.sip.endpoint import Endpoint, EndpointConfig, RegistrarAccount
 from dialer.sip.events import (
@@ -64,7 +65,7 @@ log = structlog.get_logger("dialer.engines.native")
 HEADSET_RING_S = 30.0
 DRAIN_S = 3.0
 SETTLE_S = 2.0
-NO_TRUNK = TrunkStatus(False, "no trunk is set up: add a [trunk] table to the settings")
+NO_TRUNK = TrunkStatus(False, Reason("trunk.not_set_up"))
 
 
 class NativeTelephony:
@@ -120,9 +121,9 @@ class NativeTelephony:
             await self._transport.start()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise PortBusy(f"SIP port {self._sip.port} on {self._sip.host} is in use by another program") from error
+                raise PortBusy(Reason("sip.port_busy", port=self._sip.port, host=self._sip.host)) from error
             raise TelephonyError(
-                f"SIP cannot be spoken on {self._sip.host}:{self._sip.port}: {error.strerror}"
+                Reason("sip.cannot_bind", host=self._sip.host, port=self._sip.port, reason=of_bind(error))
             ) from error
         try:
             await self._media.start()
@@ -307,13 +308,13 @@ class NativeTelephony:
 
     async def stop_recording(self, operator: Leg) -> RecordedFacts | None:
         summary = await self._asked_of_media(self._media.stop_recording(operator.id))
-        return RecordedFacts(summary.path, summary.frames, summary.failure) if summary is not None else None
+        return RecordedFacts(summary.path, summary.frames, known(summary.failure)) if summary is not None else None
 
     async def _asked_of_media(self, request: Awaitable[T]) -> T:
         try:
             return await request
         except MediaError as error:
-            raise TelephonyError(str(error)) from error
+            raise TelephonyError(known(str(error))) from error
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
@@ -349,7 +350,7 @@ class NativeTelephony:
             case LegMeasured():
                 self._emit(event.leg, LegLevels(event.level_dbov, event.received, event.lost, event.jitter_ms))
             case RecordingStopped():
-                self._emit(event.leg, LegRecordingFailed(event.reason))
+                self._emit(event.leg, LegRecordingFailed(known(event.reason)))
             case WorkerDied():
                 log.error("media worker", was="running", on="died", now="replaced", legs=len(event.legs))
                 for leg_id in event.legs:

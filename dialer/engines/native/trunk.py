@@ -7,6 +7,7 @@ import ipaddress
 import socket
 
 from config.sections import TrunkSettings
+from dialer.reasons import Reason
 from dialer.sip.address import DEFAULT_PORT, bracketed
 from dialer.sip.endpoint import TrunkAccount
 from dialer.sip.events import Credentials, Hop, OptionsAnswered, Registered, RegistrationFailed, Transport
@@ -22,9 +23,10 @@ class Trunk:
     def __init__(self, settings: TrunkSettings) -> None:
         self._settings = settings
         self.hop: Hop | None = None
-        self.status = TrunkStatus(False, "the trunk has not answered yet")
+        self.status = TrunkStatus(False, Reason("trunk.not_asked_yet"))
         self._registration = self.status if settings.registers else TrunkStatus(True)
         self._presence = TrunkStatus(True)
+        self._answers_options = False  # it did at least once
 
     async def resolve(self, ours: str) -> bool:
         """Look up the host's address of the same family as `ours` (A or AAAA): our socket can send to no other. False,
@@ -38,8 +40,8 @@ class Trunk:
                 found = await asyncio.get_running_loop().getaddrinfo(
                     settings.host, settings.port, family=family, type=socket.SOCK_DGRAM
                 )
-            except OSError as error:
-                self.status = TrunkStatus(False, f"the name {settings.host} has no address: {error.strerror}")
+            except OSError:
+                self.status = TrunkStatus(False, Reason("trunk.no_address", host=settings.host))
                 return False
             host = str(found[0][4][0])
         self.hop = Hop(Transport(settings.transport), host, settings.port)
@@ -110,19 +112,24 @@ class Trunk:
     def heard(self, event: Registered | RegistrationFailed | OptionsAnswered) -> bool:
         """Take an answer in; True if the status changed."""
         was = self.status
+        # Some providers let OPTIONS of customers fall through: the next REGISTER will tell.
+        registers_silently = self.registers and self._registration.ready and not self._answers_options
         where = f"{self._settings.host}:{self._settings.port}"
         match event:
             case Registered():
                 self._registration = self._presence = TrunkStatus(True)
             case RegistrationFailed(sip_code=0):
-                self._registration = TrunkStatus(False, f"no answer from {where}")
+                self._registration = TrunkStatus(False, Reason("trunk.no_answer", address=where))
             case RegistrationFailed():
                 self._registration = TrunkStatus(
-                    False, f"{where} refused our registration: {event.sip_code} {event.phrase}".rstrip()
+                    False, Reason("trunk.refused", address=where, code=event.sip_code, phrase=event.phrase)
                 )
+            case OptionsAnswered(sip_code=0) if registers_silently:
+                pass
             case OptionsAnswered(sip_code=0):
-                self._presence = TrunkStatus(False, f"no answer from {where}")
+                self._presence = TrunkStatus(False, Reason("trunk.no_answer", address=where))
             case OptionsAnswered():
                 self._presence = TrunkStatus(True)
+                self._answers_options = True
         self.status = self._presence if not self._presence.ready else self._registration
         return self.status != was

@@ -146,7 +146,7 @@ async def test_busy_ports_are_named(tmp_path: Path) -> None:
         sip.bind(("127.0.0.1", settings.sip.port))
         code, said = await checked(settings)
     assert code == 1
-    assert f"trouble  console: 127.0.0.1:{settings.console.port}: Address already in use" in said
+    assert f"trouble  console: 127.0.0.1:{settings.console.port}: another program uses this address and port" in said
     assert f"trouble  telephony: SIP port {settings.sip.port} on 127.0.0.1 is in use by another program" in said
 
 

@@ -69,7 +69,11 @@ def test_the_database_is_made_where_there_is_none(dialer: Dialer, tmp_path: Path
 def test_a_file_that_is_no_database_is_said_in_words(dialer: Dialer, office: Path) -> None:
     (office.parent / "data" / "dialer.db").write_bytes(b"not a database, by any means, " * 100)
     said = dialer("db", "upgrade", "-c", office)
-    assert (said.code, said.err.strip()) == (1, "The database cannot be used: file is not a database")
+    assert (said.code, said.err.strip()) == (
+        1,
+        "The database cannot be used: the file is no database. Put the newest copy of the database in its place, or "
+        "set database.url to the right file.",
+    )
 
 
 @pytest.mark.parametrize("on_a_screen", [False, True])
