@@ -29,6 +29,9 @@ _SECRET_IN_TEXT = re.compile(
     r"(?i)\b(password|passwd|secret|token|ha1|response|nonce)(\"?\s*[=:]\s*)(\"[^\"]*\"|[^\s,;&\"]+)"
 )
 _AUTHORIZATION_IN_TEXT = re.compile(r"(?im)\b((?:proxy-)?authorization\s*:\s*)[^\r\n]*")
+# What a terminal obeys: escape sequences and carriage returns, in eight bits as well, and changes of direction. Names
+# and paths in log lines come from strangers.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE)
 _QUIET: Final = ("aiohttp.access", "alembic", "apscheduler", "asyncio", "sqlalchemy")
 
@@ -108,11 +111,12 @@ def _masked(key: str, value: object) -> object:
 
 
 def masked_text(text: str) -> str:
-    """`text` without passwords, and with telephone numbers cut to their last two digits."""
+    """`text` without passwords and control characters, and with telephone numbers cut to their last two digits."""
     text = _AUTHORIZATION_IN_TEXT.sub(rf"\1{MASK}", text)
     text = _SECRET_IN_TEXT.sub(rf"\1\2{MASK}", text)
     text = _PASSWORD_IN_URL.sub(rf"\1{MASK}", text)
-    return _PHONE.sub(lambda found: _hide_digits(found[0]), text)
+    text = _PHONE.sub(lambda found: _hide_digits(found[0]), text)
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def _hide_digits(number: str) -> str:

@@ -151,3 +151,17 @@ def test_configuring_again_does_not_double_the_lines(stream: io.StringIO) -> Non
     configure_logging("info", "json", stream)
     structlog.get_logger("dialer").info("once")
     assert len(lines(stream)) == 1
+
+
+@pytest.mark.parametrize("level", ["info", "warning"])
+@pytest.mark.parametrize(
+    "poison", ["\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "good\rbad", "\u202egnp.exe", "\u2028x", "\x00"]
+)
+def test_a_stranger_s_name_cannot_steer_the_terminal(poison: str, level: str) -> None:
+    """Nor in the standard library's loggers, whose message it may be part of."""
+    terminal = io.StringIO()
+    configure_logging("info", "console", terminal)  # without colours of its own
+    getattr(structlog.get_logger("dialer.sip"), level)("headset refused", headset=poison)
+    getattr(logging.getLogger("library"), level)("bad name %s", poison)
+    assert all(sign.isprintable() or sign == "\n" for sign in terminal.getvalue())
+    assert len(terminal.getvalue().splitlines()) == 2
