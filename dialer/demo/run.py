@@ -42,7 +42,7 @@ class Demo:
 def run_demo(arguments: argparse.Namespace) -> int:
     """Returns the exit code: 0, or 1 if `--once` did not go round."""
     folder: Path = (arguments.data or DEFAULT_FOLDER).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "dialer.log").open("a", encoding="utf-8") as log:
         configure_logging("info", "json", log)
         run = _once(folder) if arguments.once else _until_stopped(folder, arguments.port)

@@ -62,9 +62,11 @@ def sha256_of(path: Path) -> str:
 
 
 async def test_one_round_is_really_a_call(tmp_path: Path) -> None:
-    async with demo(tmp_path) as process:
+    folder = tmp_path / "new"
+    async with demo(folder) as process:
         code, found = await outcome(process)
     assert (code, found["problems"]) == (0, [])
+    assert folder.stat().st_mode & 0o077 == 0, "its database is not for everybody on this machine"
     assert found["result"] == "answered"
     assert found["disposition"] == "callback"
 
@@ -82,7 +84,7 @@ async def test_one_round_is_really_a_call(tmp_path: Path) -> None:
     assert found["talk_seconds"] == pytest.approx(far_end.talk_seconds, abs=0.3)
     assert len(samples) / rate == pytest.approx(far_end.talk_seconds, abs=0.3)
 
-    with contextlib.closing(sqlite3.connect(tmp_path / "dialer.db")) as database:
+    with contextlib.closing(sqlite3.connect(folder / "dialer.db")) as database:
         (due_at,) = database.execute(
             "SELECT due_at FROM callbacks WHERE made_by_attempt_id = ?", (found["attempt"],)
         ).fetchone()
