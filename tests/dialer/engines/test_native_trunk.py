@@ -9,7 +9,7 @@ import pytest
 
 from dialer.engines.native import NativeTelephony
 from dialer.engines.native.trunk import Trunk
-from dialer.sip.events import Hop, Transport
+from dialer.sip.events import Hop, OptionsAnswered, Registered, RegistrationFailed, Transport
 from tests.dialer.engines.office import Line, build_engine, trunk_settings
 from tests.peers.addresses import own_address
 from tests.peers.fixtures import Factory
@@ -79,6 +79,31 @@ async def test_a_name_with_both_kinds_of_address_leads_to_one_that_our_socket_ca
     trunk = Trunk(trunk_settings(("sip.example.ru", 5060)))
     assert await trunk.resolve(ours)
     assert trunk.hop == Hop(Transport.UDP, theirs, 5060)
+
+
+async def test_a_provider_that_registers_us_and_never_answers_options_is_there() -> None:
+    """Some let OPTIONS of customers fall through, against floods; only who answered before can be missed."""
+    trunk = await resolved("127.0.0.1", 5060, register=True)
+    silence, registered = OptionsAnswered("t", 0), Registered("trunk", 300)
+    assert trunk.heard(registered)
+    assert not trunk.heard(silence)
+    assert trunk.status.ready
+    trunk.heard(OptionsAnswered("t", 200))
+    assert trunk.heard(silence)
+    assert not trunk.status.ready
+
+
+async def test_a_provider_that_neither_registers_us_nor_answers_options_is_not_there() -> None:
+    trunk = await resolved("127.0.0.1", 5060, register=True)
+    trunk.heard(OptionsAnswered("t", 0))
+    assert not trunk.status.ready
+    trunk.heard(Registered("trunk", 300))
+    trunk.heard(RegistrationFailed("trunk", 0, "no answer"))
+    trunk.heard(OptionsAnswered("t", 0))
+    assert not trunk.status.ready
+    by_address = await resolved("127.0.0.1", 5060)
+    by_address.heard(OptionsAnswered("t", 0))
+    assert not by_address.status.ready
 
 
 async def test_kamailio_on_a_port_of_its_own_answers_our_options(kamailio: Factory) -> None:
