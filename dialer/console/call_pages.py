@@ -208,9 +208,11 @@ def _link(query: Mapping[str, str]) -> str:
 
 def _day_text(text: str) -> str:
     try:
-        return date.fromisoformat(text).isoformat()
+        day = date.fromisoformat(text)
     except ValueError:
         return ""
+    # At the ends of the calendar a day has no midnight in every zone.
+    return day.isoformat() if 1 < day.year < 9999 else ""
 
 
 def _midnight(day: str, zone: tzinfo, days: int = 0) -> datetime:

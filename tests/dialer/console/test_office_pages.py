@@ -70,7 +70,18 @@ async def test_filters(signed_in: SignIn, calls: list[str], office: Office) -> N
 
 
 @pytest.mark.parametrize(
-    "query", ["operator=x", "operator=99999999999999999999", "group=x", "result=x", "from=x", "before=x", "before=-1-2"]
+    "query",
+    [
+        "operator=x",
+        "operator=99999999999999999999",
+        "group=x",
+        "result=x",
+        "from=x",
+        "before=x",
+        "before=-1-2",
+        "from=0001-01-01",
+        "to=9999-12-31",
+    ],
 )
 async def test_nonsense_in_the_address_is_left_out(signed_in: SignIn, calls: list[str], query: str) -> None:
     assert await listed(await signed_in("maria"), f"/calls?{query}") == calls
