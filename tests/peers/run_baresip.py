@@ -117,8 +117,8 @@ async def start_baresip(
 ) -> BaresipRun:
     """Start baresip as `user`; with `registrar` it registers there.
 
-    `tone`: 8 kHz mono WAV (an absolute path) that it speaks, looped. Returns when its SIP port is open; whether it has
-    registered is the registrar's to say.
+    `tone`: 8 kHz mono WAV (an absolute path) that it speaks; at the file's end baresip 1.0 hangs up. Returns when its
+    SIP port is open; whether it has registered is the registrar's to say.
     """
     host, port = address or (own_address(), 0)
     port = port or free_port(host)

@@ -19,8 +19,8 @@ def tone(frequency_hz: float, seconds: float, *, amplitude: float = 0.3) -> Samp
     return amplitude * np.sin(2 * np.pi * frequency_hz * np.arange(count) / RATE_HZ)
 
 
-def write_tone_wav(path: Path, frequency_hz: float, *, seconds: float = 10.0) -> Path:
-    """8 kHz, mono, 16 bit."""
+def write_tone_wav(path: Path, frequency_hz: float, *, seconds: float = 300.0) -> Path:
+    """8 kHz, mono, 16 bit; longer than any test talks, since baresip hangs up where its file ends."""
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
