@@ -87,6 +87,8 @@ class Endpoint:
         """Nothing can be sent to `hop` (ICMP unreachable, refused or lost connection) (RFC 3261 section 8.1.3.1)."""
         self._core.layer.transport_failed(hop, now)
         self._registrar.transport_failed(hop)
+        for registration in self._registrations.values():
+            registration.transport_failed(hop, now)
 
     def handle_timers(self, now: float) -> None:
         self._core.agenda.handle_timers(now)

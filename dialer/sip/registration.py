@@ -14,7 +14,7 @@ from dialer.sip.client_transaction import ClientFault, ClientTransaction
 from dialer.sip.config import TrunkAccount
 from dialer.sip.core import Core
 from dialer.sip.errors import Malformed
-from dialer.sip.events import Registered, RegistrationFailed
+from dialer.sip.events import Hop, Registered, RegistrationFailed, Transport
 from dialer.sip.message import ReceivedResponse, new_tag
 
 log = structlog.get_logger("dialer.sip")
@@ -65,6 +65,12 @@ class Registration:
             self._begin(_S.UNREGISTERING, "stop", now)
         else:
             self._enter(_S.GONE, "stop")
+
+    def transport_failed(self, hop: Hop, now: float) -> None:
+        """Registrars forget a binding with the TCP connection that it came over: register anew, over another one."""
+        if self.state is _S.REGISTERED and hop.transport is Transport.TCP and hop == self.account.hop:
+            self._timer = None
+            self._begin(_S.REFRESHING, "connection lost", now)
 
     def next_timer(self) -> float | None:
         return self._timer

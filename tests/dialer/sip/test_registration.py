@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialer.sip.endpoint import Endpoint, TrunkAccount
-from dialer.sip.events import Credentials, OptionsAnswered, Registered, RegistrationFailed, SipEvent
+from dialer.sip.events import Credentials, OptionsAnswered, Registered, RegistrationFailed, SipEvent, Transport
 from tests.dialer.sip.network import Network, answer_to, header
 
 CHALLENGE = 'WWW-Authenticate: Digest realm="lab", nonce="{}", algorithm=SHA-256, qop="auth"'
@@ -14,10 +14,10 @@ CHALLENGE = 'WWW-Authenticate: Digest realm="lab", nonce="{}", algorithm=SHA-256
 class Line:
     """The dialer, and a scripted registrar."""
 
-    def __init__(self) -> None:
+    def __init__(self, transport: Transport = Transport.UDP) -> None:
         self.network = Network()
         self.us = self.network.add("us", "10.0.0.1")
-        self.trunk = self.network.add_peer("trunk", "10.0.0.2")
+        self.trunk = self.network.add_peer("trunk", "10.0.0.2", transport=transport)
         credentials = Credentials("alice", "pw")
         self.account = TrunkAccount("main", "sip:alice@lab", "sip:lab", self.trunk.hop, credentials, expires_s=300)
 
@@ -150,6 +150,30 @@ def test_a_longer_interval_is_asked_for_when_the_trunk_wants_it() -> None:
     assert line.sent("expires") == ["300", "900"]
     line.answer("423 Too Brief", "Min-Expires: 900")
     assert line.events == [RegistrationFailed("main", 423, "Too Brief")]
+
+
+def test_a_lost_connection_is_registered_over_anew() -> None:
+    """A registrar forgets a binding with the connection that it came over (RFC 5626 section 4.4), and then refuses
+    calls."""
+    line = Line(Transport.TCP)
+    line.register()
+    line.accept(300)
+    line.network.fail(line.us, line.trunk.hop)
+    line.network.settle()
+    assert line.sent("cseq") == ["1 REGISTER", "2 REGISTER"]
+    line.network.fail(line.us, line.trunk.hop)  # while that one waits for its answer: back-off as ever
+    line.network.settle()
+    assert len(line.trunk.inbox) == 2
+    assert isinstance(line.events[-1], RegistrationFailed)
+
+
+def test_an_unreachable_port_for_a_moment_does_not_touch_a_registration_over_udp() -> None:
+    line = Line()
+    line.register()
+    line.accept(300)
+    line.network.fail(line.us, line.trunk.hop)
+    line.network.settle()
+    assert line.sent("cseq") == ["1 REGISTER"]
 
 
 def test_unregistering_removes_the_binding_and_stays_silent() -> None:
