@@ -42,7 +42,7 @@ WHOLE = (
     Run("click", ("--calls", "400", "--operators", "20", "--think-s", "4"), "click, SQLite, 20 operators"),
     Run("memory"),
     Run("relay"),
-    Run("import", ("--write",), precedence=False),
+    Run("import", ("--write",)),
 )
 SOAK = Run("relay", ("--calls", "200", "--seconds", "3600"), "soak")
 ALONE = {run.name: run for run in WHOLE}

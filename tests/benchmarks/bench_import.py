@@ -22,6 +22,7 @@ from crm.importing.clients import import_clients
 from crm.importing.mapping import guess_mapping
 from crm.importing.report import ImportReport
 from crm.importing.tables import Table, read_table
+from tests.benchmarks.figures import add_precedence, take_precedence
 
 CITIES = ("Новосибирск", "Омск", "Томск", "Екатеринбург", "Посёлок без зоны")
 CODES = ("383", "381", "382", "343", "391")
@@ -87,7 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the import of a large file of clients.")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--write", action="store_true", help="import too, and try the same file again")
+    add_precedence(parser)
     arguments = parser.parse_args()
+    take_precedence(arguments)
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(asyncio.run(measure(arguments.rows, Path(folder), write=arguments.write))))
 
