@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     Computed,
     ForeignKey,
     ForeignKeyConstraint,
@@ -13,6 +15,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -74,6 +77,10 @@ class Attempt(Base):
     talked: Mapped[bool] = mapped_column(
         Computed("answered_at IS NOT NULL AND talk_seconds IS NOT NULL AND talk_seconds > 0", persisted=True)
     )
+
+
+# As the partial index says it: SQLite, which stores truth as a number, would be asked for "imported = 0" otherwise.
+NOT_IMPORTED: Final[ColumnElement[bool]] = literal_column("NOT attempts.imported")
 
 
 async def get_attempt(session: AsyncSession, attempt_id: str, *, lock: bool = False) -> Attempt:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.attempt_rows import Attempt, get_attempt
+from crm.attempt_rows import NOT_IMPORTED, Attempt, get_attempt
 from crm.clients import get_client
 from crm.dial_rules import may_dial
 from crm.dispositions import propose
@@ -152,11 +152,8 @@ async def recover(session: AsyncSession, *, now: datetime) -> list[Attempt]:
     """After a crash: end what was open. An attempt whose INVITE went out is interrupted, one whose INVITE may or may
     not have gone out is uncertain. Nothing is dialled again by itself: the operator is asked for the outcome first, and
     until then the client's plan entry stays claimed."""
-    left_open = list(
-        await session.scalars(
-            select(Attempt).where(Attempt.ended_at.is_(None)).order_by(Attempt.opened_at).with_for_update()
-        )
-    )
+    found = await session.scalars(select(Attempt).where(Attempt.ended_at.is_(None)).with_for_update())
+    left_open = sorted(found, key=lambda attempt: attempt.opened_at)  # sorting by SQL would walk through all attempts
     for attempt in left_open:
         _end(attempt, Result.UNCERTAIN if attempt.invited_at is None else Result.INTERRUPTED, now)
     await session.flush()
@@ -165,17 +162,15 @@ async def recover(session: AsyncSession, *, now: datetime) -> list[Attempt]:
 
 async def pending_wrap_up(session: AsyncSession, *, operator_id: int) -> Attempt | None:
     """The oldest ended attempt of the operator whose outcome is not written down."""
-    return await session.scalar(
-        select(Attempt)
-        .where(
+    pending = await session.scalars(
+        select(Attempt).where(
             Attempt.operator_id == operator_id,
             Attempt.wrapped_up_at.is_(None),
-            ~Attempt.imported,
+            NOT_IMPORTED,
             Attempt.ended_at.is_not(None),
         )
-        .order_by(Attempt.opened_at)
-        .limit(1)
     )
+    return min(pending, key=lambda attempt: attempt.opened_at, default=None)
 
 
 def _end(attempt: Attempt, result: Result, now: datetime) -> None:

@@ -87,7 +87,6 @@ _FOR_TODAY: Final = frozenset(
     {
         "dial.cap",
         "dial.do_not_call",
-        "dial.list_not_approved",
         "dial.no_number",
         "dial.nonexistent",
         "dial.off_list",
@@ -220,10 +219,25 @@ async def claim_next(
         if verdict.allowed and await _claim(session, entry, operator_id=operator_id, now=now, lease_s=lease_s):
             return entry
         passed_over.add(entry.client_id)
-        if verdict.code in _FOR_TODAY:
+        if verdict.code == "dial.list_not_approved":
+            await _drop_list(session, entry.client_id, reason=verdict.code, now=now)
+        elif verdict.code in _FOR_TODAY:
             entry.state, entry.reason, entry.done_at = EntryState.DROPPED, verdict.code, now
             await session.flush()
     return None
+
+
+async def _drop_list(session: AsyncSession, client_id: int, *, reason: str, now: datetime) -> None:
+    """The whole list of this client goes: it was returned, and may hold thousands."""
+    of_list = select(Client.call_list_id).where(Client.id == client_id).scalar_subquery()
+    await session.execute(
+        update(PlanEntry)
+        .where(
+            PlanEntry.state == WAITING, PlanEntry.client_id.in_(select(Client.id).where(Client.call_list_id == of_list))
+        )
+        .values(state=EntryState.DROPPED, reason=reason, done_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _free_expired(session: AsyncSession, now: datetime) -> None:

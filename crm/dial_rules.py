@@ -164,7 +164,7 @@ async def _of_the_time(
         }
         return Verdict(False, "dial.hours", hours, next_at=window.opens_at)
     count = await attempts_today(session, client_id=client.id, campaign=campaign, now=now)
-    if promised_at is None and count >= campaign.attempts_a_day:
+    if count >= campaign.attempts_a_day:
         tomorrow = datetime.combine(local(now, campaign.time_zone).date() + timedelta(days=1), time())
         next_at = window_at_or_after(campaign, time_zone, instant(tomorrow, campaign.time_zone)).opens_at
         return Verdict(False, "dial.cap", {"count": count, "cap": campaign.attempts_a_day}, next_at=next_at)

@@ -13,7 +13,8 @@ from crm.attempts import Result
 from crm.callbacks import Callback, CallbackState, agree, bring_due, get_callback, settle_by_attempt, withdraw
 from crm.clients import get_client
 from crm.database import Database
-from crm.day_plan import build, claim_next, skip
+from crm.day_plan import build, claim_next, release, skip
+from crm.dial_rules import may_dial
 from crm.errors import Conflict, NotFound, Refused
 from crm.groups import Group
 from crm.outcomes import OutcomeForm
@@ -80,6 +81,40 @@ async def test_it_is_not_called_in_the_night(world: World) -> None:
     assert await next_client(world, operator, datetime(2026, 11, 24, 4, 0, tzinfo=UTC)) == client_id
 
 
+async def test_the_agreed_minute_weighs_more_than_the_hours_and_the_cap(world: World) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    for minute in range(3):
+        at = NOON + timedelta(minutes=minute)
+        attempt_id = await world.call(client_id, operator, result=Result.BUSY, at=at)
+        await world.outcome(attempt_id, OutcomeForm("no_contact"), operator, at=at)
+    await promise(world, client_id, operator, wall("2026-11-23T19:30"))
+    evening = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
+    await poll(world.database, evening)
+    async with world.transaction() as session:
+        for now, code in (
+            (evening - timedelta(seconds=1), "dial.hours"),
+            (evening, ""),
+            (evening + timedelta(minutes=59), ""),
+            (evening + timedelta(minutes=60), "dial.hours"),
+        ):
+            assert (await may_dial(session, client_id=client_id, operator_id=operator, now=now)).code == code
+    assert await next_client(world, operator, evening) == client_id
+
+
+async def test_an_overdue_promise_weighs_more_than_the_cap(world: World) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    callback_id = await promise(world, client_id, operator)
+    next_day = NOON + timedelta(days=1)
+    for minute in range(3):
+        at = next_day + timedelta(minutes=minute)
+        attempt_id = await world.call(client_id, operator, result=Result.BUSY, at=at)
+        await world.outcome(attempt_id, OutcomeForm("no_contact"), operator, at=at)
+    assert await state_of(world, callback_id) is CallbackState.OPEN
+    async with world.transaction() as session:
+        later = next_day + timedelta(hours=1)
+        assert (await may_dial(session, client_id=client_id, operator_id=operator, now=later)).allowed
+
+
 async def test_what_nobody_claimed_yesterday_comes_again_today(world: World) -> None:
     operator, client_id = await world.operator(), await world.client()
     callback_id = await promise(world, client_id, operator)
@@ -110,6 +145,38 @@ async def test_a_client_in_the_plan_anyway_has_one_entry(world: World) -> None:
     await poll(world.database, DUE)
     waiting = [entry for entry in await entries(world) if entry.state is EntryState.WAITING]
     assert [(entry.kind, entry.due_at) for entry in waiting] == [(EntryKind.CALLBACK, DUE)]
+
+
+async def test_a_client_who_cannot_be_called_stays_out_of_the_plan_and_the_promise_open(world: World) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    callback_id = await promise(world, client_id, operator)
+    for hinder, back in (
+        ("UPDATE clients SET do_not_call = true", "UPDATE clients SET do_not_call = false"),
+        ("UPDATE clients SET off_list_reason = 'конкурент'", "UPDATE clients SET off_list_reason = ''"),
+        ("UPDATE phone_numbers SET state = 'dead'", "UPDATE phone_numbers SET state = 'ok'"),
+        ("UPDATE campaigns SET lists_need_approval = true", "UPDATE campaigns SET lists_need_approval = false"),
+    ):
+        async with world.transaction() as session:
+            await session.execute(text(hinder))
+        assert await poll(world.database, DUE) == []
+        async with world.transaction() as session:
+            await session.execute(text(back))
+    assert await entries(world) == []
+    assert await state_of(world, callback_id) is CallbackState.OPEN
+    assert await poll(world.database, DUE) == [callback_id]
+
+
+async def test_one_that_is_held_when_it_becomes_overdue_is_everybodys_when_given_back(world: World) -> None:
+    owner, other, client_id = await world.operator(), await world.operator("Борис"), await world.client()
+    await promise(world, client_id, owner)
+    await poll(world.database, DUE)
+    assert await next_client(world, owner, DUE) == client_id
+    overdue = DUE + timedelta(minutes=15)
+    await poll(world.database, overdue)
+    async with world.transaction() as session:
+        entry = (await session.scalars(select(PlanEntry))).one()
+        await release(session, entry_id=entry.id, operator_id=owner)
+    assert await next_client(world, other, overdue) == client_id
 
 
 async def test_two_nodes_that_poll_at_once_bring_it_once(world: World, database_url: str) -> None:

@@ -15,7 +15,7 @@ from crm.callbacks import bring_due
 from crm.campaigns import Campaign, add_campaign
 from crm.clients import get_client
 from crm.database import Database
-from crm.day_plan import build, claim_client, claim_next, my_day, release, renew, skip
+from crm.day_plan import MOST_TRIES, build, claim_client, claim_next, my_day, release, renew, skip
 from crm.dial_rules import may_dial, set_dialling_stopped
 from crm.errors import Conflict, CrmError, NotFound, Refused
 from crm.groups import Group
@@ -259,6 +259,30 @@ class TestClaims:
         with pytest.raises(DBAPIError, match=r"(?i)constraint|violates"):
             async with world.database.engine.begin() as connection:
                 await connection.execute(text("UPDATE plan_entries SET state = 'claimed'"))
+
+
+class TestApproval:
+    async def test_a_list_that_was_returned_holds_nobody_up_and_comes_back(self, database: Database) -> None:
+        world = await build_world(database, lists_need_approval=True)
+        operator = await world.operator()
+
+        async def set_state(call_list_id: int, to: ListState) -> None:
+            async with world.transaction() as session:
+                await set_list_state(session, call_list_id=call_list_id, to=to, now=NOON, by="Заказчик")
+
+        async with world.transaction() as session:
+            other = (await list_named(session, campaign_id=world.campaign_id, name="Второй")).id
+        await set_state(world.call_list_id, ListState.APPROVED)
+        await set_state(other, ListState.APPROVED)
+        returned = [await world.client(f"Возврат {number}") for number in range(MOST_TRIES)]
+        allowed = await world.client("Можно", call_list_id=other)
+        await plan(world)
+        await set_state(world.call_list_id, ListState.RETURNED)
+        assert await claimed(world, operator) == allowed
+        assert await plan(world) == 0
+        await set_state(world.call_list_id, ListState.SUBMITTED)
+        await set_state(world.call_list_id, ListState.APPROVED)
+        assert await plan(world) == len(returned)
 
 
 class TestRules:

@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.attempts import pending_wrap_up, recover
 from crm.callbacks import bring_due
 from crm.campaigns import add_campaign
 from crm.database import Database
 from crm.day_plan import build, claim_next, is_built, my_day, release
 from crm.groups import Group
+from crm.outcomes import OutcomeForm
 from crm.plan_entries import EntryKind, PlanEntry
 from crm.turns import group_windows, next_waiting
 from tests.crm.builders import LEASE_S, NOON, World
@@ -32,9 +34,12 @@ async def plan(world: World, now: datetime = NOON) -> None:
             await connection.execute(text("ANALYZE"))
 
 
-async def work_of(database: Database, deed: Callable[[AsyncSession], Awaitable[object]]) -> int:
-    """How much the database does for `deed`: virtual machine instructions of SQLite in tens, pages of PostgreSQL."""
-    async with _counted_steps(database) if database.dialect == "sqlite" else _counted_pages(database) as counted:
+async def work_of(
+    database: Database, deed: Callable[[AsyncSession], Awaitable[object]], *, of: str = "plan_entries"
+) -> int:
+    """How much the database does for `deed`: virtual machine instructions of SQLite in tens, pages that PostgreSQL
+    reads for statements about the table `of`."""
+    async with _counted_steps(database) if database.dialect == "sqlite" else _counted_pages(database, of) as counted:
         async with database.transaction() as session:
             await deed(session)
         return await counted()
@@ -60,11 +65,11 @@ async def _counted_steps(database: Database) -> AsyncIterator[Callable[[], Await
 
 
 @asynccontextmanager
-async def _counted_pages(database: Database) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def _counted_pages(database: Database, table: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     asked: list[tuple[str, Any]] = []
 
     def keep(_c: Connection, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool) -> None:
-        if "plan_entries" in statement:
+        if table in statement:
             asked.append((statement, parameters))
 
     event.listen(database.engine.sync_engine, "before_cursor_execute", keep)
@@ -118,6 +123,32 @@ class TestWork:
         await world.clients(MANY)
         await plan(world)
         assert await work_of(world.database, look) < before * 1.5
+
+    async def test_many_calls_of_the_past_cost_nothing(self, world: World) -> None:
+        operator, client_id = await world.operator(), await world.client()
+        attempt_id = await world.call(client_id, operator)
+        await world.outcome(attempt_id, OutcomeForm("no_contact"), operator, at=NOON)
+
+        async def look(session: AsyncSession) -> None:
+            assert await pending_wrap_up(session, operator_id=operator) is None
+            assert await recover(session, now=NOON) == []
+
+        async def multiply() -> None:
+            names = "client_id, dialled, operator_id, opened_at, answered_at, ended_at, wrapped_up_at, result, phrase"
+            async with world.transaction() as session:
+                for first in range(0, MANY, FEW):
+                    rows = [{"id": f"{number:032}"} for number in range(first, first + FEW)]
+                    await session.execute(
+                        text(
+                            f"INSERT INTO attempts (id, imported, {names})"
+                            f" SELECT :id, imported, {names} FROM attempts WHERE id = '{attempt_id}'"
+                        ),
+                        rows,
+                    )
+
+        before = await work_of(world.database, look, of="attempts")
+        await multiply()
+        assert await work_of(world.database, look, of="attempts") < before * 1.5 + 20
 
 
 class TestOrder:
