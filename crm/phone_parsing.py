@@ -178,8 +178,9 @@ def _to_e164(text: str, region: str, national: str) -> str | Problem:
         return f"+7{national[: 10 - len(digits)]}{digits}"
     try:
         number = phonenumbers.parse(text, region)
-    except NumberParseException:
-        return Problem("phone.unreadable")
+    except NumberParseException as error:
+        unknown = error.error_type == NumberParseException.INVALID_COUNTRY_CODE
+        return Problem("phone.unknown_country" if unknown else "phone.unreadable")
     reason = phonenumbers.is_possible_number_with_reason(number)
     if number.country_code == 7 and len(str(number.national_number)) > 10:
         return Problem("phone.too_long")

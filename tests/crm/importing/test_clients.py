@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from crm.audit import CLIENTS_IMPORTED, AuditEntry
 from crm.call_lists import CallList, ListState, set_list_state
 from crm.campaigns import add_campaign, campaign_named
 from crm.clients import Client
@@ -21,6 +22,8 @@ from crm.importing.tables import Table, read_table
 from crm.organisations import Organisation
 from crm.people import Person
 from crm.phone_numbers import PhoneNumber
+from crm.users import Role, User
+from tests.crm.builders import HASH
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LATER = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -408,3 +411,44 @@ async def test_damaged_rows_of_the_seed_file_are_refused_and_no_other(base: Data
     assert {row.line: row.code for row in report.refused} == damaged
     assert report.taken == 3221 - len(damaged)
     assert Counter(row.code for row in report.refused).keys() == {code for _, code in MUTATIONS.values()}
+
+
+async def test_the_audit_keeps_who_brought_which_file_in(base: Database) -> None:
+    async with base.transaction() as session:
+        user = User(login="olga", name="Ольга", role=Role.MANAGER, password_hash=HASH, created_at=NOW)
+        session.add(user)
+        await session.flush()
+    table = table_of("north;1;Альфа;8 342 000-12-34", "north;2;;8 342 000-12-35")
+    await take(base, table, file_name="firms.csv", author_id=user.id, dry_run=True)
+    assert await entries_of(base) == []
+    await take(base, table, file_name="firms.csv", author_id=user.id)
+    await take(base, table)
+    counts_of = {"rows": 2, "lists": {"north": 1}, "taken": 1, "merged": 0, "refused": 1}
+    again = {"rows": 2, "lists": {}, "taken": 0, "merged": 1, "refused": 1}
+    ((campaign_id,),) = await rows_of(base, "SELECT id FROM campaigns WHERE name = 'autumn'")
+    campaign = f"campaign:{campaign_id}"
+    assert [(entry.user_id, entry.at, entry.subject, entry.details) for entry in await entries_of(base)] == [
+        (user.id, NOW, campaign, {"file": "firms.csv", **counts_of}),
+        (None, NOW, campaign, {"file": "", **again}),
+    ]
+
+
+async def test_an_import_that_fails_leaves_no_entry(base: Database) -> None:
+    table = table_of("north;1;Альфа;8 342 000-12-34")
+
+    async def take_and_fail() -> None:
+        async with base.transaction() as session:
+            campaign = await campaign_named(session, "autumn")
+            mapping = guess_mapping(table.header)
+            await import_clients(session, campaign=campaign, table=table, mapping=mapping, now=NOW)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await take_and_fail()
+    assert await entries_of(base) == []
+
+
+async def entries_of(base: Database) -> list[AuditEntry]:
+    async with base.reading() as session:
+        noted = select(AuditEntry).where(AuditEntry.action == CLIENTS_IMPORTED).order_by(AuditEntry.id)
+        return list(await session.scalars(noted))
