@@ -1,4 +1,8 @@
-"""When a client may be called: the campaign's hours on the client's clock, as instants."""
+"""When a client may be called: the campaign's hours on the client's clock, as instants.
+
+Hours from 00:00 to 23:59 mean "at any time": then it matters to nobody what the client's clock shows, and a day of the
+plan is the campaign's own, without a gap at midnight.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,13 @@ from typing import Final, Protocol
 from crm.time_zones import instant, local
 
 PROMISE_GRACE: Final = timedelta(hours=1)
+_LAST_MINUTE: Final = time(23, 59)
 
 
 class Hours(Protocol):
     """What a campaign says of its hours."""
 
+    time_zone: str
     calls_from: time
     calls_until: time
 
@@ -31,7 +37,12 @@ class Window:
 
 
 def window_on(hours: Hours, zone_name: str, day: date) -> Window:
-    """The hours of one day of the client's calendar."""
+    """The hours of one day of the client's calendar, or of the campaign's if they are round the clock."""
+    if _round_the_clock(hours):
+        midnights = (
+            instant(datetime.combine(each, time()), hours.time_zone) for each in (day, day + timedelta(days=1))
+        )
+        return Window(*midnights)
     return Window(
         instant(datetime.combine(day, hours.calls_from), zone_name),
         instant(datetime.combine(day, hours.calls_until), zone_name),
@@ -40,9 +51,13 @@ def window_on(hours: Hours, zone_name: str, day: date) -> Window:
 
 def window_at_or_after(hours: Hours, zone_name: str, moment: datetime) -> Window:
     """The hours that hold `moment`, or the next ones."""
-    day = local(moment, zone_name).date()
+    day = local(moment, hours.time_zone if _round_the_clock(hours) else zone_name).date()
     window = window_on(hours, zone_name, day)
     return window if moment < window.closes_at else window_on(hours, zone_name, day + timedelta(days=1))
+
+
+def _round_the_clock(hours: Hours) -> bool:
+    return hours.calls_from == time() and hours.calls_until >= _LAST_MINUTE
 
 
 def promise_window(hours: Hours, zone_name: str, *, due_at: datetime, now: datetime) -> Window:

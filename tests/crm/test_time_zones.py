@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -68,6 +68,7 @@ def test_an_unknown_zone_is_refused() -> None:
 
 
 HOURS = Campaign(
+    time_zone="Europe/Moscow",
     calls_from=datetime.fromisoformat("2026-01-01T09:00").time(),
     calls_until=datetime.fromisoformat("2026-01-01T18:00").time(),
 )
@@ -80,6 +81,18 @@ def test_the_hours_are_the_clients() -> None:
     assert window_at_or_after(HOURS, PERM, utc("2026-11-23T02:00")) == window
     assert window_at_or_after(HOURS, PERM, utc("2026-11-23T12:59")) == window
     assert window_at_or_after(HOURS, PERM, utc("2026-11-22T13:00")) == window
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-11-23T20:59:59.9", "2026-11-23T21:00", "2026-11-23T22:30", "2026-11-24T20:59"]
+)
+def test_round_the_clock_has_no_gap_on_anybodys_clock(moment: str) -> None:
+    hours = Campaign(time_zone="Europe/Moscow", calls_from=time(0), calls_until=time(23, 59, 59))
+    for zone_name in ("Europe/Kaliningrad", "Europe/Moscow", PERM, "Asia/Kamchatka"):
+        window = window_at_or_after(hours, zone_name, utc(moment))
+        assert window.holds(utc(moment))
+        assert local(window.opens_at, "Europe/Moscow").time() == time(0)
+        assert window == window_on(hours, zone_name, local(utc(moment), "Europe/Moscow").date())
 
 
 @pytest.mark.parametrize(
