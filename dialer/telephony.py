@@ -111,8 +111,8 @@ class LegLevels:
 
 @dataclass(frozen=True, slots=True)
 class LegRecordingFailed:
-    """The recording of this leg's bridge stopped: `reason` is a `Reason` if it is a usual one (disk full, ...). The
-    call goes on."""
+    """The recording of this client's leg stopped: `reason` is a `Reason` if it is a usual one (disk full, ...). The
+    call goes on. The operator's leg, which outlives many recordings, is not told."""
 
     reason: str
 

@@ -37,7 +37,8 @@ class _Tap:
 
 
 class Taps:
-    """All recordings of a worker. `on_stopped(leg name, summary)` is called for one that ended by itself."""
+    """All recordings of a worker. `on_stopped(name of the right leg, summary)` is called for one that ended by
+    itself."""
 
     def __init__(self, agenda: Agenda, on_stopped: Callable[[str, Summary], None]) -> None:
         self._agenda = agenda
@@ -71,7 +72,7 @@ class Taps:
             self._drain(tap)
             tap.recorder.tick(now)
         except RecordingStopped as error:
-            self._on_stopped(tap.left.name, self._fail(tap, error))
+            self._on_stopped(tap.right.name, self._fail(tap, error))
             return None
         return max(due + FLUSH_INTERVAL_S, now)
 

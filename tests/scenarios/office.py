@@ -224,7 +224,7 @@ poll_s = 1
 async def office(folder: Path, *, further: str = "", talk_s: float | None = None) -> AsyncIterator[World]:
     """A service that runs, with the practice clients of the demonstration in its plan."""
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     database = Database(f"sqlite+aiosqlite:///{data / 'dialer.db'}")
     await database.upgrade()
     async with database.transaction() as session:

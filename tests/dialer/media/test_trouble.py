@@ -130,7 +130,7 @@ async def test_a_full_disk_ends_the_recording_and_not_the_call(media: Media, sma
     await media.controller.start_recording("operator", "client", path)
     talking = asyncio.gather(operator.talk(tone(700, 4)), client.talk(tone(1004, 4)))
     stopped = await media.until(RecordingStopped)
-    assert (stopped.path, stopped.reason) == (path, "the disk is full")
+    assert (stopped.leg, stopped.path, stopped.reason) == ("client", path, "the disk is full")
     left, _ = read_wav(path)
     assert 0 < len(left) == stopped.frames == soundfile.info(path).frames
     count = len(operator.packets)
