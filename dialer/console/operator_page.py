@@ -94,6 +94,8 @@ async def operator_page(request: web.Request) -> web.StreamResponse:
         "campaign": snapshots.campaign or words.gettext("Calls"),
         "zone_name": zone_name_of(request),
         "call_state": view.call.value,
+        "client_id": view.client_id,
+        "attempt_id": view.attempt_id,
         "strings": Markup(_embedded(_strings(words))),
     }
     return page(request, "operator.html", context)

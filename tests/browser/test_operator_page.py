@@ -221,6 +221,7 @@ async def test_only_the_middle_column_scrolls(open_page: OpenPage, console: Runn
     await page.set_viewport_size({"width": 1366, "height": height})
     await in_a_talk(page, console)
     await page.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
     for digit in "1234567890":
         await page.keyboard.press("Escape")
         await page.keyboard.press(digit)

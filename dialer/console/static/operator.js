@@ -9,7 +9,12 @@ const NEW_CARD_MS = 400; // an Enter meant for the last card must not act on the
 const SILENT_FOR_MS = 35000; // the service speaks at least every ten seconds
 const DIGIT_CODES = /^(?:Digit|Numpad)([0-9])$/;
 
-let desk = { call: body.dataset.call ?? "", client: null };
+// As the page was written, until the first snapshot: a key pressed right after a reload means what is seen.
+let desk = {
+  call: body.dataset.call ?? "",
+  client: Number(body.dataset.client) || null,
+  attempt: body.dataset.attempt || null,
+};
 let clockOffset = 0;
 let cardTimer;
 
@@ -256,6 +261,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 outcome.refresh(null);
+if (desk.client) settle();
 setInterval(tick, 1000);
 tick();
 connect();
