@@ -32,12 +32,13 @@ class Machine(Generic[State, Happening]):
     def allows(self, happening: Happening) -> bool:
         return (self.state, happening) in self._table
 
-    def step(self, happening: Happening) -> State:
-        """Go on; raises `IllegalStep` and stays where it was when the table has no such step."""
+    def step(self, happening: Happening, **labels: object) -> State:
+        """Go on; `labels` go into this step's line. Raises `IllegalStep` and stays where it was when the table has no
+        such step."""
         try:
             now = self._table[self.state, happening]
         except KeyError:
             raise IllegalStep(f"{self.name}: {happening.value} while {self.state.value}") from None
         was, self.state = self.state, now
-        log.info(self.name, was=was.value, on=happening.value, now=now.value, **self._labels)
+        log.info(self.name, was=was.value, on=happening.value, now=now.value, **self._labels, **labels)
         return now

@@ -60,7 +60,7 @@ class Seat:
 
     def step_call(self, step: CallStep, **fields: object) -> None:
         was = self.call.state
-        now = self.call.step(step)
+        now = self.call.step(step, call=fields.get("attempt_id", self.view.attempt_id))
         if now is not was:
             fields.setdefault("since", self._clock())
         self.change(call=now, **fields)
