@@ -45,7 +45,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
 
 async def _rows(session: AsyncSession, campaign: Campaign, terminal: Terminal) -> list[tuple[str, ...]]:
     counting = select(Client.call_list_id, func.count()).where(Client.campaign_id == campaign.id)
-    counts = dict((await session.execute(counting.group_by(Client.call_list_id))).tuples().all())
+    counts = dict((await session.execute(counting.group_by(Client.call_list_id))).all())
     return [
         (
             campaign.name,

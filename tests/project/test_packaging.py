@@ -69,10 +69,20 @@ def test_the_image_does_not_run_as_root_and_says_whether_it_is_well() -> None:
     )
 
 
-def test_the_compose_file_is_valid() -> None:
-    command = next((["docker-compose"] for _ in [0] if shutil.which("docker-compose")), ["docker", "compose"])
+COMPOSE = (["docker-compose"], ["docker", "compose"])
+
+
+def is_there(command: list[str]) -> bool:
+    """Docker's command may be there without its plugin."""
     if shutil.which(command[0]) is None:
-        pytest.skip("neither docker-compose nor docker is installed")
+        return False
+    return subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0
+
+
+def test_the_compose_file_is_valid() -> None:
+    command = next((found for found in COMPOSE if is_there(found)), None)
+    if command is None:
+        pytest.skip("neither docker-compose nor docker with its compose plugin is installed")
     checked = subprocess.run(
         [*command, "-f", str(ROOT / "docker" / "compose.yaml"), "--profile", "postgres", "config", "--services"],
         capture_output=True,

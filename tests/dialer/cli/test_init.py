@@ -101,4 +101,4 @@ def test_a_folder_that_cannot_be_made_is_said_in_words(dialer: Dialer, tmp_path:
     (tmp_path / "file").write_text("")
     said = dialer("init", tmp_path / "file" / "office")
     assert said.code == 1
-    assert said.err.strip() == f"{tmp_path}/file/office: Not a directory"
+    assert said.err.strip() == f"{tmp_path}/file/office: a part of the path is no folder"

@@ -101,7 +101,7 @@ async def test_a_busy_console_port_is_said_in_words(tmp_path: Path) -> None:
             code, err = await ended(service)
     assert code == 1
     assert str(port) in err
-    assert "in use" in err
+    assert "another program uses this address and port" in err
     assert "Traceback" not in err
 
 
