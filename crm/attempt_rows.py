@@ -25,13 +25,14 @@ from crm.errors import NotFound
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
 from crm.results import Result
 
+FIRST_NODE: Final = "main"
 _OPEN = text("ended_at IS NULL")
 _TO_WRAP_UP = text("wrapped_up_at IS NULL AND NOT imported")
 
 
 class Attempt(Base):
-    """A try. `id` is a uuid4 in hex; `dialled` the E.164 number; `talk_seconds` from the answer to the end. `talked` is
-    generated: contacts point at it."""
+    """A try. `id` is a uuid4 in hex; `dialled` the E.164 number; `talk_seconds` from the answer to the end; `node` the
+    service that makes the call, "" for an imported one. `talked` is generated: contacts point at it."""
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -62,6 +63,7 @@ class Attempt(Base):
     operator_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     plan_entry_id: Mapped[int | None]
     callback_id: Mapped[int | None] = mapped_column(ForeignKey("callbacks.id"))
+    node: Mapped[str] = mapped_column(Text, default="")
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     invited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ringing_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

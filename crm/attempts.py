@@ -4,13 +4,14 @@ SIP Call-ID."""
 from __future__ import annotations
 
 import uuid
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.attempt_rows import NOT_IMPORTED, Attempt, get_attempt
+from crm.attempt_rows import FIRST_NODE, NOT_IMPORTED, Attempt, get_attempt
 from crm.clients import get_client
 from crm.dial_rules import may_dial
 from crm.dispositions import propose
@@ -35,13 +36,20 @@ __all__ = [
 
 
 async def open_attempt(
-    session: AsyncSession, *, plan_entry_id: int, phone_number_id: int | None, operator_id: int, now: datetime
+    session: AsyncSession,
+    *,
+    plan_entry_id: int,
+    phone_number_id: int | None,
+    operator_id: int,
+    now: datetime,
+    node: str = FIRST_NODE,
 ) -> Attempt:
     """The row that precedes an INVITE. Commit before dialling.
 
-    `phone_number_id` `None` takes the first number that works. All rules are asked again here, in the transaction that
-    writes the row; clicking twice, two tabs and two operators leave one attempt, the others get `Conflict`. Raises
-    `Refused` for a rule, `Conflict` when the entry is another's or a call is open, `NotFound`.
+    `phone_number_id` `None` takes the first number that works; `node` names the service that will make the call. All
+    rules are asked again here, in the transaction that writes the row; clicking twice, two tabs and two operators leave
+    one attempt, the others get `Conflict`. Raises `Refused` for a rule, `Conflict` when the entry is another's or a
+    call is open, `NotFound`.
     """
     await hold_user(session, operator_id)
     entry = await get_entry(session, plan_entry_id)
@@ -67,6 +75,7 @@ async def open_attempt(
         operator_id=operator_id,
         plan_entry_id=entry.id,
         callback_id=entry.callback_id,
+        node=node,
         opened_at=now,
     )
     try:
@@ -148,11 +157,15 @@ async def finish(
     return attempt
 
 
-async def recover(session: AsyncSession, *, now: datetime) -> list[Attempt]:
-    """After a crash: end what was open. An attempt whose INVITE went out is interrupted, one whose INVITE may or may
-    not have gone out is uncertain. Nothing is dialled again by itself: the operator is asked for the outcome first, and
-    until then the client's plan entry stays claimed."""
-    found = await session.scalars(select(Attempt).where(Attempt.ended_at.is_(None)).with_for_update())
+async def recover(
+    session: AsyncSession, *, now: datetime, except_nodes: AbstractSet[str] = frozenset()
+) -> list[Attempt]:
+    """After a crash: end what was open, but for the calls of services that run (`except_nodes`). An attempt whose
+    INVITE went out is interrupted, one whose INVITE may or may not have gone out is uncertain. Nothing is dialled again
+    by itself: the operator is asked for the outcome first, and until then the client's plan entry stays claimed."""
+    found = await session.scalars(
+        select(Attempt).where(Attempt.ended_at.is_(None), Attempt.node.not_in(except_nodes)).with_for_update()
+    )
     left_open = sorted(found, key=lambda attempt: attempt.opened_at)  # sorting by SQL would walk through all attempts
     for attempt in left_open:
         _end(attempt, Result.UNCERTAIN if attempt.invited_at is None else Result.INTERRUPTED, now)

@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime
-from crm.service_lock import ServiceLock, acquire
+from crm.service_lock import ServiceLock, acquire, running_nodes
 
 __all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config"]
 
@@ -93,6 +93,10 @@ class Database:
     async def acquire_service(self, *, node: str, further_node: bool, now: datetime) -> ServiceLock:
         """The right to be the service of this database, or a further node of it. Raises `AnotherServiceRuns`."""
         return await acquire(self, node=node, further_node=further_node, now=now)
+
+    async def running_nodes(self) -> frozenset[str]:
+        """The services that use this PostgreSQL database now, by name; empty with SQLite."""
+        return await running_nodes(self)
 
     async def dispose(self) -> None:
         """Close all connections. Safe to call twice."""

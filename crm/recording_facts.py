@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,26 +119,32 @@ async def unsettled_recordings(session: AsyncSession) -> list[Recording]:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """An answered attempt that has ended and whose recording nobody has settled; `key` is "" when none was begun."""
+    """An answered attempt that has ended and whose recording nobody has settled; `key` is "" when none was begun;
+    `node` is the service that made the call."""
 
     attempt_id: str
     key: str
+    node: str
 
 
-async def unsettled(session: AsyncSession, *, ended_before: datetime) -> list[Unsettled]:
-    """Answered attempts that ended before that time without a ready, failed or exempt recording."""
+async def unsettled(
+    session: AsyncSession, *, ended_before: datetime, except_nodes: AbstractSet[str] = frozenset()
+) -> list[Unsettled]:
+    """Answered attempts that ended before that time without a ready, failed or exempt recording, but for those of the
+    services that run (`except_nodes`), which settle their own."""
     rows = await session.execute(
-        select(Attempt.id, Recording.key)
+        select(Attempt.id, Recording.key, Attempt.node)
         .outerjoin(Recording, Recording.attempt_id == Attempt.id)
         .where(
             Attempt.answered_at.is_not(None),
             ~Attempt.imported,
             Attempt.ended_at < ended_before,
+            Attempt.node.not_in(except_nodes),
             or_(Recording.id.is_(None), Recording.state == RecordingState.WRITING),
         )
         .order_by(Attempt.ended_at)
     )
-    return [Unsettled(attempt_id, key or "") for attempt_id, key in rows]
+    return [Unsettled(attempt_id, key or "", node) for attempt_id, key, node in rows]
 
 
 async def _add(session: AsyncSession, recording: Recording) -> Recording:

@@ -1,4 +1,4 @@
-"""The lock that keeps a second service off a database. The operating system frees it when the process dies."""
+"""The lock that keeps a second service off a database. The system frees it when the process dies."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import fcntl
 import os
 import zlib
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from sqlalchemy import String, Text, text
+from sqlalchemy import String, Text, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 _NAMESPACE: Final = 0x646C  # tells our advisory locks from those of other programs on the same server
 _FIRST: Final = "first"
+# Locks of two numbers have objsubid 2 (PostgreSQL, "pg_locks").
+_HELD: Final = text(
+    "SELECT CAST(objid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+    " AND CAST(classid AS bigint) = :namespace"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 class ServiceNode(Base):
@@ -33,18 +39,65 @@ class ServiceNode(Base):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class ServiceLock:
+class ServiceLock(Protocol):
     """A lock that is held until `release`, or until the process ends."""
 
-    def __init__(self, *, file: int | None = None, connection: AsyncConnection | None = None) -> None:
-        self._file = file
-        self._connection = connection
+    async def keep(self) -> bool:
+        """To be called now and then: takes the lock again if it was lost. `False` when another service has it; raises
+        what the database raises while it is away."""
+        ...
 
     async def release(self) -> None:
         """Let another service begin. Safe to call twice."""
+        ...
+
+
+class FileLock:
+    """Of a file beside an SQLite database. `None`: a database that nobody else can open."""
+
+    def __init__(self, file: int | None) -> None:
+        self._file = file
+
+    async def keep(self) -> bool:
+        return True  # the system takes it from no living process
+
+    async def release(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+class AdvisoryLock:
+    """Of PostgreSQL, held by a connection; it goes when the connection does."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self._name = name
+        self._connection: AsyncConnection | None = None
+
+    async def take(self) -> bool:
+        connection = await self._database.engine.connect()
+        taken = await connection.scalar(
+            text("SELECT pg_try_advisory_lock(:namespace, :name)"),
+            {"namespace": _NAMESPACE, "name": _number(self._name)},
+        )
+        await connection.commit()
+        if taken:
+            self._connection = connection
+        else:
+            await connection.close()
+        return bool(taken)
+
+    async def keep(self) -> bool:
+        if self._connection is not None:
+            try:
+                await self._connection.scalar(text("SELECT 1"))
+                await self._connection.commit()
+            except DBAPIError:
+                await self.release()
+        return self._connection is not None or await self.take()
+
+    async def release(self) -> None:
         if self._connection is not None:
             # The pool would keep the connection, and the lock with it.
             await self._connection.invalidate()
@@ -66,31 +119,37 @@ async def acquire(database: Database, *, node: str, further_node: bool, now: dat
     return lock
 
 
+async def running_nodes(database: Database) -> frozenset[str]:
+    """The services that hold a lock of this database now, by name. Empty with SQLite, which only one can use."""
+    if database.dialect == "sqlite":
+        return frozenset()
+    async with database.reading() as session:
+        nodes = list(await session.scalars(select(ServiceNode)))
+        held = set(await session.scalars(_HELD, {"namespace": _NAMESPACE}))
+    return frozenset(each.node for each in nodes if _number(each.lock_name) in held)
+
+
 def _file_lock(database: Database, name: str) -> ServiceLock | None:
     if not database.url.database or database.url.database == ":memory:":
-        return ServiceLock()  # nobody else can open it
+        return FileLock(None)
     suffix = "" if name == _FIRST else f"-{zlib.crc32(name.encode()):08x}"
-    path = Path(f"{database.url.database}.service{suffix}.lock")
+    path = f"{database.url.database}.service{suffix}.lock"
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(file)
         return None
-    return ServiceLock(file=file)
+    return FileLock(file)
 
 
 async def _advisory_lock(database: Database, name: str) -> ServiceLock | None:
-    connection = await database.engine.connect()
-    taken = await connection.scalar(
-        text("SELECT pg_try_advisory_lock(:namespace, :name)"),
-        {"namespace": _NAMESPACE, "name": zlib.crc32(name.encode()) & 0x7FFF_FFFF},
-    )
-    await connection.commit()
-    if not taken:
-        await connection.close()
-        return None
-    return ServiceLock(connection=connection)
+    lock = AdvisoryLock(database, name)
+    return lock if await lock.take() else None
+
+
+def _number(lock_name: str) -> int:
+    return zlib.crc32(lock_name.encode()) & 0x7FFF_FFFF
 
 
 async def _who_runs(database: Database, name: str) -> AnotherServiceRuns:

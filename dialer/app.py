@@ -14,7 +14,7 @@ import structlog
 
 from config.settings import Settings
 from crm import users
-from crm.database import Database
+from crm.database import Database, ServiceLock
 from dialer.calls.desk import Desk, DeskRules
 from dialer.calls.recovery import recover_calls
 from dialer.console.app import ConsoleDeps, create_console
@@ -27,6 +27,7 @@ from dialer.telephony import Telephony
 from recordings.store import LocalStore
 
 REFRESH_HEADSETS_S = 5.0
+KEEP_LOCK_S = 5.0
 
 log = structlog.get_logger("dialer.app")
 
@@ -63,6 +64,12 @@ async def _refresh_headsets(database: Database, telephony: NativeTelephony) -> N
     telephony.set_accounts(await headset_accounts(database))
 
 
+async def _keep_lock(lock: ServiceLock) -> None:
+    """A lock that PostgreSQL forgot is taken again, before anybody takes our calls for those of a dead service."""
+    if not await lock.keep():
+        log.error("service", was="running", on="another service took this database", now="running beside it")
+
+
 def build_telephony(settings: Settings, accounts: dict[str, RegistrarAccount]) -> NativeTelephony | PyVoipTelephony:
     engine = PyVoipTelephony if settings.sip.engine == "pyvoip" else NativeTelephony
     return engine(settings.sip, settings.media, settings.trunk, accounts)
@@ -87,16 +94,19 @@ async def running_service(
         await database.upgrade()
         store = LocalStore(settings.recordings_dir)
         store.check()
-        await recover_calls(database, store, now=clock())
+        await recover_calls(database, store, node=settings.service.node, now=clock())
         telephony = build_telephony(settings, await headset_accounts(database))
         await telephony.start()
         stack.push_async_callback(telephony.stop)
         desk = Desk(database, telephony, store, _rules(settings), clock)
         await desk.start()
         stack.push_async_callback(desk.stop)
-        scheduler = Scheduler(database, desk, store, poll_s=settings.scheduler.poll_s, clock=clock)
+        scheduler = Scheduler(
+            database, desk, store, node=settings.service.node, poll_s=settings.scheduler.poll_s, clock=clock
+        )
         if isinstance(telephony, NativeTelephony):
             scheduler.add(functools.partial(_refresh_headsets, database, telephony), every_s=REFRESH_HEADSETS_S)
+        scheduler.add(functools.partial(_keep_lock, lock), every_s=KEEP_LOCK_S)
         await scheduler.start()
         stack.push_async_callback(scheduler.stop)
         console = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
@@ -121,6 +131,7 @@ def _rules(settings: Settings) -> DeskRules:
         allowed_prefixes=settings.dialing.allowed_prefixes,
         recording_policy=settings.recordings.policy,
         minimum_free_bytes=settings.recordings.minimum_free_mb * 2**20,
+        node=settings.service.node,
     )
 
 

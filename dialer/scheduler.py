@@ -18,7 +18,7 @@ from crm import callbacks, campaigns, day_plan
 from crm.database import Database
 from dialer.calls.desk import Desk
 from dialer.calls.journal import DATABASE_TROUBLE
-from dialer.calls.recovery import settle_left_recordings
+from dialer.calls.recovery import recover_from_others, settle_left_recordings
 from recordings.store import Store
 
 log = structlog.get_logger("dialer.scheduler")
@@ -28,15 +28,24 @@ REBUILD_PLAN_EVERY_S = 600
 
 
 class Scheduler:
-    """`poll_s`: seconds between looks at the callbacks."""
+    """`poll_s`: seconds between looks at the callbacks; `node`: the name of this service."""
 
     def __init__(
-        self, database: Database, desk: Desk, store: Store, *, poll_s: float, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        desk: Desk,
+        store: Store,
+        *,
+        node: str,
+        poll_s: float,
+        clock: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._desk = desk
         self._store = store
+        self._node = node
         self._clock = clock
+        self._running = frozenset({node})  # services on this database, at the last look
         self._planned: dict[int, date] = {}
         self._clockwork = AsyncIOScheduler(timezone=ZoneInfo("UTC"))
         self.add(self.poll, every_s=poll_s)
@@ -56,6 +65,7 @@ class Scheduler:
 
     async def start(self) -> None:
         """The first look is made here, before anybody signs in."""
+        self._running |= await self._database.running_nodes()
         await self.poll()
         self._clockwork.start()
 
@@ -105,5 +115,11 @@ class Scheduler:
         await self.poll()
 
     async def reconcile(self) -> None:
-        """Every answered call has its recording, a known failure or an exemption: what was left over is settled."""
-        await settle_left_recordings(self._database, self._store, now=self._clock())
+        """Calls of a service that died are ended, so that their operators can go on here. Every answered call has its
+        recording, a known failure or an exemption: what was left over is settled."""
+        now = self._clock()
+        before, self._running = self._running, await self._database.running_nodes() | {self._node}
+        # Missed twice: a service whose connection to the database broke for a moment goes on with its calls.
+        for attempt in await recover_from_others(self._database, now=now, except_nodes=before | self._running):
+            self._desk.take_up(attempt)
+        await settle_left_recordings(self._database, self._store, node=self._node, now=now)

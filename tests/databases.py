@@ -147,7 +147,7 @@ async def empty_database_url(request: pytest.FixtureRequest, database_kind: str)
             yield f"sqlite:///{folder / 'empty.db'}"
         return
     cluster: Cluster = request.getfixturevalue("postgresql_cluster")
-    async with _made(cluster, "template0") as url:
+    async with made_database(cluster, "template0") as url:
         yield url
 
 
@@ -160,7 +160,7 @@ async def database_url(request: pytest.FixtureRequest, database_kind: str) -> As
             yield f"sqlite:///{folder / 'test.db'}"
         return
     cluster: Cluster = request.getfixturevalue("postgresql_cluster")
-    async with _made(cluster, TEMPLATE) as url:
+    async with made_database(cluster) as url:
         yield url
 
 
@@ -179,7 +179,8 @@ def _file_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def _made(cluster: Cluster, template: str) -> AsyncIterator[str]:
+async def made_database(cluster: Cluster, template: str = TEMPLATE) -> AsyncIterator[str]:
+    """The URL of a database of its own, removed at the end."""
     name = f"test_{secrets.token_hex(8)}"
     await cluster.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:

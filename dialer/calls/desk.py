@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import attempts, campaigns, clients, day_plan, dial_rules, outcomes
+from crm.attempt_rows import FIRST_NODE
 from crm.database import Database
 from crm.errors import CrmError
 from dialer.calls.call import CallStep
@@ -41,7 +42,7 @@ WRITE_PATIENCE_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class DeskRules:
-    """Seconds and bytes; from the settings."""
+    """Seconds and bytes; from the settings. `node` is the name of this service."""
 
     ring_timeout_s: float = 35
     claim_lease_s: float = 900
@@ -49,6 +50,7 @@ class DeskRules:
     allowed_prefixes: tuple[str, ...] = ("+7",)
     recording_policy: str = "all"
     minimum_free_bytes: int = 200 * 2**20
+    node: str = FIRST_NODE
 
 
 class Desk:
@@ -170,6 +172,7 @@ class Desk:
                         phone_number_id=phone_number_id,
                         operator_id=operator_id,
                         now=self._clock(),
+                        node=self._rules.node,
                     )
                     ring_timeout_s = await self._ring_timeout_s(session, client_id)
                     if not attempt.dialled.startswith(self._rules.allowed_prefixes):
@@ -300,13 +303,25 @@ class Desk:
         """No desk dials until it is switched off again; calls in progress go on."""
         async with self._database.transaction() as session:
             await dial_rules.set_dialling_stopped(session, stopped=stopped, author_id=user_id, now=self._clock())
+        self._show_stopped(stopped)
+
+    def _show_stopped(self, stopped: bool) -> None:
+        if self._seats.dialling_stopped == stopped:
+            return
         self._seats.dialling_stopped = stopped
         log.warning("dialling", was="allowed" if stopped else "stopped", now="stopped" if stopped else "allowed")
         for seat in self._seats:
             seat.change(dialling_stopped=stopped)
 
+    def take_up(self, attempt: attempts.Attempt) -> None:
+        """A call of another service that died: its operator, who is at a desk here by now, writes it down."""
+        self._seats.take_up(attempt)
+
     async def wake(self) -> None:
-        """The plan has changed (a callback fell due): idle desks look again; leases of shown cards are renewed."""
+        """The plan has changed (a callback fell due): idle desks look again; leases of shown cards are renewed. Another
+        service on this database may have stopped all dialling."""
+        async with self._database.reading() as session:
+            self._show_stopped(await dial_rules.dialling_stopped(session))
         for seat in self._seats:
             async with seat.lock:
                 if seat.view.entry_id is not None and (seat.watchers or seat.in_progress):

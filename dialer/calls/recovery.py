@@ -7,11 +7,13 @@ whether the INVITE went out); recordings that were being written are repaired, c
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 import structlog
 
 from crm import attempts, recording_facts
+from crm.attempts import Attempt
 from crm.database import Database
 from dialer.calls.call_recording import note_failure
 from dialer.reasons import Reason, of_error, packed
@@ -24,21 +26,49 @@ log = structlog.get_logger("dialer.calls")
 LEFT_AFTER = timedelta(seconds=45)  # a call that ended so long ago is being settled by nobody any more
 
 
-async def recover_calls(database: Database, store: Store, *, now: datetime) -> None:
-    """To be called once, before the first call of this process."""
-    async with database.transaction() as session:
-        recovered = await attempts.recover(session, now=now)
-    for attempt in recovered:
-        log.warning("call", call=attempt.id, was="in progress", on="service restarted", now=attempt.result)
-    await settle_left_recordings(database, store, now=now + 2 * LEFT_AFTER)  # nobody else is settling them
+async def recover_calls(database: Database, store: Store, *, node: str, now: datetime) -> None:
+    """To be called once, before the first call of this process: whatever is open under its name, or that of no service
+    that runs, belongs to nobody."""
+    others = await database.running_nodes() - {node}
+    await _end_attempts(database, now=now, except_nodes=others)
+    # Nobody else is settling them, however short ago they ended.
+    await _settle_left(database, store, node=node, ended_before=now + LEFT_AFTER, now=now, except_nodes=others)
 
 
-async def settle_left_recordings(database: Database, store: Store, *, now: datetime) -> None:
+async def recover_from_others(database: Database, *, now: datetime, except_nodes: AbstractSet[str]) -> list[Attempt]:
+    """End the calls of services on this database that died and have not come back, so of all but `except_nodes`."""
+    return await _end_attempts(database, now=now, except_nodes=except_nodes)
+
+
+async def settle_left_recordings(database: Database, store: Store, *, node: str, now: datetime) -> None:
     """Settle what ended more than `LEFT_AFTER` before `now` and has no settled recording."""
+    others = await database.running_nodes() - {node}
+    await _settle_left(database, store, node=node, ended_before=now - LEFT_AFTER, now=now, except_nodes=others)
+
+
+async def _end_attempts(database: Database, *, now: datetime, except_nodes: AbstractSet[str]) -> list[Attempt]:
+    async with database.transaction() as session:
+        recovered = await attempts.recover(session, now=now, except_nodes=except_nodes)
+    for attempt in recovered:
+        log.warning("call", call=attempt.id, was="in progress", on="its service is gone", now=attempt.result)
+    return recovered
+
+
+async def _settle_left(
+    database: Database,
+    store: Store,
+    *,
+    node: str,
+    ended_before: datetime,
+    now: datetime,
+    except_nodes: AbstractSet[str],
+) -> None:
     async with database.reading() as session:
-        left = await recording_facts.unsettled(session, ended_before=now - LEFT_AFTER)
+        left = await recording_facts.unsettled(session, ended_before=ended_before, except_nodes=except_nodes)
     for item in left:
-        await _settle(database, store, item, now)
+        if item.node == node or (item.key and store.path(item.key).is_file()):
+            await _settle(database, store, item, now)
+        # Otherwise the file lies on another machine, whose service will settle it when it is back.
 
 
 async def _settle(database: Database, store: Store, item: recording_facts.Unsettled, now: datetime) -> None:

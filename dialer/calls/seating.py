@@ -10,7 +10,7 @@ from crm import attempts, outcomes, users
 from crm.database import Database
 from dialer.calls.call import CallStep
 from dialer.calls.seat import Seat
-from dialer.calls.view import Message
+from dialer.calls.view import CallState, Message
 from dialer.telephony import Telephony
 
 _MESSAGE_OF_RESULT = {
@@ -42,6 +42,12 @@ class Seating:
             if operator_id not in self._seats:
                 self._seats[operator_id] = await self._build(operator_id)
             return self._seats[operator_id]
+
+    def take_up(self, unfinished: attempts.Attempt) -> None:
+        """Lay a call that has ended elsewhere on its operator's desk, if there is one and nothing else is on it."""
+        seat = self._seats.get(unfinished.operator_id)
+        if seat is not None and seat.call.state is CallState.NONE:
+            _take_up(seat, unfinished)
 
     async def _build(self, operator_id: int) -> Seat:
         async with self._database.reading() as session:

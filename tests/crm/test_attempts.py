@@ -106,8 +106,8 @@ async def test_the_database_refuses_a_second_open_attempt_by_itself(world: World
     async with world.transaction() as session:
         attempt = await open_call(session, client_id, operator)
     copy = (
-        "INSERT INTO attempts (id, client_id, dialled, operator_id, opened_at, phrase, imported)"
-        " SELECT :id, {client}, {dialled}, {operator}, opened_at, '', false FROM attempts"
+        "INSERT INTO attempts (id, client_id, dialled, operator_id, node, opened_at, phrase, imported)"
+        " SELECT :id, {client}, {dialled}, {operator}, 'main', opened_at, '', false FROM attempts"
     )
     other_client, other_operator = await world.client("Другая"), await world.operator("Борис")
     for columns in (

@@ -134,7 +134,8 @@ class TestWork:
             assert await recover(session, now=NOON) == []
 
         async def multiply() -> None:
-            names = "client_id, dialled, operator_id, opened_at, answered_at, ended_at, wrapped_up_at, result, phrase"
+            names = "node, client_id, dialled, operator_id, opened_at, answered_at, ended_at, wrapped_up_at, result"
+            names += ", phrase"
             async with world.transaction() as session:
                 for first in range(0, MANY, FEW):
                     rows = [{"id": f"{number:032}"} for number in range(first, first + FEW)]

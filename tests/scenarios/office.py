@@ -147,28 +147,43 @@ class Operator:
 class World:
     """Everything that a scenario needs."""
 
-    def __init__(self, service: Service, carrier: PracticeCarrier, http: aiohttp.ClientSession, sip_port: int) -> None:
+    def __init__(
+        self,
+        service: Service,
+        carrier: PracticeCarrier,
+        http: aiohttp.ClientSession,
+        sip_port: int,
+        database_url: str,
+    ) -> None:
         self.service = service
+        self.database_url = database_url
         self.carrier = carrier
         self.http = http
         self.sip_port = sip_port
 
-    def headset(self) -> PracticeHeadset:
-        return PracticeHeadset(
-            registrar=("127.0.0.1", self.sip_port), user=seed.HEADSET, password=seed.HEADSET_PASSWORD
-        )
+    def headset(self, user: str = seed.HEADSET) -> PracticeHeadset:
+        return PracticeHeadset(registrar=("127.0.0.1", self.sip_port), user=user, password=seed.HEADSET_PASSWORD)
 
-    async def operator(self) -> Operator:
+    async def operator(self, login: str = seed.OPERATOR) -> Operator:
         operator = Operator(self.http, self.service.url)
-        await operator.sign_in()
+        await operator.sign_in(login)
         return operator
 
     async def stored(self, read: Callable[[Any], Awaitable[T]]) -> T:
         """What the database holds, read from outside the service."""
-        database = Database(f"sqlite+aiosqlite:///{self.service.folder / 'data' / 'dialer.db'}")
+        database = Database(self.database_url)
         try:
             async with database.reading() as session:
                 return await read(session)
+        finally:
+            await database.dispose()
+
+    async def change(self, write: Callable[[Any], Awaitable[None]]) -> None:
+        """Change the database from outside the service, as a command or another service does."""
+        database = Database(self.database_url)
+        try:
+            async with database.transaction() as session:
+                await write(session)
         finally:
             await database.dispose()
 
@@ -221,11 +236,17 @@ poll_s = 1
 
 
 @contextlib.asynccontextmanager
-async def office(folder: Path, *, further: str = "", talk_s: float | None = None) -> AsyncIterator[World]:
-    """A service that runs, with the practice clients of the demonstration in its plan."""
+async def office(
+    folder: Path, *, further: str = "", talk_s: float | None = None, database_url: str = ""
+) -> AsyncIterator[World]:
+    """A service that runs, with the practice clients of the demonstration in its plan; on SQLite, or on the database
+    of that URL."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
-    database = Database(f"sqlite+aiosqlite:///{data / 'dialer.db'}")
+    if database_url:
+        further += f'[database]\nurl = "{database_url}"\n'
+    database_url = database_url or f"sqlite:///{data / 'dialer.db'}"
+    database = Database(database_url)
     await database.upgrade()
     async with database.transaction() as session:
         await seed.seed(session, now=datetime.now(UTC), realm="dialer")
@@ -240,4 +261,18 @@ async def office(folder: Path, *, further: str = "", talk_s: float | None = None
         await service.start()
         jar = aiohttp.CookieJar(unsafe=True)  # an address is no host name
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-        yield World(service, carrier, http, sip_port)
+        yield World(service, carrier, http, sip_port, database_url)
+
+
+@contextlib.asynccontextmanager
+async def further_node(world: World, folder: Path, name: str) -> AsyncIterator[World]:
+    """Another service on the same database and carrier, with ports and a folder (there already) of its own."""
+    sip_port = free_port()
+    further = f'[service]\nnode = "{name}"\nfurther_node = true\n[database]\nurl = "{world.database_url}"\n'
+    service = Service(folder, settings(sip_port=sip_port, carrier_port=world.carrier.port, further=further))
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(service.stop)
+        await service.start()
+        jar = aiohttp.CookieJar(unsafe=True)
+        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
+        yield World(service, world.carrier, http, sip_port, world.database_url)

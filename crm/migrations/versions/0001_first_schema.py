@@ -430,6 +430,7 @@ def _attempts() -> None:
         sa.Column("operator_id", sa.Integer(), nullable=False),
         sa.Column("plan_entry_id", sa.Integer(), nullable=True),
         sa.Column("callback_id", sa.Integer(), nullable=True),
+        sa.Column("node", sa.Text(), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("invited_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ringing_at", sa.DateTime(timezone=True), nullable=True),

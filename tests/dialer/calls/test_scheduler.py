@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from crm.attempts import Attempt
+from crm.attempts import Attempt, Result, open_attempt
 from crm.campaigns import Campaign, list_campaigns
+from crm.database import Database
+from crm.day_plan import claim_next
 from crm.outcomes import OutcomeForm
 from crm.recording_facts import Recording, RecordingState
 from dialer.calls.view import CallState, LineState
@@ -16,9 +18,15 @@ from dialer.scheduler import Scheduler
 from dialer.telephony import LegAnswered, LegEnd, LegEnded
 from tests.dialer.calls.conftest import NOON, Office
 
+# Those that hold an advisory lock of this database: the server is shared by all tests.
+BREAK_CONNECTIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
 
 def scheduler_of(office: Office, poll_s: float = 3600.0) -> Scheduler:
-    return Scheduler(office.database, office.desk, office.store, poll_s=poll_s, clock=office.clock)
+    return Scheduler(office.database, office.desk, office.store, node="main", poll_s=poll_s, clock=office.clock)
 
 
 async def promise(office: Office) -> int:
@@ -100,3 +108,46 @@ async def test_the_campaign_says_how_long_it_rings(office: Office) -> None:
         (await session.get_one(Campaign, campaign.id)).ring_timeout_s = 12
     await office.dial()
     assert office.telephony.clients[-1].ring_timeout_s == 12
+
+
+async def test_a_call_of_a_dead_service_is_written_down_at_a_desk_here(office: Office, database_url: str) -> None:
+    other = Database(database_url)
+    lock = await other.acquire_service(node="second", further_node=True, now=NOON)
+    async with office.database.transaction() as session:
+        entry = await claim_next(session, operator_id=office.operator, now=NOON, lease_s=900)
+        assert entry is not None
+        attempt = await open_attempt(
+            session, plan_entry_id=entry.id, phone_number_id=None, operator_id=office.operator, now=NOON, node="second"
+        )
+    assert (await office.desk.view(office.operator)).call is CallState.NONE  # the operator looks in here, too
+    scheduler = scheduler_of(office)
+    if office.database.dialect == "postgresql":  # nobody shares an SQLite database
+        await scheduler.reconcile()
+        await lock.release()
+        await scheduler.reconcile()  # missed once: its connection may have broken for a moment
+        assert (await office.desk.view(office.operator)).call is CallState.NONE
+    await scheduler.reconcile()
+    view = await office.desk.view(office.operator)
+    assert (view.call, view.attempt_id, view.result) == (CallState.WRAP_UP, attempt.id, Result.UNCERTAIN)
+    form = OutcomeForm(disposition="no_contact")
+    await office.desk.save_outcome(office.operator, attempt_id=attempt.id, form=form)
+    await lock.release()
+    await other.dispose()
+
+
+async def test_a_lock_that_the_database_forgot_is_taken_again(office: Office, database_url: str) -> None:
+    other = Database(database_url)
+    lock = await other.acquire_service(node="second", further_node=True, now=NOON)
+    assert await lock.keep()
+    if office.database.dialect == "postgresql":
+        async with office.database.transaction() as session:
+            await session.execute(text(BREAK_CONNECTIONS))
+        assert "second" not in await office.database.running_nodes()
+        assert await lock.keep()
+        assert "second" in await office.database.running_nodes()
+        await lock.release()
+        thief = await office.database.acquire_service(node="second", further_node=True, now=NOON)
+        assert not await lock.keep()
+        await thief.release()
+    await lock.release()
+    await other.dispose()
