@@ -75,6 +75,7 @@ _PROPOSALS: Final[dict[Result, str | None]] = {
     Result.DECLINED: "no_contact",
     Result.NO_SUCH_NUMBER: "nonexistent",
     Result.UNAVAILABLE: "no_contact",
+    Result.DIVERTED: "no_contact",
     Result.TRUNK_FAILURE: "no_contact",
     Result.CANCELLED: "no_contact",
     Result.INTERRUPTED: None,  # they may have talked: the operator knows

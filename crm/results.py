@@ -16,6 +16,7 @@ class Result(enum.StrEnum):
     DECLINED = "declined"
     NO_SUCH_NUMBER = "no_such_number"
     UNAVAILABLE = "unavailable"
+    DIVERTED = "diverted"  # the far end named another address (3xx); followed only where a rule says so
     TRUNK_FAILURE = "trunk_failure"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"  # the service stopped while the call was on its way
@@ -31,6 +32,7 @@ OF_THE_CLIENT: Final = frozenset(
         Result.DECLINED,
         Result.NO_SUCH_NUMBER,
         Result.UNAVAILABLE,
+        Result.DIVERTED,
     }
 )
 
@@ -40,6 +42,7 @@ RETRY_AFTER: Final[dict[Result, timedelta]] = {
     Result.NO_ANSWER: timedelta(hours=2),
     Result.DECLINED: timedelta(hours=4),
     Result.UNAVAILABLE: timedelta(hours=2),
+    Result.DIVERTED: timedelta(hours=4),
     Result.NO_SUCH_NUMBER: timedelta(hours=4),
     Result.TRUNK_FAILURE: timedelta(minutes=5),
     Result.CANCELLED: timedelta(hours=1),

@@ -51,9 +51,18 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_TRUNK_WAY = (
+    "Is the name right, is the network up, does the firewall let SIP through, does the provider know your address?"
+)
+
 # What to do; a part of the sentences above does without, where nobody at the keyboard can do anything.
 ADVICE: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "trunk.not_asked_yet": _TRUNK_WAY,
+        "trunk.no_answer": _TRUNK_WAY,
+        "trunk.no_address": _TRUNK_WAY,
+        "trunk.refused": "The provider refuses the account: compare user, password and domain with the contract.",
+        "trunk.unknown_account": "The provider does not know this account: compare user and domain with the contract.",
         "sip.port_busy": "Stop the program that has this port, or set sip.host and sip.port.",
         "sip.cannot_bind": "Look at the addresses and ports in [sip] and [media]: are they this machine's?",
         "console.cannot_listen": "Stop the program that has this port, or set console.host and console.port.",
@@ -174,4 +183,7 @@ def of_database_words(said: str) -> str:
 
 def advice_for(reason: str) -> str:
     """What to do (a message id), "" where nothing is known."""
-    return ADVICE.get(reason.code, "") if isinstance(reason, Reason) else ""
+    if not isinstance(reason, Reason):
+        return ""
+    unknown = reason.code == "trunk.refused" and reason.params.get("code") == 404
+    return ADVICE.get("trunk.unknown_account" if unknown else reason.code, "")

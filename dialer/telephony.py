@@ -140,6 +140,11 @@ class TrunkStatus:
     detail: str = ""
 
     @property
+    def words(self) -> str:
+        """In English, for the log."""
+        return "ready" if self.ready else self.detail
+
+    @property
     def code(self) -> str:
         """The reason's code, "" for a trunk that is ready."""
         return self.detail.code if isinstance(self.detail, Reason) else ""

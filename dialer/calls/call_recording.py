@@ -52,6 +52,7 @@ class CallRecording:
         self._minimum_free_bytes = minimum_free_bytes
         self._key = ""
         self._path: Path | None = None
+        self._begun = False
         self._failure = ""
 
     async def start(self, operator: Leg, client: Leg, now: datetime) -> str | None:
@@ -70,6 +71,7 @@ class CallRecording:
             await self._telephony.start_recording(operator, client, self._path)
         except (TelephonyError, RecordingError, OSError) as error:
             return self._fail(of_error(error))
+        self._begun = True
         self._journal.note(
             "recording begun",
             functools.partial(recording_facts.open_recording, attempt_id=attempt_id, key=self._key),
@@ -83,7 +85,8 @@ class CallRecording:
             raise StoreError("store.full", free_mb=free // 2**20, reserve_mb=self._minimum_free_bytes // 2**20)
 
     def _fail(self, reason: str) -> str:
-        log.error("recording", call=self._attempt_id, was="off", on="failed", now="failed", reason=reason)
+        was = "on" if self._begun else "off"
+        log.error("recording", call=self._attempt_id, was=was, on="failed", now="failed", reason=reason)
         self._failure = reason
         self._journal.note(
             "recording failed",

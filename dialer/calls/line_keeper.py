@@ -9,7 +9,7 @@ import structlog
 
 from crm import users
 from crm.database import Database
-from dialer.calls.errors import DeskError
+from dialer.calls.errors import MESSAGES, DeskError
 from dialer.calls.operator_line import LineStep
 from dialer.calls.owned_tasks import OwnedTasks
 from dialer.calls.seat import Seat
@@ -107,7 +107,8 @@ class LineKeeper:
         self._tell(seat, code, **params)
 
     def _tell(self, seat: Seat, code: str, **params: object) -> None:
-        log.warning("headset trouble", operator=seat.operator_id, code=code, **params)
+        words = MESSAGES[code].format(**params)
+        log.warning("headset trouble", operator=seat.operator_id, code=code, reason=words)
         seat.tell(code, **params)
 
 

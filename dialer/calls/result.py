@@ -75,7 +75,7 @@ def _refused(sip_code: int, q850: int | None) -> Result:
     if known is not None:
         return known
     if 300 <= sip_code < 400:
-        return Result.UNAVAILABLE  # moved: followed only where a dial rule says so
+        return Result.DIVERTED
     if 600 <= sip_code < 700:
         return Result.DECLINED
     return Result.TRUNK_FAILURE

@@ -10,13 +10,23 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import datetime
 
+import structlog
+
 from dialer.calls.call import CallStep, new_call_machine
 from dialer.calls.operator_line import LineStep, new_line_machine
 from dialer.calls.view import CallState, DeskView, LineState, Message, RecordingState
 from dialer.telephony import Leg
 
+log = structlog.get_logger("dialer.calls")
+
 SILENT_BELOW_DBOV = -70.0
 SILENT_AFTER = 3  # measurements, one a second
+
+_SOUND = {
+    "": "both are heard",
+    "operator": "nothing comes from the operator's microphone: is it muted or unplugged?",
+    "client": "nothing comes from the client's side",
+}
 
 IN_PROGRESS = frozenset(
     {CallState.DIALLING, CallState.RINGING, CallState.EARLY_MEDIA, CallState.TALKING, CallState.HANGING_UP}
@@ -88,8 +98,16 @@ class Seat:
         """A second of sound from `side` ("operator" or "client"); in talk, three silent ones are worth a word."""
         silent = self.call.state is CallState.TALKING and level_dbov <= SILENT_BELOW_DBOV
         self._silent_for[side] = self._silent_for[side] + 1 if silent else 0
-        mute = [who for who in ("operator", "client") if self._silent_for[who] >= SILENT_AFTER]
-        self.change(silent=mute[0] if mute else "", **{f"{side}_dbov": level_dbov})
+        silent_side = next((who for who in ("operator", "client") if self._silent_for[who] >= SILENT_AFTER), "")
+        if silent_side != self.view.silent:
+            log.warning(
+                "sound",
+                operator=self.operator_id,
+                call=self.view.attempt_id,
+                was=_SOUND[self.view.silent],
+                now=_SOUND[silent_side],
+            )
+        self.change(silent=silent_side, **{f"{side}_dbov": level_dbov})
 
     async def watch(self) -> AsyncGenerator[DeskView]:
         """The present picture, then every later one; a slow watcher skips to the newest."""

@@ -21,8 +21,8 @@ from dialer.app import build_telephony, headset_accounts
 from dialer.cli.running import running_service
 from dialer.cli.terminal import Terminal
 from dialer.crm_words import database_finding, in_language
-from dialer.reasons import of_bind, of_error
-from dialer.telephony import PortBusy, Telephony, TelephonyError, TrunkStatus
+from dialer.reasons import advice_for, of_bind, of_error
+from dialer.telephony import PortBusy, Telephony, TelephonyError
 
 LEVEL_WIDTH = 8
 POLL_S = 0.1
@@ -230,18 +230,9 @@ def _report_trunk(settings: Settings, telephony: Telephony, report: Report, wait
         detail = gettext("no answer within {wait} s", wait=f"{wait_s:g}")
     else:
         detail = in_language(report.terminal.words, state.detail)
-    report.trouble(gettext("trunk: {address}: {detail}", address=address, detail=detail), _trunk_advice(report, state))
-
-
-def _trunk_advice(report: Report, state: TrunkStatus) -> str:
-    gettext = report.terminal.words.gettext
-    refusal = state.params.get("code")
-    if refusal in (401, 403, 407):
-        return gettext("The provider refuses the account: compare user, password and domain with the contract.")
-    if refusal == 404:
-        return gettext("The provider does not know this account: compare user and domain with the contract.")
-    return gettext(
-        "Is the name right, is the network up, does the firewall let SIP through, does the provider know your address?"
+    advice = advice_for(state.detail)
+    report.trouble(
+        gettext("trunk: {address}: {detail}", address=address, detail=detail), gettext(advice) if advice else ""
     )
 
 

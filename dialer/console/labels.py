@@ -35,6 +35,7 @@ RESULTS = {
     "declined": mark("declined"),
     "no_such_number": mark("no such number"),
     "unavailable": mark("unavailable"),
+    "diverted": mark("diverted to another number"),
     "trunk_failure": mark("no connection to the provider"),
     "cancelled": mark("cancelled by the operator"),
     "interrupted": mark("interrupted by a restart"),

@@ -22,6 +22,7 @@ from dialer.console.outcome_form import FIELD_OF_CODE, choices
 from dialer.console.pages import fragment, page
 from dialer.console.visitors import visitor, words_of, zone_of
 from dialer.crm_words import explain
+from dialer.reasons import advice_for
 from dialer.words import Words, mark
 
 WRITING_STATES = frozenset({CallState.TALKING, CallState.HANGING_UP, CallState.WRAP_UP})
@@ -255,7 +256,9 @@ class Snapshots:
                 (True, self._words.gettext("The manager has stopped all dialling. A call in progress goes on."))
             )
         if not view.trunk_ready:
-            banners.append((True, explain(self._words, "desk.trunk_down", {"detail": view.trunk_detail or "—"})))
+            down = explain(self._words, "desk.trunk_down", {"detail": view.trunk_detail or "—"})
+            advice = advice_for(view.trunk_detail)
+            banners.append((True, f"{down} {self._words.gettext(advice)}" if advice else down))
         return banners
 
     def _message(self, view: DeskView) -> str:

@@ -35,7 +35,7 @@ SCREEN = {"width": 1366, "height": 768}
 
 def chromium() -> str | None:
     """Chromium's program: Debian's, or the one on the path."""
-    return CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
+    return CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ EXPECTED = {
     408: (Result.NO_ANSWER, "no_contact"),
     603: (Result.DECLINED, "no_contact"),
     503: (Result.TRUNK_FAILURE, "no_contact"),
-    302: (Result.UNAVAILABLE, "no_contact"),
+    302: (Result.DIVERTED, "no_contact"),
 }
 
 
@@ -56,6 +56,7 @@ async def test_seven_refusals_one_after_the_other(
             assert view.proposal is not None
             await whole.write_down(attempt_id, view.proposal)
         assert told == EXPECTED
+        assert len({result for result, _ in told.values()}) == len(codes), "each refusal is told apart"
         assert (await whole.until_call(CallState.NONE)).line is LineState.READY
 
 

@@ -100,6 +100,7 @@ def unit() -> configparser.ConfigParser:
     return parser
 
 
+@pytest.mark.machine
 def test_the_systemd_unit_is_valid(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed")

@@ -85,6 +85,13 @@ async def test_one_round_is_really_a_call(tmp_path: Path) -> None:
     assert len(samples) / rate == pytest.approx(far_end.talk_seconds, abs=0.3)
 
     with contextlib.closing(sqlite3.connect(folder / "dialer.db")) as database:
+        stored = database.execute(
+            "SELECT key, sha256, duration_s, rms_left, rms_right FROM recordings WHERE attempt_id = ?",
+            (found["attempt"],),
+        ).fetchone()
+        assert path == folder / "recordings" / stored[0]
+        assert stored[1:] == (found["sha256"], pytest.approx(len(samples) / rate), *map(pytest.approx, rms))
+        assert rms[0] != pytest.approx(rms[1], rel=0.01), "the channels cannot be confused"
         (due_at,) = database.execute(
             "SELECT due_at FROM callbacks WHERE made_by_attempt_id = ?", (found["attempt"],)
         ).fetchone()

@@ -196,6 +196,9 @@ async def test_a_dead_trunk(world: World) -> None:
         ru=f"Нет связи с оператором связи: 127.0.0.1:{port} не отвечает. Попытки продолжаются",
         en=f"There is no connection to the telephone provider: no answer from 127.0.0.1:{port}. It is tried again",
     )  # fmt: skip
+    assert "пропускает ли" in text_of(operator.regions["banner"]), "what to do, on the page"
+    assert f"no answer from 127.0.0.1:{port}" in world.service.log()
+    assert "does the firewall let SIP through" in world.service.log()
     await world.service.stop()
     code, said = await run("check", "--wait", "1", "-c", world.service.config)
     assert (code, f"127.0.0.1:{port}" in said, "пропускает ли" in said or "брандмауэр" in said) == (1, True, True), said
@@ -217,6 +220,9 @@ async def test_wrong_credentials_at_the_trunk(world: World, tmp_path: Path) -> N
             ru=f"127.0.0.1:{strict.port} отказывает в регистрации: 40",
             en=f"127.0.0.1:{strict.port} refused our registration: 40",
         )  # fmt: skip
+        assert "сравните" in text_of(operator.regions["banner"]).lower(), "what to do, on the page"
+        assert "refused our registration" in world.service.log()
+        assert "compare user, password and domain with the contract" in world.service.log()
         await world.service.stop()
         code, said = await run("check", "--wait", "3", "-c", world.service.config)
     assert (code, "s0wrong" in said) == (1, False)
@@ -234,7 +240,7 @@ async def test_no_headset(world: World) -> None:
         world, operator, "call", names=(seed.HEADSET,),
         ru=f"Гарнитура «{seed.HEADSET}» не подключена", en=f"Your headset “{seed.HEADSET}” is not connected",
     )  # fmt: skip
-    assert "desk.headset_not_registered" in world.service.log()
+    assert "Check that it is switched on" in world.service.log()
     await world.service.stop()
     code, said = await run("check", "--wait", "0", "-c", world.service.config)
     assert (code, f"127.0.0.1:{world.sip_port}" in said, "dialer check --wait 60" in said) == (1, True, True), said
@@ -256,6 +262,7 @@ async def test_a_headset_that_declines_then_is_muted_then_hangs_up(world: World)
         attempt_id = await operator.call_the_next()
         await headset.tell({"do": "mute"})
         await operator.until(lambda view: view["silent"] == "operator")
+        assert "nothing comes from the operator's microphone" in world.service.log()
         await shows(
             world, operator, "call",
             ru="Клиент вас не слышит: с вашего микрофона ничего не приходит", en="The client cannot hear you",
@@ -298,6 +305,7 @@ async def grown(path: Path, size: int) -> None:
     raise AssertionError(f"{path.name} does not grow")
 
 
+@pytest.mark.machine
 async def test_the_recordings_disk_runs_full_in_a_call(world: World) -> None:
     with small_disk(world.service.folder / "data" / "recordings", 3) as disk:
         async with world.headset() as headset:
@@ -334,6 +342,7 @@ async def test_the_recordings_disk_runs_full_in_a_call(world: World) -> None:
             await operator.until(lambda view: view["call"] == "wrap_up")
 
 
+@pytest.mark.machine
 async def test_the_databases_disk_runs_full_in_a_call(tmp_path: Path) -> None:
     """What happened is kept in memory, and written as soon as there is room again."""
     with small_disk(tmp_path / "data", 24) as disk:

@@ -448,6 +448,7 @@ def _attempts() -> None:
                 "declined",
                 "no_such_number",
                 "unavailable",
+                "diverted",
                 "trunk_failure",
                 "cancelled",
                 "interrupted",

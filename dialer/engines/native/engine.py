@@ -23,7 +23,7 @@ from dialer.media.controller import (
     RecordingStopped,
     WorkerDied,
 )
-from dialer.reasons import Reason, known, of_bind
+from dialer.reasons import Reason, advice_for, known, of_bind
 from dialer.sip import sdp
 from dialer.sip.endpoint import Endpoint, EndpointConfig, RegistrarAccount
 from dialer.sip.events import (
@@ -321,12 +321,19 @@ class NativeTelephony:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def _trunk_heard(self, trunk: Trunk, event: Registered | RegistrationFailed | OptionsAnswered) -> None:
+        was = trunk.status
+        if trunk.heard(event):
+            now = trunk.status
+            tell = log.info if now.ready else log.warning
+            tell("trunk", was=was.words, on=type(event).__name__, now=now.words, advice=advice_for(now.detail))
+            self._tell(TrunkChanged(now))
+
     def _sip_event(self, event: SipEvent) -> None:
         match event:
             case Registered() | RegistrationFailed() | OptionsAnswered():
-                if self._trunk is not None and self._trunk.heard(event):
-                    log.info("trunk", on=type(event).__name__, ready=self._trunk.status.ready)
-                    self._tell(TrunkChanged(self._trunk.status))
+                if self._trunk is not None:
+                    self._trunk_heard(self._trunk, event)
             case HeadsetRegistered():
                 self._headsets[event.headset] = event
                 self._tell(HeadsetChanged(event.headset, HeadsetStatus(True, event.contact_uri)))

@@ -19,7 +19,7 @@ from dialer.telephony import LegEnd, LegEnded
         (408, Result.NO_ANSWER),
         (603, Result.DECLINED),
         (699, Result.DECLINED),
-        (302, Result.UNAVAILABLE),
+        (302, Result.DIVERTED),
         (503, Result.TRUNK_FAILURE),
         (500, Result.TRUNK_FAILURE),
         (403, Result.TRUNK_FAILURE),

@@ -124,6 +124,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.machine
 async def test_a_full_disk_ends_the_recording_and_not_the_call(media: Media, small_disk: Path) -> None:
     operator, client = await media.bridge()
     path = small_disk / "call.wav"
