@@ -32,13 +32,13 @@ FLUSH_INTERVAL_S = 0.9
 
 SILENCE_DBOV = -127.0
 
-_RING = 4 * RATE_HZ
-_BEHIND = RATE_HZ  # how long a late packet still finds its place
+_RING = 5 * RATE_HZ
+_BEHIND = 2 * RATE_HZ  # how long a late packet still finds its place
 _AHEAD = _RING - _BEHIND
 _LONGEST_PAYLOAD = 2048
 _FURTHEST_OFFSET = _AHEAD - _LONGEST_PAYLOAD
 _LONGEST_BLOCK = 2 * RATE_HZ
-_LATEST = float(_BEHIND)  # samples: a packet this late belongs to a stream that stood still
+_LATEST = float(RATE_HZ)  # samples: a packet this late belongs to a stream that stood still, or to a burst
 _EARLIEST = -RATE_HZ / 4  # no packet overtakes the clock: an earlier one belongs to a stream that jumped
 _WRAP = 0xFFFFFFFF
 _COUNT = np.arange(_RING, dtype=np.uint32)
@@ -150,8 +150,9 @@ class Track:
             or not (timestamps - timestamps[0] == steps).all()
             or not (lengths == size).all()
         ):
+            put = self._put_held_up if self._were_held_up(timestamps, arrived_s) else self.push
             for timestamp, payload, length, arrived in zip(timestamps, payloads, lengths, arrived_s, strict=True):
-                self.push(int(timestamp), payload[:length].tobytes(), float(arrived))
+                put(int(timestamp), payload[:length].tobytes(), float(arrived))
             return
         self._least_late = min(self._least_late, least_late)
         total = size * len(payloads)
@@ -161,6 +162,32 @@ class Track:
             self._codes[start : start + total].reshape(-1, size)[:] = payloads[:, :size]
         else:
             self._put(offset, payloads[:, :size].tobytes())
+
+    def _were_held_up(self, timestamps: npt.NDArray[np.uint32], arrived_s: npt.NDArray[np.float64]) -> bool:
+        """Whether the late ones among these come faster than they were spoken: somebody on the way, or this process,
+        stood still. A sender that stood still itself goes on at its pace, and is placed by arrival."""
+        offsets = (timestamps - np.uint32(self._base_timestamp)).view(np.int32).astype(np.float64)
+        late = (arrived_s - self._base_s) * RATE_HZ - offsets
+        (too_late,) = np.nonzero(late > _LATEST)
+        if not too_late.size or float(late.min()) < _EARLIEST:
+            return False
+        first = int(too_late[0])
+        spoken = offsets[-1] - offsets[first]
+        return bool(late[first] - late[-1] >= spoken / 2)
+
+    def _put_held_up(self, timestamp: int, payload: bytes, arrived_s: float) -> None:
+        """To its place by timestamp, however late; what is too old to be written again is lost."""
+        offset = (timestamp - self._base_timestamp) & _WRAP
+        if offset >= _SIGN:
+            behind = _WRAP + 1 - offset
+            if behind > _BEHIND:
+                return
+            self.late_by = max(self.late_by, behind)
+            offset = -behind
+        elif offset > _FURTHEST_OFFSET:
+            return
+        self._least_late = min(self._least_late, (arrived_s - self._base_s) * RATE_HZ - offset)
+        self._put(offset, payload)
 
     def _put(self, offset: int, payload: bytes | bytearray | memoryview) -> None:
         end = offset + len(payload)

@@ -259,13 +259,14 @@ class Leg:
 
     def connect(self, remote: Remote, now: float) -> bool:
         """Send to `remote` from now on. Returns whether a learning window is open: it begins where the address is new,
-        and anew where nobody was heard yet. A far end behind a NAT that was silent while it rang shows its address only
-        when it answers, with the description that it rang with.
+        and anew where nobody was heard yet, or only somebody from elsewhere, who may have been a stranger. A far end
+        behind a NAT that was silent while it rang shows its address only when it answers, with the description that it
+        rang with.
 
         Raises `BadRemote` or `OSError` (unreachable), leaving the leg as it was.
         """
         address = remote.address()
-        if address != self.address or not self.was_heard:
+        if address != self.address or not self.was_heard or self.learned is not None:
             if family_of(address[0]) != self.sock.family:
                 raise BadRemote(f"{address[0]} is of another address family than this leg")
             if self.locked:

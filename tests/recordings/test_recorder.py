@@ -112,6 +112,35 @@ def test_a_sender_that_stood_still_goes_on_at_its_arrival(tape: Tape) -> None:
     assert [round(click.at_s, 2) for click in find_clicks(left)] == [0.5, 1.5, 5.5, 6.5]
 
 
+@pytest.mark.parametrize("stall_s", [0.5, 1.1, 1.5, 1.9])
+@pytest.mark.parametrize("drained_at_s", [0.0, 0.04])
+def test_what_was_held_up_and_comes_in_a_burst_is_in_its_place(tape: Tape, stall_s: float, drained_at_s: float) -> None:
+    """The network, or the worker itself, stood still; nothing was lost."""
+    sound = clicks_each_second(6)
+    payloads = packets(sound)
+    rows = np.frombuffer(b"".join(payloads), np.uint8).reshape(len(payloads), FRAME)
+    stall_from, track = 2.3, tape.recorder.tracks[LEFT]
+    spoken = np.arange(len(payloads)) * 0.02 + 0.02
+    held_up = (spoken > stall_from) & (spoken < stall_from + stall_s)
+    arrivals = np.where(held_up, stall_from + stall_s, spoken) + START_S
+    # The block that falls into the stall is written, with silence, before any of the burst is seen.
+    due = [each + stall_s * (each > stall_from) for each in np.arange(0.9, 5, 0.9)]
+    first = 0
+    for block_at in [*due, 5.9]:
+        last = int(np.searchsorted(arrivals, START_S + block_at - drained_at_s, "right"))
+        if last > first:
+            track.push_many(
+                (np.arange(first, last) * FRAME).astype(np.uint32),
+                rows[first:last],
+                np.full(last - first, FRAME, np.uint16),
+                arrivals[first:last],
+            )
+        first = max(first, last)
+        tape.recorder.tick(START_S + block_at)
+    left, _ = tape.close(6)
+    assert [round(click.at_s, 1) for click in find_clicks(left)] == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+
+
 @pytest.mark.parametrize("parts_per_million", [100, -100])
 def test_a_clock_that_runs_wrong_is_followed_for_an_hour(tape: Tape, parts_per_million: int) -> None:
     seconds = 3600

@@ -105,6 +105,22 @@ async def test_a_far_end_that_was_heard_is_not_learned_anew_when_it_answers(medi
     assert not any(packet.payload == NOISE for packet in operator.packets)
 
 
+async def test_a_stranger_who_was_quicker_loses_the_place_when_the_far_end_answers(media: Media) -> None:
+    operator = await media.leg("operator")
+    client, stranger = media.far_end(), media.far_end()
+    local = await media.controller.open_leg("client", beside="operator")
+    client.aim(local)
+    stranger.aim(local)
+    await media.controller.connect_leg("client", client.media())  # 183, and it rings in silence
+    await media.controller.bridge("operator", "client")
+    await exchange(stranger, operator, NOISE)
+    count = len(stranger.packets)
+    await stranger.until(lambda packets: len(packets) > count + 110, timeout_s=20)  # the window is over
+    await media.controller.connect_leg("client", client.media())  # 200 with the same description
+    await exchange(client, operator, SOUND)
+    await exchange(operator, client, SOUND)
+
+
 async def test_strangers_before_the_remote_is_known_are_dropped_and_counted(media: Media) -> None:
     client, stranger = media.far_end(), media.far_end()
     local = await media.controller.open_leg("client")
