@@ -22,6 +22,7 @@ _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 10.0
 _ANSWER_TIMEOUT_S = 10.0
 _FIRST_PAUSE_S = 0.05
+_REPLACE_PATIENCE_S = 3.0
 _LONGEST_PAUSE_S = 5.0
 _STEADY_S = 10.0
 
@@ -177,8 +178,8 @@ class _WorkerLine:
                 message = unpack(await self._reader.readexactly(length))
                 if "event" in message:
                     on_event(message)
-                elif message["re"] in self._answers:
-                    self._answers[message["re"]].set_result(message)
+                elif (answer := self._answers.get(message["re"])) is not None and not answer.done():
+                    answer.set_result(message)  # one that nobody waits for any more was cancelled
         except (asyncio.IncompleteReadError, ConnectionError, WireError):
             pass
         await self._end()
@@ -206,6 +207,7 @@ class MediaController:
         self._lines: list[_WorkerLine | None] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._by_leg: dict[str, _WorkerLine] = {}
+        self._replaced = asyncio.Event()  # a worker took a dead one's place
         self._stopping = False
 
     async def start(self) -> None:
@@ -249,6 +251,17 @@ class MediaController:
     def _living(self) -> list[_WorkerLine]:
         return [line for line in self._lines if line is not None and not line.gone]
 
+    async def _await_living(self) -> list[_WorkerLine]:
+        """A worker that died is being replaced. Raises `MediaError` when that takes too long."""
+        self._replaced.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REPLACE_PATIENCE_S):
+                await self._replaced.wait()
+        living = self._living()
+        if not living:
+            raise MediaError("no media worker is running")
+        return living
+
     async def _keep(self, place: int, line: _WorkerLine) -> None:
         """Keep a worker running in `place` until `stop`."""
         pause_s = _FIRST_PAUSE_S
@@ -263,22 +276,21 @@ class MediaController:
                 pause_s = _FIRST_PAUSE_S
             line, pause_s = await self._replace(line, pause_s)
             self._lines[place] = line
+            self._replaced.set()
 
     async def _replace(self, dead: _WorkerLine, pause_s: float) -> tuple[_WorkerLine, float]:
         """A new worker, and the pause to make should it die at once."""
         legs = tuple(dead.legs)
         for leg in legs:
             del self._by_leg[leg]
-        try:
-            while True:
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-                try:
-                    return await _WorkerLine.start(self._config), pause_s
-                except OSError as error:
-                    _log.error("media worker cannot be started", reason=str(error))
-        finally:
-            self._tell(WorkerDied(legs))
+        self._tell(WorkerDied(legs))
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            try:
+                return await _WorkerLine.start(self._config), pause_s
+            except OSError as error:
+                _log.error("media worker cannot be started", reason=str(error))
 
     def _tell(self, event: MediaEvent) -> None:
         """Through the loop, so that a listener's fault does not end the reading."""
@@ -300,9 +312,7 @@ class MediaController:
         """Give `leg` a port, on the worker of leg `beside` if given. Raises `NoPortFree`, `MediaError`."""
         line = self._by_leg.get(beside) if beside is not None else None
         if line is None:
-            living = self._living()
-            if not living:
-                raise MediaError("no media worker is running")
+            living = self._living() or await self._await_living()
             line = min(living, key=lambda each: len(each.legs))
         if leg in self._by_leg:
             raise MediaError(f"there is a leg {leg} already")
