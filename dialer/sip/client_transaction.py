@@ -67,7 +67,7 @@ _INVITE: _Table = {
     (_S.PROCEEDING, _I.SUCCESS): (_S.ACCEPTED, (_Do.DELIVER,)),
     (_S.PROCEEDING, _I.FAILURE): (_S.COMPLETED, (_Do.ACK, _Do.DELIVER)),
     (_S.PROCEEDING, _I.GIVE_UP): (_S.TERMINATED, (_Do.TIMED_OUT,)),  # only after CANCEL, section 9.1
-    (_S.PROCEEDING, _I.BROKEN): (_S.TERMINATED, (_Do.FAILED,)),
+    (_S.PROCEEDING, _I.BROKEN): (_S.PROCEEDING, ()),  # it is the far end's turn; an error concerns something else
     (_S.ACCEPTED, _I.PROVISIONAL): (_S.ACCEPTED, ()),
     (_S.ACCEPTED, _I.SUCCESS): (_S.ACCEPTED, (_Do.DELIVER,)),
     (_S.ACCEPTED, _I.FAILURE): (_S.ACCEPTED, ()),

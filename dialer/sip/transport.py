@@ -340,8 +340,9 @@ def _unreachable_hops(udp: socket.socket) -> list[Hop]:
 
 
 def _is_unreachable(error: bytes) -> bool:
-    """`struct sock_extended_err`: errno, then origin (2 ICMP, 3 ICMPv6) and type (3 and 1: unreachable)."""
+    """`struct sock_extended_err`: errno, then origin (2 ICMP, 3 ICMPv6), type (3 and 1: unreachable) and code. Of those
+    of ICMP only network, host, protocol and port count (RFC 3261 section 18.4): 4 asks for smaller packets."""
     if len(error) < 8:
         return False
-    _, origin, kind = struct.unpack_from("=IBB", error)
-    return (origin, kind) in ((2, 3), (3, 1))
+    _, origin, kind, code = struct.unpack_from("=IBBB", error)
+    return (origin, kind) == (3, 1) or ((origin, kind) == (2, 3) and code <= 3)
