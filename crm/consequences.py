@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attempts import Attempt
 from crm.callbacks import Callback, CallbackState, agree, open_callback, settle_by_attempt, withdraw
-from crm.calling_hours import window_at_or_after
+from crm.calling_hours import Window, promise_window, window_at_or_after
 from crm.campaigns import Campaign
 from crm.clients import Client, time_zone_of
 from crm.contacts import Spoken, add_contact, contact_of
@@ -19,7 +19,7 @@ from crm.dispositions import Disposition
 from crm.groups import Group, MoveCause, move, moves_of
 from crm.outcome_chain import Outcome
 from crm.phone_numbers import NumberState, PhoneNumber, first_working
-from crm.plan_entries import RANK_RETRY, EntryKind, EntryState, PlanEntry, drop_waiting, put_in_plan
+from crm.plan_entries import RANK_CALLBACK, RANK_RETRY, EntryKind, EntryState, PlanEntry, drop_waiting, put_in_plan
 from crm.results import OF_THE_CLIENT, RETRY_AFTER, Result
 from crm.time_zones import local
 
@@ -173,7 +173,7 @@ async def _entry_done(session: AsyncSession, attempt: Attempt, now: datetime) ->
 
 
 async def _promises(session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, now: datetime) -> None:
-    if attempt.callback_id is not None and attempt.result is not Result.UNCERTAIN:
+    if attempt.callback_id is not None and (attempt.result in OF_THE_CLIENT or attempt.answered_at is not None):
         await settle_by_attempt(
             session, callback_id=attempt.callback_id, attempt_id=attempt.id, called_at=attempt.opened_at, now=now
         )
@@ -190,6 +190,26 @@ async def _promises(session: AsyncSession, outcome: Outcome, attempt: Attempt, c
         )
 
 
+async def _promise_again(session: AsyncSession, promise: Callback, attempt: Attempt, client: Client) -> None:
+    """The try at a promised call failed on our side or on the network: the promise stands, and comes back soon."""
+    assert attempt.result is not None  # the caller has looked
+    campaign = await session.get_one(Campaign, client.campaign_id)
+    opens_at = (attempt.ended_at or attempt.opened_at) + RETRY_AFTER[attempt.result]
+    window = promise_window(campaign, promise.time_zone, due_at=promise.due_at, now=opens_at)
+    opens_at = max(window.opens_at, opens_at)
+    await put_in_plan(
+        session,
+        client=client,
+        day=local(opens_at, campaign.time_zone).date(),
+        kind=EntryKind.CALLBACK,
+        rank=RANK_CALLBACK,
+        window=Window(opens_at, window.closes_at),
+        due_at=promise.due_at,
+        operator_id=promise.owner_id,
+        callback_id=promise.id,
+    )
+
+
 async def _retry(
     session: AsyncSession,
     attempt: Attempt,
@@ -204,7 +224,12 @@ async def _retry(
     another_number = disposition.key == "nonexistent"
     if not number_left or disposition.key not in ("no_contact", "nonexistent") or client.do_not_call:
         return
-    if attempt.result is Result.ANSWERED or attempt.result is None or await open_callback(session, client.id):
+    if attempt.result is Result.ANSWERED or attempt.result is None:
+        return
+    promise = await open_callback(session, client.id)
+    if promise is not None:
+        if promise.id == attempt.callback_id:
+            await _promise_again(session, promise, attempt, client)
         return
     campaign = await session.get_one(Campaign, client.campaign_id)
     if await attempts_today(session, client_id=client.id, campaign=campaign, now=now) >= campaign.attempts_a_day:
@@ -218,6 +243,6 @@ async def _retry(
         day=local(opens_at, campaign.time_zone).date(),
         kind=EntryKind.RETRY,
         rank=RANK_RETRY,
-        window=type(window)(opens_at, window.closes_at),
+        window=Window(opens_at, window.closes_at),
         due_at=opens_at,
     )

@@ -293,3 +293,19 @@ async def test_exactly_one_owner_and_one_open_promise_in_plain_sql(world: World)
                 await connection.execute(text(statement))
     async with world.database.reading() as session:
         assert len(list(await session.scalars(select(Callback)))) == 1
+
+
+@pytest.mark.parametrize("result", [Result.TRUNK_FAILURE, Result.CANCELLED, Result.INTERRUPTED, Result.UNCERTAIN])
+async def test_a_try_that_the_client_never_noticed_keeps_no_promise(world: World, result: Result) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    for minute in range(3):  # the cap is reached, and must not swallow the promise
+        at = NOON + timedelta(minutes=minute)
+        attempt_id = await world.call(client_id, operator, result=Result.BUSY, at=at)
+        await world.outcome(attempt_id, OutcomeForm("no_contact"), operator, at=at)
+    callback_id = await promise(world, client_id, operator)
+    await poll(world.database, DUE)
+    attempt_id = await world.call(client_id, operator, result=result, at=DUE)
+    await world.outcome(attempt_id, OutcomeForm("no_contact"), operator, at=DUE)
+    assert await state_of(world, callback_id) is CallbackState.OPEN
+    assert await next_client(world, operator, DUE + timedelta(minutes=1)) is None, "not at once again"
+    assert await next_client(world, operator, DUE + timedelta(hours=2)) == client_id
