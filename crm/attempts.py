@@ -158,15 +158,29 @@ async def finish(
 
 
 async def recover(
-    session: AsyncSession, *, now: datetime, except_nodes: AbstractSet[str] = frozenset()
+    session: AsyncSession,
+    *,
+    now: datetime,
+    except_nodes: AbstractSet[str] = frozenset(),
+    except_ids: AbstractSet[str] = frozenset(),
+    opened_before: datetime | None = None,
 ) -> list[Attempt]:
-    """After a crash: end what was open, but for the calls of services that run (`except_nodes`). An attempt whose
+    """After a crash: end what was open, but for the calls of services that run (`except_nodes`), for those that
+    somebody follows (`except_ids`), and for what was opened since `opened_before`. An attempt whose
     INVITE went out is interrupted, one whose INVITE may or may not have gone out is uncertain. Nothing is dialled again
     by itself: the operator is asked for the outcome first, and until then the client's plan entry stays claimed."""
-    found = await session.scalars(
-        select(Attempt).where(Attempt.ended_at.is_(None), Attempt.node.not_in(except_nodes)).with_for_update()
+    # Every further condition, or an order, would lead a database through all attempts; few are open.
+    found = await session.scalars(select(Attempt).where(Attempt.ended_at.is_(None)).with_for_update())
+    left_open = sorted(
+        (
+            attempt
+            for attempt in found
+            if attempt.node not in except_nodes
+            and attempt.id not in except_ids
+            and (opened_before is None or attempt.opened_at < opened_before)
+        ),
+        key=lambda attempt: attempt.opened_at,
     )
-    left_open = sorted(found, key=lambda attempt: attempt.opened_at)  # sorting by SQL would walk through all attempts
     for attempt in left_open:
         _end(attempt, Result.UNCERTAIN if attempt.invited_at is None else Result.INTERRUPTED, now)
     await session.flush()

@@ -18,7 +18,7 @@ from crm import callbacks, campaigns, day_plan
 from crm.database import Database
 from dialer.calls.desk import Desk
 from dialer.calls.journal import DATABASE_TROUBLE
-from dialer.calls.recovery import recover_from_others, settle_left_recordings
+from dialer.calls.recovery import recover_forgotten, settle_left_recordings
 from recordings.store import Store
 
 log = structlog.get_logger("dialer.scheduler")
@@ -115,11 +115,13 @@ class Scheduler:
         await self.poll()
 
     async def reconcile(self) -> None:
-        """Calls of a service that died are ended, so that their operators can go on here. Every answered call has its
-        recording, a known failure or an exemption: what was left over is settled."""
+        """Calls that nobody follows, be it of a service that died, are ended, so that their operators can go on. Every
+        answered call has its recording, a known failure or an exemption: what was left over is settled."""
         now = self._clock()
-        before, self._running = self._running, await self._database.running_nodes() | {self._node}
+        before, self._running = self._running, await self._database.running_nodes()
         # Missed twice: a service whose connection to the database broke for a moment goes on with its calls.
-        for attempt in await recover_from_others(self._database, now=now, except_nodes=before | self._running):
+        others = (before | self._running) - {self._node}
+        followed = self._desk.running_attempts()
+        for attempt in await recover_forgotten(self._database, now=now, except_nodes=others, except_ids=followed):
             self._desk.take_up(attempt)
         await settle_left_recordings(self._database, self._store, node=self._node, now=now)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm import attempts, campaigns, clients, day_plan, dial_rules, outcomes
 from crm.attempt_rows import FIRST_NODE
 from crm.database import Database
-from crm.errors import CrmError
+from crm.errors import Conflict, CrmError
 from dialer.calls.call import CallStep
 from dialer.calls.call_recording import CallRecording
 from dialer.calls.errors import DeskError
@@ -85,12 +85,17 @@ class Desk:
     async def stop(self, deadline_s: float = 8.0) -> None:
         """No new calls; those in progress are hung up and written down; then the operators' lines."""
         self._stopping = True
-        for runner in list(self._runners.values()):
+        runners = list(self._runners.values())
+        for runner in runners:
             await runner.hang_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s / 2):
+                for runner in runners:
+                    await runner.settled.wait()
         for seat in self._seats:
-            if seat.line_leg is not None and not seat.in_progress:
+            if seat.line_leg is not None:
                 await seat.line_leg.hang_up()
-        await self._tasks.drain(deadline_s)
+        await self._tasks.drain(deadline_s / 2)
 
     # -- what a page shows ----------------------------------------------------------------------------------------
 
@@ -192,7 +197,7 @@ class Desk:
         if seat.call.state is CallState.WRAP_UP:
             raise DeskError("desk.wrap_up_pending")
         self._refuse_in_call(seat)
-        if seat.line.state is not LineState.READY or seat.line_leg is None:
+        if seat.line.state is not LineState.READY or seat.line_leg is None or seat.line_leg.ended is not None:
             raise DeskError("desk.not_ready")
         if seat.view.client_id != client_id:
             raise DeskError("desk.other_client")
@@ -313,6 +318,10 @@ class Desk:
         for seat in self._seats:
             seat.change(dialling_stopped=stopped)
 
+    def running_attempts(self) -> frozenset[str]:
+        """The attempts that somebody here follows."""
+        return frozenset(runner.attempt_id for runner in self._runners.values() if not runner.settled.is_set())
+
     def take_up(self, attempt: attempts.Attempt) -> None:
         """A call of another service that died: its operator, who is at a desk here by now, writes it down."""
         self._seats.take_up(attempt)
@@ -325,13 +334,15 @@ class Desk:
         for seat in self._seats:
             async with seat.lock:
                 if seat.view.entry_id is not None and (seat.watchers or seat.in_progress):
-                    await self._renew(seat)
+                    if not await self._renew(seat) and seat.call.state is CallState.NONE:
+                        seat.put_card(None, None)  # the lease had run out, and another operator may have the client
+                        await self._present(seat)
                 elif seat.line.state is LineState.READY and seat.call.state is CallState.NONE and seat.watchers:
                     await self._present(seat)
 
-    async def _renew(self, seat: Seat) -> None:
+    async def _renew(self, seat: Seat) -> bool:
         async with self._database.transaction() as session:
-            await day_plan.renew(
+            return await day_plan.renew(
                 session, operator_id=seat.operator_id, now=self._clock(), lease_s=self._rules.claim_lease_s
             )
 
@@ -361,8 +372,9 @@ class Desk:
         entry_id = seat.view.entry_id
         if entry_id is None or seat.call.state is CallState.WRAP_UP:
             return
-        async with self._database.transaction() as session:
-            await day_plan.release(session, entry_id=entry_id, operator_id=seat.operator_id)
+        with contextlib.suppress(Conflict):  # the lease had run out: it is back already
+            async with self._database.transaction() as session:
+                await day_plan.release(session, entry_id=entry_id, operator_id=seat.operator_id)
         seat.put_card(None, None)
 
     def _refuse_in_call(self, seat: Seat) -> None:

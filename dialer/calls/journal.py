@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.database import Database
@@ -26,7 +27,7 @@ LONGEST_PAUSE_S = 10.0
 
 Fact = Callable[[AsyncSession], Awaitable[object]]
 
-DATABASE_TROUBLE = (OperationalError, DBAPIError, OSError)
+DATABASE_TROUBLE = (OperationalError, DBAPIError, PoolTimeout, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ class Journal:
                 return
             except CrmError as refused:  # a fact cannot be refused: a fault of ours, but not a reason to lose the next
                 log.error("fact refused", call=self._call_id, what=entry.what, code=refused.code)
+                return
+            except (IntegrityError, DataError) as refused:  # trying again would change nothing
+                log.error("fact refused", call=self._call_id, what=entry.what, reason=of_database(refused))
                 return
             except DATABASE_TROUBLE as error:
                 reason = of_database(error)

@@ -9,6 +9,7 @@ import structlog
 
 from crm import users
 from crm.database import Database
+from crm.errors import CrmError
 from dialer.calls.errors import MESSAGES, DeskError
 from dialer.calls.operator_line import LineStep
 from dialer.calls.owned_tasks import OwnedTasks
@@ -85,15 +86,24 @@ class LineKeeper:
                 case LegAnswered():
                     if seat.line.allows(LineStep.HEADSET_ANSWERED):
                         seat.step_line(LineStep.HEADSET_ANSWERED)
-                        await self._on_ready(seat)
+                        await self._lay_card(seat)
                 case LegLevels():
                     seat.heard("operator", event.level_dbov)
                 case LegEnded():
                     ended = event
-        if seat.line_leg is leg:
-            seat.line_leg = None
+        if seat.line_leg is not leg:
+            return  # the operator has a new line already
+        seat.line_leg = None
         self._show_end(seat, ended)
         await self._on_lost(seat)
+
+    async def _lay_card(self, seat: Seat) -> None:
+        """Whatever is wrong with the plan, the line is followed to its end."""
+        try:
+            await self._on_ready(seat)
+        except CrmError as error:
+            log.error("no card", operator=seat.operator_id, code=error.code)
+            seat.tell(error.code, **error.params)
 
     def _show_end(self, seat: Seat, ended: LegEnded) -> None:
         if seat.line.allows(LineStep.HEADSET_FAILED):

@@ -35,9 +35,14 @@ async def recover_calls(database: Database, store: Store, *, node: str, now: dat
     await _settle_left(database, store, node=node, ended_before=now + LEFT_AFTER, now=now, except_nodes=others)
 
 
-async def recover_from_others(database: Database, *, now: datetime, except_nodes: AbstractSet[str]) -> list[Attempt]:
-    """End the calls of services on this database that died and have not come back, so of all but `except_nodes`."""
-    return await _end_attempts(database, now=now, except_nodes=except_nodes)
+async def recover_forgotten(
+    database: Database, *, now: datetime, except_nodes: AbstractSet[str], except_ids: AbstractSet[str]
+) -> list[Attempt]:
+    """End the calls that nobody follows: those of services that died, so of all but `except_nodes`, and of our own
+    whose beginning or end could not be written down, so of all but `except_ids`."""
+    return await _end_attempts(
+        database, now=now, except_nodes=except_nodes, except_ids=except_ids, opened_before=now - LEFT_AFTER
+    )
 
 
 async def settle_left_recordings(database: Database, store: Store, *, node: str, now: datetime) -> None:
@@ -46,11 +51,20 @@ async def settle_left_recordings(database: Database, store: Store, *, node: str,
     await _settle_left(database, store, node=node, ended_before=now - LEFT_AFTER, now=now, except_nodes=others)
 
 
-async def _end_attempts(database: Database, *, now: datetime, except_nodes: AbstractSet[str]) -> list[Attempt]:
+async def _end_attempts(
+    database: Database,
+    *,
+    now: datetime,
+    except_nodes: AbstractSet[str],
+    except_ids: AbstractSet[str] = frozenset(),
+    opened_before: datetime | None = None,
+) -> list[Attempt]:
     async with database.transaction() as session:
-        recovered = await attempts.recover(session, now=now, except_nodes=except_nodes)
+        recovered = await attempts.recover(
+            session, now=now, except_nodes=except_nodes, except_ids=except_ids, opened_before=opened_before
+        )
     for attempt in recovered:
-        log.warning("call", call=attempt.id, was="in progress", on="its service is gone", now=attempt.result)
+        log.warning("call", call=attempt.id, was="in progress", on="nobody follows it", now=attempt.result)
     return recovered
 
 

@@ -75,6 +75,10 @@ class CallRunner:
         self.finished = asyncio.Event()  # set when the attempt's end is committed: an outcome can be written
         self.settled = asyncio.Event()  # set when the recording's facts are, too
 
+    @property
+    def attempt_id(self) -> str:
+        return self._plan.attempt_id
+
     async def hang_up(self) -> None:
         """Asked by the operator, the end of the operator's line, or the end of the service."""
         self._hang_up_asked = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from datetime import timedelta
 
 from sqlalchemy import select, text
@@ -13,6 +14,7 @@ from crm.database import Database
 from crm.day_plan import claim_next
 from crm.outcomes import OutcomeForm
 from crm.recording_facts import Recording, RecordingState
+from crm.users import Role, add_user
 from dialer.calls.view import CallState, LineState
 from dialer.scheduler import Scheduler
 from dialer.telephony import LegAnswered, LegEnd, LegEnded
@@ -120,6 +122,7 @@ async def test_a_call_of_a_dead_service_is_written_down_at_a_desk_here(office: O
             session, plan_entry_id=entry.id, phone_number_id=None, operator_id=office.operator, now=NOON, node="second"
         )
     assert (await office.desk.view(office.operator)).call is CallState.NONE  # the operator looks in here, too
+    office.now = NOON + timedelta(minutes=1)
     scheduler = scheduler_of(office)
     if office.database.dialect == "postgresql":  # nobody shares an SQLite database
         await scheduler.reconcile()
@@ -151,3 +154,42 @@ async def test_a_lock_that_the_database_forgot_is_taken_again(office: Office, da
         await thief.release()
     await lock.release()
     await other.dispose()
+
+
+async def test_a_call_of_ours_that_nobody_follows_is_written_down(office: Office) -> None:
+    """As when the connection broke while the attempt was committed: the row is there, the call was never placed."""
+    attempt_id = await office.dial()
+    async with office.database.transaction() as session:
+        other = (await add_user(session, login="vera", name="Вера", role=Role.OPERATOR, password="x" * 12, now=NOON)).id
+        entry = await claim_next(session, operator_id=other, now=NOON, lease_s=900)
+        assert entry is not None
+        forgotten = await open_attempt(
+            session, plan_entry_id=entry.id, phone_number_id=None, operator_id=other, now=NOON
+        )
+    assert (await office.desk.view(other)).call is CallState.NONE
+    scheduler = scheduler_of(office)
+    await scheduler.reconcile()
+    assert (await office.desk.view(other)).call is CallState.NONE, "it may still be placed"
+    office.now = NOON + timedelta(minutes=1)
+    await scheduler.reconcile()
+    view = await office.desk.view(other)
+    assert (view.call, view.attempt_id, view.result) == (CallState.WRAP_UP, forgotten.id, Result.UNCERTAIN)
+    async with office.database.reading() as session:
+        assert (await session.get_one(Attempt, attempt_id)).ended_at is None, "the call that is followed goes on"
+
+
+async def test_a_claim_that_ran_out_leaves_no_card_behind(office: Office) -> None:
+    view = await office.ready()
+    async with office.database.transaction() as session:
+        await session.execute(
+            text(
+                "UPDATE plan_entries SET state = 'done', claimed_by = NULL, claimed_at = NULL,"
+                " claimed_until = NULL, done_at = :now WHERE id = :id"
+            ),
+            {"id": view.entry_id, "now": str(NOON) if office.database.dialect == "sqlite" else NOON},
+        )
+    async with aclosing(office.desk.watch(office.operator)) as views:  # the page is back
+        await anext(views)
+        await office.desk.wake()
+        after = await office.desk.view(office.operator)
+    assert after.client_id not in (None, view.client_id)
