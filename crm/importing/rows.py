@@ -90,12 +90,13 @@ def list_of(row: Row, columns: Columns) -> str:
     return "" if place is None or place >= len(row.cells) else clean(row.cells[place])
 
 
-def read_row(row: Row, columns: Columns) -> ClientRow | RefusedRow:
-    """What the row says, or every reason why it cannot be taken."""
+def read_row(row: Row, columns: Columns, *, region: str = "RU") -> ClientRow | RefusedRow:
+    """What the row says, or every reason why it cannot be taken. `region` (ISO 3166-1) is that of numbers without a
+    country's code."""
     cells = [clean(cell) for cell in row.cells[: columns.count]]
     cells += [""] * (columns.count - len(cells))
     said = {name: cells[place] for name, place in columns.places.items()}
-    numbers = _read_numbers(row, columns)
+    numbers = _read_numbers(row, columns, region)
     group = _GROUPS.get(fold(said.get("group", "")) or Group.NEW.value)
     headcount = _headcount(said.get("headcount", ""))
     if (
@@ -141,14 +142,14 @@ class _Numbers(NamedTuple):
     unread_cells: dict[str, str]
 
 
-def _read_numbers(row: Row, columns: Columns) -> _Numbers:
+def _read_numbers(row: Row, columns: Columns, region: str) -> _Numbers:
     """One number that can be read is enough to call; the cells with others are kept whole, so that nothing is lost."""
     found: dict[tuple[str, str], ParsedPhone] = {}
     problems: list[Problem] = []
     unread_cells: dict[str, str] = {}
     for place in columns.phones:
         cell = row.cells[place] if place < len(row.cells) else ""
-        reading = read_phones(cell)
+        reading = read_phones(cell, region=region)
         for phone in reading.phones:
             found.setdefault((phone.e164, phone.extension), phone)
         if reading.problems:

@@ -39,7 +39,7 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
         )
     )
     async with ready_database(settings, terminal) as database:
-        report = await _import(database, table, arguments, terminal)
+        report = await _import(database, table, arguments, terminal, settings.dialing.region)
     terminal.progress("")
     _tell(report, terminal)
     if report.refused and not arguments.dry_run:
@@ -48,7 +48,9 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
     return 0 if report.taken + report.merged else 1
 
 
-async def _import(database: Database, table: Table, arguments: argparse.Namespace, terminal: Terminal) -> ImportReport:
+async def _import(
+    database: Database, table: Table, arguments: argparse.Namespace, terminal: Terminal, region: str
+) -> ImportReport:
     def progress(done: int, of: int) -> None:
         terminal.progress(terminal.words.gettext("{done} of {of} rows", done=done, of=of))
 
@@ -70,6 +72,7 @@ async def _import(database: Database, table: Table, arguments: argparse.Namespac
             mapping=guess_mapping(table.header),
             list_name=arguments.list_name,
             file_name=arguments.file.name,
+            region=region,
             now=datetime.now(UTC),
             dry_run=arguments.dry_run,
             progress=progress,
