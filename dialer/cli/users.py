@@ -92,4 +92,3 @@ def _tell_headset(settings: Settings, terminal: Terminal, headset: str, password
     terminal.say(gettext("Headset: server {server}, user name {headset}", server=server, headset=headset))
     if password:
         terminal.say(gettext("Headset's password: {password}", password=password))
-    terminal.say(gettext("A service that is running learns of it when it is restarted."))

@@ -72,8 +72,10 @@ async def test_a_call_from_ready_to_the_next_card(open_page: OpenPage, console: 
     assert outcome.disposition == "callback"
     assert outcome.callback_at_local is not None
     assert outcome.callback_at_local.isoformat() == "2026-05-14T15:30:00"
-    clicks = [click[0] for click in console.desk.clicks if click[1] == anna]
-    assert clicks == ["ready", "dial", "digits", "digits", "hang up", "outcome"]
+    clicks = [click for click in console.desk.clicks if click[1] == anna]
+    # A hang-up does not wait for tones that are on their way.
+    assert [click[0] for click in clicks if click[0] != "digits"] == ["ready", "dial", "hang up", "outcome"]
+    assert [click[2] for click in clicks if click[0] == "digits"] == ["5", "3"]
 
 
 async def test_an_unanswered_call_takes_one_key(open_page: OpenPage, console: RunningConsole) -> None:
