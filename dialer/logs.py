@@ -32,7 +32,9 @@ _AUTHORIZATION_IN_TEXT = re.compile(r"(?im)\b((?:proxy-)?authorization\s*:\s*)[^
 # What a terminal obeys: escape sequences and carriage returns, in eight bits as well, and changes of direction. Names
 # and paths in log lines come from strangers.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(
+    r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s/@]{1,500}(?=@)", re.IGNORECASE
+)
 _QUIET: Final = ("aiohttp.access", "alembic", "apscheduler", "asyncio", "sqlalchemy")
 
 

@@ -25,4 +25,6 @@ class OpenEndpoint(Endpoint):
             return None
         if proof is Proof.WRONG:
             return Refusal(403)
-        return Refusal(401, headers=self._registrar.challenges(now, stale=proof is Proof.STALE))
+        return Refusal(
+            401, headers=self._registrar.challenges(now, asker=request.source.host, stale=proof is Proof.STALE)
+        )

@@ -126,9 +126,12 @@ class DigestServer:
         self._secret = secret or secrets.token_bytes(32)
         self._counts: dict[str, tuple[int, float]] = {}  # nonce -> highest count, end of life
 
-    def challenges(self, now: float, algorithms: Sequence[str] = ("MD5",), *, stale: bool = False) -> list[str]:
-        """Values for WWW-Authenticate, one for each algorithm; the strongest should stand first (RFC 8760)."""
-        nonce = self._new_nonce(now)
+    def challenges(
+        self, now: float, algorithms: Sequence[str] = ("MD5",), *, asker: str, stale: bool = False
+    ) -> list[str]:
+        """Values for WWW-Authenticate, one for each algorithm; the strongest should stand first (RFC 8760). Only who
+        is at the address of `asker` can answer: nobody proves who he is with somebody else's address on the packet."""
+        nonce = self._new_nonce(now, asker)
         end = ", stale=true" if stale else ""
         return [
             f'Digest realm="{self._realm}", nonce="{nonce}", algorithm={algorithm}, qop="auth"{end}'
@@ -158,20 +161,20 @@ class DigestServer:
         if not hmac.compare_digest(expected.encode(), answer.get("response", "").lower().encode()):
             return Proof.WRONG
         nonce = answer.get("nonce", "")
-        if not self._nonce_is_good(nonce, now):
+        if not self._nonce_is_good(nonce, request.source.host, now):
             return Proof.STALE
         return Proof.GOOD if self._count_is_new(nonce, answer.get("nc", "1"), now) else Proof.STALE
 
-    def _new_nonce(self, now: float) -> str:
+    def _new_nonce(self, now: float, asker: str) -> str:
         body = f"{int(now * 1000):x}-{secrets.token_hex(8)}"
-        return f"{body}-{self._sign(body)}"
+        return f"{body}-{self._sign(body, asker)}"
 
-    def _sign(self, body: str) -> str:
-        return hmac.new(self._secret, f"{body}:{self._realm}".encode(), hashlib.sha256).hexdigest()[:32]
+    def _sign(self, body: str, asker: str) -> str:
+        return hmac.new(self._secret, f"{body}:{asker}:{self._realm}".encode(), hashlib.sha256).hexdigest()[:32]
 
-    def _nonce_is_good(self, nonce: str, now: float) -> bool:
+    def _nonce_is_good(self, nonce: str, asker: str, now: float) -> bool:
         body, _, signature = nonce.rpartition("-")
-        if not hmac.compare_digest(self._sign(body).encode(), signature.encode()):
+        if not hmac.compare_digest(self._sign(body, asker).encode(), signature.encode()):
             return False
         made_at = int(body.partition("-")[0], 16) / 1000  # signed by us, so it is a number
         return now - made_at <= NONCE_LIFE_S

@@ -39,7 +39,7 @@ class EndpointConfig:
     accounts: dict[str, RegistrarAccount] = field(default_factory=dict)
     accept_calls_from: frozenset[str] = frozenset()  # IP addresses whose INVITEs need no digest (the trunk)
     registrar_min_expires_s: int = 30
-    registrar_max_expires_s: int = 3600
+    registrar_max_expires_s: int = 300  # so that a headset that died is known soon
     secret: bytes = b""  # for nonces; random when empty
     # Offer SHA-256 beside MD5 to headsets that have both. Off, since phones built on libre 2 (baresip 1.0) give up when
     # one of several challenges names an algorithm they do not know. An account with SHA-256 alone is asked for that.

@@ -7,6 +7,7 @@ Bytes and the time (`now`: seconds of any monotonic clock) go in; after each cal
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 
 import structlog
 
@@ -39,6 +40,7 @@ __all__ = ["Endpoint", "EndpointConfig", "RegistrarAccount", "TrunkAccount"]
 
 log = structlog.get_logger("dialer.sip")
 
+MOST_VIAS = 10
 MAX_SERVER_TRANSACTIONS = 10_000  # some 50 MB; strangers' requests leave none behind
 
 
@@ -208,6 +210,10 @@ class Endpoint:
         """Headset accounts changed (a user was added); bindings of accounts that are gone end."""
         self._registrar.set_accounts(accounts)
 
+    def accept_calls_from(self, hosts: frozenset[str]) -> None:
+        """The IP addresses whose INVITEs need no digest (the trunk's) are others now."""
+        self._core.config = replace(self._core.config, accept_calls_from=hosts)
+
     # --- requests that came in
 
     def _forget(self, call: Call) -> None:
@@ -215,6 +221,8 @@ class Endpoint:
 
     def _refuse_broken(self, broken: BrokenRequest, now: float) -> None:
         """Statelessly: nothing of such a request is worth remembering. To the address it came from."""
+        if len(broken.message.headers.get("Via")) > MOST_VIAS:
+            return  # the answer would be many times as long, and the address may be somebody else's
         self._core.send(bytes(build_refusal(broken, self._core.config.user_agent)), broken.source, now)
 
     def _receive_request(self, request: ReceivedRequest, now: float) -> None:
@@ -312,7 +320,9 @@ class Endpoint:
             proof, _ = self._digest.check(request, self._registrar.accounts, now)
             if proof is not Proof.GOOD:
                 name = user_of(request.from_uri)
-                challenges = self._registrar.challenges(now, username=name, stale=proof is Proof.STALE)
+                challenges = self._registrar.challenges(
+                    now, asker=request.source.host, username=name, stale=proof is Proof.STALE
+                )
                 return Refusal(401, headers=challenges)
         return Refusal(403)
 

@@ -21,6 +21,8 @@ class StreamFramer:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._searched = 0  # no end of a head before here
+        self._whole = 0  # how long the message is that has begun, once its head was read
         self.pings = 0
 
     def feed(self, received: bytes) -> list[bytes]:
@@ -32,23 +34,34 @@ class StreamFramer:
         return messages
 
     def _next(self) -> bytes | None:
-        self._skip_blank_lines()
-        end = self._buffer.find(b"\r\n\r\n")
+        if not self._whole and not self._read_head():
+            return None
+        if len(self._buffer) < self._whole:
+            return None
+        message = bytes(self._buffer[: self._whole])
+        del self._buffer[: self._whole]
+        self._searched = self._whole = 0
+        return message
+
+    def _read_head(self) -> bool:
+        """Whether the head is here; then `_whole` says how long the message is. What was searched is not searched
+        again: somebody may send byte by byte."""
+        if not self._searched:
+            self._skip_blank_lines()
+        end = self._buffer.find(b"\r\n\r\n", max(self._searched - 3, 0))
         if end < 0 or end > MAX_HEAD_BYTES:
             if len(self._buffer) > MAX_HEAD_BYTES:
                 raise FramingError("the head of a message is too long")
-            return None
+            begun = bool(self._buffer) and not self._buffer.startswith(b"\r")  # else blank lines may still come
+            self._searched = len(self._buffer) if begun else 0
+            return False
         lengths = _LENGTH.findall(bytes(self._buffer[: end + 2]))
         if len(lengths) != 1:
             raise FramingError("a message without one Content-Length")
         if int(lengths[0]) > MAX_BODY_BYTES:
             raise FramingError("the body of a message is too long")
-        whole = end + 4 + int(lengths[0])
-        if len(self._buffer) < whole:
-            return None
-        message = bytes(self._buffer[:whole])
-        del self._buffer[:whole]
-        return message
+        self._whole = end + 4 + int(lengths[0])
+        return True
 
     def _skip_blank_lines(self) -> None:
         while self._buffer.startswith(_KEEP_ALIVE):

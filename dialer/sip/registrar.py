@@ -55,13 +55,15 @@ class Registrar:
                 self._drop(headset, "account changed")
         self._accounts = dict(accounts)
 
-    def challenges(self, now: float, *, username: str = "", stale: bool = False) -> Headers:
+    def challenges(self, now: float, *, asker: str, username: str = "", stale: bool = False) -> Headers:
         """What `username` has to prove. A name that we do not know is asked like any other."""
         algorithms = ["SHA-256", "MD5"] if self._core.config.offer_sha256 else ["MD5"]
         account = self._accounts.get(username)
         if account is not None and not account.ha1_md5:
             algorithms = ["SHA-256"]
-        return [("WWW-Authenticate", value) for value in self._digest.challenges(now, algorithms, stale=stale)]
+        return [
+            ("WWW-Authenticate", value) for value in self._digest.challenges(now, algorithms, asker=asker, stale=stale)
+        ]
 
     def is_bound_hop(self, hop: Hop) -> bool:
         return any(binding.hop == hop for bindings in self._bindings.values() for binding in bindings)
@@ -94,11 +96,13 @@ class Registrar:
         request = transaction.request
         proof, username = self._digest.check(request, self._accounts, now)
         if proof is not Proof.GOOD:
-            headers = self.challenges(now, username=user_of(request.to_uri), stale=proof is Proof.STALE)
+            headers = self.challenges(
+                now, asker=request.source.host, username=user_of(request.to_uri), stale=proof is Proof.STALE
+            )
             self._core.reply(transaction, 401, now, headers=headers, once=True)
             if proof is Proof.WRONG:
                 log.warning(
-                    "headset refused", headset=username, source=request.source.host, why="wrong password or name"
+                    "headset refused", headset=username[:64], source=request.source.host, why="wrong password or name"
                 )
             return
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 import struct
@@ -28,6 +29,9 @@ MAX_DATAGRAM = 65535
 DATAGRAMS_A_TURN = 64  # then others have their turn in the event loop
 MAX_CONNECTIONS = 512
 MAX_CONNECTIONS_OF_A_HOST = 128  # so that one host cannot keep all others out
+SILENT_S = 30.0  # for a connection of somebody else's that brings no whole message
+UNACKNOWLEDGED_MS = 20_000
+KEEP_ALIVE_S = 30
 CONNECT_TIMEOUT_S = 10.0
 MAX_UNSENT_BYTES = 1 << 20
 _BIND_TRIES = 10
@@ -195,6 +199,9 @@ class SipTransport:
         except (BlockingIOError, InterruptedError):
             pass  # as good as lost on the way: it will be sent again
         except (OSError, OverflowError, ValueError) as fault:
+            if getattr(fault, "errno", None) == errno.EMSGSIZE:  # says nothing of the far end: it was never asked
+                log.warning("transport", to=hop.host, port=hop.port, on="send", fault="the message is too long for UDP")
+                return
             hops = list(_unreachable_hops(self._udp))
             if hops and hop not in hops:
                 # Linux reports the error of an earlier datagram at the next send: that one was not sent yet.
@@ -234,7 +241,7 @@ class SipTransport:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(self), hop.host, hop.port, local_addr=(self._host, 0)
+                    lambda: _Connection(self, ours=True), hop.host, hop.port, local_addr=(self._host, 0)
                 )
         except OSError as fault:  # TimeoutError is one
             log.warning("transport", to=hop.host, port=hop.port, on="connect", fault=str(fault))
@@ -248,8 +255,9 @@ class SipTransport:
     def connected(self, connection: _Connection) -> bool:
         """False: there are too many already."""
         host = connection.peer[0]
-        of_host = sum(peer[0] == host for peer in self._connections)
-        if len(self._connections) >= MAX_CONNECTIONS or of_host >= MAX_CONNECTIONS_OF_A_HOST:
+        theirs = [peer for peer, each in self._connections.items() if not each.ours]
+        of_host = sum(peer[0] == host for peer in theirs)
+        if not connection.ours and (len(theirs) >= MAX_CONNECTIONS or of_host >= MAX_CONNECTIONS_OF_A_HOST):
             return False
         self._connections[connection.peer] = connection
         return True
@@ -268,10 +276,12 @@ class SipTransport:
 
 
 class _Connection(asyncio.Protocol):
-    """One TCP connection, from either side."""
+    """One TCP connection, from either side. One of theirs that says nothing is closed after a while."""
 
-    def __init__(self, owner: SipTransport) -> None:
+    def __init__(self, owner: SipTransport, *, ours: bool = False) -> None:
+        self.ours = ours
         self._owner = owner
+        self._deadline: asyncio.TimerHandle | None = None
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
         self.peer = ("", 0)
@@ -283,6 +293,10 @@ class _Connection(asyncio.Protocol):
         self.peer = (host, port)
         if not self._owner.connected(self):
             transport.abort()
+            return
+        _notice_death(transport.get_extra_info("socket"))
+        if not self.ours:
+            self._deadline = asyncio.get_running_loop().call_later(SILENT_S, self.close)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -295,11 +309,16 @@ class _Connection(asyncio.Protocol):
             # One for all that came together, and none for whom does not read them: they would pile up here.
             self._framer.pings = 0
             self.send(b"\r\n")
+        if messages and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
         for message in messages:
             self._owner.received(message, self.peer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._owner.disconnected(self)
 
     def send(self, payload: bytes) -> None:
@@ -313,6 +332,17 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+def _notice_death(connection: socket.socket) -> None:
+    """A peer or a translator on the way that forgot the connection: without this the kernel tries for a quarter of an
+    hour (tcp(7))."""
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEP_ALIVE_S // 3)
 
 
 def _ask_for_errors(udp: socket.socket) -> None:

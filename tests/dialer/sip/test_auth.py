@@ -159,10 +159,10 @@ def proof(
 
 def test_the_right_password_is_good_in_both_algorithms() -> None:
     server = DigestServer("lab", b"secret")
-    sha256, md5 = server.challenges(10.0, ["SHA-256", "MD5"])
+    sha256, md5 = server.challenges(10.0, ["SHA-256", "MD5"], asker=PEER.host)
     assert "SHA-256" in sha256
     assert proof(server, sha256, 11.0) is Proof.GOOD
-    assert proof(server, server.challenges(10.0)[0], 11.0, "old") is Proof.GOOD
+    assert proof(server, server.challenges(10.0, asker=PEER.host)[0], 11.0, "old") is Proof.GOOD
     assert proof(server, md5, 11.0, password="wrong") is Proof.WRONG
     assert proof(server, md5, 11.0, "nobody") is Proof.WRONG
     assert proof(server, sha256, 11.0, "old") is Proof.WRONG  # has no SHA-256 secret
@@ -171,16 +171,16 @@ def test_the_right_password_is_good_in_both_algorithms() -> None:
 
 def test_a_nonce_ages_and_only_ours_are_good() -> None:
     server = DigestServer("lab", b"secret")
-    (challenge,) = server.challenges(10.0)
+    (challenge,) = server.challenges(10.0, asker=PEER.host)
     assert proof(server, challenge, 10.0 + NONCE_LIFE_S + 1) is Proof.STALE
-    (foreign,) = DigestServer("lab", b"other").challenges(10.0)
+    (foreign,) = DigestServer("lab", b"other").challenges(10.0, asker=PEER.host)
     assert proof(server, foreign, 11.0) is Proof.STALE
-    assert "stale=true" in server.challenges(10.0, stale=True)[0]
+    assert "stale=true" in server.challenges(10.0, asker=PEER.host, stale=True)[0]
 
 
 def test_a_recorded_answer_cannot_be_replayed() -> None:
     server = DigestServer("lab", b"secret")
-    (challenge,) = server.challenges(10.0)
+    (challenge,) = server.challenges(10.0, asker=PEER.host)
     client = DigestClient(Credentials("anna", "pw"), PEER.host)
     client.take_challenge(challenged(401, challenge))
     ((name, first),) = client.headers("REGISTER", "sip:lab", PEER.host)
@@ -194,3 +194,11 @@ def test_a_recorded_answer_cannot_be_replayed() -> None:
 )
 def test_strange_authorization_proves_nothing(value: str) -> None:
     assert DigestServer("lab").check(register(f"Authorization: {value}"), ACCOUNTS, 1.0) == (Proof.NONE, "")
+
+
+def test_a_challenge_is_answered_only_from_where_it_was_asked() -> None:
+    """Else somebody could ask from his own address, and answer with the trunk's on the packet: our INVITE would go
+    there."""
+    server = DigestServer("lab", b"secret")
+    (challenge,) = server.challenges(10.0, asker="192.0.2.66")
+    assert proof(server, challenge, 11.0) is Proof.STALE

@@ -137,3 +137,14 @@ def test_a_transport_error_is_told_once(method: str) -> None:
     assert one.transport_failed(0.1) == [ClientFault.TRANSPORT]
     assert one.transport_failed(0.2) == []
     assert one.next_timer() is None
+
+
+def test_a_transport_error_while_it_rings_concerns_something_else() -> None:
+    """Figure 5: nothing of an INVITE in Proceeding is being sent. Whoever picks up must be acknowledged."""
+    one = transaction("INVITE")
+    one.receive(response(one, "180 Ringing"), 0.1)
+    assert one.transport_failed(0.2) == []
+    assert one.state is ClientState.PROCEEDING
+    (answer,) = one.receive(response(one, "200 OK"), 5.0)
+    assert isinstance(answer, ReceivedResponse)
+    assert answer.code == 200

@@ -109,7 +109,7 @@ def test_too_short_an_interval_is_refused_with_the_least() -> None:
 
 @pytest.mark.parametrize(
     ("expires", "granted"),
-    [("Expires: 99999999", "3600"), ("Expires: soon", "3600"), ("Expires: 100", "100"), ("", "3600")],
+    [("Expires: 99999999", "300"), ("Expires: soon", "300"), ("Expires: 100", "100"), ("", "300")],
 )
 def test_the_interval_that_is_granted(expires: str, granted: str) -> None:
     assert header(Phone().register(expires), "contact").endswith(f"expires={granted}")
