@@ -65,6 +65,7 @@ class RemoteMedia:
     dtmf_payload_type: int | None
     we_send: bool = True
     we_receive: bool = True
+    signalled_from: str = ""  # the IP address that its SIP comes from: with `host` the only one that may show itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Remote:
     dtmf_payload_type: int | None
     we_send: bool
     we_receive: bool
+    signalled_from: str = ""
 
     def address(self) -> Address:
         """Raises `BadRemote`: names are not resolved here, SDP carries addresses."""
@@ -294,11 +295,16 @@ class Leg:
             return True
         if self.learned is not None:
             return source[:2] == self.learned
-        if now - self.connected_at > LEARNING_WINDOW_S:
+        if now - self.connected_at > LEARNING_WINDOW_S or not self._may_be_learned(source[0]):
             return False
         self.learned = source[:2]
         self.send = functools.partial(self._send_to, self.learned)
         return True
+
+    def _may_be_learned(self, host: str) -> bool:
+        """Of another port, as an address translator shows it, but of the far end's own machine or of the one that its
+        SIP comes from: anybody can send a packet."""
+        return self.remote is not None and host in (self.remote.address()[0], self.remote.signalled_from)
 
     def lock(self, address: Address) -> None:
         """The kernel drops everything that is not from `address` from now on."""

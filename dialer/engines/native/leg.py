@@ -54,11 +54,20 @@ class Signalling(Protocol):
 class NativeLeg:
     """Implements `dialer.telephony.Leg`. Signals are handled one after the other by the leg's own task (`drive`)."""
 
-    def __init__(self, call_id: str, signalling: Signalling, media: MediaController, codecs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        signalling: Signalling,
+        media: MediaController,
+        codecs: Sequence[str],
+        *,
+        signalled_from: str,
+    ) -> None:
         self._id = call_id
         self._signalling = signalling
         self._media = media
         self._codecs = codecs
+        self._signalled_from = signalled_from
         self._signals: asyncio.Queue[Signal | LegEnded] = asyncio.Queue()
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
         self._ended: LegEnded | None = None
@@ -201,6 +210,7 @@ class NativeLeg:
             dtmf_payload_type=audio.dtmf_payload_type,
             we_send=audio.we_send,
             we_receive=audio.we_receive,
+            signalled_from=self._signalled_from,
         )
         await self._media.connect_leg(self._id, remote)
         return remote

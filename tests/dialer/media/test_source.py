@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dialer.media.controller import LegMeasured, MediaError, RemoteMedia
@@ -42,6 +44,21 @@ async def test_a_far_end_behind_a_nat_is_learned_and_answered(media: Media) -> N
     late_stranger._to = real._to
     late_stranger.send(NOISE)
     await exchange(real, operator, bytes(reversed(SOUND)))
+    assert not any(packet.payload == NOISE for packet in operator.packets)
+
+
+async def test_a_machine_that_neither_the_sdp_nor_the_signalling_named_is_not_learned(media: Media) -> None:
+    operator = await media.leg("operator")
+    told, real = media.far_end(host="127.0.0.7"), media.far_end(host="127.0.0.8")
+    stranger = media.far_end(host="127.0.0.9")
+    local = await media.controller.open_leg("client", beside="operator")
+    for end in (real, stranger):
+        end.aim(local)
+    await media.controller.connect_leg("client", replace(told.media(), signalled_from="127.0.0.8"))
+    await media.controller.bridge("operator", "client")
+    stranger.send(NOISE)
+    await exchange(real, operator, SOUND)
+    await exchange(operator, real, SOUND)
     assert not any(packet.payload == NOISE for packet in operator.packets)
 
 
