@@ -152,7 +152,7 @@ class TrunkSettings(Section):
     transport: Literal["udp", "tcp"] = Field(default="udp", description="What SIP travels over to the trunk.")
     user: str = Field(default="", description="User name that the provider gave; empty: it knows us by our address.")
     password: SecretStr = Field(default=SecretStr(""), description="Password that the provider gave.")
-    domain: str = Field(default="", description="SIP domain of the account; empty: host.")
+    domain: Host = Field(default="", description="SIP domain of the account; empty: host.")
     registers: bool = Field(
         default=False,
         alias="register",
@@ -168,6 +168,13 @@ class TrunkSettings(Section):
         description=(
             "How this trunk wants Russian numbers dialled: +7342..., 7342... or 8342... Other countries' numbers: "
             "with +, without it, or after 810."
+        ),
+    )
+    ask_options: bool = Field(
+        default=True,
+        description=(
+            "Ask the trunk whether it is there (OPTIONS). false for a provider that answers none: then a registration, "
+            "or the next call, tells."
         ),
     )
     options_interval_s: Seconds = Field(

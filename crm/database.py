@@ -43,7 +43,9 @@ class Database:
             self._writer = _sqlite_engine(self.url, begin="BEGIN IMMEDIATE", query_only=False, pool_size=1)
             self._reader = _sqlite_engine(self.url, begin="BEGIN", query_only=True, pool_size=8)
         else:
-            self._writer = create_async_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+            self._writer = create_async_engine(
+                self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True
+            )
             self._reader = self._writer.execution_options(postgresql_readonly=True)
 
     @property
@@ -127,7 +129,7 @@ def _with_driver(url: URL) -> URL:
 
 
 def _sqlite_engine(url: URL, *, begin: str, query_only: bool, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=30)
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=30, hide_parameters=True)
     pragmas: Iterable[str] = (
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "foreign_keys=ON",

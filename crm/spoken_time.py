@@ -15,6 +15,8 @@ from typing import Final, NoReturn
 from crm.errors import Refused
 from crm.time_zones import instant, local
 
+FURTHEST: Final = timedelta(days=2 * 366)  # nobody agrees on a call later than that: a slip of the finger
+
 _MONTHS: Final = (
     ("янв", "jan"), ("фев", "feb"), ("мар", "mar"), ("апр", "apr"), ("ма[йя]", "may"), ("июн", "jun"),
     ("июл", "jul"), ("авг", "aug"), ("сен", "sep"), ("окт", "oct"), ("ноя", "nov"), ("дек", "dec"),
@@ -90,6 +92,12 @@ class _Reader:
         self.here = local(now, zone)
 
     def read(self) -> datetime:
+        try:
+            return self._read()
+        except OverflowError:  # beyond the calendar
+            self._refuse("callback.words_no_such_date")
+
+    def _read(self) -> datetime:
         span = self._short_span()
         if span is not None:
             return self._ahead(local(self.now.astimezone(UTC) + span, self.zone).replace(second=0, microsecond=0))
@@ -106,6 +114,8 @@ class _Reader:
         return self._ahead(found)
 
     def _ahead(self, found: datetime) -> datetime:
+        if found > self.here + FURTHEST:
+            self._refuse("callback.words_no_such_date")
         if instant(found, self.zone) <= self.now:
             raise Refused("callback.in_the_past", local_at=found.strftime("%d.%m.%Y %H:%M"))
         return found

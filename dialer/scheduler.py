@@ -25,6 +25,7 @@ log = structlog.get_logger("dialer.scheduler")
 
 RECONCILE_EVERY_S = 30
 REBUILD_PLAN_EVERY_S = 600
+STOP_PATIENCE_S = 5.0
 
 
 class Scheduler:
@@ -46,6 +47,7 @@ class Scheduler:
         self._node = node
         self._clock = clock
         self._running = frozenset({node})  # services on this database, at the last look
+        self._looking: set[asyncio.Task[None]] = set()
         self._planned: dict[int, date] = {}
         self._clockwork = AsyncIOScheduler(timezone=ZoneInfo("UTC"))
         self.add(self.poll, every_s=poll_s)
@@ -70,12 +72,21 @@ class Scheduler:
         self._clockwork.start()
 
     async def stop(self) -> None:
-        if self._clockwork.running:
-            self._clockwork.shutdown(wait=False)
-            await asyncio.sleep(0)  # its shutdown runs in a callback of the loop
+        """No further look; one that is under way comes to its end."""
+        if not self._clockwork.running:
+            return
+        self._clockwork.pause()
+        if self._looking:
+            await asyncio.wait(set(self._looking), timeout=STOP_PATIENCE_S)
+        self._clockwork.shutdown(wait=False)
+        await asyncio.sleep(0)  # its shutdown runs in a callback of the loop
 
     def _guarded(self, job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
+            task = asyncio.current_task()
+            assert task is not None  # the clockwork runs each look as one
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
             try:
                 await job()
             except DATABASE_TROUBLE as error:

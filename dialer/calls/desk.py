@@ -201,6 +201,8 @@ class Desk:
             raise DeskError("desk.not_ready")
         if seat.view.client_id != client_id:
             raise DeskError("desk.other_client")
+        if seat.headset_silent and not seat.view.headset_registered:
+            raise DeskError("desk.headset_silent")
         trunk = self._telephony.trunk()
         if not trunk.ready:
             raise DeskError("desk.trunk_down", detail=trunk.detail)

@@ -8,6 +8,8 @@ MESSAGES: dict[str, str] = {
     "desk.headset_not_registered": "Your headset “{headset}” is not connected. Check that it is switched on, in the "
     "network, and registered with the right password.",
     "desk.headset_no_answer": "Your headset “{headset}” did not answer ({reason}). Press Ready to call it again.",
+    "desk.headset_silent": "Nothing comes from your headset. Is it switched on, in the network, and not muted? "
+    "End the shift and press Ready to connect it again.",
     "desk.headset_dropped": "The connection to your headset was lost. Press Ready to call it again.",
     "desk.headset_hung_up": "The headset hung up. Press Ready to connect it again.",
     "desk.call_in_progress": "There is a call in progress. Finish it first.",

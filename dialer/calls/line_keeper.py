@@ -70,6 +70,7 @@ class LineKeeper:
             self._failed(seat, "desk.headset_no_answer", headset=seat.headset, reason=error.reason)
             return
         seat.line_leg = leg
+        seat.headset_is_new()
         self._tasks.start(self._follow(seat, leg), f"line {seat.operator_id}")
 
     async def _look_up_headset(self, seat: Seat) -> None:
@@ -88,6 +89,7 @@ class LineKeeper:
                         seat.step_line(LineStep.HEADSET_ANSWERED)
                         await self._lay_card(seat)
                 case LegLevels():
+                    seat.headset_heard(event.received)
                     seat.heard("operator", event.level_dbov)
                 case LegEnded():
                     ended = event

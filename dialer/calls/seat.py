@@ -47,6 +47,8 @@ class Seat:
         self._clock = clock
         self._changed = asyncio.Event()
         self._silent_for = {"operator": 0, "client": 0}
+        self._received = 0
+        self._headset_silent_for = 0
         self.view = DeskView(operator_id, 0, LineState.OFFLINE, CallState.NONE, clock())
 
     @property
@@ -93,6 +95,28 @@ class Seat:
             recording=RecordingState.OFF,
             message=message,
         )
+
+    def headset_heard(self, received: int) -> None:
+        """How many packets came from the headset since the line is up: one that died keeps its line, but says nothing.
+        (In a call `heard` tells.)"""
+        silent_for = 0 if received != self._received else self._headset_silent_for + 1
+        was, self._received, self._headset_silent_for = self.headset_silent, received, silent_for
+        if self.headset_silent == was or self.call.state is not CallState.NONE:
+            return
+        if self.headset_silent:
+            log.warning("headset", operator=self.operator_id, was="heard", now="silent: it may be off, or muted")
+            self.tell("desk.headset_silent")
+        else:
+            log.info("headset", operator=self.operator_id, was="silent", now="heard")
+            if self.view.message is not None and self.view.message.code == "desk.headset_silent":
+                self.change(message=None)
+
+    def headset_is_new(self) -> None:
+        self._received = self._headset_silent_for = 0
+
+    @property
+    def headset_silent(self) -> bool:
+        return self._headset_silent_for >= SILENT_AFTER
 
     def heard(self, side: str, level_dbov: float) -> None:
         """A second of sound from `side` ("operator" or "client"); in talk, three silent ones are worth a word."""

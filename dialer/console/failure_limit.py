@@ -1,4 +1,5 @@
-"""A brake on guessing passwords: failed sign-ins are counted for the login and for the address they came from."""
+"""A brake on guessing passwords: failed sign-ins are counted for the login from one address, for the address, and, far
+more patiently, for the login from anywhere: a stranger must not be able to keep its owner out."""
 
 from __future__ import annotations
 
@@ -6,40 +7,48 @@ from collections import deque
 from datetime import datetime, timedelta
 
 WINDOW = timedelta(minutes=15)
-FAILURES_OF_A_LOGIN = 8
+FAILURES_OF_A_LOGIN = 8  # from one address
+FAILURES_FROM_ANYWHERE = 200
 FAILURES_OF_AN_ADDRESS = 40  # an office may sit behind one address
 MOST_NAMES = 10_000  # names kept at most, so that a flood of made-up logins cannot fill the memory
+
+
+Name = tuple[str, ...]
+
+
+def _names(login: str, address: str) -> tuple[Name, Name, Name]:
+    """What a failure is counted for."""
+    return ("pair", login.casefold(), address), ("login", login.casefold()), ("address", address)
 
 
 class FailureLimit:
     """Failures of the last `WINDOW`. Time is handed in."""
 
     def __init__(self) -> None:
-        self._failures: dict[tuple[str, str], deque[datetime]] = {}
+        self._failures: dict[Name, deque[datetime]] = {}
 
     def wait(self, *, login: str, address: str, now: datetime) -> timedelta:
         """How long this login or this address must wait; zero when it may try."""
-        waits = [
-            self._wait_of(("login", login.casefold()), FAILURES_OF_A_LOGIN, now),
-            self._wait_of(("address", address), FAILURES_OF_AN_ADDRESS, now),
-        ]
-        return max(waits)
+        limits = (FAILURES_OF_A_LOGIN, FAILURES_FROM_ANYWHERE, FAILURES_OF_AN_ADDRESS)
+        return max(self._wait_of(name, limit, now) for name, limit in zip(_names(login, address), limits, strict=True))
 
     def failed(self, *, login: str, address: str, now: datetime) -> None:
-        for name in (("login", login.casefold()), ("address", address)):
+        for name in _names(login, address):
             if name not in self._failures and len(self._failures) >= MOST_NAMES:
                 self._forget_old(now)
-            self._failures.setdefault(name, deque(maxlen=FAILURES_OF_AN_ADDRESS)).append(now)
+            self._failures.setdefault(name, deque(maxlen=FAILURES_FROM_ANYWHERE)).append(now)
 
     def succeeded(self, *, login: str, address: str) -> None:
         """The last try, counted beforehand, was none: take it back. Earlier slips of the login are forgiven, those of
         the address are not."""
-        self._failures.pop(("login", login.casefold()), None)
-        times = self._failures.get(("address", address))
-        if times:
-            times.pop()
+        pair, anywhere, of_address = _names(login, address)
+        self._failures.pop(pair, None)
+        for name in (anywhere, of_address):
+            times = self._failures.get(name)
+            if times:
+                times.pop()
 
-    def _wait_of(self, name: tuple[str, str], limit: int, now: datetime) -> timedelta:
+    def _wait_of(self, name: Name, limit: int, now: datetime) -> timedelta:
         times = self._failures.get(name)
         if times is None:
             return timedelta(0)

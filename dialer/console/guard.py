@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
 
 from dialer.console.deps import DEPS
 from dialer.console.pages import see_other
@@ -135,7 +136,8 @@ async def _check_origin(request: web.Request) -> None:
     given = request.headers.get(CSRF_HEADER, "")
     try:
         field = (await request.post()).get(CSRF_FIELD, "")  # nothing is read for content that is no form
-    except ValueError as error:  # a multipart body without its boundary, or text that is none
+    # A multipart body without its boundary or with broken heads, in an unknown encoding, or text that is none.
+    except (ValueError, LookupError, RuntimeError, HttpProcessingError) as error:
         raise Trouble.unreadable() from error
     if not given and isinstance(field, str):
         given = field

@@ -116,7 +116,10 @@ async def change_language(request: web.Request) -> web.StreamResponse:
 
 def _inside(address: str) -> str:
     """`address` if it is a path of this console, else "": a link must not lead away after the sign-in."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # no address at all
+        return ""
     if parts.scheme or parts.netloc or not address.startswith("/") or address.startswith(("//", "/\\")):
         return ""
     return address if address.isprintable() and "\\" not in address else ""

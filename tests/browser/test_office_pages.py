@@ -55,3 +55,39 @@ async def test_the_language_is_changed_from_the_bar(
     await page.locator("button[name=language]").focus()
     await page.keyboard.press("Enter")
     await expect(page.locator("h1")).to_have_text(headings[other])
+
+
+KEYLESS = "button, a.button, summary.button"
+# A tone's key stands on it; a phrase fills in what can be typed; what looks like a link is none.
+EXCUSED = "[data-digit], [data-phrase], .link"
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+async def test_every_button_shows_its_key(open_page: OpenPage, console: RunningConsole, colours: str) -> None:
+    page = await open_page(f"{console.url}/sign-in", colours=colours)
+    seen = 0
+    for address in ("", "/calls", "/calls?disposition=hot", f"/calls/{console.office.played}", "/plan", "/nowhere"):
+        if address == "/calls":
+            await sign_in(page, "maria")
+        if address:
+            await page.goto(f"{console.url}{address}")
+        for button in await page.locator(KEYLESS).all():
+            if await button.is_visible() and not await button.evaluate("(it, excused) => it.matches(excused)", EXCUSED):
+                seen += 1
+                assert await button.locator("kbd").count() == 1, await button.inner_text()
+    assert seen > 12
+
+
+async def test_the_keys_do_what_they_say(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await open_page(f"{console.url}/sign-in")
+    await sign_in(page, "maria")
+    await page.keyboard.press("F9")
+    await expect(page.locator(".banner.bad")).to_be_visible()
+    await page.keyboard.press("F9")
+    await expect(page.locator(".banner.bad")).to_have_count(0)
+    await page.goto(f"{console.url}/calls?disposition=hot")
+    await page.locator("select[name=result]").focus()
+    await page.keyboard.press("Escape")
+    await page.locator("h1").click()
+    await page.keyboard.press("Escape")
+    await page.wait_for_url("**/calls")

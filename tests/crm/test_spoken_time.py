@@ -124,6 +124,10 @@ REFUSED = {
     "20.11 14:00": "callback.in_the_past",
     "15.05.2020 14:00": "callback.in_the_past",
     "через 0 минут": "callback.in_the_past",
+    "31.12.9999 23:59": "callback.words_no_such_date",
+    "2030-01-15 11:00": "callback.words_no_such_date",
+    "через 9999999999 дней в 11": "callback.words_no_such_date",
+    "через 99999999999999 часов": "callback.words_no_such_date",
 }
 
 

@@ -196,7 +196,7 @@ async def test_a_dead_trunk(world: World) -> None:
         ru=f"Нет связи с оператором связи: 127.0.0.1:{port} не отвечает. Попытки продолжаются",
         en=f"There is no connection to the telephone provider: no answer from 127.0.0.1:{port}. It is tried again",
     )  # fmt: skip
-    assert "пропускает ли" in text_of(operator.regions["banner"]), "what to do, on the page"
+    assert "does the firewall let SIP through" in text_of(operator.regions["banner"]), "what to do, on the page"
     assert f"no answer from 127.0.0.1:{port}" in world.service.log()
     assert "does the firewall let SIP through" in world.service.log()
     await world.service.stop()
@@ -220,7 +220,7 @@ async def test_wrong_credentials_at_the_trunk(world: World, tmp_path: Path) -> N
             ru=f"127.0.0.1:{strict.port} отказывает в регистрации: 40",
             en=f"127.0.0.1:{strict.port} refused our registration: 40",
         )  # fmt: skip
-        assert "сравните" in text_of(operator.regions["banner"]).lower(), "what to do, on the page"
+        assert "compare user, password and domain" in text_of(operator.regions["banner"]), "what to do, on the page"
         assert "refused our registration" in world.service.log()
         assert "compare user, password and domain with the contract" in world.service.log()
         await world.service.stop()

@@ -68,6 +68,11 @@ SETTLE_S = 2.0
 NO_TRUNK = TrunkStatus(False, Reason("trunk.not_set_up"))
 
 
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task failed", task=task.get_name(), exc_info=error)
+
+
 class NativeTelephony:
     """Implements `dialer.telephony.Telephony`."""
 
@@ -133,6 +138,7 @@ class NativeTelephony:
         self._started = True
         if self._trunk is not None:
             self._keep_trunk = asyncio.create_task(self._look_after_trunk(self._trunk), name="trunk")
+            self._keep_trunk.add_done_callback(_log_failure)
 
     async def stop(self) -> None:
         if not self._started:
@@ -179,18 +185,28 @@ class NativeTelephony:
         self._transport.flush()
 
     async def _look_after_trunk(self, trunk: Trunk) -> None:
-        """Find it, register there if it wants that, and ask it again and again whether it is there."""
-        while not await trunk.resolve(self._sip.host):
-            self._tell(TrunkChanged(trunk.status))
+        """Find it, register there if it wants that, and ask it again and again whether it is there. While it is not,
+        its name is looked up anew: it may have moved."""
+        found: Hop | None = None
+        while True:
+            if found is None or not trunk.status.ready:
+                if not await trunk.resolve(self._sip.host):
+                    self._tell(TrunkChanged(trunk.status))
+                elif (hop := self._trunk_hop(trunk)) != found:
+                    found = hop
+                    self._meet_trunk(trunk, hop)
+            if found is not None and trunk.asks_options:
+                self._endpoint.send_options(trunk.options_uri, found, self._now())
+            self._transport.flush()
             await asyncio.sleep(trunk.options_interval_s)
-        hop = self._trunk_hop(trunk)
+
+    def _meet_trunk(self, trunk: Trunk, hop: Hop) -> None:
+        """It is at a new address."""
+        self._endpoint.accept_calls_from(frozenset({hop.host}))
         if trunk.registers:
             self._endpoint.register(trunk.account(hop), self._now())  # and keeps registered by itself
-            self._transport.flush()
-        while True:
-            self._endpoint.send_options(trunk.options_uri, hop, self._now())
-            self._transport.flush()
-            await asyncio.sleep(trunk.options_interval_s)
+        if trunk.status.ready:
+            self._tell(TrunkChanged(trunk.status))
 
     def _trunk_hop(self, trunk: Trunk) -> Hop:
         assert trunk.hop is not None
@@ -242,7 +258,7 @@ class NativeTelephony:
         beside: str | None,
         ring_timeout_s: float,
     ) -> NativeLeg:
-        leg = self._new_leg(call_id)
+        leg = self._new_leg(call_id, signalled_from=hop.host)
         try:
             local = await self._media.open_leg(call_id, beside=beside)
         except MediaError as error:
@@ -266,10 +282,10 @@ class NativeTelephony:
         leg.ring_for(ring_timeout_s)
         return leg
 
-    def _new_leg(self, call_id: str) -> NativeLeg:
+    def _new_leg(self, call_id: str, *, signalled_from: str = "") -> NativeLeg:
         if call_id in self._legs:  # its events and its sound would get mixed up with the other's
             raise ValueError(f"there is a call {call_id} already")
-        leg = NativeLeg(call_id, self, self._media, self._codecs)
+        leg = NativeLeg(call_id, self, self._media, self._codecs, signalled_from=signalled_from)
         self._legs[call_id] = leg
         task = asyncio.create_task(leg.drive(), name=f"leg {call_id}")
         self._tasks.add(task)
@@ -323,6 +339,8 @@ class NativeTelephony:
 
     def _trunk_heard(self, trunk: Trunk, event: Registered | RegistrationFailed | OptionsAnswered) -> None:
         was = trunk.status
+        if isinstance(event, OptionsAnswered) and event.sip_code and trunk.waits_to_register:
+            self._endpoint.register(trunk.account(self._trunk_hop(trunk)), self._now())  # it is back
         if trunk.heard(event):
             now = trunk.status
             tell = log.info if now.ready else log.warning

@@ -27,6 +27,8 @@ class Trunk:
         self._registration = self.status if settings.registers else TrunkStatus(True)
         self._presence = TrunkStatus(True)
         self._answers_options = False  # it did at least once
+        if not settings.registers and not settings.ask_options:
+            self.status = TrunkStatus(True)  # until a call shows otherwise
 
     async def resolve(self, ours: str) -> bool:
         """Look up the host's address of the same family as `ours` (A or AAAA): our socket can send to no other. False,
@@ -50,6 +52,15 @@ class Trunk:
     @property
     def registers(self) -> bool:
         return self._settings.registers
+
+    @property
+    def asks_options(self) -> bool:
+        return self._settings.ask_options
+
+    @property
+    def waits_to_register(self) -> bool:
+        """It was silent when we registered, and is asked again only after a while that grows to minutes."""
+        return self.registers and self._registration.code == "trunk.no_answer"
 
     @property
     def credentials(self) -> Credentials | None:

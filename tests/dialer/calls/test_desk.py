@@ -21,6 +21,7 @@ from dialer.calls.desk import DeskRules
 from dialer.calls.errors import DeskError
 from dialer.calls.view import CallState, LineState
 from dialer.calls.view import RecordingState as Light
+from dialer.demo import seed
 from dialer.telephony import (
     LegAnswered,
     LegEarlyMedia,
@@ -356,3 +357,20 @@ async def test_a_call_does_not_wait_for_a_database_that_is_away(
     row = await attempt(office, attempt_id)
     assert row.result is Result.ANSWERED
     assert row.answered_at is not None
+
+
+async def test_a_headset_that_falls_silent_between_calls_is_told_and_gets_no_client(office: Office) -> None:
+    view = await office.ready()
+    leg = office.telephony.headset_legs[0]
+    for received in (50, 100, 100, 100, 100):
+        leg.emit(LegLevels(-60.0, received, 0, 0.0))
+    told = await office.until(lambda view: view.message is not None and view.message.code == "desk.headset_silent")
+    assert told.line is LineState.READY
+    assert view.client_id is not None
+    office.telephony.change_headset(seed.HEADSET, registered=False)  # it does not come back
+    with pytest.raises(DeskError) as refused:
+        await office.desk.dial(office.operator, client_id=view.client_id)
+    assert refused.value.code == "desk.headset_silent"
+    leg.emit(LegLevels(-60.0, 150, 0, 0.0))
+    await office.until(lambda view: view.message is None)
+    await office.desk.dial(office.operator, client_id=view.client_id)

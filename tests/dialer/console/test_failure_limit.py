@@ -21,7 +21,7 @@ def test_an_address_that_tries_many_logins_must_wait_too() -> None:
 def test_old_failures_are_forgotten_one_by_one() -> None:
     limit = FailureLimit()
     for number in range(FAILURES_OF_A_LOGIN):
-        limit.failed(login="anna", address="", now=NOW + timedelta(minutes=number))
+        limit.failed(login="anna", address="a", now=NOW + timedelta(minutes=number))
     later = NOW + timedelta(minutes=FAILURES_OF_A_LOGIN)
     assert limit.wait(login="anna", address="a", now=later) == NOW + failure_limit.WINDOW - later
     assert limit.wait(login="anna", address="a", now=NOW + failure_limit.WINDOW) == timedelta(0)
@@ -45,3 +45,18 @@ def test_a_flood_of_names_does_not_fill_the_memory() -> None:
     for number in range(failure_limit.MOST_NAMES + 500):
         limit.failed(login=f"made-up-{number}", address=f"a{number}", now=NOW)
     assert len(limit._failures) <= failure_limit.MOST_NAMES
+
+
+def test_a_stranger_does_not_keep_the_owner_out() -> None:
+    limit = FailureLimit()
+    for _ in range(FAILURES_OF_A_LOGIN):
+        limit.failed(login="maria", address="192.0.2.66", now=NOW)
+    assert limit.wait(login="maria", address="192.0.2.66", now=NOW) == failure_limit.WINDOW
+    assert limit.wait(login="maria", address="192.0.2.1", now=NOW) == timedelta(0)
+
+
+def test_guesses_from_everywhere_are_braked_in_the_end() -> None:
+    limit = FailureLimit()
+    for number in range(failure_limit.FAILURES_FROM_ANYWHERE):
+        limit.failed(login="maria", address=f"192.0.2.{number}", now=NOW)
+    assert limit.wait(login="maria", address="198.51.100.1", now=NOW) == failure_limit.WINDOW

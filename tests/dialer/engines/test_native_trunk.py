@@ -106,6 +106,20 @@ async def test_a_provider_that_neither_registers_us_nor_answers_options_is_not_t
     assert not by_address.status.ready
 
 
+async def test_a_provider_that_is_not_asked_is_there_until_a_call_shows_otherwise() -> None:
+    assert (await resolved("127.0.0.1", 5060, ask_options=False)).status.ready
+    registering = await resolved("127.0.0.1", 5060, ask_options=False, register=True)
+    assert not registering.status.ready, "the registration tells"
+
+
+async def test_a_provider_that_was_silent_is_registered_at_as_soon_as_it_answers_options() -> None:
+    trunk = await resolved("127.0.0.1", 5060, register=True)
+    trunk.heard(RegistrationFailed("trunk", 403, "Forbidden"))
+    assert not trunk.waits_to_register, "asking sooner would change nothing"
+    trunk.heard(RegistrationFailed("trunk", 0, "no answer"))
+    assert trunk.waits_to_register
+
+
 async def test_kamailio_on_a_port_of_its_own_answers_our_options(kamailio: Factory) -> None:
     proxy = await kamailio(trunk=(own_address(), 5060))
     engine = build_engine(NativeTelephony, trunk_settings((proxy.host, proxy.port)))

@@ -1,0 +1,11 @@
+// The office's pages: a key presses the button that shows it, unless something is being typed.
+
+document.addEventListener("keydown", (event) => {
+  if (event.repeat || event.isComposing || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+  const typing = event.target.matches("textarea, select, input:not([type=checkbox])");
+  if (typing && !/^F\d+$/.test(event.code)) return;
+  const button = document.querySelector(`[data-key="${event.code}"]`);
+  if (!button || button.disabled) return;
+  event.preventDefault();
+  button.click();
+});
