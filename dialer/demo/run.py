@@ -25,7 +25,7 @@ from dialer.demo.once import RoundFailed, one_round, report
 from dialer.logs import configure_logging
 from dialer.practice.processes import PracticeCarrier, PracticeHeadset
 from dialer.telephony import TelephonyError
-from dialer.words import Words, words
+from dialer.words import LANGUAGES, Words, mark, words
 
 DEFAULT_FOLDER = Path("demo-data")
 
@@ -101,12 +101,20 @@ async def _until_stopped(folder: Path, port: int) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with running_demo(folder, port if _is_free(port) else 0) as demo:
+    free = _is_free(port)
+    async with running_demo(folder, port if free else 0) as demo:
+        for line in [] if free else _another_port(port):
+            sys.stdout.write(line + "\n")
         for line in [*_welcome(demo, folder, say), "", *_welcome(demo, folder, words("en"))]:
             sys.stdout.write(line + "\n")
         sys.stdout.flush()
         await stop.wait()
     return 0
+
+
+def _another_port(port: int) -> list[str]:
+    sentence = mark("Port {port} is taken by another program, so another one was chosen.")
+    return [words(language).gettext(sentence, port=port) for language in LANGUAGES]
 
 
 def _is_free(port: int) -> bool:

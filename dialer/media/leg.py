@@ -302,9 +302,13 @@ class Leg:
         return True
 
     def _may_be_learned(self, host: str) -> bool:
-        """Of another port, as an address translator shows it, but of the far end's own machine or of the one that its
-        SIP comes from: anybody can send a packet."""
-        return self.remote is not None and host in (self.remote.address()[0], self.remote.signalled_from)
+        """Another port, as an address translator shows it, but of the far end's own machine or of the one that its SIP
+        comes from: anybody on the internet can send a packet. Within a network of our own a machine may have several
+        addresses."""
+        if self.remote is None:
+            return False
+        named = {self.remote.address()[0], self.remote.signalled_from} - {""}
+        return host in named or not any(ipaddress.ip_address(each).is_global for each in named)
 
     def lock(self, address: Address) -> None:
         """The kernel drops everything that is not from `address` from now on."""

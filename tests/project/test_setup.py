@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,13 @@ def test_make_bench_runs_every_benchmark() -> None:
         if "ArgumentParser(" in path.read_text(encoding="utf-8")
     }
     assert {run.name for run in WHOLE} == runnable
+
+
+def test_the_checks_are_strict() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert tools["mypy"]["strict"] is True
+    assert tools["pytest"]["ini_options"]["filterwarnings"] == ["error"]
+    assert len(tools["importlinter"]["contracts"]) >= 5
 
 
 def test_ci_runs_make_test(clone: Path, programs: Path) -> None:

@@ -7,7 +7,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -15,11 +17,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 import soundfile
 
+from config.settings import Settings
+from dialer.demo.run import demo_settings
 from dialer.practice import call_log
+from tests.scenarios.office import Operator
 
 PATIENCE_S = 90.0
 
@@ -106,3 +112,54 @@ async def test_with_the_carrier_killed_it_fails_in_words(tmp_path: Path) -> None
     assert code == 1
     assert found["problems"]
     assert found["result"] != "answered" or "carrier" in found["problems"][-1]
+
+
+async def test_it_prints_an_address_where_the_operator_can_sign_in_and_call(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("dialer")), "demo", "--port", str(port), "--data", str(tmp_path),
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        said: list[str] = []
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while "Ctrl+C stops the demonstration" not in (said or [""])[-1]:
+                    said.append((await process.stdout.readline()).decode())
+            text = "".join(said)
+            assert f"Port {port} is taken by another program" in text
+            address = re.search(r"Open (http://\S+) in the browser", text)
+            login, password = re.search(r"Operator: (\w+), password (\S+)", text).groups()  # type: ignore[union-attr] # fails if not
+            assert address is not None
+            jar = aiohttp.CookieJar(unsafe=True)
+            async with aiohttp.ClientSession(cookie_jar=jar) as http:
+                operator = Operator(http, address[1].rstrip("/"))
+                await operator.sign_in(login, password)
+                attempt_id = await operator.call_the_next()
+                await operator.post("hang-up", attempt_id=attempt_id)
+                await operator.until(lambda view: view["call"] == "wrap_up")
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(PATIENCE_S):
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def test_only_the_trunk_and_what_a_desk_computer_needs_differ_from_an_office(tmp_path: Path) -> None:
+    office = Settings.model_validate({"trunk": {"host": "sip.provider.ru"}}).model_dump(mode="json")
+    demo = demo_settings(tmp_path, console_port=0, carrier_port=5070).model_dump(mode="json")
+    different = {
+        f"{section}.{name}"
+        for section in office
+        for name, value in office[section].items()
+        if demo[section][name] != value
+    }
+    assert different == {
+        "service.data_dir", "console.port", "sip.port", "media.first_port", "media.last_port", "trunk.host",
+        "trunk.port", "trunk.caller_id", "trunk.options_interval_s", "recordings.minimum_free_mb", "scheduler.poll_s",
+    }  # fmt: skip

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 
 import pytest
 
+from crm.phone_parsing import read_phones
+from dialer.demo.seed import COMPANIES
 from dialer.practice.behaviours import NOT_A_NUMBER, SPECIAL, Behaviour, Says, behaviour_of
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "practice.md"
@@ -65,3 +69,13 @@ def test_speeding_up_changes_ringing_and_talking_only_where_there_is_any() -> No
 def test_the_document_lists_every_behaviour_by_its_name() -> None:
     rows = dict(re.findall(r"^\| (\d\d) \| ([^|]+?) \|", DOCUMENT.read_text(), re.MULTILINE))
     assert rows == {f"{ending:02}": does.name for ending, does in SPECIAL.items()}
+
+
+def test_all_numbers_of_demonstration_and_tests_are_in_the_exchange_that_nobody_has() -> None:
+    numbers = [f"+7{company.area}00000{company.ending}" for company in COMPANIES]
+    seed = (Path(__file__).parents[2] / "data" / "seed-case" / "organisations.csv").read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(seed), delimiter=";"))
+    cells = [value for row in rows for name, value in row.items() if "phone" in name and value]
+    assert len(cells) >= len(rows)
+    numbers += [phone.e164 for cell in cells for phone in read_phones(cell).phones]
+    assert [number for number in numbers if not re.fullmatch(r"\+7\d{3}000\d{4}", number)] == []
