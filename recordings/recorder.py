@@ -50,6 +50,8 @@ _JUMP = 240  # 30 ms: more than that is no drift
 _STEP = 4  # samples for each window, about 550 ppm
 _WINDOWS = 4
 _FRESH_WINDOWS = 2  # the first may have begun just before its end
+# Without the wrappers of numpy's methods, which cost more than the work.
+_least_of, _most_of, _all_of = np.minimum.reduce, np.maximum.reduce, np.logical_and.reduce
 _IDLE_LEVEL = 8.5  # the smallest A-law value is 8
 
 
@@ -134,34 +136,44 @@ class Track:
     ) -> None:
         """As `push` for each row of `payloads` in turn, of which the first `lengths` bytes count.
 
-        Packets that follow one another without a gap are taken in one go.
+        Packets that follow one another without a gap are taken in one go, also when they come late in a burst.
         """
         if self._windows is None:
             self._anchor_on(timestamps, arrived_s)
-        size = int(lengths[0])
-        offset = (int(timestamps[0]) - self._base_timestamp) & _WRAP
-        steps = _COUNT[: len(payloads)] * np.uint32(size)
-        late = (arrived_s - (self._base_s + offset / RATE_HZ)) * RATE_HZ - steps
-        least_late = float(late.min())
-        if (
-            offset + len(payloads) * size > _FURTHEST_OFFSET
-            or least_late < _EARLIEST
-            or float(late.max()) > _LATEST
-            or not (timestamps - timestamps[0] == steps).all()
-            or not (lengths == size).all()
-        ):
-            put = self._put_held_up if self._were_held_up(timestamps, arrived_s) else self.push
-            for timestamp, payload, length, arrived in zip(timestamps, payloads, lengths, arrived_s, strict=True):
-                put(int(timestamp), payload[:length].tobytes(), float(arrived))
+        follows = (timestamps[1:] - timestamps[:-1] == lengths[:-1]) & (lengths[1:] == lengths[:-1])
+        if _all_of(follows):
+            self._push_run(timestamps, payloads, lengths, arrived_s)
             return
-        self._least_late = min(self._least_late, least_late)
-        total = size * len(payloads)
-        start = (self._origin + offset) % _RING
-        if start + total <= _RING:
-            self._end = max(self._end, offset + total)
-            self._codes[start : start + total].reshape(-1, size)[:] = payloads[:, :size]
+        held_up = self._were_held_up(timestamps, arrived_s)
+        ends = [*(np.flatnonzero(~follows) + 1).tolist(), len(timestamps)]
+        begin = 0
+        for end in ends:
+            run = slice(begin, end)
+            self._push_run(timestamps[run], payloads[run], lengths[run], arrived_s[run], held_up=held_up)
+            begin = end
+
+    def _push_run(
+        self,
+        timestamps: npt.NDArray[np.uint32],
+        payloads: npt.NDArray[np.uint8],
+        lengths: npt.NDArray[np.uint16],
+        arrived_s: npt.NDArray[np.float64],
+        *,
+        held_up: bool | None = None,
+    ) -> None:
+        """Packets of one size that follow one another; `held_up` `None`: it is to be found out."""
+        size, total = int(lengths[0]), int(lengths[0]) * len(payloads)
+        offset = (int(timestamps[0]) - self._base_timestamp) & _WRAP
+        late = (arrived_s - (self._base_s + offset / RATE_HZ)) * RATE_HZ - _COUNT[: len(payloads)] * np.uint32(size)
+        least_late, most_late = float(_least_of(late)), float(_most_of(late))
+        if offset + total <= _FURTHEST_OFFSET and least_late >= _EARLIEST and most_late <= _LATEST:
+            self._least_late = min(self._least_late, least_late)
+            self._put_rows(offset, payloads[:, :size])
+        elif self._were_held_up(timestamps, arrived_s) if held_up is None else held_up:
+            self._put_held_up(offset, payloads[:, :size], arrived_s)
         else:
-            self._put(offset, payloads[:, :size].tobytes())
+            for timestamp, payload, arrived in zip(timestamps, payloads, arrived_s, strict=True):
+                self.push(int(timestamp), payload[:size].tobytes(), float(arrived))
 
     def _were_held_up(self, timestamps: npt.NDArray[np.uint32], arrived_s: npt.NDArray[np.float64]) -> bool:
         """Whether the late ones among these come faster than they were spoken: somebody on the way, or this process,
@@ -175,19 +187,30 @@ class Track:
         spoken = offsets[-1] - offsets[first]
         return bool(late[first] - late[-1] >= spoken / 2)
 
-    def _put_held_up(self, timestamp: int, payload: bytes, arrived_s: float) -> None:
-        """To its place by timestamp, however late; what is too old to be written again is lost."""
-        offset = (timestamp - self._base_timestamp) & _WRAP
+    def _put_held_up(self, offset: int, payloads: npt.NDArray[np.uint8], arrived_s: npt.NDArray[np.float64]) -> None:
+        """To their places by timestamp, however late; what is too old to be written again is lost."""
+        size = payloads.shape[1]
         if offset >= _SIGN:
-            behind = _WRAP + 1 - offset
-            if behind > _BEHIND:
-                return
-            self.late_by = max(self.late_by, behind)
-            offset = -behind
-        elif offset > _FURTHEST_OFFSET:
+            offset -= _WRAP + 1
+            lost = min(max(-(-(-offset - _BEHIND) // size), 0), len(payloads))
+            offset, payloads, arrived_s = offset + lost * size, payloads[lost:], arrived_s[lost:]
+        kept = min((_FURTHEST_OFFSET - offset) // size, len(payloads))
+        if kept <= 0:
             return
-        self._least_late = min(self._least_late, (arrived_s - self._base_s) * RATE_HZ - offset)
-        self._put(offset, payload)
+        self.late_by = max(self.late_by, -offset)
+        late = (arrived_s[:kept] - (self._base_s + offset / RATE_HZ)) * RATE_HZ - _COUNT[:kept] * np.uint32(size)
+        self._least_late = min(self._least_late, float(_least_of(late)))
+        self._put_rows(offset, payloads[:kept])
+
+    def _put_rows(self, offset: int, payloads: npt.NDArray[np.uint8]) -> None:
+        """One after the other, from `offset` on."""
+        total = payloads.size
+        start = (self._origin + offset) % _RING
+        if start + total <= _RING:
+            self._end = max(self._end, offset + total)
+            self._codes[start : start + total].reshape(payloads.shape)[:] = payloads
+        else:
+            self._put(offset, payloads.tobytes())
 
     def _put(self, offset: int, payload: bytes | bytearray | memoryview) -> None:
         end = offset + len(payload)

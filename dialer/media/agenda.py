@@ -26,12 +26,9 @@ class Agenda:
         """`inf` when there is nothing to do."""
         return self._heap[0][0] if self._heap else math.inf
 
-    def run_due(self, now: float, at_most: int) -> None:
-        """Run what is due, but no more than `at_most` tasks, so that packets need not wait for all of them."""
-        heap = self._heap
-        while at_most > 0 and heap and heap[0][0] <= now:
-            at_most -= 1
-            due, _, task = heapq.heappop(heap)
-            again = task(due, now)
-            if again is not None:
-                self.add(again, task)
+    def run_next(self, now: float) -> None:
+        """Run the task that is due next."""
+        due, _, task = heapq.heappop(self._heap)
+        again = task(due, now)
+        if again is not None:
+            self.add(again, task)

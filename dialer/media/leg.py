@@ -106,8 +106,8 @@ class Leg:
         board.outgoing[self.row] = (8, secrets.randbits(16), secrets.randbits(32), secrets.randbits(32), 0.0)
         self.playing: Iterator[bytes] | None = None
         self.digits = DigitSender()
-        self.filling = False  # silence is sent because nothing else is
-        self.speaking = False  # a 20 ms tick is scheduled
+        self.filling = False  # silence is sent because nothing else is, see `silence.Silence`
+        self.speaking = False  # what is played or dialled is sent each 20 ms
 
     # Its row of the board.
 
@@ -408,6 +408,13 @@ class Leg:
 
     def play(self, sound: tones.Sound) -> None:
         self.playing = _endless(sound.frames) if sound.loops else iter(sound.frames)
+
+    def next_played(self) -> bytes | None:
+        """The next frame of what is played, `None` at its end."""
+        frame = next(self.playing, None) if self.playing is not None else None
+        if frame is None:
+            self.playing = None
+        return frame
 
     def close(self) -> None:
         """Free the port and the row. The leg must have left its bridge."""

@@ -16,10 +16,10 @@ from dialer.media import rtp, tones
 from dialer.media.agenda import Agenda
 from dialer.media.board import Board
 from dialer.media.leg import LEARNING_WINDOW_S, Leg, Remote
+from dialer.media.silence import Silence
 from dialer.media.taps import Summary, Taps
 from dialer.media.traffic import BATCH, Traffic
 
-_TASKS_A_ROUND = 4
 _LONGEST_WAIT_S = 3600.0
 _ROUND_S = 0.001
 """Packets are collected for so long: a batch costs little more than one packet, and nobody hears a millisecond."""
@@ -60,6 +60,7 @@ class Relay:
         self._agenda = Agenda()
         self._board = Board()
         self._traffic = Traffic(self._board, told.digit)
+        self._silence = Silence(self._board, self._agenda)
         self.taps = Taps(self._agenda, told.recording_stopped)
         self._others: dict[int, Callable[[int], None]] = {}
         self._measured: list[Measured] = []
@@ -84,7 +85,7 @@ class Relay:
             events = poll(-1 if wait_s > _LONGEST_WAIT_S else max(wait_s, 0), BATCH)
             now = time.monotonic()
             while agenda.next_due <= now:
-                agenda.run_due(now, _TASKS_A_ROUND)
+                agenda.run_next(now)
                 if time.monotonic() - now > _ROUND_S:
                     break  # packets need not wait for all of them
             if not events:
@@ -182,36 +183,27 @@ class Relay:
 
     def _fill(self, leg: Leg, now: float) -> None:
         """Send silence until there is something better."""
-        if leg.can_send and not leg.gone and not (leg.peer is not None and leg.peer.relay_to is leg):
-            leg.filling = True
-            self._speak(leg, now)
+        heard = leg.peer is not None and leg.peer.relay_to is leg
+        if leg.can_send and not (leg.gone or leg.busy or heard):
+            self._silence.begin(leg, now)
 
     def _speak(self, leg: Leg, now: float) -> None:
+        leg.filling = False
         if not leg.speaking:
             leg.speaking = True
             self._agenda.add(now, lambda due, present: self._speak_frame(leg, due, present))
 
     def _speak_frame(self, leg: Leg, due: float, now: float) -> float | None:
-        if leg.gone or not leg.can_send:
+        if leg.gone or not leg.can_send or not leg.busy:
             leg.speaking = False
+            self._fill(leg, now)
             return None
         if not leg.digits.idle:
             event = leg.digits.step()
             if event is not None:
                 leg.write_event(event, due)
-            leg.filling = True
-        elif leg.playing is not None:
-            frame = next(leg.playing, None)
-            leg.filling = True
-            if frame is None:
-                leg.playing = None
-                frame = tones.silence_frame(leg.codec_out)
-            leg.write_audio(frame, due)
-        elif leg.filling:
-            leg.write_audio(tones.silence_frame(leg.codec_out), due)
         else:
-            leg.speaking = False
-            return None
+            leg.write_audio(leg.next_played() or tones.silence_frame(leg.codec_out), due)
         return due + rtp.FRAME_S if now - due < _FALLEN_BEHIND_S else now + rtp.FRAME_S
 
     def _measure(self, leg: Leg, due: float, now: float) -> float | None:

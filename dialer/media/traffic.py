@@ -7,6 +7,7 @@ joined to the leg that hears it. Everything else goes through `_unusual`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import call
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from dialer.media import g711, rtp
 from dialer.media.board import LOG_BYTES, LOG_PACKETS, Board, Rows
 from dialer.media.leg import Address, Leg
 
-BATCH = 128
+BATCH = 256
 """Events taken from the kernel at once: the time is read and other tasks are looked at in between."""
 
 _FEW = 3  # so few packets are quicker one by one
@@ -34,6 +35,7 @@ _HEADER = np.dtype(
 )
 
 _NOT_GUARDED = -1
+_MOST_MISSING = 50  # so many packets lost before this one leave it an ordinary one: a second
 
 
 def _not_guarded(space: memoryview) -> int:
@@ -52,7 +54,6 @@ class Traffic:
         self._on_digit = on_digit
         self._receivers: list[Callable[[memoryview], int]] = []  # by file descriptor
         self._row_of: Integers = np.zeros(0, np.intp)  # by file descriptor
-        self._lengths: list[int] = []
         self._learning: dict[int, Leg] = {}  # by file descriptor: legs whose far end is not locked
         block = bytearray(BATCH * _ROW_BYTES)
         self._bytes = np.frombuffer(block, np.uint8).reshape(BATCH, _ROW_BYTES)
@@ -79,20 +80,22 @@ class Traffic:
 
     def serve(self, events: list[tuple[int, int]], now: float) -> list[tuple[int, int]]:
         """Take one packet for each of at most `BATCH` events; returns the events that are not of a leg."""
-        receivers, lengths = self._receivers, self._lengths
-        lengths.clear()
-        keep = lengths.append
-        for (fd, _), space in zip(events, self._spaces, strict=False):
+        fds = [fd for fd, _ in events]
+        lengths: list[int] = []
+        received = map(call, map(self._receivers.__getitem__, fds), self._spaces)
+        while len(lengths) < len(fds):
             try:
-                keep(receivers[fd](space))
+                lengths.extend(received)
             except OSError:  # nothing there after all, or an ICMP error about what was sent
-                keep(0)
-        legs = self._row_of[[fd for fd, _ in events]]
+                lengths.append(0)
+        legs = self._row_of[fds]
         if len(events) > _FEW:
             self._serve_batch(legs, np.array(lengths), now)
         else:
             for at, length in enumerate(lengths):
                 self._serve_one(at, int(legs[at]), length, now)
+        if _NOT_GUARDED not in lengths:
+            return []
         return [
             event
             for event, length in zip(events, lengths, strict=True)
@@ -121,23 +124,24 @@ class Traffic:
             (headers["first"] == rtp.VERSION_2)
             & (headers["second"] == incoming["second"])
             & (headers["ssrc"] == incoming["ssrc"])
-            & (sequences == incoming["next_sequence"])
+            & (sequences - incoming["next_sequence"] <= _MOST_MISSING)
             & (incoming["ordinary"] == 1)
             & (incoming["logged"] < LOG_PACKETS)
             & (lengths > _HEADER_BYTES)
             & (lengths <= _HEADER_BYTES + LOG_BYTES)
         )
         if ordinary.all():
-            self._take(np.arange(len(legs)), legs, lengths, incoming, sequences, now)
+            self._take(slice(len(legs)), legs, lengths, incoming, sequences, now)
             return
         at = np.flatnonzero(ordinary)
-        self._take(at, legs[at], lengths[at], incoming[at], sequences[at], now)
+        if len(at):
+            self._take(at, legs[at], lengths[at], incoming[at], sequences[at], now)
         for each in np.flatnonzero(~ordinary).tolist():
             self._serve_one(each, int(legs[each]), int(lengths[each]), now)
 
     def _take(
         self,
-        at: Integers,
+        at: Integers | slice,
         legs: Integers,
         lengths: Integers,
         incoming: Rows,
@@ -155,7 +159,8 @@ class Traffic:
         jitter += np.where(difference < rtp.CLOCK_RATE_HZ, (difference - jitter) / 16, 0.0)
         incoming["transit"] = transit
         logged = incoming["logged"].astype(np.intp)
-        board.payloads[legs, logged] = self._bytes[at, _HEADER_BYTES : _HEADER_BYTES + LOG_BYTES]
+        longest = int(lengths.max())
+        board.payloads[legs, logged, : longest - _HEADER_BYTES] = self._bytes[at, _HEADER_BYTES:longest]
         board.timestamps[legs, logged] = timestamps
         board.lengths[legs, logged] = lengths - _HEADER_BYTES
         board.arrivals[legs, logged] = now
@@ -164,13 +169,14 @@ class Traffic:
         heard = np.flatnonzero(incoming["target"] >= 0)
         if len(heard):
             if len(heard) < len(legs):
-                at, legs, lengths, incoming = at[heard], legs[heard], lengths[heard], incoming[heard]
+                at = heard if isinstance(at, slice) else at[heard]
+                legs, lengths, incoming = legs[heard], lengths[heard], incoming[heard]
                 sequences, timestamps = sequences[heard], timestamps[heard]
             self._pass_on(at, legs, lengths, incoming, sequences, timestamps, now)
 
     def _pass_on(
         self,
-        at: Integers,
+        at: Integers | slice,
         legs: Integers,
         lengths: Integers,
         incoming: Rows,
@@ -189,26 +195,28 @@ class Traffic:
         headers["sequence"][at] = sequences
         headers["timestamp"][at] = timestamps
         headers["ssrc"][at] = outgoing["ssrc"]
-        senders = board.senders
-        if (lengths == _ORDINARY_BYTES).all() and not translated.any():
-            spaces = self._ordinary_spaces
-            for row, target in zip(at.tolist(), targets.tolist(), strict=True):
-                try:
-                    senders[target](spaces[row])
-                except OSError:
-                    self._drop(target)
-            return
-        for row, leg, length, target in zip(
-            at.tolist(), legs.tolist(), lengths.tolist(), targets.tolist(), strict=True
-        ):
-            datagram = self._spaces[row][:length]
-            translate = self._leg(leg).translate
+        spaces = self._ordinary_spaces
+        datagrams = spaces[at] if isinstance(at, slice) else [spaces[row] for row in at.tolist()]
+        if not (lengths == _ORDINARY_BYTES).all():
+            rows = range(len(lengths)) if isinstance(at, slice) else at.tolist()
+            datagrams = [self._spaces[row][:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+        for each in np.flatnonzero(translated).tolist():
+            translate = self._leg(int(legs[each])).translate
             if translate is not None:
-                datagram[_HEADER_BYTES:] = bytes(datagram[_HEADER_BYTES:]).translate(translate)
+                sound = datagrams[each][_HEADER_BYTES:]
+                sound[:] = bytes(sound).translate(translate)
+        self._send(targets.tolist(), datagrams)
+
+    def _send(self, targets: list[int], datagrams: list[memoryview]) -> None:
+        """One datagram to each of the legs in the rows `targets`."""
+        sent: list[int] = []
+        sending = map(call, map(self._board.senders.__getitem__, targets), datagrams)
+        while len(sent) < len(targets):
             try:
-                senders[target](datagram)
+                sent.extend(sending)
             except OSError:
-                self._drop(target)
+                self._drop(targets[len(sent)])
+                sent.append(0)
 
     # Packets that are not the next ordinary one.
 

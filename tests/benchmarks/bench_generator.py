@@ -1,8 +1,9 @@
 """The generator of `bench_relay`: legs that send 50 packets a second and measure what comes back.
 
 Prints {"sockets": [[host, port], ...]}, then reads one JSON line {"legs": [[host, port], ...], "seconds": s,
-"warm_up": s, "direct": bool}. Leg n sends from socket `slot_of(n)`, where its own side of the call comes back too. With
-`direct` every packet goes to its own socket, without a relay: the generator alone.
+"warm_up": s, "direct": bool}, prints {"ready": true}, and begins at the next line. Leg n sends from socket
+`slot_of(n)`, where its own side of the call comes back too. With `direct` every packet goes to its own socket, without
+a relay: the generator alone.
 """
 
 from __future__ import annotations
@@ -170,6 +171,8 @@ def main() -> None:
     print(json.dumps({"sockets": [sock.getsockname() for sock in sockets]}), flush=True)
     asked = json.loads(sys.stdin.readline())
     generator = Generator(sockets, [(host, port) for host, port in asked["legs"]], direct=asked["direct"])
+    print(json.dumps({"ready": True}), flush=True)
+    sys.stdin.readline()
     frames, warm_up = round(asked["seconds"] * 50), round(asked["warm_up"] * 50)
     generator.run(frames + warm_up, warm_up)
     print(json.dumps(generator.report()), flush=True)

@@ -26,7 +26,7 @@ from crm.recording_facts import Recording, RecordingState
 from dialer.calls.view import CallState, DeskView, LineState
 from dialer.calls.view import RecordingState as RecordingLight
 from tests.benchmarks.bench_generator import slot_of
-from tests.benchmarks.bench_relay import run_generator, start_generator
+from tests.benchmarks.bench_relay import prepare_generator, run_generator, start_generator
 from tests.benchmarks.figures import add_precedence, as_served, take_precedence
 from tests.benchmarks.office import Office, open_office
 
@@ -108,7 +108,8 @@ async def measure(calls: int, arguments: argparse.Namespace, folder: Path) -> di
             await _begin_call(office, operator)
         legs = list((await office.far_end.report())["offers"].values())[2:]
         asked = {"legs": legs, "seconds": arguments.seconds, "warm_up": 1, "direct": False}
-        sound = asyncio.create_task(run_generator(generator, asked))
+        await prepare_generator(generator, asked)
+        sound = asyncio.create_task(run_generator(generator))
         await asyncio.sleep(arguments.seconds)
         during = memory_of(office)
         heard = await sound

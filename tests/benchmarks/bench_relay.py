@@ -73,8 +73,17 @@ async def start_generator(core: int, *, real_time: bool) -> tuple[asyncio.subpro
     return process, [(host, port) for host, port in sockets]
 
 
-async def run_generator(process: asyncio.subprocess.Process, asked: dict[str, Any]) -> dict[str, Any]:
-    out, _ = await process.communicate(json.dumps(asked).encode() + b"\n")
+async def prepare_generator(process: asyncio.subprocess.Process, asked: dict[str, Any]) -> None:
+    """Returns when it could begin: what it does before must not be measured."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(asked).encode() + b"\n")
+    await process.stdin.drain()
+    assert json.loads(await process.stdout.readline())["ready"]
+
+
+async def run_generator(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    out, _ = await process.communicate(b"\n")
     if process.returncode:
         raise RuntimeError(f"the generator ended with {process.returncode}")
     report: dict[str, Any] = json.loads(out)
@@ -85,7 +94,8 @@ async def generator_alone(legs: int, seconds: float, core: int, *, real_time: bo
     """What the generator does with nobody between its own sockets."""
     process, sockets = await start_generator(core, real_time=real_time)
     asked = {"legs": [sockets[0]] * legs, "seconds": seconds, "warm_up": 1, "direct": True}
-    report = await run_generator(process, asked)
+    await prepare_generator(process, asked)
+    report = await run_generator(process)
     return report | {"legs": legs, "cpu_share": round(report["generator_cpu_s"] / (seconds + 2), 3)}
 
 
@@ -163,10 +173,11 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
     prefer(worker, arguments.core, real_time=arguments.real_time)
     empty_mb = memory_mb(worker)
     legs = await bench.set_up(sockets)
-    before = cpu_s(worker), cpu_s(os.getpid()), time.monotonic()
-    waited_before = waited_s(worker)
     asked = {"legs": legs, "seconds": arguments.seconds, "warm_up": arguments.warm_up, "direct": False}
-    report = await run_generator(generator, asked)
+    await prepare_generator(generator, asked)
+    before = cpu_s(worker), cpu_s(os.getpid()), time.monotonic()
+    waited_before, figures_before = waited_s(worker), bench.figures
+    report = await run_generator(generator)
     wall_s = time.monotonic() - before[2]
     worker_s, service_s = cpu_s(worker) - before[0], cpu_s(os.getpid()) - before[1]
     waited = waited_s(worker) - waited_before
@@ -183,7 +194,7 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
         "worker_kept_waiting_share": round(waited / wall_s, 3),
         "service_cpu_share": round(service_s / wall_s, 3),
         "memory_kb_a_call": round((full_mb - empty_mb) * 1024 / arguments.calls, 1),
-        "figures_a_second": round(bench.figures / wall_s),
+        "figures_a_second": round((bench.figures - figures_before) / wall_s),
         "recordings_stopped": bench.stopped,
         "load_average": os.getloadavg(),
     } | report
