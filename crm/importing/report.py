@@ -75,4 +75,6 @@ def refused_csv(
 
 
 def _harmless(cell: str) -> str:
+    if ";" in cell:
+        cell = " ".join(cell.splitlines())  # or its lines would look like rows that an open quote has swallowed
     return f"'{cell}" if cell.lstrip().startswith(FORMULA_SIGNS) else cell

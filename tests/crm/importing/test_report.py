@@ -56,6 +56,11 @@ def test_any_refused_row_comes_back_as_it_was(cells: list[str]) -> None:
     assert [clean(cell) for cell in table.rows[0].cells[: len(cells)]] == [clean(cell) for cell in cells]
 
 
+def test_a_cell_with_lines_like_rows_is_no_open_quote() -> None:
+    table = read_table(refused_csv(report_of(("name", "city"), ("", "Perm;;\nand more"))))
+    assert clean(table.rows[0].cells[1]) == "Perm;; and more"
+
+
 def test_every_sentence_can_be_filled() -> None:
     for sentence in PROBLEMS.values():
         assert sentence[-1] in ".?"
