@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, sele
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm import audit
+from crm import audit, transitions
 from crm.errors import NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
 from crm.text_rules import tidy
@@ -93,6 +93,7 @@ async def set_list_state(
     if to not in TRANSITIONS[call_list.state]:
         raise Refused("list.wrong_state", state=call_list.state.value, to=to.value)
     details = {"name": call_list.name, "was": call_list.state.value, "now": to.value, "by": tidy(by)}
+    transitions.note(session, "call list", call_list=call_list.id, was=call_list.state, on="set", now=to)
     call_list.state = to
     call_list.approved_at = now if to is ListState.APPROVED else None
     call_list.approved_by = tidy(by) if to is ListState.APPROVED else ""

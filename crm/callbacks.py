@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm import transitions
 from crm.calling_hours import promise_window
 from crm.campaigns import Campaign
 from crm.clients import Client, time_zone_of
@@ -138,6 +139,7 @@ async def agree(
     )
     session.add(callback)
     await session.flush()
+    _note(session, callback, was="none", on="agreed", attempt_id=attempt_id)
     return callback
 
 
@@ -254,5 +256,20 @@ def _in_the_plan(now: datetime) -> ColumnElement[bool]:
 async def _settle(
     session: AsyncSession, callback: Callback, state: CallbackState, *, now: datetime, attempt_id: str | None
 ) -> None:
-    callback.state, callback.settled_at, callback.settled_by_attempt_id = state, now, attempt_id
+    was, callback.state = callback.state, state
+    callback.settled_at, callback.settled_by_attempt_id = now, attempt_id
     await session.flush()
+    _note(session, callback, was=was, on="settled", attempt_id=attempt_id)
+
+
+def _note(session: AsyncSession, callback: Callback, *, was: str, on: str, attempt_id: str | None) -> None:
+    transitions.note(
+        session,
+        "callback",
+        callback=callback.id,
+        client=callback.client_id,
+        was=was,
+        on=on,
+        now=callback.state,
+        call=attempt_id,
+    )

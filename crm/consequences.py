@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm import transitions
 from crm.attempts import Attempt
 from crm.callbacks import Callback, CallbackState, agree, open_callback, settle_by_attempt, withdraw
 from crm.calling_hours import Window, promise_window, window_at_or_after
@@ -19,7 +20,16 @@ from crm.dispositions import Disposition
 from crm.groups import Group, MoveCause, move, moves_of
 from crm.outcome_chain import Outcome
 from crm.phone_numbers import NumberState, PhoneNumber, first_working
-from crm.plan_entries import RANK_CALLBACK, RANK_RETRY, EntryKind, EntryState, PlanEntry, drop_waiting, put_in_plan
+from crm.plan_entries import (
+    RANK_CALLBACK,
+    RANK_RETRY,
+    EntryKind,
+    EntryState,
+    PlanEntry,
+    drop_waiting,
+    put_in_plan,
+    set_state,
+)
 from crm.results import OF_THE_CLIENT, RETRY_AFTER, Result
 from crm.time_zones import local
 
@@ -134,6 +144,9 @@ async def _set_number(session: AsyncSession, attempt: Attempt, state: NumberStat
     if attempt.phone_number_id is None:
         return
     number = await session.get_one(PhoneNumber, attempt.phone_number_id)
+    if number.state is not state:
+        on = attempt.result or "outcome"
+        transitions.note(session, "phone number", phone_id=number.id, was=number.state, on=on, now=state)
     number.state = state
     await session.flush()
 
@@ -155,6 +168,8 @@ async def _do_not_call(
 
 async def _set_do_not_call(session: AsyncSession, client: Client, *, asked: bool) -> None:
     """A company that asks not to be called asks so of every campaign."""
+    was, now = ("may be called", "not to be called") if asked else ("not to be called", "may be called")
+    transitions.note(session, "organisation", organisation=client.organisation_id, was=was, on="outcome", now=now)
     await session.execute(
         update(Client)
         .where(Client.organisation_id == client.organisation_id)
@@ -168,7 +183,8 @@ async def _entry_done(session: AsyncSession, attempt: Attempt, now: datetime) ->
         return
     entry = await session.get_one(PlanEntry, attempt.plan_entry_id)
     if entry.state in (EntryState.WAITING, EntryState.CLAIMED):
-        entry.state, entry.done_at = EntryState.DONE, now
+        set_state(session, entry, EntryState.DONE, on="outcome")
+        entry.done_at = now
         await session.flush()
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from crm import transitions
 from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime
 from crm.service_lock import ServiceLock, acquire, running_nodes
@@ -55,9 +56,12 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A write transaction, committed at the end, rolled back on an exception. Keep it short; do not nest."""
-        async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        """A write transaction, committed at the end, rolled back on an exception. State changes that were noted in it
+        are logged once they are committed. Keep it short; do not nest."""
+        async with AsyncSession(self._writer, expire_on_commit=False) as session:
+            async with session.begin():
+                yield session
+            transitions.tell(session)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm import transitions
 from crm.attempts import Attempt
 from crm.callbacks import Callback, CallbackState
 from crm.calling_hours import Window, window_at_or_after, window_on
@@ -47,6 +48,8 @@ from crm.plan_entries import (
     get_entry,
     group_rank,
     put_in_plan,
+    set_state,
+    set_states,
 )
 from crm.reachable import reachable
 from crm.text_rules import tidy
@@ -101,11 +104,16 @@ async def build(session: AsyncSession, *, campaign_id: int, day: date, now: date
     is dropped. Raises `NotFound`.
     """
     campaign = await _campaign(session, campaign_id)
-    await session.execute(
+    await set_states(
+        session,
         update(PlanEntry)
         .where(*_of_earlier_days(campaign_id, day))
-        .values(state=EntryState.DROPPED, reason="day_over", done_at=now)
-        .execution_options(synchronize_session=False)
+        .values(reason="day_over", done_at=now)
+        .execution_options(synchronize_session=False),
+        was=EntryState.WAITING,
+        on="day_over",
+        now=EntryState.DROPPED,
+        campaign=campaign_id,
     )
     turns = _whose_turn(campaign, day)
     missing = await session.execute(turns.with_only_columns(Client.group, Organisation.time_zone).distinct())
@@ -222,7 +230,8 @@ async def claim_next(
         if verdict.code == "dial.list_not_approved":
             await _drop_list(session, entry.client_id, reason=verdict.code, now=now)
         elif verdict.code in _FOR_TODAY:
-            entry.state, entry.reason, entry.done_at = EntryState.DROPPED, verdict.code, now
+            set_state(session, entry, EntryState.DROPPED, on=verdict.code)
+            entry.reason, entry.done_at = verdict.code, now
             await session.flush()
     return None
 
@@ -230,23 +239,31 @@ async def claim_next(
 async def _drop_list(session: AsyncSession, client_id: int, *, reason: str, now: datetime) -> None:
     """The whole list of this client goes: it was returned, and may hold thousands."""
     of_list = select(Client.call_list_id).where(Client.id == client_id).scalar_subquery()
-    await session.execute(
+    await set_states(
+        session,
         update(PlanEntry)
         .where(
             PlanEntry.state == WAITING, PlanEntry.client_id.in_(select(Client.id).where(Client.call_list_id == of_list))
         )
-        .values(state=EntryState.DROPPED, reason=reason, done_at=now)
-        .execution_options(synchronize_session=False)
+        .values(reason=reason, done_at=now)
+        .execution_options(synchronize_session=False),
+        was=EntryState.WAITING,
+        on=reason,
+        now=EntryState.DROPPED,
     )
 
 
 async def _free_expired(session: AsyncSession, now: datetime) -> None:
     """Leases that ran out go back to the plan, but never with a call whose outcome is missing."""
-    await session.execute(
+    await set_states(
+        session,
         update(PlanEntry)
         .where(PlanEntry.state == CLAIMED, PlanEntry.claimed_until <= now, ~_has_open_call())
-        .values(state=EntryState.WAITING, claimed_by=None, claimed_at=None, claimed_until=None)
-        .execution_options(synchronize_session=False)
+        .values(claimed_by=None, claimed_at=None, claimed_until=None)
+        .execution_options(synchronize_session=False),
+        was=EntryState.CLAIMED,
+        on="lease_over",
+        now=EntryState.WAITING,
     )
 
 
@@ -262,6 +279,16 @@ async def _claim(session: AsyncSession, entry: PlanEntry, *, operator_id: int, n
     except IntegrityError:  # the client is claimed on another day's entry
         await session.refresh(entry)
         return False
+    transitions.note(
+        session,
+        "plan entry",
+        entry=entry.id,
+        client=entry.client_id,
+        was=EntryState.WAITING,
+        on="claimed",
+        now=EntryState.CLAIMED,
+        operator=operator_id,
+    )
     return True
 
 
@@ -336,7 +363,7 @@ async def release(session: AsyncSession, *, entry_id: int, operator_id: int) -> 
     """Give the entry back to the plan. Raises `Conflict` when it is another's, `Refused` while a call or its outcome is
     open."""
     entry = await _own(session, entry_id, operator_id)
-    entry.state, entry.claimed_by, entry.claimed_at, entry.claimed_until = EntryState.WAITING, None, None, None
+    set_state(session, entry, EntryState.WAITING, on="released")
     await session.flush()
 
 
@@ -348,11 +375,12 @@ async def skip(session: AsyncSession, *, entry_id: int, operator_id: int, reason
         raise Refused("plan.skip_needs_reason")
     entry = await _own(session, entry_id, operator_id)
     if entry.kind is EntryKind.CALLBACK:
-        entry.state, entry.claimed_by, entry.claimed_at, entry.claimed_until = EntryState.WAITING, None, None, None
+        set_state(session, entry, EntryState.WAITING, on="skipped")
         entry.opens_at = now + SKIPPED_PROMISE_RETURNS
         entry.closes_at = max(entry.closes_at, entry.opens_at + SKIPPED_PROMISE_RETURNS)
     else:
-        entry.state, entry.done_at = EntryState.DROPPED, now
+        set_state(session, entry, EntryState.DROPPED, on="skipped")
+        entry.done_at = now
     entry.reason = reason
     await session.flush()
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
+from crm import transitions
 from crm.mapping import Base, UtcDateTime, one_of
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ async def move(
     )
     session.add(made)
     await session.flush()
+    transitions.note(session, "client", client=client.id, was=made.from_group, on=cause, now=to, call=attempt_id)
     set_committed_value(client, "group", to)  # the database's trigger has written it
     return made
 

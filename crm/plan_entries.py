@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import enum
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     CheckConstraint,
+    CursorResult,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Text,
     UniqueConstraint,
+    Update,
     literal,
     select,
     text,
@@ -21,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm import transitions
 from crm.calling_hours import Window
 from crm.clients import Client
 from crm.errors import NotFound
@@ -144,12 +147,35 @@ async def claimed_entry(session: AsyncSession, operator_id: int) -> PlanEntry | 
     )
 
 
+def set_state(session: AsyncSession, entry: PlanEntry, state: EntryState, *, on: str) -> None:
+    """One entry goes to `state` because of `on` (a code), with its line in the log. A claim is given up with it."""
+    transitions.note(session, "plan entry", entry=entry.id, client=entry.client_id, was=entry.state, on=on, now=state)
+    entry.state = state
+    if state is EntryState.WAITING:
+        entry.claimed_by, entry.claimed_at, entry.claimed_until = None, None, None
+
+
+async def set_states(
+    session: AsyncSession, these: Update, *, was: EntryState, on: str, now: EntryState, **labels: Any
+) -> None:
+    """All entries that `these` finds go from `was` to `now`: one statement, and one line in the log with their number.
+    Entries that the session holds already learn of it only where the caller reads them again."""
+    done = await session.execute(these.values(state=now))
+    if entries := cast("CursorResult[Any]", done).rowcount:
+        transitions.note(session, "plan entries", entries=entries, was=was, on=on, now=now, **labels)
+
+
 async def drop_waiting(session: AsyncSession, *, client_id: int, reason: str, now: datetime) -> None:
     """Take the client out of the plan, on every day; what is claimed stays."""
-    await session.execute(
+    await set_states(
+        session,
         update(PlanEntry)
         .where(PlanEntry.client_id == client_id, PlanEntry.state == EntryState.WAITING)
-        .values(state=EntryState.DROPPED, reason=reason, done_at=now)
+        .values(reason=reason, done_at=now),
+        was=EntryState.WAITING,
+        on=reason,
+        now=EntryState.DROPPED,
+        client=client_id,
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import CheckConstraint, Index, String, Text, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm import audit
+from crm import audit, transitions
 from crm.database import Database
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
@@ -166,6 +166,8 @@ async def set_active(
     session: AsyncSession, *, user: User, active: bool, now: datetime, author_id: int | None = None
 ) -> None:
     """Switch a user on or off."""
+    names = {True: "active", False: "switched off"}
+    transitions.note(session, "user", user=user.id, was=names[user.active], on="set", now=names[active])
     user.active = active
     audit.note(
         session,

@@ -164,8 +164,14 @@ def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments, terminal, os.environ)
     from dialer.cli import users
 
-    action = {"add": users.add, "list": users.show, "passwd": users.set_password}[arguments.action]
-    return asyncio.run(action(settings, arguments, terminal))
+    actions = {
+        "add": users.add,
+        "list": users.show,
+        "passwd": users.set_password,
+        "off": users.switch,
+        "on": users.switch,
+    }
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
 
 
 def _db(arguments: argparse.Namespace, terminal: Terminal) -> int:

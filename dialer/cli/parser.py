@@ -125,7 +125,7 @@ def _lists(commands: Commands, words: Words) -> None:
 
 def _users(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("add and list users, set passwords")
+    text = gettext("add and list users, set passwords, switch users off")
     actions = commands.add_parser("users", help=text, description=text).add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
@@ -151,6 +151,15 @@ def _users(commands: Commands, words: Words) -> None:
     )
     passwd.add_argument("--password-stdin", action="store_true", help=gettext("read the password from standard input"))
     _settings_option(passwd, words)
+
+    switches = {
+        "off": gettext("let a user sign in no more; what they did stays"),
+        "on": gettext("let a user sign in again"),
+    }
+    for action, text in switches.items():
+        switch = actions.add_parser(action, help=text, description=text)
+        switch.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+        _settings_option(switch, words)
 
 
 def _db(commands: Commands, words: Words) -> None:

@@ -14,6 +14,7 @@ from crm import users
 from crm.errors import NotFound
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal, generated_password
+from dialer.words import mark
 
 
 @asynccontextmanager
@@ -82,6 +83,20 @@ async def set_password(settings: Settings, arguments: argparse.Namespace, termin
     terminal.say(gettext("The password of {login} has been changed.", login=user.login))
     if generated:
         terminal.say(gettext("Password: {password}", password=password))
+    return 0
+
+
+async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users off` and `users on`: whether somebody may sign in, and their headset register."""
+    gettext = terminal.words.gettext
+    active = arguments.action == "on"
+    async with _transaction(settings, terminal) as session:
+        user = await users.user_by_login(session, arguments.login)
+        if user is None:
+            raise NotFound("user.unknown")
+        await users.set_active(session, user=user, active=active, now=datetime.now(UTC))
+    sentence = mark("{login} may sign in again.") if active else mark("{login} can sign in no more.")
+    terminal.say(gettext(sentence, login=user.login))
     return 0
 
 

@@ -83,10 +83,10 @@ class Exchange(asyncio.DatagramProtocol):
         to = self._routes.get(uri.partition(":")[2].partition("@")[0], self._otherwise)
         if method == "SIP/2.0":
             to = self._far  # the answer to a request of a far end
-        if to is not None:
-            self._back.sendto(data, to)
-        elif method == "OPTIONS":
+        if method == "OPTIONS":
             self._front.sendto(_ok(data), addr)
+        elif to is not None:
+            self._back.sendto(data, to)
 
     def from_behind(self, data: bytes, addr: Address) -> None:
         """From a far end to the caller's side."""

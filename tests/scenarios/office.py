@@ -11,13 +11,15 @@ import re
 import signal
 import socket
 import sys
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
-from sqlalchemy import select
+import soundfile
+from sqlalchemy import func, select
 
 from crm.attempts import Attempt
 from crm.database import Database
@@ -150,16 +152,22 @@ class World:
     def __init__(
         self,
         service: Service,
-        carrier: PracticeCarrier,
         http: aiohttp.ClientSession,
         sip_port: int,
         database_url: str,
+        carrier: PracticeCarrier | None,
     ) -> None:
         self.service = service
         self.database_url = database_url
-        self.carrier = carrier
         self.http = http
         self.sip_port = sip_port
+        self._carrier = carrier
+
+    @property
+    def carrier(self) -> PracticeCarrier:
+        """The practice carrier, in an office that has one."""
+        assert self._carrier is not None
+        return self._carrier
 
     def headset(self, user: str = seed.HEADSET) -> PracticeHeadset:
         return PracticeHeadset(registrar=("127.0.0.1", self.sip_port), user=user, password=seed.HEADSET_PASSWORD)
@@ -212,8 +220,35 @@ class World:
     def recording_path(self, recording: Recording) -> Path:
         return self.service.folder / "data" / "recordings" / recording.key
 
+    async def number_of_attempts(self) -> int:
+        async def read(session: Any) -> int:
+            return int(await session.scalar(select(func.count()).select_from(Attempt)) or 0)
 
-def settings(*, sip_port: int, carrier_port: int, further: str = "") -> str:
+        return await self.stored(read)
+
+
+def playable_seconds(path: Path) -> float:
+    """The length of a recording of two channels, by both readers."""
+    with wave.open(str(path), "rb") as file:
+        assert file.getnchannels() == 2
+        seconds = file.getnframes() / file.getframerate()
+    samples, rate = soundfile.read(path)
+    assert len(samples) / rate == seconds
+    return seconds
+
+
+async def until_recorded(path: Path, seconds: float) -> None:
+    """Returns once the file holds so much (two channels of 16 bits at 8 kHz; a file gives no event)."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not _holds(path, seconds):  # noqa: ASYNC110 - see the docstring
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _holds(path: Path, seconds: float) -> bool:
+    return path.stat().st_size >= 44 + seconds * 32000
+
+
+def settings(*, sip_port: int, carrier: tuple[str, int], further: str = "") -> str:
     return f"""
 [console]
 port = 0
@@ -223,8 +258,8 @@ port = {sip_port}
 first_port = 0
 last_port = 0
 [trunk]
-host = "127.0.0.1"
-port = {carrier_port}
+host = "{carrier[0]}"
+port = {carrier[1]}
 caller_id = "+73420000000"
 options_interval_s = 5
 [recordings]
@@ -239,8 +274,25 @@ poll_s = 1
 async def office(
     folder: Path, *, further: str = "", talk_s: float | None = None, database_url: str = ""
 ) -> AsyncIterator[World]:
-    """A service that runs, with the practice clients of the demonstration in its plan; on SQLite, or on the database
-    of that URL."""
+    """A service that runs, with the practice clients of the demonstration in its plan and the practice carrier behind
+    its trunk; on SQLite, or on the database of that URL."""
+    async with (
+        PracticeCarrier(log=folder / "far-end.jsonl", ring_s=0.2, talk_s=talk_s) as carrier,
+        office_at(folder, carrier.address, further=further, database_url=database_url, practice=carrier) as world,
+    ):
+        yield world
+
+
+@contextlib.asynccontextmanager
+async def office_at(
+    folder: Path,
+    carrier: tuple[str, int],
+    *,
+    further: str = "",
+    database_url: str = "",
+    practice: PracticeCarrier | None = None,
+) -> AsyncIterator[World]:
+    """As `office`, with whatever speaks SIP at `carrier` behind the trunk."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
     if database_url:
@@ -252,16 +304,13 @@ async def office(
         await seed.seed(session, now=datetime.now(UTC), realm="dialer")
     await database.dispose()
     async with contextlib.AsyncExitStack() as stack:
-        carrier = await stack.enter_async_context(
-            PracticeCarrier(log=folder / "far-end.jsonl", ring_s=0.2, talk_s=talk_s)
-        )
         sip_port = free_port()
-        service = Service(folder, settings(sip_port=sip_port, carrier_port=carrier.port, further=further))
+        service = Service(folder, settings(sip_port=sip_port, carrier=carrier, further=further))
         stack.push_async_callback(service.stop)
         await service.start()
         jar = aiohttp.CookieJar(unsafe=True)  # an address is no host name
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-        yield World(service, carrier, http, sip_port, database_url)
+        yield World(service, http, sip_port, database_url, practice)
 
 
 @contextlib.asynccontextmanager
@@ -269,10 +318,10 @@ async def further_node(world: World, folder: Path, name: str) -> AsyncIterator[W
     """Another service on the same database and carrier, with ports and a folder (there already) of its own."""
     sip_port = free_port()
     further = f'[service]\nnode = "{name}"\nfurther_node = true\n[database]\nurl = "{world.database_url}"\n'
-    service = Service(folder, settings(sip_port=sip_port, carrier_port=world.carrier.port, further=further))
+    service = Service(folder, settings(sip_port=sip_port, carrier=world.carrier.address, further=further))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(service.stop)
         await service.start()
         jar = aiohttp.CookieJar(unsafe=True)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-        yield World(service, world.carrier, http, sip_port, world.database_url)
+        yield World(service, http, sip_port, world.database_url, world.carrier)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import wave
 from pathlib import Path
 
 import pytest
-import soundfile
-from sqlalchemy import func, select
 
-from crm.attempts import Attempt, Result
+from crm.attempts import Result
 from crm.recording_facts import RecordingState
 from dialer.practice.processes import PracticeCarrier
-from tests.scenarios.office import Operator, World, office
+from tests.scenarios.office import Operator, World, office, playable_seconds
 
 TALK_S = 3.0
 NO_TRUNK = "Нет связи с оператором"
@@ -24,23 +21,6 @@ NO_TRUNK = "Нет связи с оператором"
 async def talk(seconds: float) -> None:
     """Sound takes its time: this much of it has to be on disk before the kill."""
     await asyncio.sleep(seconds)
-
-
-def playable_seconds(path: Path) -> float:
-    """By both readers."""
-    with wave.open(str(path), "rb") as file:
-        assert file.getnchannels() == 2
-        seconds = file.getnframes() / file.getframerate()
-    samples, rate = soundfile.read(path)
-    assert len(samples) / rate == pytest.approx(seconds)
-    return seconds
-
-
-async def number_of_attempts(world: World) -> int:
-    async def read(session: object) -> int:
-        return int(await session.scalar(select(func.count()).select_from(Attempt)) or 0)  # type: ignore[attr-defined]
-
-    return await world.stored(read)
 
 
 async def write_down(operator: Operator, attempt_id: str) -> None:
@@ -76,7 +56,7 @@ async def test_sigkill_of_the_service_in_mid_call(tmp_path: Path) -> None:
             await operator.sign_in()
             view = await operator.until(lambda view: view["call"] == "wrap_up")
             assert view["attempt"] == attempt_id
-            assert await number_of_attempts(world) == 1  # nobody was redialled
+            assert await world.number_of_attempts() == 1  # nobody was redialled
             await write_down(operator, attempt_id)
             following = await operator.call_the_next()
             assert (await world.attempt(following)).client_id != attempt.client_id

@@ -106,6 +106,16 @@ def test_a_password_for_nobody_is_refused(dialer: Dialer, office: Path, login: s
     assert words in said.err
 
 
+def test_who_has_left_is_switched_off_and_who_returns_on_again(dialer: Dialer, office: Path) -> None:
+    dialer("users", "passwd", "manager", "--password-stdin", "-c", office, stdin="the password\n")
+    assert dialer("users", "off", "manager", "-c", office).out.strip() == "manager can sign in no more."
+    assert not signs_in(office, "manager", "the password")
+    assert re.search(r"^manager .* no$", dialer("users", "list", "-c", office).out, re.MULTILINE)
+    assert dialer("users", "on", "manager", "-c", office).out.strip() == "manager may sign in again."
+    assert signs_in(office, "manager", "the password")
+    assert "no such user" in dialer("users", "off", "nobody", "-c", office).err
+
+
 def test_a_typed_password_is_asked_twice(dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["one password", "another password", "one password", "one password"])
     monkeypatch.setattr("getpass.getpass", lambda *_args, **_options: next(answers))
