@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import statistics
 import wave
 from pathlib import Path
 
@@ -37,6 +38,32 @@ async def test_a_leg_that_hears_nobody_gets_silence(media: Media) -> None:
     assert {packet.payload for packet in end.packets} == {bytes([0xFF]) * 160}
     steps = {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(end.packets)}
     assert steps == {160}
+
+
+async def test_many_legs_get_silence_together_and_each_its_own_stream(media: Media) -> None:
+    """So many that they are sent in batches; two of them are bridged and one is played to, and fall silent again."""
+    codecs = {f"leg {number}": ("PCMA", "PCMU")[number % 2] for number in range(80)}
+    ends = {name: await media.leg(name, codec) for name, codec in codecs.items()}
+    for end in ends.values():
+        await end.until(lambda packets: len(packets) >= 10)
+    await media.controller.bridge("leg 0", "leg 2")
+    mark = bytes(range(1, 161))
+    ends["leg 0"].send(mark)
+    await until_heard(ends["leg 2"], mark)
+    await media.controller.play("leg 4", "beep")
+    await ends["leg 4"].until(lambda packets: len(set(packets[-1].payload)) > 1)
+    heard = {name: len(end.packets) for name, end in ends.items()}
+    for name, end in ends.items():
+        await end.until(lambda packets, enough=heard[name] + 40: len(packets) >= enough)  # type: ignore[misc] # of the loop
+    for name, end in ends.items():
+        assert_one_stream(end.packets)
+        silence = bytes([{"PCMA": 0xD5, "PCMU": 0xFF}[codecs[name]]]) * 160
+        assert end.packets[-1].payload == silence
+        if name not in ("leg 2", "leg 4"):
+            assert {packet.payload for packet in end.packets} == {silence}
+            steps = [(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(end.packets)]
+            assert (min(steps), statistics.mode(steps)) == (160, 160)  # more after a moment without the processor
+    assert len({end.packets[0].ssrc for end in ends.values()}) == len(ends)
 
 
 async def test_the_stream_goes_on_over_clients_sounds_and_digits(media: Media) -> None:
