@@ -92,8 +92,20 @@ def test_the_checks_are_strict() -> None:
 
 def test_ci_runs_make_test(clone: Path, programs: Path) -> None:
     add_program(programs, "make", 'echo "make $* CI=$CI"')
+    for name in ("git", "python3"):
+        add_program(programs, name, "exit 1")
     done = run("bash", ".ci/run", folder=clone, path=programs)
     assert done.stdout == "make test CI=true\n"
+
+
+def test_ci_installs_what_an_empty_system_lacks(clone: Path, programs: Path) -> None:
+    add_program(programs, "make", 'echo "make $*"')
+    add_program(programs, "apt-get", 'echo "apt-get $*" >&2')
+    add_program(programs, "id", "echo 0")
+    add_program(programs, "env", 'shift; exec "$@"')
+    done = run("bash", ".ci/run", folder=clone, path=programs)
+    assert done.stdout == "make test\n"
+    assert "install -y -q --no-install-recommends git python3 python3-venv" in done.stderr
 
 
 def test_a_python_that_is_too_old_is_said_in_words(clone: Path, programs: Path) -> None:
