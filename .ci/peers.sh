@@ -9,6 +9,7 @@ has() {
     case $1 in
         postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ;;
         fonts-liberation) compgen -G '/usr/share/fonts/truetype/liberation*/*' >/dev/null ;;
+        libatomic1) compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null ;; # which Playwright's driver is linked with
         sip-tester) command -v sipp >/dev/null ;;
         baresip-core) command -v baresip >/dev/null ;;
         kamailio) PATH=$PATH:/usr/sbin command -v kamailio >/dev/null ;;
@@ -18,7 +19,7 @@ has() {
 }
 
 missing=()
-for package in sip-tester baresip-core kamailio postgresql chromium fonts-liberation docker-compose; do
+for package in sip-tester baresip-core kamailio postgresql chromium libatomic1 fonts-liberation docker-compose; do
     has "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
