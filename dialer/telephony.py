@@ -57,6 +57,7 @@ class Capability(enum.Enum):
     RETRANSMISSION = "retransmission of lost packets"
     DTMF = "touch tones"
     RECORDING = "recording"
+    INCOMING_CALLS = "take calls that come in"
 
 
 class LegEnd(enum.Enum):
@@ -230,6 +231,31 @@ class Leg(Protocol):
     async def stop_playing(self) -> None: ...
 
 
+class IncomingLeg(Leg, Protocol):
+    """A call that comes in over the trunk and rings here. A caller who gives up ends it with `REMOTE_HUNG_UP`;
+    `hang_up` before the answer refuses it with 603."""
+
+    @property
+    def caller(self) -> str:
+        """Who calls, as the trunk says: the user part of the From address, "" if it hides it. Anybody can make one
+        up."""
+        ...
+
+    @property
+    def called(self) -> str:
+        """The number that was dialled: the user part of the Request-URI."""
+        ...
+
+    async def answer(self, *, beside: Leg | None = None) -> None:
+        """200. `LegAnswered` follows with the ACK. `beside`: as of `Telephony.call_client`. Raises `TelephonyError`
+        where the sound cannot be had; the caller is told so and the leg ends."""
+        ...
+
+    async def refuse(self, sip_code: int = 480) -> None:
+        """A final code 4xx-6xx; `LegEnded` follows with `CANCELLED`."""
+        ...
+
+
 class Telephony(Protocol):
     """An engine."""
 
@@ -250,6 +276,11 @@ class Telephony(Protocol):
 
     def on_line_event(self, listener: Callable[[LineEvent], None]) -> None:
         """`listener` is called, in the event loop, for every change of a headset or the trunk."""
+        ...
+
+    def on_incoming(self, listener: Callable[[IncomingLeg], None]) -> None:
+        """`listener` is given, in the event loop, each call that comes in over the trunk; the caller hears it ring.
+        Until there is one such calls are refused with 480; nobody else can call."""
         ...
 
     def trunk(self) -> TrunkStatus: ...

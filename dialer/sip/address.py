@@ -160,3 +160,11 @@ def quoted(text: str) -> str:
     """`text` as a quoted-string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def user_of(uri: str) -> str:
+    """The user part of a sip: URI, "" for anything else."""
+    try:
+        return read_uri(uri).user
+    except Malformed:
+        return ""

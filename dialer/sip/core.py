@@ -10,7 +10,15 @@ from dialer.sip.address import bracketed
 from dialer.sip.client_transaction import ClientFault, ClientTransaction
 from dialer.sip.config import EndpointConfig
 from dialer.sip.events import Hop, SipEvent, Transmission, Transport
-from dialer.sip.message import MAX_FORWARDS, Headers, ReceivedResponse, build_response, new_tag, via_value
+from dialer.sip.message import (
+    MAX_FORWARDS,
+    Headers,
+    ReceivedRequest,
+    ReceivedResponse,
+    build_response,
+    new_tag,
+    via_value,
+)
 from dialer.sip.server_transaction import ServerTransaction
 from dialer.sip.timing import Agenda
 from dialer.sip.transactions import TransactionLayer
@@ -119,3 +127,9 @@ class Unheeded:
 
     def on_fault(self, transaction: ClientTransaction, fault: ClientFault, now: float) -> None:
         """As above."""
+
+
+def sdp_of(message: ReceivedResponse | ReceivedRequest) -> bytes:
+    """The body when it is a session description, else b""."""
+    kind = message.header("content-type").split(";")[0].strip().lower()
+    return message.body if kind == SDP_TYPE else b""

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import structlog
 
-from dialer.sip.address import quoted
+from dialer.sip.address import quoted, user_of
 from dialer.sip.auth import DigestClient, DigestServer, Proof
 from dialer.sip.call import Call, CallState
 from dialer.sip.client_transaction import ClientFault, ClientTransaction
 from dialer.sip.config import EndpointConfig, RegistrarAccount, TrunkAccount
-from dialer.sip.core import ALLOW, Core, Trace
+from dialer.sip.core import ALLOW, Core, Trace, sdp_of
 from dialer.sip.errors import Unreadable
 from dialer.sip.events import CallIncoming, Credentials, Hop, OptionsAnswered, SipEvent, Transmission
 from dialer.sip.inside import DIGITS, receive_inside
@@ -29,11 +29,11 @@ from dialer.sip.message import (
     new_tag,
     read_message,
 )
-from dialer.sip.registrar import Registrar, user_of
+from dialer.sip.registrar import Registrar
 from dialer.sip.registration import Registration
 from dialer.sip.screening import ACCEPT, Refusal, screen
 from dialer.sip.server_transaction import ServerTransaction
-from dialer.sip.uac import Invitation, OutgoingCall, sdp_of
+from dialer.sip.uac import Invitation, OutgoingCall
 from dialer.sip.uas import IncomingCall
 
 __all__ = ["Endpoint", "EndpointConfig", "RegistrarAccount", "TrunkAccount"]

@@ -121,9 +121,11 @@ class CallAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CallConfirmed:
-    """The ACK to our 2xx arrived (a call that came in)."""
+    """The ACK to our 2xx arrived (a call that came in). `sdp`: the answer to an offer of ours, b"" when theirs came
+    first."""
 
     call_id: str
+    sdp: bytes = b""
 
 
 class CallEndCause(enum.Enum):

@@ -6,7 +6,7 @@ import functools
 import re
 
 from dialer.sip.call import Call, CallState, OnAck
-from dialer.sip.core import ALLOW, SDP_TYPE, Core
+from dialer.sip.core import ALLOW, SDP_TYPE, Core, sdp_of
 from dialer.sip.dialog import Dialog
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import CallReoffered, InfoDigit
@@ -14,7 +14,6 @@ from dialer.sip.message import Headers, ReceivedRequest
 from dialer.sip.screening import ACCEPT, Refusal, refuse_extensions, refuse_method
 from dialer.sip.sdp import build_answer, build_later_offer
 from dialer.sip.server_transaction import ServerTransaction
-from dialer.sip.uac import sdp_of
 
 DIGITS = "0123456789*#ABCD"
 _NUMBERED = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}  # RFC 4733 event numbers

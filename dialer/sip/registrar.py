@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from dialer.sip.address import NameAddress, read_name_address, read_uri
+from dialer.sip.address import NameAddress, read_name_address, read_uri, user_of
 from dialer.sip.auth import DigestServer, Proof
 from dialer.sip.config import RegistrarAccount
 from dialer.sip.core import Core
@@ -170,11 +170,3 @@ class Registrar:
             ("Contact", f"<{binding.contact_uri}>;expires={max(0, round(binding.expires_at - now))}")
             for binding in self._bindings.get(headset, [])
         ]
-
-
-def user_of(uri: str) -> str:
-    """The user part of a sip: URI, "" for anything else."""
-    try:
-        return read_uri(uri).user
-    except Malformed:
-        return ""

@@ -10,7 +10,7 @@ from aiosipua.message import SipRequest
 from dialer.sip.auth import DigestClient
 from dialer.sip.call import Call, CallInput, CallState, read_q850, read_seconds
 from dialer.sip.client_transaction import ClientFault, ClientTransaction
-from dialer.sip.core import ALLOW, SDP_TYPE, Core, Unheeded
+from dialer.sip.core import ALLOW, SDP_TYPE, Core, Unheeded, sdp_of
 from dialer.sip.dialog import Dialog, contact_uri
 from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress, Hop
 from dialer.sip.message import MAX_FORWARDS, ReceivedRequest, ReceivedResponse, new_tag
@@ -217,9 +217,3 @@ class OutgoingCall(Call):
             assert self._transaction is not None  # responses come to transactions
             invite = self._transaction.request
         return Dialog.from_response(invite, response, self._invitation.hop, pinned=self._invitation.pinned)
-
-
-def sdp_of(message: ReceivedResponse | ReceivedRequest) -> bytes:
-    """The body when it is a session description, else b""."""
-    kind = message.header("content-type").split(";")[0].strip().lower()
-    return message.body if kind == SDP_TYPE else b""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dialer.sip.auth import DigestClient
 from dialer.sip.call import Call, CallInput, CallState
-from dialer.sip.core import ALLOW, SDP_TYPE, Core
+from dialer.sip.core import ALLOW, SDP_TYPE, Core, sdp_of
 from dialer.sip.dialog import Dialog
 from dialer.sip.events import CallConfirmed, CallEndCause, CallEnded
 from dialer.sip.message import Headers, ReceivedRequest, new_tag
@@ -69,7 +69,7 @@ class IncomingCall(Call):
             return False
         if self.state is CallState.ANSWERED:
             self.step(CallInput.ACK, now)
-            self.core.emit(CallConfirmed(self.call_id))
+            self.core.emit(CallConfirmed(self.call_id, sdp_of(request)))
         elif self.state is CallState.LEAVING:
             self.step(CallInput.ACK, now)
             self.send_bye(now)

@@ -11,6 +11,7 @@ from typing import TypeVar
 import structlog
 
 from config.sections import MediaSettings, SipSettings, TrunkSettings
+from dialer.engines.native.incoming import NativeIncomingLeg
 from dialer.engines.native.leg import NativeLeg
 from dialer.engines.native.trunk import Trunk
 from dialer.media.controller import (
@@ -25,9 +26,9 @@ from dialer.media.controller import (
 )
 from dialer.reasons import Reason, advice_for, known, of_bind
 from dialer.sip import sdp
+from dialer.sip.core import PHRASES
 from dialer.sip.endpoint import Endpoint, EndpointConfig, RegistrarAccount
 from dialer.sip.events import (
-    CallConfirmed,
     CallIncoming,
     Credentials,
     HeadsetRegistered,
@@ -44,6 +45,7 @@ from dialer.telephony import (
     HeadsetChanged,
     HeadsetStatus,
     HeadsetUnavailable,
+    IncomingLeg,
     Leg,
     LegDigit,
     LegEnd,
@@ -59,6 +61,7 @@ from dialer.telephony import (
 )
 
 T = TypeVar("T")
+L = TypeVar("L", bound=NativeLeg)
 
 log = structlog.get_logger("dialer.engines.native")
 
@@ -102,6 +105,7 @@ class NativeTelephony:
         self._legs: dict[str, NativeLeg] = {}
         self._headsets: dict[str, HeadsetRegistered] = {}
         self._listeners: list[Callable[[LineEvent], None]] = []
+        self._takes_calls: Callable[[IncomingLeg], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._keep_trunk: asyncio.Task[None] | None = None
         self._started = False
@@ -171,6 +175,9 @@ class NativeTelephony:
 
     def on_line_event(self, listener: Callable[[LineEvent], None]) -> None:
         self._listeners.append(listener)
+
+    def on_incoming(self, listener: Callable[[IncomingLeg], None]) -> None:
+        self._takes_calls = listener
 
     def trunk(self) -> TrunkStatus:
         return self._trunk.status if self._trunk is not None else NO_TRUNK
@@ -285,12 +292,24 @@ class NativeTelephony:
     def _new_leg(self, call_id: str, *, signalled_from: str = "") -> NativeLeg:
         if call_id in self._legs:  # its events and its sound would get mixed up with the other's
             raise ValueError(f"there is a call {call_id} already")
-        leg = NativeLeg(call_id, self, self._media, self._codecs, signalled_from=signalled_from)
-        self._legs[call_id] = leg
-        task = asyncio.create_task(leg.drive(), name=f"leg {call_id}")
+        return self._keep(NativeLeg(call_id, self, self._media, self._codecs, signalled_from=signalled_from))
+
+    def _keep(self, leg: L) -> L:
+        """Let the leg live until it has ended."""
+        self._legs[leg.id] = leg
+        task = asyncio.create_task(leg.drive(), name=f"leg {leg.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return leg
+
+    def _take_call(self, invitation: CallIncoming) -> None:
+        if self._takes_calls is None or not self._started or invitation.call_id in self._legs:
+            self.refuse_call(invitation.call_id, 480)
+            return
+        self._endpoint.ring(invitation.call_id, self._now())
+        self._transport.flush()
+        leg = NativeIncomingLeg(invitation, self, self._media, self._codecs, media_host=self._media_host)
+        self._takes_calls(self._keep(leg))
 
     def _stillborn(self, call_id: str, reason: str) -> NativeLeg:
         leg = self._new_leg(call_id)
@@ -309,6 +328,14 @@ class NativeTelephony:
     def send_info_digits(self, call_id: str, digits: str) -> None:
         for digit in digits:
             self._endpoint.send_info_digit(call_id, digit, self._now())
+        self._transport.flush()
+
+    def answer_call(self, call_id: str, description: bytes) -> None:
+        self._endpoint.answer(call_id, description, self._now())
+        self._transport.flush()
+
+    def refuse_call(self, call_id: str, sip_code: int) -> None:
+        self._endpoint.reject(call_id, sip_code, self._now(), PHRASES.get(sip_code, ""))
         self._transport.flush()
 
     # -- sound ----------------------------------------------------------------------------------------------------
@@ -359,10 +386,7 @@ class NativeTelephony:
                 self._headsets.pop(event.headset, None)
                 self._tell(HeadsetChanged(event.headset, HeadsetStatus(False)))
             case CallIncoming():
-                self._endpoint.reject(event.call_id, 480, self._now(), "Temporarily Unavailable")
-                self._transport.flush()
-            case CallConfirmed():
-                pass
+                self._take_call(event)
             case _:
                 leg = self._legs.get(event.call_id)
                 if leg is not None:

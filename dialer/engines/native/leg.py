@@ -11,7 +11,15 @@ import structlog
 from dialer.media.controller import MediaController, MediaError, RemoteMedia
 from dialer.sip import sdp
 from dialer.sip.errors import NotAcceptable
-from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress, CallReoffered, InfoDigit
+from dialer.sip.events import (
+    CallAnswered,
+    CallConfirmed,
+    CallEndCause,
+    CallEnded,
+    CallProgress,
+    CallReoffered,
+    InfoDigit,
+)
 from dialer.telephony import (
     LegAnswered,
     LegDigit,
@@ -28,7 +36,7 @@ log = structlog.get_logger("dialer.engines.native")
 DIGITS = frozenset("0123456789*#ABCD")
 GIVE_UP_WAITING_S = 2.0  # after a hang-up the leg ends for its owner, whatever the far end does (RFC 3261 section 9.1)
 
-Signal = CallProgress | CallAnswered | CallEnded | CallReoffered | InfoDigit
+Signal = CallProgress | CallAnswered | CallConfirmed | CallEnded | CallReoffered | InfoDigit
 
 _END_OF_CAUSE = {
     CallEndCause.REMOTE_BYE: LegEnd.REMOTE_HUNG_UP,
@@ -49,6 +57,10 @@ class Signalling(Protocol):
     def leg_over(self, call_id: str) -> None: ...
 
     def send_info_digits(self, call_id: str, digits: str) -> None: ...
+
+    def answer_call(self, call_id: str, description: bytes) -> None: ...
+
+    def refuse_call(self, call_id: str, sip_code: int) -> None: ...
 
 
 class NativeLeg:
@@ -73,7 +85,7 @@ class NativeLeg:
         self._ended: LegEnded | None = None
         self._rang = False
         self._early = False
-        self._early_sdp = b""
+        self._early_sdp = b""  # the far end's description from before the answer
         self._asked_end: LegEnd | None = None
         self._give_up: asyncio.TimerHandle | None = None
         self._ring_timer: asyncio.TimerHandle | None = None
@@ -164,8 +176,10 @@ class NativeLeg:
         match signal:
             case CallProgress():
                 await self._progress(signal)
-            case CallAnswered():
-                await self._answer(signal)
+            case CallAnswered(sdp=description):
+                await self._answered(description or self._early_sdp)  # RFC 3261 section 13.2.1: it may have come before
+            case CallConfirmed(sdp=description):
+                await self._answered(description or self._early_sdp)
             case CallReoffered():
                 await self._connect(signal.sdp)
             case InfoDigit():
@@ -185,10 +199,10 @@ class NativeLeg:
         elif signal.sip_code in (180, 181, 182, 183):
             self.emit(LegRinging())
 
-    async def _answer(self, signal: CallAnswered) -> None:
+    async def _answered(self, description: bytes) -> None:
         if self._asked_end is not None:
             return  # it crossed our hang-up; the endpoint acknowledges it and says BYE
-        remote = await self._connect(signal.sdp or self._early_sdp)  # RFC 3261 section 13.2.1: it may have come before
+        remote = await self._connect(description)
         if remote is None:
             log.error("leg", call=self._id, on="answered with no sound that we know", now="hanging up")
             self.end_because(LegEnd.NETWORK_FAILURE, "the far end's answer holds no sound format that we offered")

@@ -163,24 +163,47 @@ class Client(SIP.SIPClient):
 
     # --- responses -------------------------------------------------------------------------------------------------
 
-    def reply(self, request: Message, code: int, phrase: str, *, tag: str = "", sdp: bytes = b"") -> None:
-        """Answer a request where it came from (pyVoIP: always to its server), and again whenever it is repeated.
-        pyVoIP's 200 gives every answer inside a call another To tag."""
+    def reply(self, request: Message, code: int, phrase: str, *, tag: str = "", sdp: bytes = b"") -> bytes:
+        """Answer a request; what was sent. pyVoIP's 200 gives every answer inside a call another To tag."""
         text = MessageText.written(self.gen_ok(request))
         text.start = f"SIP/2.0 {code} {phrase}"
-        to = request.text.first("To")
-        text.put("To", to if request.to_tag else f"{to};tag={tag or self.gen_tag()}")
-        text.put("From", request.text.first("From"))
-        text.put("Allow", ", ".join(METHODS))
         if sdp:
             text.put("Contact", self.contact())
             text.put("Content-Type", "application/sdp")
             text.body = sdp
+        return self._respond(text, request, tag or self.gen_tag())
+
+    def ring(self, invite: Message, tag: str) -> None:
+        """pyVoIP's 180 names the caller's Contact as ours, and takes a new tag for the call."""
+        text = MessageText.written(self.gen_ringing(invite))
+        self.tagLibrary[invite.call_id] = tag
+        self._respond(self._making_dialog(text, invite), invite, tag)
+
+    def accept(self, invite: Message, tag: str, sdp: bytes) -> bytes:
+        """pyVoIP's 200 to INVITE, with the SDP that is handed in and the Record-Route that it leaves out; what was
+        sent."""
+        self.tagLibrary[invite.call_id] = tag
+        text = MessageText.written(self.gen_answer(invite, "0", {}, RTP.TransmitType.SENDRECV))
+        text.body = sdp
+        return self._respond(self._making_dialog(text, invite), invite, tag)
+
+    def _making_dialog(self, text: MessageText, invite: Message) -> MessageText:
+        text.put("Record-Route", *invite.text.all("Record-Route"))
+        text.put("Contact", self.contact())
+        return text
+
+    def _respond(self, text: MessageText, request: Message, tag: str) -> bytes:
+        """Where the request came from (pyVoIP: always to its server), and again whenever it is repeated."""
+        to = request.text.first("To")
+        text.put("To", to if request.to_tag else f"{to};tag={tag}")
+        text.put("From", request.text.first("From"))
+        text.put("Allow", ", ".join(METHODS))
         payload = text.encode()
         self._replies[(request.text.branch, request.text.method)] = (payload, request.source)
         if len(self._replies) > _REPLIES_KEPT:
             self._replies.popitem(last=False)
         self.transmit(payload, request.source)
+        return payload
 
     def _gen_response_via_header(self, request: SIP.SIPMessage) -> str:
         """The Vias as they came, the topmost with where it came from (pyVoIP loses every other parameter)."""

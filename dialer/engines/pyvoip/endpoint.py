@@ -29,9 +29,11 @@ class PyVoipEndpoint(Endpoint):
         self.__transmissions: list[Transmission] = []
         self.__events: list[SipEvent] = []
         self.__registrations: dict[str, Registration] = {}
+        self.__callers = config.accept_calls_from
         self.__phone = Phone(
             self.__alarms,
             self.__send,
+            self.__tell,
             address=(config.host, config.port),
             domain=domain,
             username=username,
@@ -55,10 +57,22 @@ class PyVoipEndpoint(Endpoint):
             return False
         if message.code:
             return self.__phone.sip.requests.response(message)
-        if self.__phone.find(message.call_id) is None:
-            return False
-        self.__phone.sip.parse_message(message)
-        return True
+        if self.__phone.find(message.call_id) is not None:
+            self.__phone.sip.parse_message(message)
+            return True
+        if self.__may_call(message):
+            self.__phone.take(message)
+            return True
+        return False
+
+    def __may_call(self, message: Message) -> bool:
+        """A new call of the trunk that wants nothing special; whoever else calls is `Endpoint`'s to refuse."""
+        is_new_call = message.text.method == "INVITE" and not message.to_tag
+        return is_new_call and message.source[0] in self.__callers and not message.text.first("Require")
+
+    def accept_calls_from(self, hosts: frozenset[str]) -> None:
+        super().accept_calls_from(hosts)
+        self.__callers = hosts
 
     def transport_failed(self, hop: Hop, now: float) -> None:
         super().transport_failed(hop, now)
@@ -83,7 +97,7 @@ class PyVoipEndpoint(Endpoint):
 
     @property
     def settled(self) -> bool:
-        return super().settled and not self.__phone.sip.requests.waiting
+        return super().settled and not self.__phone.sip.requests.waiting and not self.__phone.waits_for_ack
 
     def invite(
         self,
@@ -111,8 +125,32 @@ class PyVoipEndpoint(Endpoint):
             target=(hop.host, hop.port),
             sdp=sdp,
             with_password=credentials is not None,
-            on_event=self.__tell,
         )
+
+    def ring(self, call_id: str, now: float, sdp: bytes = b"") -> None:
+        """180; early sound of ours is not pyVoIP's to send."""
+        call = self.__phone.find_incoming(call_id)
+        if call is None:
+            super().ring(call_id, now, sdp)
+            return
+        self.__alarms.now = now
+        call.ring()
+
+    def answer(self, call_id: str, sdp: bytes, now: float) -> None:
+        call = self.__phone.find_incoming(call_id)
+        if call is None:
+            super().answer(call_id, sdp, now)
+            return
+        self.__alarms.now = now
+        call.answer_with(sdp)
+
+    def reject(self, call_id: str, sip_code: int, now: float, phrase: str = "", contact_uri: str = "") -> None:
+        call = self.__phone.find_incoming(call_id)
+        if call is None:
+            super().reject(call_id, sip_code, now, phrase, contact_uri)
+            return
+        self.__alarms.now = now
+        call.refuse(sip_code, phrase or "Declined")
 
     def hang_up(self, call_id: str, now: float) -> None:
         call = self.__phone.find(call_id)

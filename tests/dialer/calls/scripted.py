@@ -15,6 +15,7 @@ from dialer.telephony import (
     HeadsetChanged,
     HeadsetStatus,
     HeadsetUnavailable,
+    IncomingLeg,
     Leg,
     LegAnswered,
     LegEnd,
@@ -95,6 +96,9 @@ class ScriptedTelephony:
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+    def on_incoming(self, listener: Callable[[IncomingLeg], None]) -> None:
+        raise AssertionError("the desk takes no calls")
 
     def on_line_event(self, listener: Callable[[LineEvent], None]) -> None:
         self._listeners.append(listener)

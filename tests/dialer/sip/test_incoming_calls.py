@@ -18,9 +18,13 @@ class Line:
 
     def __init__(self) -> None:
         self.network = Network()
-        config = EndpointConfig("10.0.0.1", 5060, accept_calls_from=frozenset({"10.0.0.2"}))
-        self.us = self.network.add("us", "10.0.0.1", config=config)
+        self.config = EndpointConfig("10.0.0.1", 5060, accept_calls_from=frozenset({"10.0.0.2"}))
+        self.us = self.network.add("us", "10.0.0.1", config=self.config)
+        self.us.endpoint = self.make_endpoint()
         self.trunk = self.network.add_peer("trunk", "10.0.0.2")
+
+    def make_endpoint(self) -> Endpoint:
+        return Endpoint(self.config)
 
     @property
     def endpoint(self) -> Endpoint:
