@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import signal
 import socket
 import sqlite3
@@ -17,7 +16,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
 import soundfile
@@ -25,9 +23,7 @@ import soundfile
 from config.settings import Settings
 from dialer.demo.run import demo_settings
 from dialer.practice import call_log
-from tests.scenarios.office import Operator
-
-PATIENCE_S = 90.0
+from tests.scenarios.demonstration import PATIENCE_S, call_as_it_says, said_by
 
 
 @contextlib.asynccontextmanager
@@ -123,24 +119,10 @@ async def test_it_prints_an_address_where_the_operator_can_sign_in_and_call(tmp_
             str(Path(sys.executable).with_name("dialer")), "demo", "--port", str(port), "--data", str(tmp_path),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        assert process.stdout is not None
-        said: list[str] = []
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while "Ctrl+C stops the demonstration" not in (said or [""])[-1]:
-                    said.append((await process.stdout.readline()).decode())
-            text = "".join(said)
-            assert f"Port {port} is taken by another program" in text
-            address = re.search(r"Open (http://\S+) in the browser", text)
-            login, password = re.search(r"Operator: (\w+), password (\S+)", text).groups()  # type: ignore[union-attr] # fails if not
-            assert address is not None
-            jar = aiohttp.CookieJar(unsafe=True)
-            async with aiohttp.ClientSession(cookie_jar=jar) as http:
-                operator = Operator(http, address[1].rstrip("/"))
-                await operator.sign_in(login, password)
-                attempt_id = await operator.call_the_next()
-                await operator.post("hang-up", attempt_id=attempt_id)
-                await operator.until(lambda view: view["call"] == "wrap_up")
+            said = await said_by(process)
+            assert f"Port {port} is taken by another program" in said
+            await call_as_it_says(said)
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(PATIENCE_S):
                 assert await process.wait() == 0
