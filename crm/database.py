@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+import crm.schema  # noqa: F401 - whoever opens a database has every class mapped
 from crm import transitions
 from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime

@@ -6,7 +6,7 @@ import asyncio
 import enum
 import hashlib
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit, transitions
-from crm.database import Database
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
 from crm.text_rules import tidy
 from crm.time_zones import zone
+
+if TYPE_CHECKING:
+    from crm.database import Database
 
 LEAST_PASSWORD: Final = 8
 # OWASP's smallest setting for argon2id: 19 MiB, two passes. About 25 ms, so that a sign-in holds nobody up.

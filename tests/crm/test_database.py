@@ -242,3 +242,10 @@ def test_every_error_has_words_and_says_them() -> None:
     assert str(CrmError("dial.cap", count=3, cap=3)).startswith("This client has been called 3 times")
     with pytest.raises(KeyError):
         CrmError("no.such_code")
+
+
+def test_whoever_opens_a_database_has_every_table_mapped() -> None:
+    """In a process of its own: a class that refers to one that nobody imported cannot be written."""
+    script = "import crm.database; print(*crm.database.Base.metadata.tables)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == set(METADATA.tables)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy import func, select
 from config.settings import load_settings
 from crm.clients import Client
 from crm.database import Database
+from crm.groups import Group
 from tests.dialer.cli.conftest import Dialer, Said
 
 HEADER = "list;name;city;phone;group\n"
@@ -49,6 +52,17 @@ def test_what_was_taken_and_refused_is_told_and_adds_up(dialer: Dialer, office: 
     assert "line 5: The organisation has no name." in said.out
     assert "        1  Warm\n" in said.out
     assert clients_in(office) == 3
+
+
+def test_a_process_of_its_own_imports_clients_of_every_group(office: Path, tmp_path: Path) -> None:
+    """As at a terminal: nothing else of the program has been loaded by an earlier test."""
+    file = tmp_path / "firms.csv"
+    rows = [f"spring;Фирма {group};Пермь;8 (342) 000-12-{n};{group}\n" for n, group in enumerate(Group, start=10)]
+    file.write_text(HEADER + "".join(rows))
+    words = [Path(sys.executable).with_name("dialer"), "import", file, "--campaign", "First campaign", "-c", office]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert clients_in(office) == len(Group)
 
 
 def test_refused_rows_go_to_a_file_that_can_be_mended_and_imported(
