@@ -18,9 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.attempts import Attempt
 from crm.callbacks import Callback
 from crm.clients import Client, time_zone_of
+from crm.groups import Group
 from crm.outcomes import Outcome, OutcomeForm
 from crm.people import people_at
 from crm.recording_facts import Recording, RecordingState
+from crm.results import OF_THE_CLIENT, Result
 from crm.spoken_time import parse_when
 from dialer.app import RunningService
 from dialer.calls.desk import Desk
@@ -28,6 +30,9 @@ from dialer.calls.view import CallState, DeskView, LineState
 
 TALK_S = 4.0
 STEP_TIMEOUT_S = 25.0
+RING_S = 20.0  # then the practice client is given up
+MOST_CALLS = 8
+ANOTHER_FOLDER = "begin anew with --data and another folder"
 AUDIBLE_RMS = 0.003  # -50 dB of full scale
 
 
@@ -70,26 +75,56 @@ def _words(view: DeskView | None) -> str:
 
 
 async def one_round(service: RunningService, operator_id: int, clock: Callable[[], datetime]) -> str:
-    """Returns the attempt's id. Raises `RoundFailed`, `DeskError`, `CrmError`."""
+    """Call clients of the plan until one talks; returns the id of that attempt. What an earlier round or a person at
+    the page left open is written down first, as are the calls that nobody answered. Raises `RoundFailed`, `DeskError`,
+    `CrmError`."""
     desk = service.desk
     watcher = Watcher(desk, operator_id)
-    await watcher.until("headset and trunk", lambda view: view.headset_registered and view.trunk_ready)
+    view = await watcher.until("headset and trunk", lambda view: view.headset_registered and view.trunk_ready)
+    if view.call is CallState.WRAP_UP:
+        await _write_down(service, operator_id, view, clock())
     await desk.go_ready(operator_id)
-    view = await watcher.until(
-        "line and card", lambda view: view.line is LineState.READY and view.client_id is not None
-    )
-    assert view.client_id is not None
-    attempt_id = await desk.dial(operator_id, client_id=view.client_id)
-    view = await watcher.until("answer", lambda view: view.call in (CallState.TALKING, CallState.WRAP_UP))
-    if view.call is not CallState.TALKING:
-        raise RoundFailed(f"the client did not answer: {view.result}")
+    for _ in range(MOST_CALLS):
+        view = await _call_the_next(service, operator_id, watcher)
+        if view.call is CallState.TALKING:
+            break
+        if view.result not in {*OF_THE_CLIENT, Result.CANCELLED}:
+            raise RoundFailed(f"the call did not come to the client: {view.result}")
+        await _write_down(service, operator_id, view, clock())
+    else:
+        raise RoundFailed(f"of {MOST_CALLS} clients in a row nobody answered; {ANOTHER_FOLDER}")
     await _talk(watcher)
     await desk.hang_up(operator_id)
-    await watcher.until("end of the call", lambda view: view.call is CallState.WRAP_UP)
-    await _write_down(service, operator_id, attempt_id, view.client_id or 0, clock())
-    await _wait_for_recording(service, attempt_id)
+    view = await watcher.until("end of the call", lambda view: view.call is CallState.WRAP_UP)
+    assert view.attempt_id is not None
+    await _write_down(service, operator_id, view, clock())
+    await _wait_for_recording(service, view.attempt_id)
     await desk.go_offline(operator_id)
-    return attempt_id
+    return view.attempt_id
+
+
+async def _call_the_next(service: RunningService, operator_id: int, watcher: Watcher) -> DeskView:
+    """The desk when the next client of the plan talks, or the call is over."""
+    view = await watcher.until(
+        "line and card",
+        lambda view: view.line is LineState.READY and (view.client_id is not None or _plan_is_over(view)),
+    )
+    if view.client_id is None:
+        raise RoundFailed(f"nobody is left in today's plan of this folder; {ANOTHER_FOLDER}")
+    await service.desk.dial(operator_id, client_id=view.client_id)
+    try:
+        return await watcher.until("answer", _is_answered_or_over, timeout_s=RING_S)
+    except RoundFailed:
+        await service.desk.hang_up(operator_id)
+    return await watcher.until("end of the call", _is_answered_or_over)
+
+
+def _plan_is_over(view: DeskView) -> bool:
+    return view.message is not None and view.message.code == "desk.nothing_to_call"
+
+
+def _is_answered_or_over(view: DeskView) -> bool:
+    return view.call in (CallState.TALKING, CallState.WRAP_UP)
 
 
 async def _talk(watcher: Watcher) -> None:
@@ -101,23 +136,27 @@ async def _talk(watcher: Watcher) -> None:
     raise RoundFailed(f"the call ended before its time; the desk says {_words(watcher.last)}")
 
 
-async def _write_down(
-    service: RunningService, operator_id: int, attempt_id: str, client_id: int, now: datetime
-) -> None:
+async def _write_down(service: RunningService, operator_id: int, view: DeskView, now: datetime) -> None:
+    """A talk ends with a callback; nobody there is no contact."""
+    assert view.attempt_id is not None
     async with service.database.reading() as session:
-        client = await session.get_one(Client, client_id)
+        attempt = await session.get_one(Attempt, view.attempt_id)
+        client = await session.get_one(Client, attempt.client_id)
         people = await people_at(session, client.organisation_id)
         client_zone = await time_zone_of(session, client)
-    words = "завтра в 11"
-    form = OutcomeForm(
-        disposition="callback",
-        person_id=people[0].id if people else None,
-        callback_at_local=parse_when(words, now=now, zone=client_zone),
-        callback_words=words,
-        note="Просили набрать завтра утром.",
-    )
+    form = OutcomeForm(disposition="no_contact")
+    if attempt.answered_at is not None:
+        words = "завтра в 11"
+        form = OutcomeForm(
+            disposition="callback",
+            person_id=people[0].id if people else None,
+            callback_at_local=parse_when(words, now=now, zone=client_zone),
+            callback_words=words,
+            reason="Менеджер уволился, и больше никто не звонил." if client.group is Group.ABANDONED else "",
+            note="Просили набрать завтра утром.",
+        )
     async with asyncio.timeout(STEP_TIMEOUT_S):
-        await service.desk.save_outcome(operator_id, attempt_id=attempt_id, form=form)
+        await service.desk.save_outcome(operator_id, attempt_id=view.attempt_id, form=form)
 
 
 async def _wait_for_recording(service: RunningService, attempt_id: str) -> None:

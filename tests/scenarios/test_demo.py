@@ -59,6 +59,33 @@ async def practice_pids(folder: Path) -> dict[str, Any]:
             await asyncio.sleep(0.02)
 
 
+async def until_one_talks(folder: Path) -> None:
+    """Return once an attempt was answered."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(opened(folder)) as database:
+                if database.execute("SELECT 1 FROM attempts WHERE answered_at IS NOT NULL").fetchone():
+                    return
+            await asyncio.sleep(0.05)
+
+
+def opened(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{folder / 'dialer.db'}?mode=rw", uri=True)
+
+
+def leave_in_plan(folder: Path, *organisations: str) -> None:
+    """Drop everybody else from today's plan."""
+    places = ", ".join("?" * len(organisations))
+    with contextlib.closing(opened(folder)) as database, database:
+        database.execute(
+            f"""UPDATE plan_entries SET state = 'dropped', reason = 'test'
+                WHERE state = 'waiting' AND client_id NOT IN (
+                SELECT clients.id FROM clients JOIN organisations ON organisations.id = organisation_id
+                WHERE name IN ({places}))""",
+            organisations,
+        )
+
+
 def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -108,6 +135,26 @@ async def test_with_the_carrier_killed_it_fails_in_words(tmp_path: Path) -> None
     assert code == 1
     assert found["problems"]
     assert found["result"] != "answered" or "carrier" in found["problems"][-1]
+
+
+async def test_it_goes_round_in_a_folder_that_was_used(tmp_path: Path) -> None:
+    """By a round that was killed in mid-call; with clients who want other questions, or do not answer."""
+    async with demo(tmp_path) as process:
+        await until_one_talks(tmp_path)
+        process.kill()
+        await process.wait()
+    async with demo(tmp_path) as process:
+        assert (await outcome(process))[0] == 0
+    leave_in_plan(tmp_path, "ООО «Нева»", "АО «Меридиан»")  # both were abandoned; the second is unavailable
+    async with demo(tmp_path) as process:
+        code, found = await outcome(process)
+    assert (code, found["problems"], found["disposition"]) == (0, [], "callback")
+    async with demo(tmp_path) as process:
+        code, found = await outcome(process)
+    assert code == 1
+    assert found["problems"] == [
+        "nobody is left in today's plan of this folder; begin anew with --data and another folder"
+    ]
 
 
 async def test_it_prints_an_address_where_the_operator_can_sign_in_and_call(tmp_path: Path) -> None:
