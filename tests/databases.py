@@ -165,6 +165,14 @@ async def database_url(request: pytest.FixtureRequest, database_kind: str) -> As
 
 
 @pytest.fixture
+def sqlite_url(request: pytest.FixtureRequest, sqlite_template: Path) -> Iterator[str]:
+    """As `database_url`, for tests of things that no database is part of."""
+    with _file_folder(request) as folder:
+        shutil.copyfile(sqlite_template, folder / "test.db")
+        yield f"sqlite:///{folder / 'test.db'}"
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A migrated database that holds nothing."""
     opened = Database(database_url)

@@ -16,6 +16,7 @@ from crm.outcomes import OutcomeForm
 from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
 from recordings.store import LocalStore
+from tests.databases import made_database
 from tests.dialer.console.conftest import Clock
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, PASSWORD, Office, seed_call, seed_office, seed_recording
@@ -131,10 +132,21 @@ def language(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def console(tmp_path: Path, language: str) -> AsyncIterator[RunningConsole]:
+async def either_database_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A migrated, empty database: PostgreSQL for a test in English, SQLite for others. Pages know nothing of either,
+    so that each page runs on both without running twice."""
+    made_of = getattr(request.node, "callspec", None)
+    if made_of is None or made_of.params.get("language") != "en":
+        yield request.getfixturevalue("sqlite_url")
+        return
+    async with made_database(request.getfixturevalue("postgresql_cluster")) as url:
+        yield url
+
+
+@pytest.fixture
+async def console(tmp_path: Path, language: str, either_database_url: str) -> AsyncIterator[RunningConsole]:
     """The pages, an office with clients and one recorded call, and a fake desk; everybody speaks `language`."""
-    database = Database(f"sqlite:///{tmp_path / 'console.db'}")
-    await database.upgrade()
+    database = Database(either_database_url)
     clock = Clock()
     office = await seed_office(database, language=language)
     store = LocalStore(tmp_path / "recordings")
@@ -148,4 +160,5 @@ async def console(tmp_path: Path, language: str) -> AsyncIterator[RunningConsole
     runner = await start_console(app, settings.console)
     yield RunningConsole(console_url(runner, settings.console).rstrip("/"), desk, office, database)
     await runner.cleanup()
+    await database.dispose()
     await database.dispose()

@@ -52,8 +52,8 @@ WORDS = {
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with office(tmp_path) as running:
+async def world(tmp_path: Path, either_database_url: str) -> AsyncIterator[World]:
+    async with office(tmp_path, database_url=either_database_url) as running:
         yield running
 
 

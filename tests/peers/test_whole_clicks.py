@@ -47,13 +47,13 @@ def assert_in_place(channel: audio.Sound) -> list[audio.FoundClick]:
 
 
 async def test_each_click_of_two_minutes_is_recorded_at_its_place(
-    sipp: Factory, baresip: Factory, sqlite_template: Path, tmp_path: Path
+    sipp: Factory, baresip: Factory, sqlite_url: str, tmp_path: Path
 ) -> None:
     wav, raw = write_clicks(tmp_path)
     routes: dict[str, tuple[str, int]] = {}
     async with (
         exchange(routes) as carrier,
-        whole_service(tmp_path, sqlite_template, trunk=trunk_of(carrier), numbers=[CLIENT]) as whole,
+        whole_service(tmp_path, sqlite_url, trunk=trunk_of(carrier), numbers=[CLIENT]) as whole,
     ):
         await headset(baresip, whole, wav)
         await whole.ready()

@@ -63,7 +63,7 @@ async def test_four_clients_on_one_line(
     sipp: Factory,
     baresip: Factory,
     kamailio: Factory,
-    sqlite_template: Path,
+    database_url: str,
     tmp_path: Path,
     through_proxy: bool,
 ) -> None:
@@ -75,7 +75,7 @@ async def test_four_clients_on_one_line(
     async with exchange({called: (far.host, far.port) for called, far in far_ends.items()}) as carrier:
         proxy = await kamailio(trunk=carrier.address) if through_proxy else None
         trunk = trunk_of(carrier, proxy)
-        async with whole_service(tmp_path, sqlite_template, trunk=trunk, numbers=NUMBERS) as whole:
+        async with whole_service(tmp_path, database_url, trunk=trunk, numbers=NUMBERS) as whole:
             phone = await headset(baresip, whole, write_voice(tmp_path, 700))
             ends: dict[str, Callable[[], Awaitable[object]] | None] = {
                 STRICT: whole.hang_up,

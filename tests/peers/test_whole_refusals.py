@@ -25,7 +25,7 @@ EXPECTED = {
 
 
 async def test_seven_refusals_one_after_the_other(
-    sipp: Factory, baresip: Factory, sqlite_template: Path, tmp_path: Path
+    sipp: Factory, baresip: Factory, database_url: str, tmp_path: Path
 ) -> None:
     codes = {number(ending): code for ending, code in enumerate(EXPECTED, start=20)}
     contact = "Contact: <sip:elsewhere@127.0.0.9>\n"
@@ -36,7 +36,7 @@ async def test_seven_refusals_one_after_the_other(
     routes = {called: (far.host, far.port) for called, far in far_ends.items()}
     async with (
         exchange(routes) as carrier,
-        whole_service(tmp_path, sqlite_template, trunk=trunk_of(carrier), numbers=list(codes)) as whole,
+        whole_service(tmp_path, database_url, trunk=trunk_of(carrier), numbers=list(codes)) as whole,
     ):
         await headset(baresip, whole, write_voice(tmp_path, 700))
         await whole.ready()
@@ -65,7 +65,7 @@ async def test_given_up_before_the_answer_and_as_it_comes(
     sipp: Factory,
     baresip: Factory,
     kamailio: Factory,
-    sqlite_template: Path,
+    database_url: str,
     tmp_path: Path,
     through_proxy: bool,
 ) -> None:
@@ -79,7 +79,7 @@ async def test_given_up_before_the_answer_and_as_it_comes(
     async with exchange(routes) as carrier:
         proxy = await kamailio(trunk=carrier.address) if through_proxy else None
         trunk = trunk_of(carrier, proxy)
-        async with whole_service(tmp_path, sqlite_template, trunk=trunk, numbers=list(routes)) as whole:
+        async with whole_service(tmp_path, database_url, trunk=trunk, numbers=list(routes)) as whole:
             await headset(baresip, whole, write_voice(tmp_path, 700))
             await whole.ready()
             for called in (number(30), number(31)):
@@ -119,7 +119,7 @@ async def _then_a_call_that_works(whole: Whole) -> None:
 
 
 async def test_the_first_two_packets_of_everything_are_lost(
-    sipp: Factory, baresip: Factory, kamailio: Factory, sqlite_template: Path, tmp_path: Path
+    sipp: Factory, baresip: Factory, kamailio: Factory, database_url: str, tmp_path: Path
 ) -> None:
     routes: dict[str, tuple[str, int]] = {}
     lose = {"REGISTER": 2, "INVITE": 2, "BYE": 2}
@@ -130,7 +130,7 @@ async def test_the_first_two_packets_of_everything_are_lost(
         routes |= {number(1): (far.host, far.port), "far-end": (far.host, far.port)}
         account = {"user": "dialer", "password": registrar.password_of("dialer"), "register": True}
         trunk = {**trunk_of(carrier), **account, "domain": registrar.realm}
-        async with whole_service(tmp_path, sqlite_template, trunk=trunk, numbers=[number(1)]) as whole:
+        async with whole_service(tmp_path, database_url, trunk=trunk, numbers=[number(1)]) as whole:
             await headset(baresip, whole, write_voice(tmp_path, 700))
             await whole.ready()
             await registrar.registered("dialer")

@@ -44,12 +44,12 @@ def assert_clean(sound: Samples, wanted_hz: float, other_hz: float) -> None:
 
 @pytest.mark.parametrize("codec", ["PCMA", "PCMU"])
 async def test_each_tone_is_heard_at_the_other_side_and_recorded_in_its_channel(
-    baresip: Factory, sqlite_template: Path, tmp_path: Path, codec: str
+    baresip: Factory, sqlite_url: str, tmp_path: Path, codec: str
 ) -> None:
     client = await softphone(baresip, CLIENT, write_voice(tmp_path, CLIENT_HZ))
     async with (
         exchange({CLIENT: (client.host, client.port)}) as carrier,
-        whole_service(tmp_path, sqlite_template, trunk=trunk_of(carrier), numbers=[CLIENT], codecs=[codec]) as whole,
+        whole_service(tmp_path, sqlite_url, trunk=trunk_of(carrier), numbers=[CLIENT], codecs=[codec]) as whole,
     ):
         operator = await headset(baresip, whole, write_voice(tmp_path, HEADSET_HZ))
         await whole.ready()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -245,9 +244,9 @@ class Whole:
 
 @contextlib.asynccontextmanager
 async def whole_service(
-    folder: Path, template: Path, *, trunk: Mapping[str, Any], numbers: Sequence[str], codecs: Sequence[str] = ()
+    folder: Path, database_url: str, *, trunk: Mapping[str, Any], numbers: Sequence[str], codecs: Sequence[str] = ()
 ) -> AsyncIterator[Whole]:
-    """The service on a copy of the migrated database `template`, with one operator and these clients in the plan.
+    """The service on a migrated, empty database, with one operator and these clients in the plan.
 
     It is always noon at the start: calling hours are not the matter here.
     """
@@ -256,6 +255,7 @@ async def whole_service(
     settings = Settings.model_validate(
         {
             "service": {"data_dir": str(folder / "data")},
+            "database": {"url": database_url},
             "console": {"port": 0},
             "sip": {"host": host, "port": 0, "realm": REALM},
             "media": {"host": host, "first_port": 0, "last_port": 0, **chosen},
@@ -265,7 +265,6 @@ async def whole_service(
     )
     settings.data_dir.mkdir()
     LocalStore(settings.recordings_dir).prepare()
-    shutil.copyfile(template, settings.data_dir / "dialer.db")
     database = Database(settings.database_url)
     operator, clients = await _seed(database, numbers)
     await database.dispose()

@@ -28,8 +28,8 @@ async def write_down(operator: Operator, attempt_id: str) -> None:
     await operator.post("outcome", attempt_id=attempt_id, fields=fields)
 
 
-async def test_sigkill_of_the_service_in_mid_call(tmp_path: Path) -> None:
-    async with office(tmp_path) as world:
+async def test_sigkill_of_the_service_in_mid_call(tmp_path: Path, database_url: str) -> None:
+    async with office(tmp_path, database_url=database_url) as world:
         async with world.headset() as headset:
             await headset.registered()
             operator = await world.operator()
@@ -62,10 +62,12 @@ async def test_sigkill_of_the_service_in_mid_call(tmp_path: Path) -> None:
             assert (await world.attempt(following)).client_id != attempt.client_id
             await operator.post("hang-up", attempt_id=following)
             await operator.until(lambda view: view["call"] == "wrap_up")
+        assert following != attempt_id
+        await world.carrier.logged(following)  # the Call-ID on the wire, which did not begin anew with the service
 
 
-async def test_sigkill_of_a_media_worker_in_mid_call(tmp_path: Path) -> None:
-    async with office(tmp_path) as world, world.headset() as headset:
+async def test_sigkill_of_a_media_worker_in_mid_call(tmp_path: Path, database_url: str) -> None:
+    async with office(tmp_path, database_url=database_url) as world, world.headset() as headset:
         await headset.registered()
         operator = await world.operator()
         attempt_id = await operator.call_the_next()

@@ -59,7 +59,15 @@ def test_a_process_of_its_own_imports_clients_of_every_group(office: Path, tmp_p
     file = tmp_path / "firms.csv"
     rows = [f"spring;Фирма {group};Пермь;8 (342) 000-12-{n};{group}\n" for n, group in enumerate(Group, start=10)]
     file.write_text(HEADER + "".join(rows))
-    words = [Path(sys.executable).with_name("dialer"), "import", file, "--campaign", "First campaign", "-c", office]
+    words = [
+        str(Path(sys.executable).with_name("dialer")),
+        "import",
+        str(file),
+        "--campaign",
+        "First campaign",
+        "-c",
+        str(office),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert clients_in(office) == len(Group)
