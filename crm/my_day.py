@@ -17,7 +17,7 @@ from crm.contacts import Contact
 from crm.groups import Group
 from crm.organisations import Organisation
 from crm.outcomes import Outcome, superseded
-from crm.plan_entries import OF_GROUP, RANK_RETRY, WAITING, EntryKind, PlanEntry
+from crm.plan_entries import OF_GROUP, RANK_RETRY, WAITING, EntryKind, PlanEntry, claimed_entry
 from crm.results import Result
 from crm.time_zones import instant, local
 from crm.users import User
@@ -47,13 +47,15 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class MyDay:
-    """The three lists, and the counts of the operator's own day. `planned`: what is done and what still waits for this
-    operator or anyone, at most 10,001 of the latter."""
+    """The three lists, and the counts of the operator's own day. `done_count`: calls that are written down.
+    `waiting_count`: what still waits for this operator or anyone, at most 10,001. `planned_count`: both, and the client
+    in hand."""
 
     now: tuple[DayRow, ...]
     later: tuple[DayRow, ...]
     done: tuple[DayRow, ...]
     done_count: int
+    waiting_count: int
     planned_count: int
     contacts: int
     main_contacts: int
@@ -68,16 +70,22 @@ async def my_day(session: AsyncSession, *, operator_id: int, now: datetime) -> M
     done_count = await _count(
         session,
         select(func.count()).where(
-            Attempt.operator_id == operator_id, Attempt.opened_at >= midnight, ~Attempt.imported
+            Attempt.operator_id == operator_id,
+            Attempt.opened_at >= midnight,
+            Attempt.wrapped_up_at.is_not(None),
+            ~Attempt.imported,
         ),
     )
+    waiting_count = await _waiting(session, operator_id=operator_id, now=now, until=tomorrow)
+    in_hand = await claimed_entry(session, operator_id) is not None
     contacts, main_contacts = await _contacts(session, operator_id=operator_id, since=midnight)
     return MyDay(
         now=await _due(session, operator_id=operator_id, now=now),
         later=await _later(session, operator_id=operator_id, now=now),
         done=await _done(session, operator_id=operator_id, since=midnight),
         done_count=done_count,
-        planned_count=done_count + await _waiting(session, operator_id=operator_id, now=now, until=tomorrow),
+        waiting_count=waiting_count,
+        planned_count=done_count + in_hand + waiting_count,
         contacts=contacts,
         main_contacts=main_contacts,
     )

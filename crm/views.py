@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attempts import Attempt
@@ -28,6 +28,7 @@ from crm.time_zones import local
 from crm.users import User
 
 LAST_ATTEMPTS = 5
+LEAST_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class CallFilters:
-    """What the list of calls is narrowed to; `since` (with) and `until` (without) are instants."""
+    """What the list of calls is narrowed to; `since` (with) and `until` (without) are instants. `text`: a part of the
+    organisation's name, or at least three digits of the number that was dialled."""
 
     operator_id: int | None = None
     client_id: int | None = None
@@ -140,7 +142,7 @@ class CallFilters:
     disposition: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    organisation: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,9 +371,17 @@ def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_Ca
         calls = calls.where(Attempt.opened_at >= filters.since)
     if filters.until is not None:
         calls = calls.where(Attempt.opened_at < filters.until)
-    if filters.organisation.strip():
-        calls = calls.where(Organisation.name_folded.contains(fold(filters.organisation), autoescape=True))
+    if filters.text.strip():
+        named = Organisation.name_folded.contains(fold(filters.text), autoescape=True)
+        digits = "".join(character for character in filters.text if character.isdecimal() and character.isascii())
+        dialled = len(digits) >= LEAST_DIGITS and not any(character.isalpha() for character in filters.text)
+        calls = calls.where(or_(named, Attempt.dialled.contains(_national(digits))) if dialled else named)
     return calls
+
+
+def _national(digits: str) -> str:
+    """As much of a number as was typed: the 8 of "8 342 ..." is no part of it in E.164."""
+    return digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
 
 
 def _call_row(

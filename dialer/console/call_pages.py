@@ -29,6 +29,7 @@ from dialer.reasons import unpacked
 from dialer.words import Words
 
 PAGE_ROWS = 50
+LONGEST_TEXT = 100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,6 +43,7 @@ class Chosen:
     result: str = ""
     since: str = ""
     until: str = ""
+    text: str = ""
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> Chosen:
@@ -56,6 +58,7 @@ class Chosen:
             result=one_of("result", {result.value: result for result in Result}),
             since=_day_text(query.get("from", "")),
             until=_day_text(query.get("to", "")),
+            text=query.get("text", "").strip()[:LONGEST_TEXT],
         )
 
     def query(self) -> dict[str, str]:
@@ -67,6 +70,7 @@ class Chosen:
             "result": self.result,
             "from": self.since,
             "to": self.until,
+            "text": self.text,
         }
         return {name: value for name, value in named.items() if value}
 
@@ -79,6 +83,7 @@ class Chosen:
             result=Result(self.result) if self.result else None,
             since=_midnight(self.since, zone) if self.since else None,
             until=_midnight(self.until, zone, days=1) if self.until else None,
+            text=self.text,
         )
 
 
@@ -99,7 +104,7 @@ class CallRow:
 
 
 async def calls(request: web.Request) -> web.StreamResponse:
-    """GET /calls?operator=&group=&disposition=&result=&from=&to=&before="""
+    """GET /calls?text=&operator=&group=&disposition=&result=&from=&to=&before="""
     deps, words, zone = request.app[DEPS], words_of(request), zone_of(request)
     chosen = Chosen.of(request.query)
     before = _read_key(request.query.get("before", ""))

@@ -54,18 +54,15 @@ async def read_day(
     *,
     operator_id: int,
     current: DayLine | None,
-    in_call: bool,
     now: datetime,
 ) -> Day:
-    """`current` is the client whose card is in front: it is claimed, so it is in no list. A call that is going on, or
-    not written down yet, is counted by `my_day` and not done for a person."""
+    """`current` is the client whose card is in front: it is claimed, so it is in no list."""
     found = await my_day(session, operator_id=operator_id, now=now)
     newest = (await campaigns.list_campaigns(session))[:1]
     due = [
         _due_line(words, zone, row, now) for row in found.now if current is None or row.client_id != current.client_id
     ]
-    done = found.done_count - in_call
-    planned = found.planned_count + (current is not None and not in_call)
+    done, planned = found.done_count, found.planned_count
     return Day(
         campaign=newest[0].name if newest else "",
         now=tuple(([replace(current, current=True)] if current else []) + due)[:MOST_NOW],
@@ -76,7 +73,7 @@ async def read_day(
         percent=round(100 * done / planned) if planned else 0,
         contacts=found.contacts,
         main_contacts=found.main_contacts,
-        waiting=max(0, found.planned_count - found.done_count - len(found.now)),
+        waiting=max(0, found.waiting_count - len(found.now)),
         next_at=near_moment(words, found.later[0].at, zone, now) if found.later and found.later[0].at else "",
     )
 
@@ -115,7 +112,7 @@ def _later_line(words: Words, zone: tzinfo, row: DayRow, now: datetime) -> DayLi
     here = row.at.astimezone(zone)
     same_day = here.date() == now.astimezone(zone).date()
     there = row.client_local_at
-    notes = [] if same_day else [near_moment(words, row.at, zone, now)]
+    notes = [] if same_day else [here.strftime("%H:%M")]
     if there is not None and there != here.replace(tzinfo=None):
         notes.append(words.gettext("{time} at the client's", time=there.strftime("%H:%M")))
     return DayLine(

@@ -30,6 +30,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EVERYBODY: frozenset[str] = frozenset({"everybody"})  # also without a sign-in
 SIGNED_IN = ROLES
+SIGNED_OUT = (
+    4401  # the code that closes a live connection (4000 to 4999 are an application's own, RFC 6455 section 7.4.2)
+)
 LOCAL_OR_ADMINISTRATOR: frozenset[str] = frozenset({"local", "administrator"})
 
 ACCESS = web.AppKey("access", Mapping[web.AbstractRoute, frozenset[str]])
@@ -88,11 +91,11 @@ async def check_access(request: web.Request, handler: Handler) -> web.StreamResp
     access = _access(request)
     if access != EVERYBODY and not _may(request, access):
         if maybe_visitor(request) is None and access != LOCAL_OR_ADMINISTRATOR:
-            return _to_sign_in(request)
+            return await _close_live(request) if _is_live(request) else _to_sign_in(request)
         raise Trouble.not_for_you()
     if request.method in _CHANGING:
         await _check_origin(request)
-    elif request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+    elif _is_live(request):
         _same_origin(request)
     return await handler(request)
 
@@ -120,9 +123,22 @@ def _may(request: web.Request, access: frozenset[str]) -> bool:
     return known is not None and known.role in access
 
 
+def _is_live(request: web.Request) -> bool:
+    return request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+
+
+async def _close_live(request: web.Request) -> web.StreamResponse:
+    """A browser does not tell a page why a connection was refused, but why it was closed."""
+    _same_origin(request)
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.close(code=SIGNED_OUT)
+    return socket
+
+
 def _to_sign_in(request: web.Request) -> web.StreamResponse:
-    """A page leads to the sign-in and back; an action or a live connection is told."""
-    if request.method != hdrs.METH_GET or hdrs.UPGRADE in request.headers or Trouble.wants_json(request):
+    """A page leads to the sign-in and back; an action is told."""
+    if request.method != hdrs.METH_GET or Trouble.wants_json(request):
         raise Trouble.signed_out()
     back = "" if request.path == "/" else f"?next={quote(request.path_qs)}"
     return see_other(f"/sign-in{back}")

@@ -16,13 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dialer.calls.view import DeskView
 from dialer.console.deps import DEPS, METRICS
+from dialer.console.guard import SIGNED_OUT
 from dialer.console.operator_page import Snapshots
 from dialer.console.visitors import recognise, visitor
 
 BEAT_S = 10.0
 HEARTBEAT_S = 20.0
 HELLO_S = 10.0
-SIGNED_OUT = 4401
 DATABASE_AWAY = 4503
 
 

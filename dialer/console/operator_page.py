@@ -113,6 +113,7 @@ def _strings(words: Words) -> dict[str, object]:
         "unreachable": words.gettext("The service cannot be reached. What you typed stays on this page; try again."),
         "notKept": words.gettext("What you typed could not be kept yet; it stays on this page."),
         "needed": words.gettext("This question needs an answer."),
+        "choose": words.gettext("Choose the outcome first: a digit, or a click."),
         "fieldOfCode": FIELD_OF_CODE,
     }
 
@@ -231,7 +232,6 @@ class Snapshots:
                 zone,
                 operator_id=operator_id,
                 current=current,
-                in_call=view.attempt_id is not None,
                 now=now,
             )
         self._card = card

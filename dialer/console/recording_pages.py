@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import BinaryIO, TypeVar
+from urllib.parse import quote
 
 import structlog
 from aiohttp import hdrs, web
 from sqlalchemy import select
 
-from crm import audit, recording_facts
+from crm import audit, recording_facts, views
 from crm.attempts import Attempt
 from crm.recording_facts import Recording, RecordingState
 from dialer.console.deps import DEPS, METRICS
 from dialer.console.troubles import Trouble
-from dialer.console.visitors import OFFICE_ROLES, Visitor, visitor
+from dialer.console.visitors import OFFICE_ROLES, Visitor, visitor, zone_of
 from dialer.words import mark
 from recordings.errors import BrokenRecording, RangeNotSatisfiable, StoreError
 from recordings.playback import ByteRange, parse_range, peaks
@@ -24,6 +26,8 @@ from recordings.playback import ByteRange, parse_range, peaks
 log = structlog.get_logger("dialer.console")
 
 CHUNK_BYTES = 256 * 1024
+_UNFIT_FOR_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*«»]+')  # of files, on any system
+_LONGEST_NAME = 80
 T = TypeVar("T")
 
 SAME_LISTENING = timedelta(minutes=10)  # a player asks for many ranges; they are one deed
@@ -44,7 +48,7 @@ async def sound(request: web.Request) -> web.StreamResponse:
         "Cache-Control": "private, no-cache",
         "ETag": f'"{recording.sha256}"',
         "Content-Type": "audio/wav",
-        "Content-Disposition": f'{_disposition(request)}; filename="{recording.attempt_id}.wav"',
+        "Content-Disposition": await _disposition(request, recording),
     }
     try:
         part = parse_range(request.headers.get(hdrs.RANGE), size)
@@ -78,8 +82,16 @@ async def outline(request: web.Request) -> web.StreamResponse:
     return web.json_response(found.as_json(), headers={"Cache-Control": "private, max-age=86400"})
 
 
-def _disposition(request: web.Request) -> str:
-    return "attachment" if request.query.get("download") else "inline"
+async def _disposition(request: web.Request, recording: Recording) -> str:
+    """What is kept is called by its moment and its client; whoever may hear it may know both."""
+    if not request.query.get("download"):
+        return f'inline; filename="{recording.attempt_id}.wav"'
+    async with request.app[DEPS].database.reading() as session:
+        call = await views.call(session, attempt_id=recording.attempt_id)
+    at = call.opened_at.astimezone(zone_of(request))
+    name = f"{at:%Y-%m-%d %H-%M} {_UNFIT_FOR_NAMES.sub(' ', call.organisation)}"[:_LONGEST_NAME].strip()
+    plain = f'attachment; filename="{recording.attempt_id}.wav"'
+    return f"{plain}; filename*=UTF-8''{quote(name + '.wav')}"  # RFC 6266 section 4.3
 
 
 async def _ready_recording(request: web.Request, *, listening: bool) -> Recording:

@@ -53,10 +53,16 @@ async def test_a_call_from_ready_to_the_next_card(open_page: OpenPage, console: 
     await page.keyboard.press("Numpad3")
     await expect(page.locator("#tones")).to_have_text("53")
     assert await page.locator("input[name=disposition]:checked").count() == 0, "in a talk a digit is a tone"
+    await expect(page.locator(".disposition kbd").first).to_be_hidden()
 
     await page.keyboard.press("F8")
     await expect(page.locator("[data-save]")).to_be_visible()
+    await expect(page.locator(".disposition kbd").first).to_be_visible()
+    await expect(page.locator(".outcome .trouble")).to_be_hidden()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".outcome .trouble")).to_be_visible()
     await page.keyboard.press("8")
+    await expect(page.locator(".outcome .trouble")).to_be_hidden()
     await page.keyboard.type("чт 1530" if language == "ru" else "thu 1530")
     echo = {
         "ru": "= чт 14 мая 15:30 (Екатеринбург), 13:30 у вас",

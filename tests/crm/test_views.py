@@ -66,6 +66,8 @@ async def test_the_filters(world: World) -> None:
     warm, busy = await world.client("ООО «Ёлка»"), await world.client("100% Ветер")
     first = await world.call(warm, anna, at=NOON)
     second = await world.call(busy, boris, result=Result.BUSY, at=NOON + timedelta(hours=1))
+    async with world.database.reading() as session:
+        dialled = (await call(session, attempt_id=first)).dialled
     draft = await world.outcome(first, OutcomeForm("cold", reason="дорого"), anna, at=NOON)
     await world.outcome(first, OutcomeForm("warm"), anna, at=NOON, corrects=draft.id)
     for filters, expected in (
@@ -79,9 +81,12 @@ async def test_the_filters(world: World) -> None:
         (CallFilters(disposition="cold"), []),
         (CallFilters(since=NOON + timedelta(minutes=1)), [second]),
         (CallFilters(until=NOON + timedelta(hours=1)), [first]),
-        (CallFilters(organisation="елка"), [first]),
-        (CallFilters(organisation="100%"), [second]),
-        (CallFilters(organisation="_"), []),
+        (CallFilters(text="елка"), [first]),
+        (CallFilters(text="100%"), [second]),
+        (CallFilters(text="_"), []),
+        (CallFilters(text=dialled[-7:]), [first]),
+        (CallFilters(text=f"8 ({dialled[2:5]}) {dialled[5:8]}-{dialled[8:10]}-{dialled[10:]}"), [first]),
+        (CallFilters(text=dialled[-2:]), []),
     ):
         async with world.database.reading() as session:
             page = await calls_page(session, filters=filters)

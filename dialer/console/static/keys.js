@@ -1,4 +1,5 @@
-// The office's pages: a key presses the button that shows it, unless something is being typed.
+// The office's pages: a key presses the button that shows it, unless something is being typed. What concerns everybody
+// takes two presses: the first one shows where it is.
 
 document.addEventListener("keydown", (event) => {
   if (event.repeat || event.isComposing || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
@@ -7,5 +8,6 @@ document.addEventListener("keydown", (event) => {
   const button = document.querySelector(`[data-key="${event.code}"]`);
   if (!button || button.disabled) return;
   event.preventDefault();
-  button.click();
+  if ("twice" in button.dataset && document.activeElement !== button) button.focus();
+  else button.click();
 });

@@ -128,6 +128,7 @@ function connect() {
   socket.onclose = (event) => {
     clearTimeout(watchdog);
     if (event.code === 4401) {
+      document.getElementById("lost").hidden = true;
       document.getElementById("signed-out").hidden = false;
       return;
     }

@@ -61,7 +61,10 @@ export class Outcome {
   /** Enter: the next question without an answer, or save when there is none. */
   next() {
     if (this.isTalking() || !this.form) return;
-    if (!this.chosen) return void this.focus();
+    if (!this.chosen) {
+      this.#tell(this.strings.choose);
+      return void this.focus();
+    }
     const here = document.activeElement;
     if (here?.form === this.form && here.name && !this.#isNeeded(here)) this.passedBy.add(here.name);
     const question = this.#unanswered();

@@ -123,9 +123,11 @@ async def test_the_big_switch(signed_in: SignIn, desk: FakeDesk, office: Office)
     assert (await maria.post_form("/stop-dialling", stopped="yes")).status == 303
     assert "Все звонки остановлены." in await maria.text("/calls")
     assert "Руководитель остановил все звонки." in await anna.text("/operator")
-    await maria.post_form("/stop-dialling", stopped="no")
+    for back, leads_to in (("/plan", "/plan"), ("https://elsewhere.example/", "/calls"), ("/operator", "/calls")):
+        answer = await maria.post_form("/stop-dialling", stopped="no", back=back)
+        assert answer.headers["Location"] == leads_to
     assert "Все звонки остановлены." not in await maria.text("/calls")
-    assert [click[2] for click in desk.clicks if click[0] == "stop all"] == [True, False]
+    assert [click[2] for click in desk.clicks if click[0] == "stop all"] == [True, False, False, False]
 
 
 async def test_who_may_not_stop_sees_no_button(signed_in: SignIn) -> None:

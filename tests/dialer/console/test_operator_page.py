@@ -347,3 +347,7 @@ async def test_who_is_signed_out_sees_no_more_of_a_call_that_goes_on(
             desk.change(office.users["anna"], operator_dbov=-20.0)  # there is always something new
             answer = await socket.receive()
         assert socket.close_code == 4401
+    # A browser that connects again must be told so too: of a connection that is refused it tells the page nothing.
+    async with live(browser) as socket, asyncio.timeout(10):
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+        assert socket.close_code == 4401

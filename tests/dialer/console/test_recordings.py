@@ -6,6 +6,8 @@ import gzip
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -15,7 +17,7 @@ from crm.database import Database
 from crm.outcomes import OutcomeForm
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import Clock, SignIn
-from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
+from tests.dialer.console.seed import CLIENTS, NOW, Office, seed_call, seed_recording
 
 LARGEST_OUTLINE = 8 * 1024
 
@@ -79,7 +81,10 @@ async def test_head_tells_the_size_and_is_no_listening(signed_in: SignIn, played
 async def test_a_download_is_an_attachment(signed_in: SignIn, played: Played) -> None:
     browser = await signed_in("maria")
     response = await browser.get(f"{played.address}?download=1")
-    assert response.headers["Content-Disposition"] == f'attachment; filename="{played.attempt_id}.wav"'
+    plain, _, named = response.headers["Content-Disposition"].partition("; filename*=UTF-8''")
+    assert plain == f'attachment; filename="{played.attempt_id}.wav"'
+    at = (NOW - timedelta(hours=1)).astimezone(ZoneInfo("Europe/Moscow"))
+    assert unquote(named) == f"{at:%Y-%m-%d %H-%M} {CLIENTS[3][0]}.wav"
 
 
 async def listened(database: Database) -> list[tuple[int | None, str]]:
