@@ -23,6 +23,7 @@ from crm.time_zones import instant, local
 from crm.users import User
 
 MOST_ROWS: Final = 50
+MOST_DONE: Final = 10
 COUNTED_UP_TO: Final = 10_000
 
 
@@ -151,28 +152,38 @@ async def _later(session: AsyncSession, *, operator_id: int, now: datetime) -> t
 
 async def _done(session: AsyncSession, *, operator_id: int, since: datetime) -> tuple[DayRow, ...]:
     found = await session.execute(
-        select(Attempt, Organisation, Client.group, Campaign.time_zone, Outcome.disposition)
+        select(
+            Attempt.id,
+            Attempt.client_id,
+            Attempt.opened_at,
+            Attempt.result,
+            Organisation.name,
+            Organisation.time_zone,
+            Client.group,
+            Campaign.time_zone,
+            Outcome.disposition,
+        )
         .join(Client, Client.id == Attempt.client_id)
         .join(Organisation, Organisation.id == Client.organisation_id)
         .join(Campaign, Campaign.id == Client.campaign_id)
         .join(Outcome, (Outcome.attempt_id == Attempt.id) & ~superseded(), isouter=True)
         .where(Attempt.operator_id == operator_id, Attempt.opened_at >= since, ~Attempt.imported)
         .order_by(Attempt.opened_at.desc())
-        .limit(MOST_ROWS)
+        .limit(MOST_DONE)
     )
     return tuple(
         DayRow(
-            client_id=attempt.client_id,
-            organisation=organisation.name,
+            client_id=client_id,
+            organisation=name,
             group=group,
             kind=None,
-            at=attempt.opened_at,
-            client_local_at=_local(attempt.opened_at, organisation.time_zone or time_zone),
-            attempt_id=attempt.id,
-            result=attempt.result,
+            at=opened_at,
+            client_local_at=_local(opened_at, own_zone or campaign_zone),
+            attempt_id=attempt_id,
+            result=result,
             disposition=disposition,
         )
-        for attempt, organisation, group, time_zone, disposition in found
+        for attempt_id, client_id, opened_at, result, name, own_zone, group, campaign_zone, disposition in found
     )
 
 
