@@ -24,6 +24,8 @@ DIALLING_RESUMED: Final = "dialling.resumed"
 RECORDING_LISTENED: Final = "recording.listened"
 CLIENTS_IMPORTED: Final = "clients.imported"
 LIST_STATE_SET: Final = "list.state_set"
+CAMPAIGN_ADDED: Final = "campaign.added"
+CAMPAIGN_CHANGED: Final = "campaign.changed"
 
 
 class AuditEntry(Base):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, time
+from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm import audit
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime
 from crm.text_rules import tidy
@@ -40,36 +43,82 @@ class Campaign(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+SHORTEST_RING_S: Final = 5
+LONGEST_RING_S: Final = 180
+
+
 async def add_campaign(
-    session: AsyncSession,
-    *,
-    name: str,
-    now: datetime,
-    time_zone: str = "Europe/Moscow",
-    calls_from: time = time(9),
-    calls_until: time = time(18),
-    lists_need_approval: bool = False,
-    target_contacts: int = 600,
+    session: AsyncSession, *, name: str, now: datetime, author_id: int | None = None, **fields: Any
 ) -> Campaign:
-    """A new campaign. Raises `Conflict` when the name is taken, `Refused` for hours or a zone that cannot be."""
-    name = tidy(name)
-    zone(time_zone)
-    if calls_from >= calls_until:
-        raise Refused("campaign.hours")
-    if await session.scalar(select(Campaign.id).where(Campaign.name == name)) is not None:
-        raise Conflict("campaign.exists", name=name)
-    campaign = Campaign(
-        name=name,
-        time_zone=time_zone,
-        calls_from=calls_from,
-        calls_until=calls_until,
-        lists_need_approval=lists_need_approval,
-        target_contacts=target_contacts,
-        created_at=now,
-    )
+    """A new campaign; `fields` are further columns, those of `change_campaign`. Raises `Conflict` when the name is
+    taken, `Refused` for what cannot be."""
+    campaign = Campaign(name=tidy(name), created_at=now, **{**_BEGINS_WITH, **fields})
+    await _assert_possible(session, campaign)
     session.add(campaign)
     await session.flush()
+    _note(session, campaign, audit.CAMPAIGN_ADDED, {"name": campaign.name}, now=now, author_id=author_id)
     return campaign
+
+
+async def change_campaign(
+    session: AsyncSession, *, campaign: Campaign, now: datetime, author_id: int | None = None, **changes: Any
+) -> None:
+    """Change columns, by name: `name`, `time_zone`, `calls_from`, `calls_until`, `lists_need_approval`,
+    `ring_timeout_s` (`None`: the service's), `target_contacts`, `attempts_a_day`, `overdue_to_all_min`. What was and
+    what is goes into the audit. Clients that wait in the plan keep their hours: `crm.day_plan.fit_hours` gives them the
+    new ones. Raises as `add_campaign`."""
+    if "name" in changes:
+        changes["name"] = tidy(changes["name"])
+    changed = {column: value for column, value in changes.items() if getattr(campaign, column) != value}
+    details = {column: [_plain(getattr(campaign, column)), _plain(value)] for column, value in changed.items()}
+    for column, value in changed.items():
+        setattr(campaign, column, value)
+    with session.no_autoflush:
+        await _assert_possible(session, campaign)
+    if changed:
+        _note(session, campaign, audit.CAMPAIGN_CHANGED, details, now=now, author_id=author_id)
+    await session.flush()
+
+
+_BEGINS_WITH: Final = {
+    "time_zone": "Europe/Moscow",
+    "calls_from": time(9),
+    "calls_until": time(18),
+    "attempts_a_day": 3,
+}
+
+
+async def _assert_possible(session: AsyncSession, campaign: Campaign) -> None:
+    if not campaign.name:
+        raise Refused("campaign.needs_name")
+    zone(campaign.time_zone)
+    if campaign.calls_from >= campaign.calls_until:
+        raise Refused("campaign.hours")
+    if campaign.attempts_a_day < 1:
+        raise Refused("campaign.attempts_a_day")
+    if campaign.ring_timeout_s is not None and not SHORTEST_RING_S <= campaign.ring_timeout_s <= LONGEST_RING_S:
+        raise Refused("campaign.ring_timeout")
+    others = select(Campaign.id).where(Campaign.name == campaign.name)
+    if campaign.id is not None:
+        others = others.where(Campaign.id != campaign.id)
+    if await session.scalar(others) is not None:
+        raise Conflict("campaign.exists", name=campaign.name)
+
+
+def _note(
+    session: AsyncSession,
+    campaign: Campaign,
+    action: str,
+    details: Mapping[str, object],
+    *,
+    now: datetime,
+    author_id: int | None,
+) -> None:
+    audit.note(session, at=now, user_id=author_id, action=action, subject=f"campaign:{campaign.id}", details=details)
+
+
+def _plain(value: object) -> object:
+    return value.strftime("%H:%M") if isinstance(value, time) else value
 
 
 async def campaign_named(session: AsyncSession, name: str) -> Campaign:

@@ -23,7 +23,7 @@ import crm.schema  # noqa: F401 - whoever opens a database has every class mappe
 from crm import transitions
 from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime
-from crm.service_lock import ServiceLock, acquire, running_nodes
+from crm.service_lock import ServiceLock, ServiceNode, acquire, holder, running_nodes
 
 __all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config"]
 
@@ -100,6 +100,10 @@ class Database:
     async def acquire_service(self, *, node: str, further_node: bool, now: datetime) -> ServiceLock:
         """The right to be the service of this database, or a further node of it. Raises `AnotherServiceRuns`."""
         return await acquire(self, node=node, further_node=further_node, now=now)
+
+    async def running_service(self, *, node: str, further_node: bool) -> ServiceNode | None:
+        """The service that has the right to this database now, if there is one. The tables must be there."""
+        return await holder(self, node=node, further_node=further_node)
 
     async def running_nodes(self) -> frozenset[str]:
         """The services that use this PostgreSQL database now, by name; empty with SQLite."""

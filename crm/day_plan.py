@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
     exists,
+    func,
     insert,
     literal,
     or_,
@@ -27,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import transitions
 from crm.attempts import Attempt
+from crm.call_lists import CallList
 from crm.callbacks import Callback, CallbackState
 from crm.calling_hours import Window, window_at_or_after, window_on
 from crm.campaigns import Campaign
@@ -38,6 +40,7 @@ from crm.my_day import DayRow, MyDay, my_day
 from crm.organisations import Organisation
 from crm.plan_entries import (
     CLAIMED,
+    OF_GROUP,
     PROMISED,
     RANK_HANDPICKED,
     WAITING,
@@ -62,12 +65,15 @@ __all__ = [
     "EntryKind",
     "EntryState",
     "MyDay",
+    "Newest",
     "PlanEntry",
     "build",
     "claim_client",
     "claim_next",
+    "fit_hours",
     "is_built",
     "my_day",
+    "newest",
     "release",
     "renew",
     "skip",
@@ -95,6 +101,31 @@ _FOR_TODAY: Final = frozenset(
         "dial.off_list",
     }
 )
+
+
+async def fit_hours(session: AsyncSession, *, campaign: Campaign, day: date) -> None:
+    """Give the clients that wait in the plan of `day` the campaign's hours, after those were changed."""
+    waiting = (PlanEntry.campaign_id == campaign.id, PlanEntry.day == day, PlanEntry.state == WAITING)
+    of_groups = select(Organisation.time_zone, PlanEntry.rank).distinct()
+    of_groups = of_groups.join(Client, Client.organisation_id == Organisation.id)
+    of_groups = of_groups.join(PlanEntry, PlanEntry.client_id == Client.id).where(*waiting, PlanEntry.kind == OF_GROUP)
+    for stored_zone, rank in (await session.execute(of_groups)).all():
+        window = window_on(campaign, stored_zone or campaign.time_zone, day)
+        there = select(Client.id).join(Organisation, Organisation.id == Client.organisation_id)
+        there = there.where(Client.campaign_id == campaign.id, Organisation.time_zone == stored_zone)
+        await session.execute(
+            update(PlanEntry)
+            .where(*waiting, PlanEntry.kind == OF_GROUP, PlanEntry.rank == rank, PlanEntry.client_id.in_(there))
+            .values(opens_at=window.opens_at, closes_at=window.closes_at)
+            .execution_options(synchronize_session=False)
+        )
+
+
+class Newest(NamedTuple):
+    """The client that was taken in last, and when a list was approved last."""
+
+    client_id: int | None
+    approved_at: datetime | None
 
 
 async def build(session: AsyncSession, *, campaign_id: int, day: date, now: datetime) -> int:
@@ -126,6 +157,14 @@ async def build(session: AsyncSession, *, campaign_id: int, day: date, now: date
         these = turns.where(Client.group == group, Organisation.time_zone == stored_zone).order_by(Client.id)
         added += await _add_group(session, these, campaign_id=campaign_id, day=day, rank=rank, window=window)
     return added
+
+
+async def newest(session: AsyncSession) -> Newest:
+    """What changes when clients are imported or lists approved: as cheap to ask for as two ends of an index."""
+    return Newest(
+        await session.scalar(select(func.max(Client.id))),
+        await session.scalar(select(func.max(CallList.approved_at))),
+    )
 
 
 async def is_built(session: AsyncSession, *, campaign_id: int, day: date) -> bool:

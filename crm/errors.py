@@ -24,7 +24,10 @@ ERRORS: Final[dict[str, str]] = {
     "callback.words_no_such_date": "“{text}”: there is no such date or time.",
     # campaigns, call lists, clients
     "campaign.exists": "There is a campaign named “{name}” already.",
+    "campaign.attempts_a_day": "A client must be allowed at least one attempt a day.",
     "campaign.hours": "Calling hours must begin before they end.",
+    "campaign.needs_name": "A campaign needs a name.",
+    "campaign.ring_timeout": "A telephone rings for at least 5 seconds and at most 180.",
     "campaign.unknown": "There is no campaign “{name}”.",
     "client.unknown": "There is no such client.",
     "client.exists": "This organisation is in the campaign already.",
@@ -82,11 +85,13 @@ ERRORS: Final[dict[str, str]] = {
     "recording.exists": "This call has a recording already.",
     "recording.unknown": "There is no such recording.",
     # service
-    "service.another_runs": "Another service runs on this database (node “{node}”, since {since}).",
+    "service.another_runs": "Another service runs on this database (node “{node}”, since {since}). "
+    "Stop that one first, or look at how it is: `dialer check`.",
     # time
     "time_zone.unknown": "There is no time zone “{time_zone}”.",
     # users
     "user.headset_taken": "The headset “{headset}” belongs to another user.",
+    "user.last_administrator": "“{login}” is the only administrator. Make another user one first.",
     "user.login_taken": "There is a user “{login}” already.",
     "user.needs_login": "A user needs a login without spaces, and a name.",
     "user.needs_headset": "This user has no headset.",

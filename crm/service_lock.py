@@ -108,7 +108,7 @@ class AdvisoryLock:
 async def acquire(database: Database, *, node: str, further_node: bool, now: datetime) -> ServiceLock:
     """Take the lock: one for the first service of a database, one for each further node by its name; then bring the
     tables up to date. Raises `AnotherServiceRuns`."""
-    name = f"node:{node}" if further_node else _FIRST
+    name = _name(node, further_node=further_node)
     lock = _file_lock(database, name) if database.dialect == "sqlite" else await _advisory_lock(database, name)
     if lock is None:
         raise await _who_runs(database, name)
@@ -117,6 +117,23 @@ async def acquire(database: Database, *, node: str, further_node: bool, now: dat
     async with database.transaction() as session:
         await session.merge(ServiceNode(lock_name=name, node=node, started_at=now))
     return lock
+
+
+async def holder(database: Database, *, node: str, further_node: bool) -> ServiceNode | None:
+    """The service for which `acquire` would be refused now, or `None`. For a moment only an SQLite lock is taken to
+    find out: a service that starts in just that moment is refused."""
+    name = _name(node, further_node=further_node)
+    if database.dialect == "sqlite":
+        lock = _file_lock(database, name, create=False)
+        if lock is not None:
+            await lock.release()
+            return None
+    async with database.reading() as session:
+        known = await session.get(ServiceNode, name)
+        if database.dialect == "postgresql":
+            held = set(await session.scalars(_HELD, {"namespace": _NAMESPACE}))
+            return known if _number(name) in held else None
+    return known
 
 
 async def running_nodes(database: Database) -> frozenset[str]:
@@ -129,12 +146,19 @@ async def running_nodes(database: Database) -> frozenset[str]:
     return frozenset(each.node for each in nodes if _number(each.lock_name) in held)
 
 
-def _file_lock(database: Database, name: str) -> ServiceLock | None:
+def _name(node: str, *, further_node: bool) -> str:
+    return f"node:{node}" if further_node else _FIRST
+
+
+def _file_lock(database: Database, name: str, *, create: bool = True) -> ServiceLock | None:
     if not database.url.database or database.url.database == ":memory:":
         return FileLock(None)
     suffix = "" if name == _FIRST else f"-{zlib.crc32(name.encode()):08x}"
     path = f"{database.url.database}.service{suffix}.lock"
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    except FileNotFoundError:
+        return FileLock(None)  # no service has ever used this database
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

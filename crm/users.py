@@ -164,21 +164,56 @@ async def set_headset_password(session: AsyncSession, *, user: User, password: s
     await session.flush()
 
 
+async def set_headset(
+    session: AsyncSession, *, user: User, headset: str, now: datetime, author_id: int | None = None
+) -> None:
+    """Give the user a headset of this SIP user name, or with "" none. Its password has to be set anew: what is kept of
+    it holds the name. Raises `Conflict` when the headset is somebody else's."""
+    if headset != user.headset:
+        await _assert_free(session, login="", headset=headset)
+    user.headset, user.headset_ha1_md5, user.headset_ha1_sha256 = headset, "", ""
+    _note_change(session, user, {"headset": headset}, now=now, author_id=author_id)
+    await session.flush()
+
+
+async def set_role(
+    session: AsyncSession, *, user: User, role: Role, now: datetime, author_id: int | None = None
+) -> None:
+    """What the user does from now on. Raises `Refused` when nobody would be left to administer the office."""
+    if role is not Role.ADMINISTRATOR:
+        await _keep_an_administrator(session, user)
+    _note_change(session, user, {"role": role.value, "was": user.role.value}, now=now, author_id=author_id)
+    user.role = role
+    await session.flush()
+
+
+async def _keep_an_administrator(session: AsyncSession, user: User) -> None:
+    """Raises `Refused` when the user is the only active administrator; the others cannot be changed meanwhile."""
+    if user.role is not Role.ADMINISTRATOR or not user.active:
+        return
+    these = select(User.id).where(User.role == Role.ADMINISTRATOR, User.active).order_by(User.id).with_for_update()
+    if set(await session.scalars(these)) <= {user.id}:
+        raise Refused("user.last_administrator", login=user.login)
+
+
+def _note_change(
+    session: AsyncSession, user: User, details: dict[str, object], *, now: datetime, author_id: int | None
+) -> None:
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.USER_CHANGED, subject=f"user:{user.id}", details=details
+    )
+
+
 async def set_active(
     session: AsyncSession, *, user: User, active: bool, now: datetime, author_id: int | None = None
 ) -> None:
-    """Switch a user on or off."""
+    """Switch a user on or off. Raises `Refused` when nobody would be left to administer the office."""
+    if not active:
+        await _keep_an_administrator(session, user)
     names = {True: "active", False: "switched off"}
     transitions.note(session, "user", user=user.id, was=names[user.active], on="set", now=names[active])
     user.active = active
-    audit.note(
-        session,
-        at=now,
-        user_id=author_id,
-        action=audit.USER_CHANGED,
-        subject=f"user:{user.id}",
-        details={"active": active},
-    )
+    _note_change(session, user, {"active": active}, now=now, author_id=author_id)
     await session.flush()
 
 

@@ -25,6 +25,7 @@ log = structlog.get_logger("dialer.scheduler")
 
 RECONCILE_EVERY_S = 30
 REBUILD_PLAN_EVERY_S = 600
+LOOK_FOR_NEW_CLIENTS_EVERY_S = 20
 STOP_PATIENCE_S = 5.0
 
 
@@ -49,10 +50,12 @@ class Scheduler:
         self._running = frozenset({node})  # services on this database, at the last look
         self._looking: set[asyncio.Task[None]] = set()
         self._planned: dict[int, date] = {}
+        self._seen: day_plan.Newest | None = None
         self._clockwork = AsyncIOScheduler(timezone=ZoneInfo("UTC"))
         self.add(self.poll, every_s=poll_s)
         self.add(self.reconcile, every_s=RECONCILE_EVERY_S)
         self.add(self.rebuild_plan, every_s=REBUILD_PLAN_EVERY_S)
+        self.add(self.take_up_new_clients, every_s=LOOK_FOR_NEW_CLIENTS_EVERY_S)
 
     def add(self, job: Callable[[], Awaitable[None]], *, every_s: float) -> None:
         """Look again every so many seconds; a look that is late is made, one that still runs is not made twice."""
@@ -68,6 +71,8 @@ class Scheduler:
     async def start(self) -> None:
         """The first look is made here, before anybody signs in."""
         self._running |= await self._database.running_nodes()
+        async with self._database.reading() as session:
+            self._seen = await day_plan.newest(session)
         await self.poll()
         self._clockwork.start()
 
@@ -121,9 +126,17 @@ class Scheduler:
             self._planned[campaign.id] = today
 
     async def rebuild_plan(self) -> None:
-        """Clients that were imported or approved since are taken up."""
+        """Clients whose turn has come since, for whatever reason, are taken up."""
         self._planned.clear()
         await self.poll()
+
+    async def take_up_new_clients(self) -> None:
+        """Rebuild the plan soon after an import or an approval. The look is cheap; rebuilding asks for all clients."""
+        async with self._database.reading() as session:
+            newest = await day_plan.newest(session)
+        if newest != self._seen:
+            await self.rebuild_plan()
+            self._seen = newest  # only now: a plan that could not be rebuilt is tried again
 
     async def reconcile(self) -> None:
         """Calls that nobody follows, be it of a service that died, are ended, so that their operators can go on. Every

@@ -69,6 +69,11 @@ class Columns:
         return field if place is None else self.header[place]
 
 
+def known_headings(field: str) -> tuple[str, ...]:
+    """The headings by which a field of `FIELDS` is recognised, folded."""
+    return tuple(word.strip() for word in _WORDS[field].split(","))
+
+
 def guess_mapping(header: tuple[str, ...] | list[str]) -> dict[str, str]:
     """Column to field. A column whose words are not known becomes an attribute of the organisation, under its header;
     of two columns for one field the first has it (telephones: all)."""

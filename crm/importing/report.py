@@ -55,22 +55,28 @@ def english(problem: Problem) -> str:
 
 
 def refused_csv(
-    report: ImportReport, *, words: Callable[[Problem], str] = english, reason_column: str = REASON_COLUMNS["en"]
+    report: ImportReport,
+    *,
+    words: Callable[[Problem], str] = english,
+    reason_column: str = REASON_COLUMNS["en"],
+    list_column: tuple[str, str] | None = None,
 ) -> bytes:
     """The refused rows with all their columns and one more that says why, as CSV for a spreadsheet (UTF-8 with BOM,
     semicolons). Mended, the file can be imported as it is: that column (one of `REASON_COLUMNS`) is passed over.
+    `list_column`: heading and name of the list, where no column of the file says it.
 
     A cell that a spreadsheet would compute gets an apostrophe in front, which the import takes off again.
     """
     kept = [place for place, name in enumerate(report.header) if fold(name) not in _REASONS]
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow([_harmless(report.header[place]) for place in kept] + [reason_column])
+    heading, value = ([_harmless(each)] for each in list_column) if list_column else ([], [])
+    writer.writerow([*(_harmless(report.header[place]) for place in kept), *heading, reason_column])
     for row in report.refused:
         cells: Sequence[str] = [row.raw[place] if place < len(row.raw) else "" for place in kept]
         surplus = row.raw[len(report.header) :]
         reason = " ".join(words(problem) for problem in row.problems)
-        writer.writerow([*map(_harmless, cells), _harmless(reason), *map(_harmless, surplus)])
+        writer.writerow([*map(_harmless, cells), *value, _harmless(reason), *map(_harmless, surplus)])
     return text.getvalue().encode("utf-8-sig")
 
 

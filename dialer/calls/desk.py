@@ -29,9 +29,11 @@ from dialer.calls.view import CallState, DeskView, LineState, Message
 from dialer.reasons import of_database
 from dialer.telephony import (
     HeadsetChanged,
+    HeadsetStatus,
     Leg,
     LineEvent,
     Telephony,
+    TrunkStatus,
 )
 from recordings.store import Store
 
@@ -108,6 +110,14 @@ class Desk:
         async with contextlib.aclosing(seat.watch()) as views:
             async for view in views:
                 yield view
+
+    def trunk(self) -> TrunkStatus:
+        """Whether clients can be called."""
+        return self._telephony.trunk()
+
+    def headset(self, name: str) -> HeadsetStatus:
+        """Whether the headset of that SIP user name is registered here."""
+        return self._telephony.headset(name)
 
     def views(self) -> list[DeskView]:
         """Every desk that has been used since the start, for the manager's wall."""

@@ -6,7 +6,8 @@ MESSAGES: dict[str, str] = {
     "desk.not_ready": "Press Ready first: your headset is not connected yet.",
     "desk.no_headset_account": "No headset belongs to your user. Ask the administrator to set one up.",
     "desk.headset_not_registered": "Your headset “{headset}” is not connected. Check that it is switched on, in the "
-    "network, and registered with the right password.",
+    "network, and registered with the right password. After the service was started it connects by itself within a "
+    "minute.",
     "desk.headset_no_answer": "Your headset “{headset}” did not answer ({reason}). Press Ready to call it again.",
     "desk.headset_silent": "Nothing comes from your headset. Is it switched on, in the network, and not muted? "
     "End the shift and press Ready to connect it again.",

@@ -1,7 +1,8 @@
 """`dialer check`: is everything in place for calling, and if not, what is to be done.
 
-The trunk and the headsets are tried with the same engine that `serve` uses, on the same ports. While a service runs its
-own answer is taken instead, because the ports are its.
+The trunk and the headsets are tried with the same engine that `serve` uses, on the same ports. While the service runs
+it is asked how its lines are, because the ports are its. Which service is this database's own, the lock in the
+database says, not the port.
 """
 
 from __future__ import annotations
@@ -13,19 +14,28 @@ import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from config.settings import Settings
 from crm import users
 from crm.database import Database
 from dialer.app import build_telephony, headset_accounts
-from dialer.cli.running import running_service
+from dialer.cli.running import Neighbour, who_answers
 from dialer.cli.terminal import Terminal
 from dialer.crm_words import database_finding, in_language
 from dialer.reasons import advice_for, of_bind, of_error
-from dialer.telephony import PortBusy, Telephony, TelephonyError
+from dialer.telephony import HeadsetStatus, PortBusy, Telephony, TelephonyError, TrunkStatus
 
 LEVEL_WIDTH = 8
 POLL_S = 0.1
+
+
+class Lines(Protocol):
+    """An engine that was started here, or what the running service says of its own."""
+
+    def trunk(self) -> TrunkStatus: ...
+
+    def headset(self, name: str) -> HeadsetStatus: ...
 
 
 @dataclass(slots=True)
@@ -64,11 +74,9 @@ async def check(settings: Settings, terminal: Terminal, *, wait_s: float) -> int
     database = Database(settings.database_url)
     try:
         usable = await _check_database(database, report)
-        if await running_service(settings):
-            report.good(gettext("service: it is running and answers at {url}", url=console_address(settings)))
-            report.note(gettext("trunk and headsets: see the service's own pages; stop it to try them from here"))
-        else:
-            _check_console_port(settings, report)
+        neighbour = await who_answers(settings)
+        if not await _check_service(settings, database if usable else None, neighbour, report, wait_s):
+            _check_console_port(settings, neighbour, report)
             await _check_telephony(settings, database if usable else None, report, wait_s)
     finally:
         await database.dispose()
@@ -145,9 +153,43 @@ async def _check_database(database: Database, report: Report) -> bool:
     return True
 
 
-def _check_console_port(settings: Settings, report: Report) -> None:
+async def _check_service(
+    settings: Settings, database: Database | None, neighbour: Neighbour, report: Report, wait_s: float
+) -> bool:
+    """Whether the service of this database runs, and then how its lines are."""
+    gettext = report.terminal.words.gettext
+    if database is None:
+        return False
+    running = await database.running_service(node=settings.service.node, further_node=settings.service.further_node)
+    if running is None:
+        return False
+    status = neighbour.status
+    if status is None or status.started_at != running.started_at:
+        report.trouble(
+            gettext(
+                "service: it has been running since {since} under the name {node}, but does not answer at {url}",
+                since=running.started_at.astimezone().strftime("%Y-%m-%d %H:%M"),
+                node=running.node,
+                url=console_address(settings),
+            ),
+            gettext("Was it started with other settings? Check with those. If it hangs, start it again."),
+        )
+        return True
+    report.good(gettext("service: it is running and answers at {url}", url=console_address(settings)))
+    _report_trunk(settings, status, report, wait_s)
+    await _report_headsets(settings, database, status, report)
+    return True
+
+
+def _check_console_port(settings: Settings, neighbour: Neighbour, report: Report) -> None:
     gettext = report.terminal.words.gettext
     host, port = settings.console.host, settings.console.port
+    if neighbour.dialer:
+        report.trouble(
+            gettext("console: {host}:{port}: a dialer with another database answers there", host=host, port=port),
+            gettext("Stop it, or set another console.port (and sip.port) here."),
+        )
+        return
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -212,7 +254,7 @@ async def _wait_for(telephony: Telephony, settings: Settings, headsets: set[str]
             return
 
 
-def _report_trunk(settings: Settings, telephony: Telephony, report: Report, wait_s: float) -> None:
+def _report_trunk(settings: Settings, telephony: Lines, report: Report, wait_s: float) -> None:
     gettext = report.terminal.words.gettext
     trunk = settings.trunk
     if trunk is None:
@@ -231,12 +273,15 @@ def _report_trunk(settings: Settings, telephony: Telephony, report: Report, wait
     else:
         detail = in_language(report.terminal.words, state.detail)
     advice = advice_for(state.detail)
-    report.trouble(
-        gettext("trunk: {address}: {detail}", address=address, detail=detail), gettext(advice) if advice else ""
+    told = (
+        gettext("trunk: {detail}", detail=detail)
+        if address in detail
+        else gettext("trunk: {address}: {detail}", address=address, detail=detail)
     )
+    report.trouble(told, gettext(advice) if advice else "")
 
 
-async def _report_headsets(settings: Settings, database: Database, telephony: Telephony, report: Report) -> None:
+async def _report_headsets(settings: Settings, database: Database, telephony: Lines, report: Report) -> None:
     gettext = report.terminal.words.gettext
     async with database.reading() as session:
         owners = [user for user in await users.list_users(session) if user.active and user.headset]
@@ -268,7 +313,8 @@ async def _report_headsets(settings: Settings, database: Database, telephony: Te
         report.trouble(
             gettext("headsets: none is connected"),
             gettext(
-                "Switch one on with the server {server} and its password, and give it time: dialer check --wait 60",
+                "Switch one on with the server {server} and its password. One that is on registers by itself within a "
+                "minute after the service was started: dialer check --wait 60",
                 server=server,
             ),
         )

@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from config.settings import Settings
 from crm.campaigns import Campaign, campaign_named, list_campaigns
 from crm.database import Database
-from crm.errors import NotFound
-from crm.importing.clients import import_clients
-from crm.importing.mapping import REASON_COLUMNS, guess_mapping
+from crm.errors import NotFound, Refused
+from crm.importing.clients import Progress, import_clients
+from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping
 from crm.importing.problems import PROBLEMS, Problem
 from crm.importing.report import ImportReport, refused_csv
 from crm.importing.tables import Table, read_table
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.console.labels import group_name
+from dialer.words import mark
 
 SHOWN_ROWS: Final = 10
+FIELD_NAMES: Final[Mapping[str, str]] = {
+    "list": mark("list"),
+    "code": mark("code"),
+    "name": mark("name of the organisation"),
+    "city": mark("city"),
+    "phone": mark("phone"),
+    "industry": mark("industry"),
+    "source": mark("source"),
+    "group": mark("group"),
+    "headcount": mark("headcount"),
+    "tax_number": mark("tax number"),
+    "site": mark("site"),
+    "email": mark("e-mail"),
+    "person": mark("person"),
+    "position": mark("position"),
+    "note": mark("note"),
+}
 
 
 async def import_file(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -29,23 +50,37 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
     gettext = terminal.words.gettext
     path: Path = arguments.file
     table = read_table(path)
-    terminal.say(
-        gettext(
-            "{file}: {rows} rows, {encoding}, columns parted by {delimiter}",
-            file=path.name,
-            rows=len(table.rows),
-            encoding=table.encoding,
-            delimiter=repr(table.delimiter),
-        )
-    )
+    _tell_file(path, table, terminal)
     async with ready_database(settings, terminal) as database:
         report = await _import(database, table, arguments, terminal, settings.dialing.region)
     terminal.progress("")
     _tell(report, terminal)
     if report.refused and not arguments.dry_run:
-        written = _write_refused(path, report, terminal)
+        written = _write_refused(path, report, arguments.list_name, terminal)
         terminal.say(gettext("The refused rows are in {file}: mend them there and import that file.", file=written))
     return 0 if report.taken + report.merged else 1
+
+
+def _tell_file(path: Path, table: Table, terminal: Terminal) -> None:
+    """What the file was taken for, so that a wrong guess is seen."""
+    gettext, say = terminal.words.gettext, terminal.say
+    encoding = "UTF-8" if table.encoding == "utf-8-sig" else table.encoding
+    delimiter = gettext("tabs") if table.delimiter == "\t" else f"“{table.delimiter}”"
+    say(
+        terminal.words.ngettext(
+            "{file}: {n} row, {encoding}, columns parted by {delimiter}",
+            "{file}: {n} rows, {encoding}, columns parted by {delimiter}",
+            len(table.rows),
+            file=path.name,
+            encoding=encoding,
+            delimiter=delimiter,
+        )
+    )
+    mapping = guess_mapping(table.header)
+    known = [f"{column} → {gettext(FIELD_NAMES[field])}" for column, field in mapping.items() if field in FIELD_NAMES]
+    say(gettext("columns recognised: {columns}", columns="; ".join(known) or "-"))
+    if others := [column for column, field in mapping.items() if field.startswith(ATTRIBUTE)]:
+        say(gettext("kept beside, not recognised: {columns}", columns="; ".join(others)))
 
 
 async def _import(
@@ -65,18 +100,36 @@ async def _import(
                     "There is no campaign “{name}”. There are: {known}", name=arguments.campaign, known=known or "-"
                 )
             ) from None
-        return await import_clients(
-            session,
-            campaign=campaign,
-            table=table,
-            mapping=guess_mapping(table.header),
-            list_name=arguments.list_name,
-            file_name=arguments.file.name,
-            region=region,
-            now=datetime.now(UTC),
-            dry_run=arguments.dry_run,
-            progress=progress,
-        )
+        try:
+            return await _into(session, campaign, table, arguments, region, progress)
+        except Refused as error:
+            if error.code != "import.no_list":
+                raise
+            raise CommandFailed(
+                terminal.words.gettext("No column holds the call list. Name one for all rows: --list NAME")
+            ) from None
+
+
+async def _into(
+    session: AsyncSession,
+    campaign: Campaign,
+    table: Table,
+    arguments: argparse.Namespace,
+    region: str,
+    progress: Progress,
+) -> ImportReport:
+    return await import_clients(
+        session,
+        campaign=campaign,
+        table=table,
+        mapping=guess_mapping(table.header),
+        list_name=arguments.list_name,
+        file_name=arguments.file.name,
+        region=region,
+        now=datetime.now(UTC),
+        dry_run=arguments.dry_run,
+        progress=progress,
+    )
 
 
 def _tell(report: ImportReport, terminal: Terminal) -> None:
@@ -124,11 +177,13 @@ def _tell_rows(title: str, rows: list[tuple[int, str]], terminal: Terminal) -> N
         terminal.say("  " + gettext("and {count} more", count=len(rows) - SHOWN_ROWS))
 
 
-def _write_refused(source: Path, report: ImportReport, terminal: Terminal) -> Path:
+def _write_refused(source: Path, report: ImportReport, list_name: str | None, terminal: Terminal) -> Path:
     """Beside the file if that can be written to, else in the current folder; never over an earlier one, which may have
     been mended half."""
+    listed = "list" in guess_mapping(report.header).values()
     content = refused_csv(
         report,
+        list_column=None if listed or not list_name else (terminal.words.gettext("list"), list_name),
         words=lambda problem: in_words(problem, terminal),
         reason_column=REASON_COLUMNS[terminal.words.language],
     )

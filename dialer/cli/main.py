@@ -115,6 +115,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "import": _import,
         "lists": _lists,
         "users": _users,
+        "campaigns": _campaigns,
         "db": _db,
     }[arguments.command]
 
@@ -160,6 +161,14 @@ def _lists(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return asyncio.run(action(settings, arguments, terminal))
 
 
+def _campaigns(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import campaigns
+
+    actions = {"list": campaigns.show, "add": campaigns.add, "set": campaigns.change}
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
 def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments, terminal, os.environ)
     from dialer.cli import users
@@ -168,6 +177,8 @@ def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:
         "add": users.add,
         "list": users.show,
         "passwd": users.set_password,
+        "role": users.set_role,
+        "headset": users.set_headset,
         "off": users.switch,
         "on": users.switch,
     }

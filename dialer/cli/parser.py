@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from datetime import datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crm.users import Role
 from dialer import __version__
-from dialer.words import LANGUAGES, Words
+from dialer.words import LANGUAGES, Words, mark
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
+HIGHEST_PORT: Final = 65535
+
+
+# What argparse itself says, by its own message ids (Python 3.11 to 3.13).
+_OF_ARGPARSE: Final = (
+    mark("usage: "),
+    mark("options"),
+    mark("positional arguments"),
+    mark("show this help message and exit"),
+    mark("show program's version number and exit"),
+    mark("the following arguments are required: %s"),
+    mark("unrecognized arguments: %s"),
+    mark("one of the arguments %s is required"),
+    mark("not allowed with argument %s"),
+    mark("expected one argument"),
+    mark("invalid choice: %(value)r (choose from %(choices)s)"),
+    mark("invalid %(type)s value: %(value)r"),
+    mark("argument %(argument_name)s: %(message)s"),
+    mark("%(prog)s: error: %(message)s\n"),
+)
+
+
 def build_parser(words: Words) -> argparse.ArgumentParser:
-    """The parser of `dialer`; its help is in the language of `words`."""
+    """The parser of `dialer`; its help and its errors are in the language of `words`."""
     gettext = words.gettext
+    # argparse asks the module gettext, which wants compiled catalogues; this is the name by which it asks.
+    argparse._ = gettext  # type: ignore[attr-defined]
     parser = argparse.ArgumentParser(
         prog="dialer", description=gettext("Outbound calls for a sales department: plan, call, record, write down.")
     )
@@ -29,8 +55,19 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _import(commands, words)
     _lists(commands, words)
     _users(commands, words)
+    _campaigns(commands, words)
     _db(commands, words)
     return parser
+
+
+def _port(words: Words) -> Callable[[str], int]:
+    def port(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or int(text) > HIGHEST_PORT:
+            refusal = words.gettext("“{text}” is no port: ports are 0 (any that is free) to 65535", text=text)
+            raise argparse.ArgumentTypeError(refusal)
+        return int(text)
+
+    return port
 
 
 def _settings_option(parser: argparse.ArgumentParser, words: Words) -> None:
@@ -50,7 +87,7 @@ def _demo(commands: Commands, words: Words) -> None:
     parser.add_argument(
         "--once", action="store_true", help=gettext("one whole round without a browser; prints one JSON object")
     )
-    parser.add_argument("--port", type=int, default=8080, metavar="N", help=gettext("port of the console"))
+    parser.add_argument("--port", type=_port(words), default=8080, metavar="N", help=gettext("port of the console"))
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help=gettext("folder to keep everything in (otherwise ./demo-data)")
     )
@@ -152,6 +189,20 @@ def _users(commands: Commands, words: Words) -> None:
     passwd.add_argument("--password-stdin", action="store_true", help=gettext("read the password from standard input"))
     _settings_option(passwd, words)
 
+    text = gettext("give a user another role")
+    role = actions.add_parser("role", help=text, description=text)
+    role.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+    role.add_argument("role", metavar="ROLE", choices=[each.value for each in Role], help=gettext("what they do"))
+    _settings_option(role, words)
+
+    text = gettext("give a user a headset, or take it away")
+    headset = actions.add_parser("headset", help=text, description=text)
+    headset.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+    which = headset.add_mutually_exclusive_group(required=True)
+    which.add_argument("headset", nargs="?", default="", metavar="NAME", help=gettext("SIP user name of the headset"))
+    which.add_argument("--none", action="store_true", help=gettext("the user has no headset any more"))
+    _settings_option(headset, words)
+
     switches = {
         "off": gettext("let a user sign in no more; what they did stays"),
         "on": gettext("let a user sign in again"),
@@ -160,6 +211,49 @@ def _users(commands: Commands, words: Words) -> None:
         switch = actions.add_parser(action, help=text, description=text)
         switch.add_argument("login", metavar="LOGIN", help=gettext("which user"))
         _settings_option(switch, words)
+
+
+def _campaigns(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("list, add and change campaigns")
+    actions = commands.add_parser("campaigns", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list the campaigns with their rules")
+    _settings_option(actions.add_parser("list", help=text, description=text), words)
+    for action, text in (("add", gettext("add a campaign")), ("set", gettext("change a campaign"))):
+        parser = actions.add_parser(action, help=text, description=text)
+        parser.add_argument("name", metavar="NAME", help=gettext("name of the campaign"))
+        if action == "set":
+            parser.add_argument("--name", dest="new_name", metavar="NEW", help=gettext("another name"))
+        parser.add_argument("--time-zone", metavar="ZONE", help=gettext("IANA time zone of the campaign"))
+        for option, column, text in (
+            ("--from", "calls_from", gettext("calls begin, on the client's clock")),
+            ("--until", "calls_until", gettext("calls end, on the client's clock")),
+        ):
+            parser.add_argument(option, dest=column, type=_time_of_day(words), metavar="HH:MM", help=text)
+        parser.add_argument(
+            "--lists-need-approval", action=argparse.BooleanOptionalAction, default=None,
+            help=gettext("whether only approved lists are called"),
+        )  # fmt: skip
+        parser.add_argument(
+            "--ring", dest="ring_timeout_s", type=int, metavar="SECONDS",
+            help=gettext("how long it rings (0: as the settings say)"),
+        )  # fmt: skip
+        parser.add_argument("--attempts-a-day", type=int, metavar="N", help=gettext("attempts a client and day"))
+        parser.add_argument("--target-contacts", type=int, metavar="N", help=gettext("how many contacts are wanted"))
+        _settings_option(parser, words)
+
+
+def _time_of_day(words: Words) -> Callable[[str], time]:
+    def read(text: str) -> time:
+        try:
+            return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - the time on a client's clock has no zone
+        except ValueError:
+            refusal = words.gettext("“{text}” is no time of day, such as 9:00", text=text)
+            raise argparse.ArgumentTypeError(refusal) from None
+
+    return read
 
 
 def _db(commands: Commands, words: Words) -> None:

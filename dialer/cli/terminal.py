@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import secrets
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TextIO
 
 from config.settings import SettingsError
@@ -15,10 +18,20 @@ from dialer.words import Language, Words, as_language, words
 
 # Without the letters and digits that are taken for one another when read aloud or from paper.
 _CLEAR_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_COMMAND: Final = re.compile(r"\bdialer(?= (?:campaigns|check|db|demo|import|init|lists|serve|users)\b)")
 
 
 class CommandFailed(Exception):
     """The command cannot go on; the reason is a sentence in the user's language."""
+
+
+def program_as_called(argument: str) -> str:
+    """What the user types to call this program, from its first argument: "dialer" where the shell finds it by that
+    name, else the path as it was typed."""
+    called, found = Path(argument), shutil.which("dialer")
+    if called.name != "dialer" or (found and os.path.realpath(found) == os.path.realpath(called)):
+        return "dialer"
+    return argument
 
 
 def language_of(environ: Mapping[str, str]) -> Language:
@@ -35,19 +48,20 @@ class Terminal:
     out: TextIO
     err: TextIO
     source: TextIO
+    program: str = "dialer"
 
     @classmethod
     def of_process(cls) -> Terminal:
         """The process's own streams, in the language of its environment."""
-        return cls(words(language_of(os.environ)), sys.stdout, sys.stderr, sys.stdin)
+        return cls(words(language_of(os.environ)), sys.stdout, sys.stderr, sys.stdin, program_as_called(sys.argv[0]))
 
     def speak(self, language: Language) -> None:
         """From now on in `language`."""
         self.words = words(language)
 
     def say(self, line: str = "") -> None:
-        """A line of the answer."""
-        print(line, file=self.out, flush=True)
+        """A line of the answer. Commands in it are written as this one was called, to be copied."""
+        print(self._as_called(line), file=self.out, flush=True)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Rows with their columns below one another."""
@@ -56,8 +70,11 @@ class Terminal:
             self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def warn(self, line: str) -> None:
-        """A line beside the answer."""
-        print(line, file=self.err, flush=True)
+        """A line beside the answer, written as by `say`."""
+        print(self._as_called(line), file=self.err, flush=True)
+
+    def _as_called(self, line: str) -> str:
+        return _COMMAND.sub(lambda _found: self.program, line)
 
     def progress(self, line: str) -> None:
         """Overwrites the last line of progress; nothing where nobody would see it."""

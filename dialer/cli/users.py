@@ -69,9 +69,7 @@ async def set_password(settings: Settings, arguments: argparse.Namespace, termin
     gettext = terminal.words.gettext
     password, generated = terminal.new_password(from_stdin=arguments.password_stdin)
     async with _transaction(settings, terminal) as session:
-        user = await users.user_by_login(session, arguments.login)
-        if user is None:
-            raise NotFound("user.unknown")
+        user = await _user(session, arguments.login)
         if arguments.headset:
             await users.set_headset_password(session, user=user, password=password, realm=settings.sip.realm)
         else:
@@ -86,14 +84,44 @@ async def set_password(settings: Settings, arguments: argparse.Namespace, termin
     return 0
 
 
+async def set_role(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users role`: what somebody does from now on."""
+    async with _transaction(settings, terminal) as session:
+        user = await _user(session, arguments.login)
+        await users.set_role(session, user=user, role=users.Role(arguments.role), now=datetime.now(UTC))
+    terminal.say(terminal.words.gettext("The role of {login} is now {role}.", login=user.login, role=user.role.value))
+    return 0
+
+
+async def set_headset(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users headset`: another headset, with a password made here, or none."""
+    gettext = terminal.words.gettext
+    password = generated_password() if arguments.headset else ""
+    async with _transaction(settings, terminal) as session:
+        user = await _user(session, arguments.login)
+        await users.set_headset(session, user=user, headset=arguments.headset, now=datetime.now(UTC))
+        if password:
+            await users.set_headset_password(session, user=user, password=password, realm=settings.sip.realm)
+    if not password:
+        terminal.say(gettext("{login} has no headset any more.", login=user.login))
+        return 0
+    _tell_headset(settings, terminal, user.headset, password)
+    return 0
+
+
+async def _user(session: AsyncSession, login: str) -> users.User:
+    user = await users.user_by_login(session, login)
+    if user is None:
+        raise NotFound("user.unknown")
+    return user
+
+
 async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`users off` and `users on`: whether somebody may sign in, and their headset register."""
     gettext = terminal.words.gettext
     active = arguments.action == "on"
     async with _transaction(settings, terminal) as session:
-        user = await users.user_by_login(session, arguments.login)
-        if user is None:
-            raise NotFound("user.unknown")
+        user = await _user(session, arguments.login)
         await users.set_active(session, user=user, active=active, now=datetime.now(UTC))
     sentence = mark("{login} may sign in again.") if active else mark("{login} can sign in no more.")
     terminal.say(gettext(sentence, login=user.login))

@@ -17,6 +17,7 @@ from dialer.console import (
     plan_page,
     recording_pages,
     sign_in,
+    status,
     stopping,
 )
 from dialer.console.deps import DEPS, FAILURES, METRICS, STATIC, ConsoleDeps
@@ -83,6 +84,7 @@ def routes() -> tuple[Route, ...]:
         Route("GET", "/static/{name}", _static, EVERYBODY),
         Route("GET", "/healthz", health.healthz, EVERYBODY),
         Route("GET", "/metrics", health.metrics, LOCAL_OR_ADMINISTRATOR),
+        Route("GET", "/status", status.status, LOCAL_OR_ADMINISTRATOR),
     )
 
 

@@ -16,6 +16,7 @@ from dialer.calls.view import DeskView
 from dialer.console.failure_limit import FailureLimit
 from dialer.console.metrics import Metrics
 from dialer.console.static_files import StaticFiles
+from dialer.telephony import HeadsetStatus, TrunkStatus
 from recordings.store import Store
 
 
@@ -45,6 +46,10 @@ class DeskSurface(Protocol):
     async def save_outcome(self, operator_id: int, *, attempt_id: str, form: OutcomeForm) -> None: ...
 
     async def stop_all_dialling(self, user_id: int, *, stopped: bool) -> None: ...
+
+    def trunk(self) -> TrunkStatus: ...
+
+    def headset(self, name: str) -> HeadsetStatus: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,8 @@ from dialer.console.visitors import (
     ROLES,
     SIGN_IN_COOKIE,
     VISITOR,
-    address_of,
+    is_from_here,
     is_https,
-    is_loopback,
     maybe_visitor,
     recognise,
 )
@@ -117,7 +116,7 @@ def _access(request: web.Request) -> frozenset[str]:
 
 
 def _may(request: web.Request, access: frozenset[str]) -> bool:
-    if "local" in access and is_loopback(address_of(request)):
+    if "local" in access and is_from_here(request):
         return True
     known = maybe_visitor(request)
     return known is not None and known.role in access

@@ -7,13 +7,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from crm import web_sessions
 from crm.users import User
 from dialer.console.deps import DEPS
 from dialer.console.formats import zone_named
-from dialer.words import Language, Words, as_language, words
+from dialer.words import Language, Words, as_language, is_language, words
 
 SESSION_COOKIE = "dialer_session"
 LANGUAGE_COOKIE = "dialer_language"
@@ -55,12 +55,14 @@ def maybe_visitor(request: web.Request) -> Visitor | None:
 
 
 def language_of(request: web.Request) -> Language:
-    """The user's language; before the sign-in what was chosen on that page, else the service's."""
+    """The user's language; before the sign-in what was chosen on that page, else what the browser asks for (RFC 9110
+    section 12.5.4), else the service's."""
     known = maybe_visitor(request)
     default = request.app[DEPS].service.language
     if known is not None:
         return known.language
-    return as_language(request.cookies.get(LANGUAGE_COOKIE, ""), default=default)
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return as_language(chosen, default=_wanted_by(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""), default))
 
 
 def words_of(request: web.Request) -> Words:
@@ -94,6 +96,26 @@ def address_of(request: web.Request) -> str:
         if forwarded:
             return forwarded.rpartition(",")[2].strip()
     return peer
+
+
+def _wanted_by(accept_language: str, default: Language) -> Language:
+    """The first of our languages in the browser's list. Browsers write it in the order of their weights."""
+    for wanted in accept_language.split(","):
+        tag = wanted.partition(";")[0].strip()[:2].lower()
+        if is_language(tag):
+            return tag
+    return default
+
+
+def is_from_here(request: web.Request) -> bool:
+    """Whether a program of this machine asks: over the loopback, or from the very address that it asks. Behind a proxy
+    only the loopback counts, for there everybody comes from the proxy's address."""
+    if is_loopback(address_of(request)):
+        return True
+    if request.app[DEPS].console.behind_proxy or request.transport is None:
+        return False
+    own = request.transport.get_extra_info("sockname")
+    return bool(own) and request.remote == own[0]
 
 
 def is_loopback(address: str) -> bool:

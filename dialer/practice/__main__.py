@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -75,13 +76,15 @@ async def _run(options: argparse.Namespace) -> int:
 
 async def _read_commands(on_line: Callable[[str], None], stop: asyncio.Event, *, keep_running: bool) -> None:
     """Pass on each line of standard input; its end means that the parent is gone."""
-    reader = asyncio.StreamReader()
-    try:
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (ValueError, PermissionError):  # a regular file, or /dev/null: no parent writes there
+    kind = os.fstat(sys.stdin.fileno()).st_mode
+    if not (
+        stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or sys.stdin.isatty()
+    ):  # such as /dev/null: no parent writes there
         if not keep_running:
             stop.set()
         return
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         on_line(line.decode(errors="replace"))
     if not keep_running:

@@ -213,6 +213,21 @@ class TestServiceLock:
         finally:
             await second.dispose()
 
+    async def test_who_holds_it_is_told_without_taking_it(self, database: Database, database_url: str) -> None:
+        second = Database(database_url)
+        try:
+            assert await second.running_service(node="main", further_node=False) is None
+            lock = await database.acquire_service(node="main", further_node=False, now=NOON)
+            running = await second.running_service(node="any", further_node=False)
+            assert running is not None
+            assert (running.node, running.started_at) == ("main", NOON)
+            assert await second.running_service(node="main", further_node=True) is None
+            await lock.release()
+            assert await second.running_service(node="main", further_node=False) is None
+            await (await second.acquire_service(node="other", further_node=False, now=NOON)).release()
+        finally:
+            await second.dispose()
+
     async def test_a_killed_service_holds_nobody_up(self, database: Database, database_url: str) -> None:
         holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, database_url, stdout=subprocess.PIPE)
         assert holder.stdout is not None

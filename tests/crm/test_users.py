@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import AuditEntry, recording_listened
 from crm.database import Database
-from crm.errors import CrmError, NotFound
+from crm.errors import CrmError, NotFound, Refused
 from crm.users import (
     Role,
     User,
@@ -24,6 +24,7 @@ from crm.users import (
     set_active,
     set_headset_password,
     set_password,
+    set_role,
     sign_in,
     user_by_headset,
     user_by_login,
@@ -210,3 +211,22 @@ async def test_who_listened(database: Database) -> None:
         anna = await add_anna(session)
         recording_listened(session, attempt_id="f" * 32, user_id=anna.id, now=NOON)
     assert ("recording.listened", anna.id) in await actions(database)
+
+
+async def test_somebody_administers_the_office_as_long_as_there_are_users(database: Database) -> None:
+    async with database.transaction() as session:
+        head, other = [
+            await add_user(session, login=login, name=login, role=Role.ADMINISTRATOR, password=PASSWORD, now=NOON)
+            for login in ("head", "other")
+        ]
+        await set_active(session, user=other, active=False, now=NOON)
+    async with database.transaction() as session:
+        user = await get_user(session, head.id)
+        with pytest.raises(Refused) as demoted:
+            await set_role(session, user=user, role=Role.MANAGER, now=NOON)
+        with pytest.raises(Refused) as switched_off:
+            await set_active(session, user=user, active=False, now=NOON)
+    assert demoted.value.code == switched_off.value.code == "user.last_administrator"
+    async with database.transaction() as session:
+        await set_active(session, user=await get_user(session, other.id), active=True, now=NOON)
+        await set_role(session, user=await get_user(session, head.id), role=Role.MANAGER, now=NOON)

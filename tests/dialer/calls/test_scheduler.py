@@ -10,9 +10,12 @@ from sqlalchemy import select, text
 
 from crm.attempts import Attempt, Result, open_attempt
 from crm.campaigns import Campaign, list_campaigns
+from crm.clients import Client, add_client
 from crm.database import Database
-from crm.day_plan import claim_next
+from crm.day_plan import PlanEntry, claim_next
+from crm.organisations import add_organisation
 from crm.outcomes import OutcomeForm
+from crm.phone_numbers import PhoneNumber
 from crm.recording_facts import Recording, RecordingState
 from crm.users import Role, add_user
 from dialer.calls.view import CallState, LineState
@@ -193,3 +196,20 @@ async def test_a_claim_that_ran_out_leaves_no_card_behind(office: Office) -> Non
         await office.desk.wake()
         after = await office.desk.view(office.operator)
     assert after.client_id not in (None, view.client_id)
+
+
+async def test_a_client_who_is_imported_while_it_runs_comes_into_the_plan(office: Office) -> None:
+    scheduler = scheduler_of(office)
+    await scheduler.start()
+    async with office.database.transaction() as session:
+        known = await session.get_one(Client, 1)
+        organisation = await add_organisation(session, name="Новая", now=office.now)
+        session.add(PhoneNumber(organisation_id=organisation.id, e164="+73420000999", raw=""))
+        client = await add_client(
+            session, campaign_id=known.campaign_id, organisation_id=organisation.id,
+            call_list_id=known.call_list_id, now=office.now,
+        )  # fmt: skip
+    await scheduler.take_up_new_clients()
+    async with office.database.reading() as session:
+        assert await session.scalar(select(PlanEntry.id).where(PlanEntry.client_id == client.id)) is not None
+    await scheduler.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import socket
 from pathlib import Path
@@ -13,6 +14,7 @@ from dialer.app import running_service, utc_now
 from dialer.cli.check import check
 from dialer.cli.terminal import Terminal
 from dialer.practice.processes import PracticeCarrier, PracticeHeadset
+from dialer.telephony import Telephony
 from dialer.words import words
 from tests.dialer.cli.conftest import Dialer
 
@@ -67,6 +69,16 @@ async def checked(settings: Settings, *, wait_s: float = 0.2) -> tuple[int, str]
     return code, out.getvalue()
 
 
+async def until_up(telephony: Telephony) -> None:
+    """The trunk and the headset of the office are there."""
+    changed = asyncio.Event()
+    telephony.on_line_event(lambda _event: changed.set())
+    async with asyncio.timeout(20):
+        while not (telephony.trunk().ready and telephony.headset(HEADSET).registered):
+            changed.clear()
+            await changed.wait()
+
+
 async def test_everything_is_ready(tmp_path: Path) -> None:
     async with PracticeCarrier(log=tmp_path / "far.jsonl", user="office", password="s3same") as carrier:
         trunk = {"host": "127.0.0.1", "port": carrier.port, "user": "office", "password": "s3same", "register": True}
@@ -109,7 +121,7 @@ async def test_a_dead_trunk_is_trouble(tmp_path: Path) -> None:
     await prepare(settings)
     code, said = await checked(settings)
     assert code == 1
-    assert "trouble  trunk: 127.0.0.1:" in said
+    assert f"trouble  trunk: no answer from 127.0.0.1:{trunk['port']}\n" in said
     assert "does the firewall let SIP through" in said
 
 
@@ -185,14 +197,60 @@ async def test_a_folder_that_is_a_file_is_trouble(tmp_path: Path) -> None:
     assert f"trouble  disk: recordings: nothing can be written to {tmp_path}/data/recordings" in said
 
 
-async def test_a_service_that_runs_is_not_disturbed(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path / "data")
+async def test_a_service_that_runs_is_asked_how_its_lines_are(tmp_path: Path) -> None:
+    trunk = {"host": "127.0.0.1", "port": free_port(), "caller_id": "73420000000"}
+    settings = settings_for(tmp_path / "data", trunk=trunk)
     await prepare(settings)
     async with running_service(settings):
         code, said = await checked(settings)
-    assert code == 0, said
+    assert code == 1, said
     assert f"ok       service: it is running and answers at http://127.0.0.1:{settings.console.port}" in said
+    assert "trouble  trunk: " in said
+    assert str(trunk["port"]) in said.split("trouble  trunk: ")[1].splitlines()[0]
+    assert "note     headset anna-h (Anna): not connected" in said
     assert "telephony" not in said
+
+
+async def test_a_service_that_runs_with_all_its_lines_is_ready(tmp_path: Path) -> None:
+    async with PracticeCarrier(log=tmp_path / "far.jsonl", user="office", password="s3same") as carrier:
+        trunk = {"host": "127.0.0.1", "port": carrier.port, "user": "office", "password": "s3same", "register": True}
+        settings = settings_for(tmp_path / "data", trunk=trunk)
+        await prepare(settings)
+        async with (
+            running_service(settings) as service,
+            PracticeHeadset(registrar=("127.0.0.1", settings.sip.port), user=HEADSET, password=PASSWORD),
+        ):
+            await until_up(service.telephony)
+            code, said = await checked(settings)
+    assert code == 0, said
+    assert f"ok       trunk: 127.0.0.1:{carrier.port}: registered" in said
+    assert "ok       headset anna-h (Anna): connected (sip:" in said
+    assert said.endswith("Everything is ready for calls.\n")
+
+
+async def test_a_dialer_of_another_database_at_our_port_is_trouble(tmp_path: Path) -> None:
+    theirs, ours = settings_for(tmp_path / "theirs"), settings_for(tmp_path / "ours")
+    ours = ours.model_copy(update={"console": theirs.console})
+    await prepare(theirs)
+    await prepare(ours)
+    async with running_service(theirs):
+        code, said = await checked(ours)
+    assert code == 1
+    port = ours.console.port
+    assert f"trouble  console: 127.0.0.1:{port}: a dialer with another database answers there" in said
+    assert "ok       telephony: the native engine runs" in said
+
+
+async def test_our_service_at_another_port_is_found(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "data")
+    await prepare(settings)
+    elsewhere = settings.model_copy(update={"console": settings.console.model_copy(update={"port": free_port()})})
+    async with running_service(settings):
+        code, said = await checked(elsewhere)
+    assert code == 1
+    assert "trouble  service: it has been running since 20" in said
+    assert f"but does not answer at http://127.0.0.1:{elsewhere.console.port}" in said
+    assert "ready" not in said
 
 
 async def test_passwords_in_the_clear_are_noted(tmp_path: Path) -> None:

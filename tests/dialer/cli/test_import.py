@@ -46,7 +46,8 @@ def test_what_was_taken_and_refused_is_told_and_adds_up(dialer: Dialer, office: 
     file.write_text(HEADER + GOOD + BAD, encoding="cp1251")
     said = run(dialer, office, file)
     assert said.code == 0, said.err
-    assert "firms.csv: 5 rows, cp1251, columns parted by ';'" in said.out
+    assert "firms.csv: 5 rows, cp1251, columns parted by “;”" in said.out
+    assert "columns recognised: list → list; name → name of the organisation; city → city; phone" in said.out
     assert "taken: 3\n" in said.out
     assert "refused: 2\n" in said.out
     assert "line 5: The organisation has no name." in said.out
@@ -169,3 +170,20 @@ def test_progress_is_seen_on_a_screen(
     file.write_text(HEADER + GOOD)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert "3 of 3 rows" in run(dialer, office, file).err
+
+
+def test_what_was_refused_of_a_list_named_for_all_rows_is_imported_as_it_is(
+    dialer: Dialer, office: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text("название\tтелефон\tсклад\nАльфа\t8 (342) 000-12-34\tда\nБета\tнет\tнет\n", encoding="utf-8-sig")
+    said = run(dialer, office, file)
+    assert (said.code, said.err) == (1, "No column holds the call list. Name one for all rows: --list NAME\n")
+    said = run(dialer, office, file, "--list", "весна")
+    assert "firms.csv: 2 rows, UTF-8, columns parted by tabs" in said.out
+    assert "kept beside, not recognised: склад" in said.out
+    refused = tmp_path / "firms.refused.csv"
+    refused.write_text(refused.read_text("utf-8-sig").replace("нет;нет", "8 (342) 000-12-35;нет"), "utf-8-sig")
+    said = run(dialer, office, refused)
+    assert "firms.refused.csv: 1 row, UTF-8" in said.out
+    assert "        1  весна\n" in said.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dialer.cli.terminal import generated_password, language_of
+from dialer.cli.terminal import Terminal, generated_password, language_of, program_as_called
+from dialer.words import words
 from tests.dialer.cli.conftest import Dialer
 
 
@@ -101,9 +103,9 @@ def test_an_unexpected_error_is_a_sentence_for_the_user_and_a_traceback_for_whoe
     assert "0001234" not in kept
 
 
-@pytest.mark.parametrize("words", [(), ("fly",), ("users",), ("users", "add"), ("import", "x.csv"), ("db",)])
-def test_a_wrong_command_line_is_answered_with_how_it_goes(dialer: Dialer, words: tuple[str, ...]) -> None:
-    said = dialer(*words)
+@pytest.mark.parametrize("typed", [(), ("fly",), ("users",), ("users", "add"), ("import", "x.csv"), ("db",)])
+def test_a_wrong_command_line_is_answered_with_how_it_goes(dialer: Dialer, typed: tuple[str, ...]) -> None:
+    said = dialer(*typed)
     assert said.code == 2
     assert said.err.startswith("usage: dialer")
 
@@ -142,3 +144,33 @@ def test_ctrl_c_ends_a_command_without_a_word(office: Path) -> None:
         [sys.executable, "-c", code, "db", "upgrade", "-c", str(office)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_wrong_command_line_is_told_in_the_user_s_language(dialer: Dialer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "ru_RU.UTF-8")
+    said = dialer("demo", "--port", "99999")
+    assert said.code == 2
+    assert said.err.startswith("использование: dialer demo")
+    assert said.err.endswith("ошибка: --port: «99999» не порт: порты от 0 (любой свободный) до 65535\n")
+    assert "не хватает: FILE, --campaign" in dialer("import").err
+
+
+@pytest.mark.parametrize(
+    ("argument", "program"),
+    [
+        (".venv/bin/dialer", ".venv/bin/dialer"),
+        ("{path}/dialer", "dialer"),
+        ("/usr/lib/python3/pytest/__main__.py", "dialer"),
+    ],
+)
+def test_commands_are_printed_as_this_one_was_called(
+    argument: str, program: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "dialer").write_text("#!/bin/sh\n")
+    (tmp_path / "dialer").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    out = io.StringIO()
+    called = program_as_called(argument.format(path=tmp_path))
+    terminal = Terminal(words("en"), out, io.StringIO(), io.StringIO(), called)
+    terminal.say("Then: dialer check --wait 60; `dialer db upgrade`; the dialer serves.")
+    assert out.getvalue() == f"Then: {program} check --wait 60; `{program} db upgrade`; the dialer serves.\n"

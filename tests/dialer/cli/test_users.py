@@ -131,3 +131,35 @@ def test_an_empty_database_is_said_so(dialer: Dialer, office: Path) -> None:
     assert said.code == 1
     assert said.err.startswith("The database is not ready:")
     assert "dialer db upgrade" in said.err
+
+
+def test_another_role(dialer: Dialer, office: Path) -> None:
+    assert dialer("users", "add", "olga", "--name", "Olga", "-c", office).code == 0
+    said = dialer("users", "role", "olga", "manager", "-c", office)
+    assert (said.code, said.out) == (0, "The role of olga is now manager.\n")
+    assert asyncio.run(user_named(office, "olga")).role is users.Role.MANAGER
+
+
+@pytest.mark.parametrize("words", [("role", "administrator", "manager"), ("off", "administrator")])
+def test_the_last_administrator_stays(dialer: Dialer, office: Path, words: tuple[str, ...]) -> None:
+    said = dialer("users", *words, "-c", office)
+    assert said.code == 1
+    assert said.err == "“administrator” is the only administrator. Make another user one first.\n"
+    assert dialer("users", "add", "olga", "--name", "Olga", "--role", "administrator", "-c", office).code == 0
+    assert dialer("users", *words, "-c", office).code == 0
+
+
+def test_another_headset_and_none(dialer: Dialer, office: Path) -> None:
+    for login in ("anna", "olga"):
+        assert dialer("users", "add", login, "--name", login, "--headset", f"{login}-h", "-c", office).code == 0
+    said = dialer("users", "headset", "anna", "olga-h", "-c", office)
+    assert (said.code, said.err) == (1, "The headset “olga-h” belongs to another user.\n")
+    said = dialer("users", "headset", "anna", "new-h", "-c", office)
+    password = re.search(r"^Headset's password: (\S+)$", said.out, re.MULTILINE)
+    assert password
+    stored = asyncio.run(user_named(office, "anna"))
+    assert stored.headset_ha1_md5 == hashlib.md5(f"new-h:dialer:{password[1]}".encode()).hexdigest()
+    said = dialer("users", "headset", "anna", "--none", "-c", office)
+    assert said.out == "anna has no headset any more.\n"
+    stored = asyncio.run(user_named(office, "anna"))
+    assert (stored.headset, stored.headset_ha1_md5, stored.headset_ha1_sha256) == ("", "", "")

@@ -14,6 +14,8 @@ from crm.outcomes import OutcomeForm
 from crm.results import Result
 from dialer.calls.errors import DeskError
 from dialer.calls.view import CallState, DeskView, LineState, Message, RecordingState
+from dialer.reasons import Reason
+from dialer.telephony import HeadsetStatus, TrunkStatus
 
 LEASE_S = 900
 
@@ -154,6 +156,12 @@ class FakeDesk:
             await dial_rules.set_dialling_stopped(session, stopped=stopped, author_id=user_id, now=self.clock())
         for operator_id in list(self.views):
             self.change(operator_id, dialling_stopped=stopped)
+
+    def trunk(self) -> TrunkStatus:
+        return TrunkStatus(ready=False, detail=Reason("trunk.no_answer", address="127.0.0.1:5099"))
+
+    def headset(self, name: str) -> HeadsetStatus:
+        return HeadsetStatus(registered=True, contact=f"sip:{name}@127.0.0.1:5070")
 
     def _view(self, operator_id: int) -> DeskView:
         if operator_id not in self.views:

@@ -10,6 +10,7 @@ from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestServer
 
 from crm.database import Database
+from dialer.console.status import ServiceStatus
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import Office
@@ -111,6 +112,24 @@ async def test_health_and_metrics(visit: Callable[[], Browser], office: Office, 
     metrics = await browser.text("/metrics")
     assert 'dialer_console_sign_in_failures_total{why="wrong"} 1.0' in metrics
     assert 'dialer_console_requests_total{code="401",route="/sign-in"} 1.0' in metrics
+
+
+async def test_the_status_of_the_lines(visit: Callable[[], Browser], office: Office) -> None:
+    answer = await visit().get("/status")
+    told = ServiceStatus.from_json(await answer.json())
+    assert told.started_at is None  # no service holds this database
+    assert (told.trunk().ready, told.trunk().code) == (False, "trunk.no_answer")
+    assert told.trunk().params == {"address": "127.0.0.1:5099"}
+    assert told.headset("anna").contact == "sip:anna@127.0.0.1:5070"
+    assert not told.headset("nobody's").registered
+
+
+@pytest.mark.parametrize(
+    "said", [None, [], {}, {"started_at": 5, "trunk": {"ready": True, "detail": ""}, "headsets": {}}]
+)
+def test_what_is_no_status_is_not_taken_for_one(said: object) -> None:
+    with pytest.raises(ValueError, match="no status"):
+        ServiceStatus.from_json(said)
 
 
 async def test_what_is_too_large_is_refused(signed_in: SignIn) -> None:

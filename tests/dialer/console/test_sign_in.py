@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
@@ -17,7 +18,7 @@ from crm.database import Database
 from crm.users import User
 from dialer.console.deps import DEPS, ConsoleDeps
 from dialer.console.failure_limit import FAILURES_OF_A_LOGIN
-from dialer.console.visitors import address_of
+from dialer.console.visitors import address_of, is_from_here
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.seed import Office
 
@@ -137,6 +138,21 @@ async def test_the_sign_in_page_speaks_both_languages(visit: Visit, office: Offi
     assert "Password" in await browser.text("/sign-in"), "the choice lasts"
 
 
+async def test_a_program_of_this_machine_may_ask_at_any_of_its_addresses(office: Office) -> None:
+    for behind_proxy, peer, own, here in (
+        (False, "127.0.0.1", "127.0.0.1", True),
+        (False, "192.0.2.20", "192.0.2.20", True),
+        (False, "192.0.2.21", "192.0.2.20", False),
+        (True, "192.0.2.20", "192.0.2.20", False),  # everybody whom a proxy at that address lets in
+    ):
+        console = web.Application()
+        console[DEPS] = cast("ConsoleDeps", SimpleNamespace(console=ConsoleSettings(behind_proxy=behind_proxy)))
+        transport = Mock()
+        transport.get_extra_info = {"sockname": (own, 8080)}.get
+        request = make_mocked_request("GET", "/", app=console, transport=transport)
+        assert is_from_here(request.clone(remote=peer)) is here
+
+
 class TestBehindAProxy:
     @pytest.fixture
     def console_settings(self) -> ConsoleSettings:
@@ -170,3 +186,22 @@ class TestBehindAProxy:
         for peer, address in (("127.0.0.1", "198.51.100.1"), ("203.0.113.9", "203.0.113.9")):
             request = make_mocked_request("GET", "/", {"X-Forwarded-For": "198.51.100.1"}, app=console)
             assert address_of(request.clone(remote=peer)) == address
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        ("en-GB,en;q=0.9,ru;q=0.8", "en"),
+        ("de-DE,de;q=0.9,ru;q=0.5,en;q=0.3", "ru"),
+        ("fr", "ru"),
+        ("", "ru"),
+        (";=,,", "ru"),
+    ],
+)
+async def test_the_browsers_language_is_spoken_until_one_is_chosen(visit: Visit, wanted: str, language: str) -> None:
+    browser = visit()
+    page = await (await browser.get("/sign-in", headers={"Accept-Language": wanted})).text()
+    assert f'<html lang="{language}"' in page
+    await browser.get("/sign-in?language=ru")
+    page = await (await browser.get("/sign-in", headers={"Accept-Language": wanted})).text()
+    assert '<html lang="ru"' in page
