@@ -24,7 +24,7 @@ from crm.users import User
 
 MOST_ROWS: Final = 50
 MOST_DONE: Final = 10
-COUNTED_UP_TO: Final = 10_000
+COUNTED_UP_TO: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class DayRow:
 @dataclass(frozen=True, slots=True)
 class MyDay:
     """The three lists, and the counts of the operator's own day. `done_count`: calls that are written down.
-    `waiting_count`: what still waits for this operator or anyone, at most 10,001. `planned_count`: both, and the client
+    `waiting_count`: what still waits for this operator or anyone, at most 2,001. `planned_count`: both, and the client
     in hand."""
 
     now: tuple[DayRow, ...]
