@@ -50,6 +50,7 @@ class Attempt(Base):
         Index("uq_attempts_open_operator", "operator_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
         Index("uq_attempts_open_number", "dialled", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
         Index(None, "client_id", "opened_at"),
+        Index(None, "dialled", "opened_at"),
         Index(None, "operator_id", "opened_at"),
         Index(None, "opened_at", "id"),
         Index(None, "plan_entry_id"),

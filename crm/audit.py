@@ -26,6 +26,7 @@ CLIENTS_IMPORTED: Final = "clients.imported"
 LIST_STATE_SET: Final = "list.state_set"
 CAMPAIGN_ADDED: Final = "campaign.added"
 CAMPAIGN_CHANGED: Final = "campaign.changed"
+CALENDAR_DAY_SET: Final = "calendar.day_set"
 
 
 class AuditEntry(Base):

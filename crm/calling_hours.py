@@ -14,6 +14,7 @@ from crm.time_zones import instant, local
 
 PROMISE_GRACE: Final = timedelta(hours=1)
 _LAST_MINUTE: Final = time(23, 59)
+_LONGEST_REST_DAYS: Final = 400  # a calendar that never works again must not hold anybody up
 
 
 class Hours(Protocol):
@@ -22,6 +23,8 @@ class Hours(Protocol):
     time_zone: str
     calls_from: time
     calls_until: time
+
+    def calls_on(self, day: date) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,19 @@ def window_on(hours: Hours, zone_name: str, day: date) -> Window:
 
 
 def window_at_or_after(hours: Hours, zone_name: str, moment: datetime) -> Window:
-    """The hours that hold `moment`, or the next ones."""
-    day = local(moment, hours.time_zone if _round_the_clock(hours) else zone_name).date()
-    window = window_on(hours, zone_name, day)
-    return window if moment < window.closes_at else window_on(hours, zone_name, day + timedelta(days=1))
+    """The hours that hold `moment`, or the next ones, on a day on which there are calls."""
+    day = day_at(hours, zone_name, moment)
+    for _ in range(_LONGEST_REST_DAYS):
+        window = window_on(hours, zone_name, day)
+        if moment < window.closes_at and hours.calls_on(day):
+            return window
+        day += timedelta(days=1)
+    return window_on(hours, zone_name, day)
+
+
+def day_at(hours: Hours, zone_name: str, moment: datetime) -> date:
+    """The day whose hours count at `moment`: the client's, or the campaign's if its hours are round the clock."""
+    return local(moment, hours.time_zone if _round_the_clock(hours) else zone_name).date()
 
 
 def _round_the_clock(hours: Hours) -> bool:

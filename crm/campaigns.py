@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, Text, select
+from sqlalchemy import CheckConstraint, String, Text, false, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime
 from crm.text_rules import tidy
 from crm.time_zones import zone
+from crm.working_calendar import CalendarDay, assert_known, days_between, is_working_day
 
 
 class Campaign(Base):
-    """A campaign. `calls_from` and `calls_until` are read on the client's clock; `ring_timeout_s` in seconds, or `None`
-    for the service's own; `attempts_a_day` caps the tries at one client; a callback that is overdue by
-    `overdue_to_all_min` minutes is offered to every operator."""
+    """A campaign.
+
+    `calls_from` and `calls_until` are read on the client's clock, on the working days of `country` (ISO 3166-1, "" for
+    Monday to Friday) as `days` change them, or with `calls_on_days_off` on all. `ring_timeout_s` in seconds, or `None`
+    for the service's own. `attempts_a_day` caps the tries at one company, by whichever campaign,
+    `number_attempts_a_day` those at one number, and between two unanswered tries at a number `gap_min` minutes pass. A
+    callback that is overdue by `overdue_to_all_min` minutes is offered to every operator.
+    """
 
     __tablename__ = "campaigns"
     __table_args__ = (
@@ -28,6 +34,8 @@ class Campaign(Base):
         CheckConstraint("length(trim(name)) > 0", name="named"),
         CheckConstraint("ring_timeout_s IS NULL OR ring_timeout_s > 0", name="ring_timeout"),
         CheckConstraint("attempts_a_day > 0", name="attempts_a_day"),
+        CheckConstraint("number_attempts_a_day > 0", name="number_attempts_a_day"),
+        CheckConstraint("gap_min >= 0", name="gap_min"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -39,8 +47,27 @@ class Campaign(Base):
     ring_timeout_s: Mapped[int | None]
     target_contacts: Mapped[int] = mapped_column(default=600)
     attempts_a_day: Mapped[int] = mapped_column(default=3)
+    number_attempts_a_day: Mapped[int] = mapped_column(default=3, server_default=text("3"))
+    gap_min: Mapped[int] = mapped_column(default=5, server_default=text("5"))
+    country: Mapped[str] = mapped_column(String(2), default="RU", server_default="RU")
+    calls_on_days_off: Mapped[bool] = mapped_column(default=False, server_default=false())
     overdue_to_all_min: Mapped[int] = mapped_column(default=15)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # With every campaign that is read: whether it works on a day is asked wherever hours are.
+    days: Mapped[list[CalendarDay]] = relationship(lazy="selectin", order_by=CalendarDay.day)
+
+    def is_working_day(self, day: date) -> bool:
+        """By the country's calendar and the days that differ from it."""
+        own = next((known.works for known in self.days if known.day == day), None)
+        return is_working_day(self.country, day) if own is None else own
+
+    def calls_on(self, day: date) -> bool:
+        """Whether anybody is called on that day, promises apart."""
+        return self.calls_on_days_off or self.is_working_day(day)
+
+    def working_days(self, first: date, last: date) -> int:
+        """How many there are from `first` to `last`, both included."""
+        return sum(map(self.is_working_day, days_between(first, last)))
 
 
 SHORTEST_RING_S: Final = 5
@@ -52,7 +79,7 @@ async def add_campaign(
 ) -> Campaign:
     """A new campaign; `fields` are further columns, those of `change_campaign`. Raises `Conflict` when the name is
     taken, `Refused` for what cannot be."""
-    campaign = Campaign(name=tidy(name), created_at=now, **{**_BEGINS_WITH, **fields})
+    campaign = Campaign(name=tidy(name), created_at=now, days=[], **{**_BEGINS_WITH, **fields})
     await _assert_possible(session, campaign)
     session.add(campaign)
     await session.flush()
@@ -64,9 +91,9 @@ async def change_campaign(
     session: AsyncSession, *, campaign: Campaign, now: datetime, author_id: int | None = None, **changes: Any
 ) -> None:
     """Change columns, by name: `name`, `time_zone`, `calls_from`, `calls_until`, `lists_need_approval`,
-    `ring_timeout_s` (`None`: the service's), `target_contacts`, `attempts_a_day`, `overdue_to_all_min`. What was and
-    what is goes into the audit. Clients that wait in the plan keep their hours: `crm.day_plan.fit_hours` gives them the
-    new ones. Raises as `add_campaign`."""
+    `ring_timeout_s` (`None`: the service's), `target_contacts`, `attempts_a_day`, `number_attempts_a_day`, `gap_min`,
+    `country`, `calls_on_days_off`, `overdue_to_all_min`. What was and what is goes into the audit. Clients that wait in
+    the plan keep their hours: `crm.day_plan.fit_hours` gives them the new ones. Raises as `add_campaign`."""
     if "name" in changes:
         changes["name"] = tidy(changes["name"])
     changed = {column: value for column, value in changes.items() if getattr(campaign, column) != value}
@@ -85,6 +112,9 @@ _BEGINS_WITH: Final = {
     "calls_from": time(9),
     "calls_until": time(18),
     "attempts_a_day": 3,
+    "number_attempts_a_day": 3,
+    "gap_min": 5,
+    "country": "RU",
 }
 
 
@@ -94,7 +124,10 @@ async def _assert_possible(session: AsyncSession, campaign: Campaign) -> None:
     zone(campaign.time_zone)
     if campaign.calls_from >= campaign.calls_until:
         raise Refused("campaign.hours")
-    if campaign.attempts_a_day < 1:
+    assert_known(campaign.country)
+    if campaign.gap_min < 0:
+        raise Refused("campaign.gap")
+    if min(campaign.attempts_a_day, campaign.number_attempts_a_day) < 1:
         raise Refused("campaign.attempts_a_day")
     if campaign.ring_timeout_s is not None and not SHORTEST_RING_S <= campaign.ring_timeout_s <= LONGEST_RING_S:
         raise Refused("campaign.ring_timeout")
@@ -103,6 +136,34 @@ async def _assert_possible(session: AsyncSession, campaign: Campaign) -> None:
         others = others.where(Campaign.id != campaign.id)
     if await session.scalar(others) is not None:
         raise Conflict("campaign.exists", name=campaign.name)
+
+
+async def set_calendar_day(
+    session: AsyncSession,
+    *,
+    campaign: Campaign,
+    day: date,
+    works: bool | None,
+    reason: str,
+    now: datetime,
+    author_id: int | None = None,
+) -> None:
+    """Let the campaign work, or not, on a day whatever the country's calendar says; `works` `None` follows the calendar
+    again. Raises `Refused` without a reason."""
+    reason = tidy(reason)
+    if works is not None and not reason:
+        raise Refused("calendar.needs_reason")
+    known = next((each for each in campaign.days if each.day == day), None)
+    if known is not None:
+        campaign.days.remove(known)
+        await session.delete(known)
+        await session.flush()
+    if works is not None:
+        campaign.days.append(CalendarDay(campaign_id=campaign.id, day=day, works=works, reason=reason, set_at=now))
+        campaign.days.sort(key=lambda each: each.day)
+    details = {"day": day.isoformat(), "works": works, "was": known.works if known else None, "reason": reason}
+    _note(session, campaign, audit.CALENDAR_DAY_SET, details, now=now, author_id=author_id)
+    await session.flush()
 
 
 def _note(

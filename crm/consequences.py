@@ -248,7 +248,10 @@ async def _retry(
             await _promise_again(session, promise, attempt, client)
         return
     campaign = await session.get_one(Campaign, client.campaign_id)
-    if await attempts_today(session, client_id=client.id, campaign=campaign, now=now) >= campaign.attempts_a_day:
+    if (
+        await attempts_today(session, organisation_id=client.organisation_id, campaign=campaign, now=now)
+        >= campaign.attempts_a_day
+    ):
         return
     due_at = now if another_number else (attempt.ended_at or now) + RETRY_AFTER[attempt.result]
     window = window_at_or_after(campaign, await time_zone_of(session, client), max(due_at, now))

@@ -59,6 +59,7 @@ from crm.text_rules import tidy
 from crm.time_zones import instant, local, zone
 from crm.turns import next_waiting
 from crm.users import User, hold_user
+from crm.working_calendar import CalendarDay
 
 __all__ = [
     "DayRow",
@@ -92,12 +93,16 @@ REST_DAYS: Final[dict[Group, int]] = {
 SKIPPED_PROMISE_RETURNS: Final = timedelta(minutes=10)
 MOST_TRIES: Final = 50
 # Verdicts that will not change today by themselves: the entry goes, and the reason stays with it.
+# Entries that were dropped for these come back on the same day once the reason is gone.
+_MAY_COME_BACK: Final = ("dial.day_off", "dial.list_not_approved")
 _FOR_TODAY: Final = frozenset(
     {
         "dial.cap",
+        "dial.day_off",
         "dial.do_not_call",
         "dial.no_number",
         "dial.nonexistent",
+        "dial.number_cap",
         "dial.off_list",
     }
 )
@@ -122,17 +127,18 @@ async def fit_hours(session: AsyncSession, *, campaign: Campaign, day: date) -> 
 
 
 class Newest(NamedTuple):
-    """The client that was taken in last, and when a list was approved last."""
+    """The client that was taken in last, when a list was approved last, and when a day of a calendar was set last."""
 
     client_id: int | None
     approved_at: datetime | None
+    calendar_at: datetime | None
 
 
 async def build(session: AsyncSession, *, campaign_id: int, day: date, now: datetime) -> int:
     """Fill the plan of `day` (the campaign's date) with the clients whose turn it is; returns how many were added.
 
-    Asked again it adds only who is new. Clients with a promise are left to the promise; what waited on earlier days
-    is dropped. Raises `NotFound`.
+    Asked again it adds only who is new; on a day off nobody. Clients with a promise are left to the promise; what
+    waited on earlier days is dropped. Raises `NotFound`.
     """
     campaign = await _campaign(session, campaign_id)
     await set_states(
@@ -146,6 +152,8 @@ async def build(session: AsyncSession, *, campaign_id: int, day: date, now: date
         now=EntryState.DROPPED,
         campaign=campaign_id,
     )
+    if not campaign.calls_on(day):
+        return 0
     turns = _whose_turn(campaign, day)
     missing = await session.execute(turns.with_only_columns(Client.group, Organisation.time_zone).distinct())
     added = 0
@@ -160,17 +168,19 @@ async def build(session: AsyncSession, *, campaign_id: int, day: date, now: date
 
 
 async def newest(session: AsyncSession) -> Newest:
-    """What changes when clients are imported or lists approved: as cheap to ask for as two ends of an index."""
+    """What changes when clients are imported, lists approved, days of the calendar set: cheap to ask for."""
     return Newest(
         await session.scalar(select(func.max(Client.id))),
         await session.scalar(select(func.max(CallList.approved_at))),
+        await session.scalar(select(func.max(CalendarDay.set_at))),
     )
 
 
 async def is_built(session: AsyncSession, *, campaign_id: int, day: date) -> bool:
     """Whether `build` would change nothing: a question that disturbs no writer. Raises `NotFound`."""
     campaign = await _campaign(session, campaign_id)
-    for left_over in (select(PlanEntry.id).where(*_of_earlier_days(campaign_id, day)), _whose_turn(campaign, day)):
+    missing = [_whose_turn(campaign, day)] if campaign.calls_on(day) else []
+    for left_over in (select(PlanEntry.id).where(*_of_earlier_days(campaign_id, day)), *missing):
         if await session.scalar(left_over.limit(1)) is not None:
             return False
     return True
@@ -200,7 +210,7 @@ def _whose_turn(campaign: Campaign, day: date) -> Select[int]:
         .where(
             Client.campaign_id == campaign.id,
             ~exists().where(
-                PlanEntry.client_id == Client.id, PlanEntry.day == day, PlanEntry.reason != "dial.list_not_approved"
+                PlanEntry.client_id == Client.id, PlanEntry.day == day, PlanEntry.reason.not_in(_MAY_COME_BACK)
             ),
             or_(*[_rested(campaign, day, rest_days) for rest_days in sorted(set(REST_DAYS.values()))]),
             *reachable(),

@@ -15,7 +15,7 @@ from crm import audit
 from crm.attempt_rows import Attempt
 from crm.call_lists import CallList, ListState
 from crm.callbacks import Callback, CallbackState
-from crm.calling_hours import promise_window, window_at_or_after
+from crm.calling_hours import Window, day_at, promise_window, window_at_or_after
 from crm.campaigns import Campaign
 from crm.clients import Client
 from crm.errors import NotFound
@@ -89,13 +89,21 @@ async def may_dial(
     if row is None:
         raise NotFound("client.unknown")
     client, campaign, call_list, time_zone = row
+    number = await _number(session, client, phone_number_id)
     verdicts = (
         _of_the_client(client, campaign, call_list),
-        await _of_the_number(session, client, phone_number_id),
+        _of_the_number(client, number, phone_number_id),
         await _of_others(session, client, operator_id),
-        await _of_the_time(session, client, campaign, time_zone or campaign.time_zone, now),
+        await _of_the_time(session, client, campaign, number, time_zone or campaign.time_zone, now),
     )
     return next((verdict for verdict in verdicts if not verdict.allowed), ALLOWED)
+
+
+async def _number(session: AsyncSession, client: Client, phone_number_id: int | None) -> PhoneNumber | None:
+    """The number that would be dialled."""
+    if phone_number_id is None:
+        return await first_working(session, client.organisation_id)
+    return await session.get(PhoneNumber, phone_number_id)
 
 
 def _of_the_client(client: Client, campaign: Campaign, call_list: CallList) -> Verdict:
@@ -110,13 +118,9 @@ def _of_the_client(client: Client, campaign: Campaign, call_list: CallList) -> V
     return ALLOWED
 
 
-async def _of_the_number(session: AsyncSession, client: Client, phone_number_id: int | None) -> Verdict:
-    if phone_number_id is None:
-        working = await first_working(session, client.organisation_id)
-        return ALLOWED if working is not None else Verdict(False, "dial.no_number")
-    number = await session.get(PhoneNumber, phone_number_id)
+def _of_the_number(client: Client, number: PhoneNumber | None, phone_number_id: int | None) -> Verdict:
     if number is None or number.organisation_id != client.organisation_id:
-        return Verdict(False, "dial.number_of_other")
+        return Verdict(False, "dial.no_number" if phone_number_id is None else "dial.number_of_other")
     if number.state is NumberState.DEAD:
         return Verdict(False, "dial.number_dead")
     if number.state is NumberState.DO_NOT_CALL:
@@ -146,7 +150,12 @@ async def _of_others(session: AsyncSession, client: Client, operator_id: int) ->
 
 
 async def _of_the_time(
-    session: AsyncSession, client: Client, campaign: Campaign, time_zone: str, now: datetime
+    session: AsyncSession,
+    client: Client,
+    campaign: Campaign,
+    number: PhoneNumber | None,
+    time_zone: str,
+    now: datetime,
 ) -> Verdict:
     promised_at = await session.scalar(
         select(Callback.due_at).where(
@@ -154,33 +163,73 @@ async def _of_the_time(
         )
     )
     if promised_at is not None and promise_window(campaign, time_zone, due_at=promised_at, now=now).holds(now):
-        return ALLOWED  # a promise weighs more than the hours and the cap
+        return ALLOWED  # a promise weighs more than the hours and the caps
     window = window_at_or_after(campaign, time_zone, now)
     if not window.holds(now):
-        hours = {
-            "local_time": local(now, time_zone).strftime("%H:%M"),
-            "calls_from": campaign.calls_from.strftime("%H:%M"),
-            "calls_until": campaign.calls_until.strftime("%H:%M"),
-        }
-        return Verdict(False, "dial.hours", hours, next_at=window.opens_at)
-    count = await attempts_today(session, client_id=client.id, campaign=campaign, now=now)
-    if count >= campaign.attempts_a_day:
-        tomorrow = datetime.combine(local(now, campaign.time_zone).date() + timedelta(days=1), time())
-        next_at = window_at_or_after(campaign, time_zone, instant(tomorrow, campaign.time_zone)).opens_at
-        return Verdict(False, "dial.cap", {"count": count, "cap": campaign.attempts_a_day}, next_at=next_at)
+        return _outside_hours(campaign, time_zone, now, window)
+    company = await attempts_today(session, organisation_id=client.organisation_id, campaign=campaign, now=now)
+    if company >= campaign.attempts_a_day:
+        cap = {"count": company, "cap": campaign.attempts_a_day}
+        return Verdict(False, "dial.cap", cap, next_at=_tomorrow(campaign, time_zone, now).opens_at)
+    if number is not None:
+        return await _of_earlier_tries(session, campaign, number, time_zone, now)
     return ALLOWED
 
 
-async def attempts_today(session: AsyncSession, *, client_id: int, campaign: Campaign, now: datetime) -> int:
-    """How many tries the client has had on this day of the campaign's calendar. Those that failed on our side or on the
-    network do not count: the client never noticed."""
-    midnight = instant(datetime.combine(local(now, campaign.time_zone).date(), time()), campaign.time_zone)
+def _outside_hours(campaign: Campaign, time_zone: str, now: datetime, window: Window) -> Verdict:
+    day = day_at(campaign, time_zone, now)
+    if not campaign.calls_on(day):
+        return Verdict(False, "dial.day_off", {"day": day}, next_at=window.opens_at)
+    hours = {
+        "local_time": local(now, time_zone).strftime("%H:%M"),
+        "calls_from": campaign.calls_from.strftime("%H:%M"),
+        "calls_until": campaign.calls_until.strftime("%H:%M"),
+    }
+    return Verdict(False, "dial.hours", hours, next_at=window.opens_at)
+
+
+async def _of_earlier_tries(
+    session: AsyncSession, campaign: Campaign, number: PhoneNumber, time_zone: str, now: datetime
+) -> Verdict:
+    """What the number itself has had today, whoever's it is: several companies may share one."""
+    tries = list(
+        await session.execute(
+            select(Attempt.ended_at, Attempt.answered_at)
+            .where(Attempt.dialled == number.e164, Attempt.opened_at >= _midnight(campaign, now))
+            .where(~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))
+        )
+    )
+    if len(tries) >= campaign.number_attempts_a_day:
+        cap = {"count": len(tries), "cap": campaign.number_attempts_a_day}
+        return Verdict(False, "dial.number_cap", cap, next_at=_tomorrow(campaign, time_zone, now).opens_at)
+    unanswered = [ended_at for ended_at, answered_at in tries if answered_at is None and ended_at is not None]
+    gap = timedelta(minutes=campaign.gap_min)
+    if unanswered and now < max(unanswered) + gap:
+        passed = {"minutes": int((now - max(unanswered)).total_seconds()) // 60, "gap": campaign.gap_min}
+        return Verdict(False, "dial.gap", passed, next_at=max(unanswered) + gap)
+    return ALLOWED
+
+
+def _midnight(campaign: Campaign, now: datetime) -> datetime:
+    return instant(datetime.combine(local(now, campaign.time_zone).date(), time()), campaign.time_zone)
+
+
+def _tomorrow(campaign: Campaign, time_zone: str, now: datetime) -> Window:
+    """The next hours of another day than the campaign's today."""
+    midnight = datetime.combine(local(now, campaign.time_zone).date() + timedelta(days=1), time())
+    return window_at_or_after(campaign, time_zone, instant(midnight, campaign.time_zone))
+
+
+async def attempts_today(session: AsyncSession, *, organisation_id: int, campaign: Campaign, now: datetime) -> int:
+    """How many tries the company has had, by any campaign, on this day of the campaign's calendar. Those that failed on
+    our side or on the network do not count: the client never noticed."""
     count = await session.scalar(
         select(func.count())
         .select_from(Attempt)
+        .join(Client, Client.id == Attempt.client_id)
         .where(
-            Attempt.client_id == client_id,
-            Attempt.opened_at >= midnight,
+            Client.organisation_id == organisation_id,
+            Attempt.opened_at >= _midnight(campaign, now),
             ~Attempt.imported,
             Attempt.result.in_(OF_THE_CLIENT),
         )

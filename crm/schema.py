@@ -27,6 +27,7 @@ from crm import (  # noqa: F401 - importing them fills the metadata
     sources,
     users,
     web_sessions,
+    working_calendar,
 )
 from crm.mapping import Base
 

@@ -20,6 +20,10 @@ _COLUMNS = (
     "lists_need_approval",
     "ring_timeout_s",
     "attempts_a_day",
+    "number_attempts_a_day",
+    "gap_min",
+    "country",
+    "calls_on_days_off",
     "target_contacts",
 )
 
@@ -29,7 +33,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     gettext = terminal.words.gettext
     heading = (
         gettext("campaign"), gettext("calling hours"), gettext("time zone"), gettext("lists need approval"),
-        gettext("rings for"), gettext("attempts a day"), gettext("target contacts"),
+        gettext("days off"), gettext("rings for"), gettext("attempts a day"), gettext("target contacts"),
     )  # fmt: skip
     async with ready_database(settings, terminal) as database, database.reading() as session:
         found = await list_campaigns(session)
@@ -44,6 +48,7 @@ def _row(campaign: Campaign, settings: Settings, terminal: Terminal) -> tuple[st
         f"{campaign.calls_from:%H:%M}-{campaign.calls_until:%H:%M}",
         campaign.time_zone,
         gettext("yes") if campaign.lists_need_approval else gettext("no"),
+        gettext("calls too") if campaign.calls_on_days_off else campaign.country or gettext("weekends"),
         gettext("{seconds} s", seconds=campaign.ring_timeout_s or f"{settings.dialing.ring_timeout_s:g}"),
         str(campaign.attempts_a_day),
         str(campaign.target_contacts),

@@ -116,6 +116,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "lists": _lists,
         "users": _users,
         "campaigns": _campaigns,
+        "calendar": _calendar,
         "db": _db,
     }[arguments.command]
 
@@ -167,6 +168,14 @@ def _campaigns(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     actions = {"list": campaigns.show, "add": campaigns.add, "set": campaigns.change}
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
+def _calendar(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import calendar
+
+    action = calendar.show if arguments.action == "show" else calendar.change
+    return asyncio.run(action(settings, arguments, terminal))
 
 
 def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +56,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _lists(commands, words)
     _users(commands, words)
     _campaigns(commands, words)
+    _calendar(commands, words)
     _db(commands, words)
     return parser
 
@@ -241,8 +242,50 @@ def _campaigns(commands: Commands, words: Words) -> None:
             help=gettext("how long it rings (0: as the settings say)"),
         )  # fmt: skip
         parser.add_argument("--attempts-a-day", type=int, metavar="N", help=gettext("attempts a client and day"))
+        parser.add_argument("--number-attempts-a-day", type=int, metavar="N", help=gettext("attempts a number and day"))
+        parser.add_argument(
+            "--gap", dest="gap_min", type=int, metavar="MINUTES",
+            help=gettext("between two unanswered attempts at a number"),
+        )  # fmt: skip
+        parser.add_argument(
+            "--country", metavar="XX", help=gettext("whose holidays are kept: two letters, or '' for weekends alone")
+        )
+        parser.add_argument(
+            "--calls-on-days-off", action=argparse.BooleanOptionalAction, default=None,
+            help=gettext("whether clients are called on days off"),
+        )  # fmt: skip
         parser.add_argument("--target-contacts", type=int, metavar="N", help=gettext("how many contacts are wanted"))
         _settings_option(parser, words)
+
+
+def _calendar(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("show the working days of a campaign, and decide single days otherwise")
+    actions = commands.add_parser("calendar", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("show the days off from today, and the working weekends")
+    show = actions.add_parser("show", help=text, description=text)
+    text = gettext("make a day a working day or a day off, or follow the calendar again")
+    change = actions.add_parser("set", help=text, description=text)
+    change.add_argument("day", type=_date(words), metavar="DAY", help=gettext("the day, as 2026-12-31"))
+    change.add_argument("as_what", choices=("work", "off", "calendar"), metavar="WHAT", help="work, off, calendar")
+    change.add_argument("--reason", default="", metavar="TEXT", help=gettext("why it differs, in words"))
+    for parser in (show, change):
+        parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+        _settings_option(parser, words)
+    show.add_argument("--days", type=int, default=60, metavar="N", help=gettext("how many days ahead"))
+
+
+def _date(words: Words) -> Callable[[str], date]:
+    def read(text: str) -> date:
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            refusal = words.gettext("“{text}” is no day, such as 2026-12-31", text=text)
+            raise argparse.ArgumentTypeError(refusal) from None
+
+    return read
 
 
 def _time_of_day(words: Words) -> Callable[[str], time]:

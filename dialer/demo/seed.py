@@ -87,7 +87,8 @@ async def seed(session: AsyncSession, *, now: datetime, realm: str) -> None:
         name=CAMPAIGN,
         now=now,
         calls_from=time(0),
-        calls_until=time(23, 59, 59),  # practice at any hour
+        calls_until=time(23, 59, 59),  # practice at any hour, on any day
+        calls_on_days_off=True,
         lists_need_approval=True,
     )
     call_list = await list_named(session, campaign_id=campaign.id, name=LIST)

@@ -84,7 +84,9 @@ async def fill(database: Database, *, clients: int, operators: int, now: datetim
     await database.upgrade()
     async with database.transaction() as session:
         ids = await _add_operators(session, operators, now)
-        campaign = await add_campaign(session, name="benchmark", now=now, lists_need_approval=True)
+        campaign = await add_campaign(
+            session, name="benchmark", now=now, lists_need_approval=True, calls_on_days_off=True
+        )
         call_list = await list_named(session, campaign_id=campaign.id, name="benchmark")
         await set_list_state(session, call_list_id=call_list.id, to=ListState.APPROVED, now=now, by="the customer")
         for first in range(1, clients + 1, _BATCH):

@@ -84,7 +84,7 @@ async def test_it_is_not_called_in_the_night(world: World) -> None:
 async def test_the_agreed_minute_weighs_more_than_the_hours_and_the_cap(world: World) -> None:
     operator, client_id = await world.operator(), await world.client()
     for minute in range(3):
-        at = NOON + timedelta(minutes=minute)
+        at = NOON + timedelta(minutes=10 * minute)
         attempt_id = await world.call(client_id, operator, result=Result.BUSY, at=at)
         await world.outcome(attempt_id, OutcomeForm("no_contact"), operator, at=at)
     await promise(world, client_id, operator, wall("2026-11-23T19:30"))
@@ -106,7 +106,7 @@ async def test_an_overdue_promise_weighs_more_than_the_cap(world: World) -> None
     callback_id = await promise(world, client_id, operator)
     next_day = NOON + timedelta(days=1)
     for minute in range(3):
-        at = next_day + timedelta(minutes=minute)
+        at = next_day + timedelta(minutes=10 * minute)
         attempt_id = await world.call(client_id, operator, result=Result.BUSY, at=at)
         await world.outcome(attempt_id, OutcomeForm("no_contact"), operator, at=at)
     assert await state_of(world, callback_id) is CallbackState.OPEN
@@ -299,7 +299,7 @@ async def test_exactly_one_owner_and_one_open_promise_in_plain_sql(world: World)
 async def test_a_try_that_the_client_never_noticed_keeps_no_promise(world: World, result: Result) -> None:
     operator, client_id = await world.operator(), await world.client()
     for minute in range(3):  # the cap is reached, and must not swallow the promise
-        at = NOON + timedelta(minutes=minute)
+        at = NOON + timedelta(minutes=10 * minute)
         attempt_id = await world.call(client_id, operator, result=Result.BUSY, at=at)
         await world.outcome(attempt_id, OutcomeForm("no_contact"), operator, at=at)
     callback_id = await promise(world, client_id, operator)

@@ -347,7 +347,7 @@ class TestRules:
         operator, client_id = await world.operator(), await world.client()
         results = [Result.TRUNK_FAILURE, Result.BUSY, Result.BUSY, Result.NO_ANSWER]
         for minute, result in enumerate(results):
-            at = NOON + timedelta(minutes=minute)
+            at = NOON + timedelta(minutes=10 * minute)
             await world.outcome(
                 await world.call(client_id, operator, result=result, at=at), OutcomeForm("no_contact"), operator, at=at
             )

@@ -71,6 +71,8 @@ HOURS = Campaign(
     time_zone="Europe/Moscow",
     calls_from=datetime.fromisoformat("2026-01-01T09:00").time(),
     calls_until=datetime.fromisoformat("2026-01-01T18:00").time(),
+    country="",
+    calls_on_days_off=True,
 )
 PERM = "Asia/Yekaterinburg"
 
@@ -87,7 +89,9 @@ def test_the_hours_are_the_clients() -> None:
     "moment", ["2026-11-23T20:59:59.9", "2026-11-23T21:00", "2026-11-23T22:30", "2026-11-24T20:59"]
 )
 def test_round_the_clock_has_no_gap_on_anybodys_clock(moment: str) -> None:
-    hours = Campaign(time_zone="Europe/Moscow", calls_from=time(0), calls_until=time(23, 59, 59))
+    hours = Campaign(
+        time_zone="Europe/Moscow", calls_from=time(0), calls_until=time(23, 59, 59), country="", calls_on_days_off=True
+    )
     for zone_name in ("Europe/Kaliningrad", "Europe/Moscow", PERM, "Asia/Kamchatka"):
         window = window_at_or_after(hours, zone_name, utc(moment))
         assert window.holds(utc(moment))

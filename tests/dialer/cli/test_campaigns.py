@@ -44,7 +44,7 @@ def test_a_campaign_is_added_listed_and_changed(dialer: Dialer, office: Path) ->
         "calls_until": ["17:30", "18:00"],
     }
     listed = dialer("campaigns", "list", "-c", office).out.splitlines()
-    assert listed[1].split() == ["Winter", "10:00-18:00", "Europe/Moscow", "yes", "35", "s", "3", "600"]
+    assert listed[1].split() == ["Winter", "10:00-18:00", "Europe/Moscow", "yes", "RU", "35", "s", "3", "600"]
 
 
 @pytest.mark.parametrize(

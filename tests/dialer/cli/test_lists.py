@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from crm.audit import LIST_STATE_SET, AuditEntry
 from crm.campaigns import Campaign
 from crm.database import Database
 from crm.day_plan import build
+from tests.crm.builders import NOON
 from tests.dialer.cli.conftest import Dialer, Said
 
 CAMPAIGN = "First campaign"
@@ -48,7 +48,7 @@ def planned(config: Path) -> int:
         database = Database(load_settings(config, {}).database_url)
         try:
             async with database.transaction() as session:
-                now = datetime.now(UTC)
+                now = NOON
                 campaign = (await session.scalars(select(Campaign))).one()
                 return await build(session, campaign_id=campaign.id, day=now.date(), now=now)
         finally:
