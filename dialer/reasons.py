@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Self
@@ -93,6 +94,7 @@ _DATABASE_WORDS = (
     ("no such table", "database.old"),
     ("no such column", "database.old"),
     ("Connection refused", "database.no_answer"),
+    ("Connect call failed", "database.no_answer"),
 )
 
 
@@ -169,7 +171,8 @@ def of_database(error: Exception) -> str:
     """Why the database does not do what it was asked, without the SQL and its values."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, OSError) and cause.errno:
-        return Reason("database.no_answer") if isinstance(cause, ConnectionError) else of_error(cause)
+        away = isinstance(cause, ConnectionError | socket.gaierror)
+        return Reason("database.no_answer") if away else of_error(cause)
     return of_database_words(str(cause))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import socket
 import sys
 import tempfile
 import traceback
@@ -60,7 +61,8 @@ def _foreseen(terminal: Terminal, error: Exception) -> str:
         return in_language(terminal.words, of_error(error))
     if isinstance(error, TelephonyError | ConsoleError):
         return _with_advice(terminal, gettext("The service cannot run: {reason}"), error.reason)
-    if isinstance(error, DBAPIError):
+    # What the driver says while it connects comes as it is: nothing else of a command connects to anything by itself.
+    if isinstance(error, DBAPIError | ConnectionError | socket.gaierror):
         return _with_advice(terminal, gettext("The database cannot be used: {reason}"), of_database(error))
     if isinstance(error, OSError):
         reason = in_language(terminal.words, of_error(error))

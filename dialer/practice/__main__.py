@@ -13,7 +13,7 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from dialer.logs import configure_logging
 from dialer.practice.carrier import REALM, Carrier, CarrierOptions
@@ -76,10 +76,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 async def _read_commands(on_line: Callable[[str], None], stop: asyncio.Event, *, keep_running: bool) -> None:
     """Pass on each line of standard input; its end means that the parent is gone."""
-    kind = os.fstat(sys.stdin.fileno()).st_mode
-    if not (
-        stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or sys.stdin.isatty()
-    ):  # such as /dev/null: no parent writes there
+    if not _may_be_written_to(sys.stdin):
         if not keep_running:
             stop.set()
         return
@@ -89,6 +86,14 @@ async def _read_commands(on_line: Callable[[str], None], stop: asyncio.Event, *,
         on_line(line.decode(errors="replace"))
     if not keep_running:
         stop.set()
+
+
+def _may_be_written_to(source: TextIO | None) -> bool:
+    """Whether somebody can be at the other end: not where there is none (`<&-`), nor of a file or /dev/null."""
+    if source is None:
+        return False
+    kind = os.fstat(source.fileno()).st_mode
+    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or source.isatty()
 
 
 def _ignore(line: str) -> None:

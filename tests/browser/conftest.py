@@ -69,6 +69,7 @@ async def open_page(chrome: Browser) -> AsyncIterator[OpenPage]:
     async def open_it(address: str, *, colours: str = "light") -> Page:
         context = await chrome.new_context(
             viewport={"width": SCREEN["width"], "height": SCREEN["height"]},
+            locale="ru-RU",
             color_scheme="dark" if colours == "dark" else "light",
         )
         page = await context.new_page()

@@ -14,6 +14,7 @@ import pytest
 from dialer.cli.terminal import Terminal, generated_password, language_of, program_as_called
 from dialer.words import words
 from tests.dialer.cli.conftest import Dialer
+from tests.dialer.cli.test_check import free_port
 
 
 def test_the_settings_are_found_by_option_variable_or_in_the_folder(
@@ -174,3 +175,17 @@ def test_commands_are_printed_as_this_one_was_called(
     terminal = Terminal(words("en"), out, io.StringIO(), io.StringIO(), called)
     terminal.say("Then: dialer check --wait 60; `dialer db upgrade`; the dialer serves.")
     assert out.getvalue() == f"Then: {program} check --wait 60; `{program} db upgrade`; the dialer serves.\n"
+
+
+@pytest.mark.parametrize("words", [("db", "upgrade"), ("users", "list"), ("serve",)])
+def test_a_database_server_that_does_not_answer_is_named(
+    dialer: Dialer, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "dialer.toml"
+    url = f"postgresql+asyncpg://dialer:secret@127.0.0.1:{free_port()}/dialer"
+    path.write_text(f'[service]\nlanguage = "en"\n[database]\nurl = "{url}"\n')
+    said = dialer(*words, "-c", path)
+    assert said.code == 1
+    assert "its server does not answer" in said.err
+    assert "secret" not in said.err
+    assert "Traceback" not in said.err

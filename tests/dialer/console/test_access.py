@@ -47,7 +47,7 @@ MATRIX = {
     ("POST", "/stop-dialling"): {"maria", "admin"},
     ("GET", "/static/{name}"): EVERYBODY,
     ("GET", "/healthz"): EVERYBODY,
-    ("GET", "/metrics"): EVERYBODY,  # from this machine, as here; see test_guard.py for others
+    ("GET", "/metrics"): EVERYBODY,  # from this machine, as here; see TestBehindAProxy for others
     ("GET", "/status"): EVERYBODY,  # the same
     ("POST", "/sign-out"): SIGNED_IN,
 }

@@ -174,6 +174,8 @@ class TestBehindAProxy:
         inside = await browser.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9, 127.0.0.1"})
         outside = await browser.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1, 203.0.113.9"})
         assert (inside.status, outside.status) == (200, 403)
+        status = await browser.get("/status", headers={"X-Forwarded-For": "203.0.113.9"})
+        assert status.status == 403
 
     async def test_of_several_lines_the_last_one_is_the_proxys(self, visit: Visit, office: Office) -> None:
         lines = [("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", "203.0.113.9")]

@@ -342,3 +342,19 @@ async def test_twenty_calls_at_once(carrier: PracticeCarrier, our_side: OurSide)
     logged: list[LoggedCall] = [await carrier.logged(call_id) for call_id in calls]
     assert {call.ended_by for call in logged} == {"caller"}
     assert len(carrier.calls()) == 20
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("closed", ["</dev/null", "<&-"])
+async def test_with_nobody_at_its_standard_input_it_ends_unless_it_is_told_to_stay(closed: str, kept: bool) -> None:
+    words = f"exec {sys.executable} -m dialer.practice carrier {'--keep-running' if kept else ''} {closed}"
+    process = await asyncio.create_subprocess_shell(
+        words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        assert b'"ready": true' in await process.stdout.readline()
+        if kept:
+            process.terminate()
+        _, said = await process.communicate()
+    assert (process.returncode, said) == (0, b"")
