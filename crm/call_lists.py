@@ -33,7 +33,7 @@ TRANSITIONS: dict[ListState, frozenset[ListState]] = {
 
 
 class CallList(Base):
-    """A list. `approved_by` is in words: the customer who signs need not be a user."""
+    """A list. `approved_by` is in words: the customer who signs need not be a user. `remarks`: why it was returned."""
 
     __tablename__ = "call_lists"
     __table_args__ = (
@@ -47,6 +47,7 @@ class CallList(Base):
     state: Mapped[ListState] = mapped_column(one_of(ListState, "state"), default=ListState.DRAFT)
     approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     approved_by: Mapped[str] = mapped_column(Text, default="")
+    remarks: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 async def list_named(session: AsyncSession, *, campaign_id: int, name: str) -> CallList:
@@ -83,20 +84,27 @@ async def set_list_state(
     to: ListState,
     now: datetime,
     by: str = "",
+    remarks: str = "",
     author_id: int | None = None,
 ) -> CallList:
-    """Submit, approve or return a list, and note it for the audit; `by` says in words who signed. Raises `NotFound`,
-    `Refused`."""
+    """Submit, approve or return a list, and note it for the audit; `by` says in words who signed, which an approval
+    needs, `remarks` why it was returned. Raises `NotFound`, `Refused`."""
     call_list = await session.get(CallList, call_list_id, with_for_update=True)
     if call_list is None:
         raise NotFound("list.unknown")
     if to not in TRANSITIONS[call_list.state]:
         raise Refused("list.wrong_state", state=call_list.state.value, to=to.value)
+    if to is ListState.APPROVED and not tidy(by):
+        raise Refused("list.needs_signature")
+    remarks = remarks.strip()
     details = {"name": call_list.name, "was": call_list.state.value, "now": to.value, "by": tidy(by)}
+    if remarks:
+        details["remarks"] = remarks
     transitions.note(session, "call list", call_list=call_list.id, was=call_list.state, on="set", now=to)
     call_list.state = to
     call_list.approved_at = now if to is ListState.APPROVED else None
     call_list.approved_by = tidy(by) if to is ListState.APPROVED else ""
+    call_list.remarks = remarks if to is ListState.RETURNED else ""
     audit.note(
         session,
         at=now,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base, UtcDateTime
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime
 from crm.text_rules import tidy
 from crm.time_zones import zone
 from crm.working_calendar import CalendarDay, assert_known, days_between, is_working_day
@@ -53,8 +53,11 @@ class Campaign(Base):
     calls_on_days_off: Mapped[bool] = mapped_column(default=False, server_default=false())
     overdue_to_all_min: Mapped[int] = mapped_column(default=15)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     # With every campaign that is read: whether it works on a day is asked wherever hours are.
     days: Mapped[list[CalendarDay]] = relationship(lazy="selectin", order_by=CalendarDay.day)
+
+    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
     def is_working_day(self, day: date) -> bool:
         """By the country's calendar and the days that differ from it."""
@@ -88,12 +91,21 @@ async def add_campaign(
 
 
 async def change_campaign(
-    session: AsyncSession, *, campaign: Campaign, now: datetime, author_id: int | None = None, **changes: Any
+    session: AsyncSession,
+    *,
+    campaign: Campaign,
+    now: datetime,
+    author_id: int | None = None,
+    version: int | None = None,
+    **changes: Any,
 ) -> None:
     """Change columns, by name: `name`, `time_zone`, `calls_from`, `calls_until`, `lists_need_approval`,
     `ring_timeout_s` (`None`: the service's), `target_contacts`, `attempts_a_day`, `number_attempts_a_day`, `gap_min`,
     `country`, `calls_on_days_off`, `overdue_to_all_min`. What was and what is goes into the audit. Clients that wait in
-    the plan keep their hours: `crm.day_plan.fit_hours` gives them the new ones. Raises as `add_campaign`."""
+    the plan keep their hours: `crm.day_plan.fit_hours` gives them the new ones. `version`: that which the author saw.
+    Raises as `add_campaign`, and `Conflict` when somebody has changed it since."""
+    if version is not None and version != campaign.version:
+        raise Conflict("campaign.changed_meanwhile")
     if "name" in changes:
         changes["name"] = tidy(changes["name"])
     changed = {column: value for column, value in changes.items() if getattr(campaign, column) != value}
@@ -187,6 +199,14 @@ async def campaign_named(session: AsyncSession, name: str) -> Campaign:
     campaign = await session.scalar(select(Campaign).where(Campaign.name == tidy(name)))
     if campaign is None:
         raise NotFound("campaign.unknown", name=name)
+    return campaign
+
+
+async def get_campaign(session: AsyncSession, campaign_id: int, *, lock: bool = False) -> Campaign:
+    """The campaign; `lock` holds its row until the transaction ends. Raises `NotFound`."""
+    campaign = await session.get(Campaign, campaign_id, with_for_update=WEAK_LOCK if lock else None)
+    if campaign is None:
+        raise NotFound("campaign.unknown", name=campaign_id)
     return campaign
 
 

@@ -31,10 +31,10 @@ from crm.attempts import Attempt
 from crm.call_lists import CallList
 from crm.callbacks import Callback, CallbackState
 from crm.calling_hours import Window, window_at_or_after, window_on
-from crm.campaigns import Campaign
+from crm.campaigns import Campaign, get_campaign
 from crm.clients import Client, get_client
 from crm.dial_rules import dialling_stopped, may_dial
-from crm.errors import Conflict, NotFound, Refused
+from crm.errors import Conflict, Refused
 from crm.groups import Group
 from crm.my_day import DayRow, MyDay, my_day
 from crm.organisations import Organisation
@@ -140,7 +140,7 @@ async def build(session: AsyncSession, *, campaign_id: int, day: date, now: date
     Asked again it adds only who is new; on a day off nobody. Clients with a promise are left to the promise; what
     waited on earlier days is dropped. Raises `NotFound`.
     """
-    campaign = await _campaign(session, campaign_id)
+    campaign = await get_campaign(session, campaign_id)
     await set_states(
         session,
         update(PlanEntry)
@@ -178,19 +178,12 @@ async def newest(session: AsyncSession) -> Newest:
 
 async def is_built(session: AsyncSession, *, campaign_id: int, day: date) -> bool:
     """Whether `build` would change nothing: a question that disturbs no writer. Raises `NotFound`."""
-    campaign = await _campaign(session, campaign_id)
+    campaign = await get_campaign(session, campaign_id)
     missing = [_whose_turn(campaign, day)] if campaign.calls_on(day) else []
     for left_over in (select(PlanEntry.id).where(*_of_earlier_days(campaign_id, day)), *missing):
         if await session.scalar(left_over.limit(1)) is not None:
             return False
     return True
-
-
-async def _campaign(session: AsyncSession, campaign_id: int) -> Campaign:
-    campaign = await session.get(Campaign, campaign_id)
-    if campaign is None:
-        raise NotFound("campaign.unknown", name=campaign_id)
-    return campaign
 
 
 def _of_earlier_days(campaign_id: int, day: date) -> tuple[ColumnElement[bool], ...]:

@@ -25,6 +25,7 @@ ERRORS: Final[dict[str, str]] = {
     # campaigns, call lists, clients
     "calendar.needs_reason": "Say why this day differs from the calendar.",
     "calendar.unknown_country": "The holidays of “{country}” are not known. Give two letters, such as RU.",
+    "campaign.changed_meanwhile": "Somebody has changed this campaign since you opened it.",
     "campaign.gap": "The time between two attempts cannot be negative.",
     "campaign.exists": "There is a campaign named “{name}” already.",
     "campaign.attempts_a_day": "A client must be allowed at least one attempt a day.",
@@ -34,6 +35,7 @@ ERRORS: Final[dict[str, str]] = {
     "campaign.unknown": "There is no campaign “{name}”.",
     "client.unknown": "There is no such client.",
     "client.exists": "This organisation is in the campaign already.",
+    "list.needs_signature": "Say who approved the list.",
     "list.unknown": "There is no such call list.",
     "list.wrong_state": "A call list that is {state} cannot become {to}.",
     # contacts

@@ -16,6 +16,7 @@ from crm.mapping import Base, UtcDateTime
 
 NO_COUNTRY: Final = ""
 """In place of a country: Monday to Friday, without holidays."""
+_LANGUAGES: Final = {"ru": "ru", "en": "en_US"}
 
 
 class CalendarDay(Base):
@@ -45,9 +46,10 @@ def is_working_day(country: str, day: date) -> bool:
     return _calendar(country).is_working_day(day)
 
 
-def holiday_name(country: str, day: date) -> str:
-    """What is celebrated, in the country's own language; "" on any other day."""
-    return "" if country == NO_COUNTRY else _calendar(country).get(day) or ""
+def holiday_name(country: str, day: date, language: str) -> str:
+    """What is celebrated, in `language` ("ru", "en") where it is known in it, else in one that it is known in; "" on
+    any other day."""
+    return "" if country == NO_COUNTRY else _calendar(country, _LANGUAGES[language]).get(day) or ""
 
 
 def days_between(first: date, last: date) -> Iterator[date]:
@@ -56,5 +58,5 @@ def days_between(first: date, last: date) -> Iterator[date]:
 
 
 @lru_cache(maxsize=16)
-def _calendar(country: str) -> HolidayBase:
-    return country_holidays(country)
+def _calendar(country: str, language: str | None = None) -> HolidayBase:
+    return country_holidays(country, language=language)

@@ -44,7 +44,9 @@ def _unusual(campaign: Campaign, first: date, last: date, terminal: Terminal) ->
     for day in days_between(first, last):
         works = campaign.is_working_day(day)
         if day in reasons or works != (day.weekday() < _SATURDAY):
-            reason = reasons.get(day) or holiday_name(campaign.country, day) or gettext("moved")
+            reason = (
+                reasons.get(day) or holiday_name(campaign.country, day, terminal.words.language) or gettext("moved")
+            )
             yield _day(day, terminal), gettext("yes") if works else gettext("no"), reason
 
 

@@ -16,14 +16,8 @@ from crm.clients import Client
 from crm.errors import Refused
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
-from dialer.words import mark
+from dialer.console.labels import STATES
 
-STATES: Final = {
-    ListState.DRAFT: mark("draft"),
-    ListState.SUBMITTED: mark("submitted"),
-    ListState.APPROVED: mark("approved"),
-    ListState.RETURNED: mark("returned"),
-}
 BECOMES: Final = {"submit": ListState.SUBMITTED, "approve": ListState.APPROVED, "return": ListState.RETURNED}
 
 

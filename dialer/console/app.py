@@ -10,6 +10,7 @@ from aiohttp import web
 
 from dialer.console import (
     call_pages,
+    campaign_pages,
     health,
     live,
     operator_actions,
@@ -35,7 +36,7 @@ from dialer.console.metrics import Metrics
 from dialer.console.pages import set_up_templates
 from dialer.console.static_files import StaticFiles
 from dialer.console.troubles import tell_troubles
-from dialer.console.visitors import DESK_ROLES, OFFICE_ROLES, STOP_ROLES
+from dialer.console.visitors import DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
 
 __all__ = ["ConsoleDeps", "Route", "create_console", "routes"]
 
@@ -57,6 +58,7 @@ class Route:
 def routes() -> tuple[Route, ...]:
     """Every route of the console."""
     attempt = "{attempt_id:[0-9a-f]{32}}"
+    campaign = "/campaigns/{campaign_id:[0-9]{1,9}}"
     return (
         Route("GET", "/", sign_in.first_page, SIGNED_IN),
         Route("GET", "/sign-in", sign_in.form, EVERYBODY),
@@ -80,6 +82,12 @@ def routes() -> tuple[Route, ...]:
         Route("GET", f"/recordings/{attempt}.wav", recording_pages.sound, SIGNED_IN),
         Route("GET", f"/recordings/{attempt}/peaks.json", recording_pages.outline, SIGNED_IN),
         Route("GET", "/plan", plan_page.plan, OFFICE_ROLES),
+        Route("GET", "/campaigns", campaign_pages.campaigns, OFFICE_ROLES),
+        Route("POST", "/campaigns", campaign_pages.add, RULE_ROLES),
+        Route("GET", campaign, campaign_pages.campaign_page, OFFICE_ROLES),
+        Route("POST", campaign, campaign_pages.change, RULE_ROLES),
+        Route("POST", f"{campaign}/calendar", campaign_pages.set_day, RULE_ROLES),
+        Route("POST", f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}", campaign_pages.move_list, RULE_ROLES),
         Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),
         Route("GET", "/static/{name}", _static, EVERYBODY),
         Route("GET", "/healthz", health.healthz, EVERYBODY),

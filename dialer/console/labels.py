@@ -51,6 +51,13 @@ ROLES = {
     "auditor": mark("auditor"),
 }
 
+STATES = {
+    "draft": mark("draft"),
+    "submitted": mark("submitted"),
+    "approved": mark("approved"),
+    "returned": mark("returned"),
+}
+
 KINDS = {
     "callback": mark("A call back was promised"),
     "retry": mark("Was not reached, the next try"),

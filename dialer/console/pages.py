@@ -74,7 +74,11 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
 def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
     """The pages in the bar, for this role."""
     if known.role in OFFICE_ROLES:
-        return [("/calls", words.gettext("Calls")), ("/plan", words.gettext("Today's plan"))]
+        return [
+            ("/calls", words.gettext("Calls")),
+            ("/plan", words.gettext("Today's plan")),
+            ("/campaigns", words.gettext("Campaigns")),
+        ]
     return [("/operator", words.gettext("My calls"))]
 
 

@@ -39,6 +39,7 @@ class Visitor:
 
 DESK_ROLES = frozenset({"operator", "expert"})
 OFFICE_ROLES = frozenset({"manager", "administrator", "consultant", "auditor"})
+RULE_ROLES = frozenset({"manager", "administrator", "consultant"})  # set campaigns up
 STOP_ROLES = frozenset({"manager", "administrator"})
 ROLES = DESK_ROLES | OFFICE_ROLES
 

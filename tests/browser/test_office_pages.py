@@ -66,7 +66,16 @@ EXCUSED = "[data-digit], [data-phrase], .link"
 async def test_every_button_shows_its_key(open_page: OpenPage, console: RunningConsole, colours: str) -> None:
     page = await open_page(f"{console.url}/sign-in", colours=colours)
     seen = 0
-    for address in ("", "/calls", "/calls?disposition=hot", f"/calls/{console.office.played}", "/plan", "/nowhere"):
+    for address in (
+        "",
+        "/calls",
+        "/calls?disposition=hot",
+        f"/calls/{console.office.played}",
+        "/plan",
+        "/campaigns",
+        "/campaigns/1",
+        "/nowhere",
+    ):
         if address == "/calls":
             await sign_in(page, "maria")
         if address:

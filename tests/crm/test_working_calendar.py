@@ -10,16 +10,16 @@ from sqlalchemy.exc import DBAPIError
 
 from crm.attempts import Result
 from crm.audit import CALENDAR_DAY_SET, AuditEntry
-from crm.call_lists import list_named
+from crm.call_lists import ListState, list_named, set_list_state
 from crm.calling_hours import window_at_or_after
-from crm.campaigns import Campaign, add_campaign, campaign_named, change_campaign, set_calendar_day
+from crm.campaigns import Campaign, add_campaign, campaign_named, change_campaign, get_campaign, set_calendar_day
 from crm.clients import add_client, get_client
 from crm.day_plan import build, claim_next, is_built, newest
 from crm.dial_rules import Verdict, may_dial
-from crm.errors import CrmError, Refused
+from crm.errors import Conflict, CrmError, Refused
 from crm.outcomes import OutcomeForm
 from crm.phone_numbers import PhoneNumber
-from crm.working_calendar import CalendarDay, is_working_day
+from crm.working_calendar import CalendarDay, holiday_name, is_working_day
 from tests.crm.builders import NOON, World
 
 FRIDAY = datetime(2026, 11, 27, 9, tzinfo=UTC)
@@ -41,6 +41,14 @@ SATURDAY, MONDAY = date(2026, 11, 28), date(2026, 11, 30)
 )
 def test_the_calendar_of_a_country(country: str, day: str, works: bool) -> None:
     assert is_working_day(country, date.fromisoformat(day)) is works
+
+
+def test_a_holiday_has_its_name_in_the_readers_language() -> None:
+    day = date(2026, 6, 12)
+    assert holiday_name("RU", day, "ru") == "День России"
+    assert holiday_name("RU", day, "en") == "Russia Day"
+    assert holiday_name("DE", date(2026, 10, 3), "ru") == "German Unity Day"
+    assert holiday_name("RU", date(2026, 6, 11), "ru") == holiday_name("", day, "ru") == ""
 
 
 def test_the_working_days_of_the_known_project() -> None:
@@ -156,6 +164,25 @@ async def test_what_a_campaign_cannot_be(world: World) -> None:
             async with world.transaction() as session:
                 await add_campaign(session, name="Другая", now=NOON, **values)
         assert refused.value.code == code
+
+
+async def test_what_was_changed_meanwhile_is_not_overwritten(world: World) -> None:
+    async with world.transaction() as session:
+        campaign = await get_campaign(session, world.campaign_id, lock=True)
+        seen = campaign.version
+        await change_campaign(session, campaign=campaign, now=NOON, gap_min=9, version=seen)
+    async with world.transaction() as session:
+        campaign = await get_campaign(session, world.campaign_id, lock=True)
+        with pytest.raises(Conflict) as refused:
+            await change_campaign(session, campaign=campaign, now=NOON, gap_min=1, version=seen)
+    assert refused.value.code == "campaign.changed_meanwhile"
+
+
+async def test_nobody_approves_without_a_name(world: World) -> None:
+    with pytest.raises(Refused) as refused:
+        async with world.transaction() as session:
+            await set_list_state(session, call_list_id=world.call_list_id, to=ListState.APPROVED, by="  ", now=NOON)
+    assert refused.value.code == "list.needs_signature"
 
 
 def test_a_calendar_that_never_works_holds_nobody_up() -> None:

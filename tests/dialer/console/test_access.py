@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -21,6 +22,9 @@ DESK = {"anna", "egor"}
 OFFICE = {"maria", "konst", "admin", "audit"}
 HERS = {"anna"} | OFFICE  # what belongs to a call of Anna's
 
+RULES = {"maria", "konst", "admin"}
+
+CAMPAIGN = "/campaigns/{campaign_id:[0-9]{1,9}}"
 ATTEMPT = "{attempt_id:[0-9a-f]{32}}"
 MATRIX = {
     ("GET", "/"): SIGNED_IN,
@@ -44,6 +48,12 @@ MATRIX = {
     ("GET", f"/recordings/{ATTEMPT}.wav"): HERS,
     ("GET", f"/recordings/{ATTEMPT}/peaks.json"): HERS,
     ("GET", "/plan"): OFFICE,
+    ("GET", "/campaigns"): OFFICE,
+    ("POST", "/campaigns"): RULES,
+    ("GET", CAMPAIGN): OFFICE,
+    ("POST", CAMPAIGN): RULES,
+    ("POST", f"{CAMPAIGN}/calendar"): RULES,
+    ("POST", f"{CAMPAIGN}/lists/{{list_id:[0-9]{{1,9}}}}"): RULES,
     ("POST", "/stop-dialling"): {"maria", "admin"},
     ("GET", "/static/{name}"): EVERYBODY,
     ("GET", "/healthz"): EVERYBODY,
@@ -76,6 +86,7 @@ async def test_matrix(
         browser = visit() if who == "nobody" else await signed_in(who)
         for (method, path), allowed in MATRIX.items():
             address = path.replace(ATTEMPT, attempt_id).replace("{name}", "console.css")
+            address = re.sub(r"\{(campaign|list)_id:[^/]*\}", "1", address)
             if method == "GET":
                 response = await browser.get(address)
             else:
