@@ -90,13 +90,14 @@ def shown(campaign: Campaign, words: Words) -> list[Shown]:
 
 
 def beside(typed: Mapping[str, str], campaign: Campaign, words: Words) -> list[Shown]:
-    """What was typed, and beside it what is stored where the two differ: to be settled by whoever typed."""
+    """What was typed, and beside it what is stored where the two differ: to be settled by whoever typed. For what
+    `read` has read."""
     fields = []
     for field in FIELDS:
-        stored = as_typed(getattr(campaign, field.column))
+        stored = getattr(campaign, field.column)
         value = typed.get(field.column, "")
-        differs = value.strip() != stored
-        fields.append(Shown(field, value, _in_words(stored, field, words) if differs else ""))
+        same = _value(field, value.strip()) == stored
+        fields.append(Shown(field, value, "" if same else _in_words(as_typed(stored), field, words)))
     return fields
 
 
