@@ -19,14 +19,15 @@ _SECRET_WORDS: Final = ("password", "secret", "authorization", "token", "ha1", "
 _NUMBER_KEYS: Final = frozenset({"number", "phone", "dialled", "e164", "caller", "callee"})
 
 # A run of eight digits or more that is no part of a longer word (the hex of a Call-ID must stay readable), or a number
-# written with spaces, brackets and hyphens after a plus or the Russian trunk prefix 8.
+# written with spaces, brackets, hyphens and points after a plus, the Russian 7 or 8, or with its area code in brackets.
 _PHONE = re.compile(
     r"(?<![\w.])\+?\d{8,}(?!\w)"
-    r"|\+\d(?:[ ()\-]{0,2}\d){7,}"
-    r"|(?<![\w.:+-])8(?:[ ()\-]{0,2}\d){10}(?!\w)"
+    r"|\+\d(?:[ ().\-]{0,2}\d){7,}"
+    r"|(?<![\w.:+-])[78](?:[ ()\-]{0,2}\d){10}(?!\w)"
+    r"|(?<!\w)\(\d{3,5}\)(?:[ \-]?\d){5,7}(?!\w)"
 )
 _SECRET_IN_TEXT = re.compile(
-    r"(?i)\b(password|passwd|secret|token|ha1|response|nonce)(\"?\s*[=:]\s*)(\"[^\"]*\"|[^\s,;&\"]+)"
+    r"(?i)(?<![a-z])(password|passwd|pwd|secret|token|ha1|response|nonce)(\"?\s*[=:]\s*)(\"[^\"]*\"|[^\s,;&\"]+)"
 )
 _AUTHORIZATION_IN_TEXT = re.compile(r"(?im)\b((?:proxy-)?authorization\s*:\s*)[^\r\n]*")
 # What a terminal obeys: escape sequences and carriage returns, in eight bits as well, and changes of direction. Names

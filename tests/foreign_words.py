@@ -22,6 +22,8 @@ LATIN_ALLOWED = {
     "L": "a key of the player",
     "M": "a key of the player",
     "S": "a key of the player",
+    "Unauthorized": "what a provider answered, quoted as it came (RFC 3261 section 21.4.2)",
+    "Forbidden": "the same (section 21.4.4)",
     "English": "the other language names itself, for those who read no Russian",
 }
 

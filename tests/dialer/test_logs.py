@@ -71,6 +71,11 @@ def test_a_terminal_gets_words_instead_of_json() -> None:
         ("tel 83420001234.", "tel *********34."),
         ("+7 342 000-12-34", "+* *** ***-**-34"),
         ("8 (342) 000-12-34", "* (***) ***-**-34"),
+        ("7 342 000-12-34", "* *** ***-**-34"),
+        ("7-342-000-12-34", "*-***-***-**-34"),
+        ("(342) 000-12-34", "(***) ***-**-34"),
+        ("+7.342.000.12.34", "+*.***.***.**.34"),
+        ("2026-11-26 12:00:55.123 127.0.0.1:5060 (1.5) 7 of 8", "2026-11-26 12:00:55.123 127.0.0.1:5060 (1.5) 7 of 8"),
         ("call to <sip:73420001234@host>;tag=1", "call to <sip:*********34@host>;tag=1"),
     ],
 )
@@ -115,6 +120,8 @@ def test_secrets_and_numbers_inside_structures_are_masked(stream: io.StringIO) -
     [
         'Authorization: Digest username="anna", response="s3same"',
         "password=s3same",
+        "pwd=s3same",
+        "DIALER__TRUNK__PASSWORD=s3same",
         "postgresql+asyncpg://anna:s3same@127.0.0.1/dialer",
         'Proxy-Authorization: Digest nonce="a", response="s3same"\r\nTo: x',
     ],

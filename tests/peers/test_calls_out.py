@@ -132,6 +132,8 @@ async def test_a_refusal_is_acknowledged_and_told_apart(sipp: Factory, our_side:
     assert (ended.q850, ended.retry_after_s) == (21, 17)
     assert ended.contact_uri == ("sip:elsewhere@127.0.0.9" if code == 302 else "")
     await far.succeeded()
+    sent = [one.first_line for one in far.messages() if not one.received]
+    assert sent.count(f"SIP/2.0 {status_line(code)}") == 1, "acknowledged at once, not when it was repeated"
 
 
 @pytest.mark.parametrize("code", [486, 603, 302])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from tests.dialer.calls.scripted import ScriptedTelephony
 
 NOON = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday; 11:00 in Moscow, 13:00 in Perm
 
+PATIENCE_S = 60.0  # then something that was to come has not
+
 
 @dataclass
 class Office:
@@ -40,7 +43,7 @@ class Office:
 
     async def until(self, reached: Callable[[DeskView], bool], operator: int | None = None) -> DeskView:
         """The first view for which `reached` holds."""
-        async with aclosing(self.desk.watch(operator or self.operator)) as views:
+        async with asyncio.timeout(PATIENCE_S), aclosing(self.desk.watch(operator or self.operator)) as views:
             async for view in views:
                 if reached(view):
                     return view

@@ -88,6 +88,7 @@ class ScriptedTelephony:
         self.headset_answers = True
         self.status = TrunkStatus(True)
         self.bridged: list[tuple[str, str]] = []
+        self.bridged_once = asyncio.Event()
         self.recording_trouble = ""
         self.recording: Path | None = None
         self.placed = asyncio.Event()
@@ -137,6 +138,7 @@ class ScriptedTelephony:
 
     async def bridge(self, operator: Leg, client: Leg) -> None:
         self.bridged.append((operator.id, client.id))
+        self.bridged_once.set()
 
     async def unbridge(self, operator: Leg) -> None: ...
 

@@ -374,3 +374,23 @@ async def test_a_headset_that_falls_silent_between_calls_is_told_and_gets_no_cli
     leg.emit(LegLevels(-60.0, 150, 0, 0.0))
     await office.until(lambda view: view.message is None)
     await office.desk.dial(office.operator, client_id=view.client_id)
+
+
+@pytest.mark.parametrize("how", ["refused", "given up", "early sound"])
+async def test_the_ringback_stops_when_nobody_answers(office: Office, how: str) -> None:
+    await office.dial()
+    client, line = office.telephony.clients[0], office.telephony.headset_legs[0]
+    client.emit(LegRinging())
+    await office.until_call(CallState.RINGING)
+    assert line.playing is Sound.RINGBACK
+    if how == "refused":
+        client.emit(LegEnded(LegEnd.REFUSED, sip_code=486))
+        await office.until_call(CallState.WRAP_UP)
+    elif how == "given up":
+        await office.desk.hang_up(office.operator)
+        await office.until_call(CallState.WRAP_UP)
+    else:
+        client.emit(LegEarlyMedia())
+        await office.until_call(CallState.EARLY_MEDIA)
+        await asyncio.wait_for(office.telephony.bridged_once.wait(), 30)
+    assert line.playing is None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 
 import pytest
@@ -62,3 +63,30 @@ def test_no_colour_is_written_outside_the_tokens() -> None:
     css = (FOLDER / "console.css").read_text(encoding="utf-8")
     rest = re.sub(r":root \{.*?\}", "", css, flags=re.DOTALL)
     assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", rest)) <= {"#fff"}, "white on a filled state"
+
+
+def test_type_and_spacing_keep_to_their_scales() -> None:
+    """Text is 14 px and nothing smaller than 12; distances are multiples of 4 px, each named by its multiple."""
+    css = (FOLDER / "console.css").read_text(encoding="utf-8")
+    body = re.search(r"body \{[^}]*font: 400 ([\d.]+)rem/([\d.]+)rem", css)
+    assert body
+    assert (float(body[1]) * 16, float(body[2]) * 16) == (14, 20)
+    sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)rem", css)]
+    assert min(sizes) >= 0.75
+    spaces = {int(name): float(size) for name, size in re.findall(r"--s(\d): ([\d.]+)rem", css)}
+    assert spaces == {name: name / 4 for name in spaces}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_groups_have_the_hues_that_people_expect(scheme: str) -> None:
+    """Red is hot, amber is warm, blue is cold, green is abandoned (somebody must look after them)."""
+    found = tokens(scheme)
+
+    def hue(name: str) -> float:
+        red, green, blue = (int(found[name][at : at + 2], 16) / 255 for at in (1, 3, 5))
+        return colorsys.rgb_to_hls(red, green, blue)[0] * 360
+
+    assert hue("hot") < 15
+    assert 30 < hue("warm") < 50
+    assert 200 < hue("cold") < 225
+    assert 150 < hue("abandoned") < 180
