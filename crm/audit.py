@@ -26,6 +26,8 @@ CLIENTS_IMPORTED: Final = "clients.imported"
 LIST_STATE_SET: Final = "list.state_set"
 CAMPAIGN_ADDED: Final = "campaign.added"
 CAMPAIGN_CHANGED: Final = "campaign.changed"
+DO_NOT_CALL_ASKED: Final = "do_not_call.asked"
+DO_NOT_CALL_LIFTED: Final = "do_not_call.lifted"
 CALENDAR_DAY_SET: Final = "calendar.day_set"
 
 

@@ -38,7 +38,6 @@ class Client(Base):
     group: Mapped[Group] = mapped_column("client_group", one_of(Group, "client_group"), default=Group.NEW)
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     off_list_reason: Mapped[str] = mapped_column(Text, default="")
-    do_not_call: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import transitions
@@ -17,6 +17,7 @@ from crm.clients import Client, time_zone_of
 from crm.contacts import Spoken, add_contact, contact_of
 from crm.dial_rules import attempts_today
 from crm.dispositions import Disposition
+from crm.do_not_call import Whom, lift_of_attempt, request_of
 from crm.groups import Group, MoveCause, move, moves_of
 from crm.outcome_chain import Outcome
 from crm.phone_numbers import NumberState, PhoneNumber, first_working
@@ -26,11 +27,11 @@ from crm.plan_entries import (
     EntryKind,
     EntryState,
     PlanEntry,
-    drop_waiting,
     put_in_plan,
     set_state,
 )
 from crm.results import OF_THE_CLIENT, RETRY_AFTER, Result
+from crm.silence import keep_request
 from crm.time_zones import local
 
 # What is known of these clients weighs more than a telephone that nobody picked up.
@@ -76,7 +77,7 @@ async def apply(
 
 
 async def take_back(
-    session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, *, now: datetime
+    session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, *, author_id: int, now: datetime
 ) -> Group | None:
     """Undo what followed from `outcome`, before its correction. Returns the base group (see `apply`); the group itself
     moves with the correction, once."""
@@ -86,10 +87,7 @@ async def take_back(
     if outcome.disposition == "nonexistent":
         await _set_number(session, attempt, NumberState.OK)
     if outcome.disposition == "do_not_call":
-        if outcome.number_only:
-            await _set_number(session, attempt, NumberState.OK)
-        else:
-            await _set_do_not_call(session, client, asked=False)
+        await lift_of_attempt(session, attempt_id=attempt.id, now=now, author_id=author_id)
     promised = await session.scalar(
         select(Callback).where(Callback.made_by_attempt_id == attempt.id, Callback.state == CallbackState.OPEN)
     )
@@ -154,28 +152,17 @@ async def _set_number(session: AsyncSession, attempt: Attempt, state: NumberStat
 async def _do_not_call(
     session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, now: datetime
 ) -> None:
-    if outcome.number_only:
-        await _set_number(session, attempt, NumberState.DO_NOT_CALL)
-        return
-    await _set_do_not_call(session, client, asked=True)
-    same_company = await session.scalars(select(Client.id).where(Client.organisation_id == client.organisation_id))
-    for client_id in same_company:
-        promise = await open_callback(session, client_id)
-        if promise is not None:
-            await withdraw(session, callback_id=promise.id, now=now, attempt_id=attempt.id)
-        await drop_waiting(session, client_id=client_id, reason="dial.do_not_call", now=now)
-
-
-async def _set_do_not_call(session: AsyncSession, client: Client, *, asked: bool) -> None:
-    """A company that asks not to be called asks so of every campaign."""
-    was, now = ("may be called", "not to be called") if asked else ("not to be called", "may be called")
-    transitions.note(session, "organisation", organisation=client.organisation_id, was=was, on="outcome", now=now)
-    await session.execute(
-        update(Client)
-        .where(Client.organisation_id == client.organisation_id)
-        .values(do_not_call=asked)
-        .execution_options(synchronize_session="fetch")
+    whom, target = (
+        (Whom.NUMBER, attempt.dialled) if outcome.number_only else (Whom.ORGANISATION, client.organisation_id)
     )
+    await keep_request(
+        session, whom=whom, target=target, now=now, evidence=outcome.reason, attempt_id=attempt.id,
+        author_id=outcome.author_id,
+    )  # fmt: skip
+
+
+async def _is_asked_off(session: AsyncSession, client: Client) -> bool:
+    return await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None
 
 
 async def _entry_done(session: AsyncSession, attempt: Attempt, now: datetime) -> None:
@@ -193,7 +180,7 @@ async def _promises(session: AsyncSession, outcome: Outcome, attempt: Attempt, c
         await settle_by_attempt(
             session, callback_id=attempt.callback_id, attempt_id=attempt.id, called_at=attempt.opened_at, now=now
         )
-    if outcome.callback_at_local is not None and not client.do_not_call:
+    if outcome.callback_at_local is not None and not await _is_asked_off(session, client):
         await agree(
             session,
             client=client,
@@ -238,7 +225,9 @@ async def _retry(
     """Another try at a client whom nobody reached: by result after a time, at once when the number was dead and there
     is another."""
     another_number = disposition.key == "nonexistent"
-    if not number_left or disposition.key not in ("no_contact", "nonexistent") or client.do_not_call:
+    if not number_left or disposition.key not in ("no_contact", "nonexistent"):
+        return
+    if await _is_asked_off(session, client):
         return
     if attempt.result is Result.ANSWERED or attempt.result is None:
         return

@@ -18,11 +18,12 @@ from crm.callbacks import Callback, CallbackState
 from crm.calling_hours import Window, day_at, promise_window, window_at_or_after
 from crm.campaigns import Campaign
 from crm.clients import Client
+from crm.do_not_call import Whom, request_of
 from crm.errors import NotFound
 from crm.groups import Group
 from crm.mapping import Base, UtcDateTime
 from crm.organisations import Organisation
-from crm.phone_numbers import NumberState, PhoneNumber, first_working
+from crm.phone_numbers import NumberState, PhoneNumber, asked_off, first_working
 from crm.plan_entries import EntryState, PlanEntry
 from crm.results import OF_THE_CLIENT
 from crm.time_zones import instant, local
@@ -91,8 +92,8 @@ async def may_dial(
     client, campaign, call_list, time_zone = row
     number = await _number(session, client, phone_number_id)
     verdicts = (
-        _of_the_client(client, campaign, call_list),
-        _of_the_number(client, number, phone_number_id),
+        await _of_the_client(session, client, campaign, call_list),
+        await _of_the_number(session, client, number, phone_number_id),
         await _of_others(session, client, operator_id),
         await _of_the_time(session, client, campaign, number, time_zone or campaign.time_zone, now),
     )
@@ -106,8 +107,8 @@ async def _number(session: AsyncSession, client: Client, phone_number_id: int | 
     return await session.get(PhoneNumber, phone_number_id)
 
 
-def _of_the_client(client: Client, campaign: Campaign, call_list: CallList) -> Verdict:
-    if client.do_not_call:
+async def _of_the_client(session: AsyncSession, client: Client, campaign: Campaign, call_list: CallList) -> Verdict:
+    if await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None:
         return Verdict(False, "dial.do_not_call")
     if client.off_list_reason:
         return Verdict(False, "dial.off_list", {"reason": client.off_list_reason})
@@ -118,12 +119,14 @@ def _of_the_client(client: Client, campaign: Campaign, call_list: CallList) -> V
     return ALLOWED
 
 
-def _of_the_number(client: Client, number: PhoneNumber | None, phone_number_id: int | None) -> Verdict:
+async def _of_the_number(
+    session: AsyncSession, client: Client, number: PhoneNumber | None, phone_number_id: int | None
+) -> Verdict:
     if number is None or number.organisation_id != client.organisation_id:
         return Verdict(False, "dial.no_number" if phone_number_id is None else "dial.number_of_other")
     if number.state is NumberState.DEAD:
         return Verdict(False, "dial.number_dead")
-    if number.state is NumberState.DO_NOT_CALL:
+    if phone_number_id is not None and number.id in await asked_off(session, client.organisation_id):
         return Verdict(False, "dial.number_do_not_call")
     return ALLOWED
 

@@ -101,7 +101,9 @@ async def record(
     if (previous.id if previous else None) != corrects:
         raise Conflict("outcome.already_recorded")
     client = await get_client(session, attempt.client_id, lock=True)
-    base_group = client.group if previous is None else await take_back(session, previous, attempt, client, now=now)
+    base_group: Group | None = client.group
+    if previous is not None:
+        base_group = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
     disposition = disposition_named(form.disposition)
     if attempt.answered_at is None and not disposition.unanswered:
         raise Refused("outcome.not_answered", disposition=disposition.key)

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import enum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, select
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm.do_not_call import Whom, asked
 from crm.errors import NotFound
 from crm.mapping import Base, one_of
 
 
 class NumberState(enum.StrEnum):
-    """Whether a number may be dialled."""
+    """Whether a number works, and whether it may be dialled."""
 
     OK = "ok"
     DEAD = "dead"  # proved not to work
-    DO_NOT_CALL = "do_not_call"  # asked not to be called at this one
+    DO_NOT_CALL = "do_not_call"  # shown of a number that is in `crm.do_not_call`; stored of none
 
 
 class PhoneNumber(Base):
@@ -60,8 +72,25 @@ async def numbers_of(session: AsyncSession, organisation_id: int) -> list[PhoneN
 
 
 async def first_working(session: AsyncSession, organisation_id: int) -> PhoneNumber | None:
-    """The number to dial, or `None` when none works."""
-    for number in await numbers_of(session, organisation_id):
-        if number.state is NumberState.OK:
-            return number
-    return None
+    """The number to dial, or `None` when there is none that works and may be dialled."""
+    return await session.scalar(
+        select(PhoneNumber)
+        .where(PhoneNumber.organisation_id == organisation_id, may_be_dialled())
+        .order_by(PhoneNumber.rank, PhoneNumber.id)
+        .limit(1)
+    )
+
+
+def may_be_dialled() -> ColumnElement[bool]:
+    """As a condition: the number works, and neither it nor its person is in the register of requests."""
+    return and_(PhoneNumber.state == NumberState.OK, ~_is_asked_off())
+
+
+def _is_asked_off() -> ColumnElement[bool]:
+    return or_(asked(Whom.NUMBER, PhoneNumber.e164), asked(Whom.PERSON, PhoneNumber.person_id))
+
+
+async def asked_off(session: AsyncSession, organisation_id: int) -> frozenset[int]:
+    """Ids of the organisation's numbers that are not to be called, or whose person is not."""
+    these = select(PhoneNumber.id).where(PhoneNumber.organisation_id == organisation_id, _is_asked_off())
+    return frozenset(await session.scalars(these))

@@ -7,17 +7,18 @@ from sqlalchemy import ColumnElement, exists, or_
 from crm.call_lists import CallList, ListState
 from crm.campaigns import Campaign
 from crm.clients import Client
+from crm.do_not_call import Whom, asked
 from crm.groups import Group
-from crm.phone_numbers import NumberState, PhoneNumber
+from crm.phone_numbers import PhoneNumber, may_be_dialled
 
 
 def reachable() -> tuple[ColumnElement[bool], ...]:
     """On the list, the list approved where that is asked for, not against being called, with a number that works."""
     return (
-        ~Client.do_not_call,
+        ~asked(Whom.ORGANISATION, Client.organisation_id),
         Client.off_list_reason == "",
         Client.group != Group.NONEXISTENT,
-        exists().where(PhoneNumber.organisation_id == Client.organisation_id, PhoneNumber.state == NumberState.OK),
+        exists().where(PhoneNumber.organisation_id == Client.organisation_id, may_be_dialled()),
         exists()
         .where(CallList.id == Client.call_list_id, CallList.campaign_id == Campaign.id)
         .where(or_(CallList.state == ListState.APPROVED, ~Campaign.lists_need_approval))

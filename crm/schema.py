@@ -15,6 +15,7 @@ from crm import (  # noqa: F401 - importing them fills the metadata
     clients,
     contacts,
     dial_rules,
+    do_not_call,
     groups,
     organisations,
     outcome_chain,

@@ -13,12 +13,13 @@ from crm.callbacks import Callback, CallbackState
 from crm.campaigns import Campaign
 from crm.clients import Client
 from crm.contacts import Contact
+from crm.do_not_call import Whom, request_of
 from crm.errors import NotFound
 from crm.groups import Group, GroupMove, MoveCause
 from crm.organisations import Organisation
 from crm.outcome_chain import Outcome, superseded
 from crm.people import people_at
-from crm.phone_numbers import NumberState, numbers_of
+from crm.phone_numbers import NumberState, asked_off, numbers_of
 from crm.plan_entries import EntryKind, EntryState, PlanEntry
 from crm.recording_facts import Recording, RecordingState
 from crm.results import Result
@@ -210,6 +211,7 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
         .order_by(PlanEntry.state, PlanEntry.rank)
         .limit(1)
     )
+    silenced = await asked_off(session, organisation.id)
     promises = await _promises(session, client_id, only_open=True)
     calls = await calls_page(session, filters=CallFilters(client_id=client_id), limit=LAST_ATTEMPTS)
     return Card(
@@ -226,11 +228,16 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
         source=source or "",
         group=client.group,
         time_zone=organisation.time_zone or campaign.time_zone,
-        do_not_call=client.do_not_call,
+        do_not_call=await request_of(session, Whom.ORGANISATION, organisation.id) is not None,
         off_list_reason=client.off_list_reason,
         owner=owner or "",
         numbers=tuple(
-            NumberRow(number.id, number.e164, number.extension, number.state)
+            NumberRow(
+                number.id,
+                number.e164,
+                number.extension,
+                NumberState.DO_NOT_CALL if number.id in silenced else number.state,
+            )
             for number in await numbers_of(session, organisation.id)
         ),
         people=tuple(

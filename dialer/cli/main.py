@@ -119,6 +119,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "users": _users,
         "campaigns": _campaigns,
         "calendar": _calendar,
+        "do-not-call": _do_not_call,
         "db": _db,
     }[arguments.command]
 
@@ -178,6 +179,14 @@ def _calendar(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     action = calendar.show if arguments.action == "show" else calendar.change
     return asyncio.run(action(settings, arguments, terminal))
+
+
+def _do_not_call(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import do_not_call
+
+    actions = {"list": do_not_call.show, "add": do_not_call.add, "lift": do_not_call.end}
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
 
 
 def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -57,6 +57,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _users(commands, words)
     _campaigns(commands, words)
     _calendar(commands, words)
+    _do_not_call(commands, words)
     _db(commands, words)
     return parser
 
@@ -275,6 +276,29 @@ def _calendar(commands: Commands, words: Words) -> None:
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
         _settings_option(parser, words)
     show.add_argument("--days", type=int, default=60, metavar="N", help=gettext("how many days ahead"))
+
+
+def _do_not_call(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("the register of requests not to be called")
+    actions = commands.add_parser("do-not-call", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list the requests that are in force")
+    show = actions.add_parser("list", help=text, description=text)
+    show.add_argument("--all", action="store_true", help=gettext("those that were lifted, too"))
+    text = gettext("keep a request; it holds in every campaign")
+    add = actions.add_parser("add", help=text, description=text)
+    which = add.add_mutually_exclusive_group(required=True)
+    which.add_argument("--number", metavar="NUMBER", help=gettext("a telephone number, whoever's it is"))
+    which.add_argument("--organisation", metavar="NAME", help=gettext("an organisation with all its numbers"))
+    add.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who asked, when and how"))
+    text = gettext("lift a request; it stays in the register")
+    lift = actions.add_parser("lift", help=text, description=text)
+    lift.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    lift.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
+    for parser in (show, add, lift):
+        _settings_option(parser, words)
 
 
 def _date(words: Words) -> Callable[[str], date]:

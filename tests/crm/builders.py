@@ -17,6 +17,7 @@ from crm.campaigns import Campaign, add_campaign
 from crm.clients import Client, add_client, get_client
 from crm.database import Database
 from crm.day_plan import claim_client
+from crm.do_not_call import Whom, ask, request_of
 from crm.groups import Group
 from crm.organisations import Organisation, add_organisation
 from crm.outcomes import Outcome, OutcomeForm, record
@@ -83,6 +84,18 @@ class World:
                 now=NOON,
             )
             return client.id
+
+    async def silence(self, client_id: int) -> None:
+        """The client's company has asked not to be called."""
+        async with self.database.transaction() as session:
+            client = await get_client(session, client_id)
+            await ask(session, whom=Whom.ORGANISATION, target=client.organisation_id, evidence="письмо", now=NOON)
+
+    async def is_silent(self, client_id: int) -> bool:
+        """Whether the register holds a request of the client's company."""
+        async with self.database.reading() as session:
+            client = await get_client(session, client_id)
+            return await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None
 
     async def clients(self, count: int, *, time_zone: str = "Asia/Yekaterinburg") -> None:
         """So many new clients at once, each with a number."""

@@ -151,7 +151,11 @@ async def test_a_client_who_cannot_be_called_stays_out_of_the_plan_and_the_promi
     operator, client_id = await world.operator(), await world.client()
     callback_id = await promise(world, client_id, operator)
     for hinder, back in (
-        ("UPDATE clients SET do_not_call = true", "UPDATE clients SET do_not_call = false"),
+        (
+            "INSERT INTO do_not_call (whom, organisation_id, evidence, asked_at, lift_reason)"
+            " SELECT 'organisation', id, 'письмо', created_at, '' FROM organisations",
+            "UPDATE do_not_call SET lifted_at = asked_at, lift_reason = 'передумали'",
+        ),
         ("UPDATE clients SET off_list_reason = 'конкурент'", "UPDATE clients SET off_list_reason = ''"),
         ("UPDATE phone_numbers SET state = 'dead'", "UPDATE phone_numbers SET state = 'ok'"),
         ("UPDATE campaigns SET lists_need_approval = true", "UPDATE campaigns SET lists_need_approval = false"),

@@ -71,7 +71,7 @@ async def test_moves_at_once_make_one_line_of_history(world: World, database_url
         "UPDATE clients SET client_group = 'hot'",
         "UPDATE clients SET client_group = 'new'",
         "INSERT INTO clients (campaign_id, organisation_id, call_list_id, code, client_group, off_list_reason,"
-        " do_not_call, created_at, version) SELECT campaign_id, id, 1, '', 'hot', '', false, created_at, 1"
+        " created_at, version) SELECT campaign_id, id, 1, '', 'hot', '', created_at, 1"
         " FROM organisations, (SELECT min(campaign_id) AS campaign_id FROM clients) AS c WHERE name = 'Вторая'",
         "INSERT INTO group_moves (client_id, from_group, to_group, at, cause, note)"
         " SELECT client_id, 'new', 'hot', at, 'user', '' FROM group_moves",
@@ -108,7 +108,7 @@ async def test_replacing_rows_is_refused(world: World) -> None:
     for statement in (
         "INSERT OR REPLACE INTO group_moves SELECT * FROM group_moves",
         "INSERT OR REPLACE INTO clients SELECT id, campaign_id, organisation_id, call_list_id, source_id, code, 'new',"
-        " owner_id, off_list_reason, do_not_call, created_at, version FROM clients",
+        " owner_id, off_list_reason, created_at, version FROM clients",
     ):
         with pytest.raises(DBAPIError, match=r"append-only|begins in group new|from_group is not"):
             await execute(world, statement)

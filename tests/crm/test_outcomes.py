@@ -17,7 +17,7 @@ from crm.errors import Conflict, CrmError, NotAllowed, NotFound, Refused
 from crm.groups import Group, MoveCause, moves_of
 from crm.outcomes import Outcome, OutcomeForm, current_outcome, load_draft, record, save_draft
 from crm.people import people_at
-from crm.phone_numbers import NumberState, numbers_of
+from crm.phone_numbers import NumberState, asked_off, first_working, numbers_of
 from crm.plan_entries import EntryKind, EntryState, PlanEntry, active_entries
 from crm.users import Role
 from tests.crm.builders import NOON, World, open_call, wall
@@ -246,7 +246,7 @@ class TestDoNotCall:
         await world.outcome(promised, OutcomeForm("callback", callback_words="завтра в 11"), operator, at=AFTER)
         attempt_id = await world.call(client_id, operator, at=AFTER)
         await world.outcome(attempt_id, OutcomeForm("do_not_call"), operator, at=AFTER)
-        assert (await world.get_client(client_id)).do_not_call
+        assert await world.is_silent(client_id)
         async with world.database.reading() as session:
             assert await open_callback(session, client_id) is None
             assert await active_entries(session, client_id) == []
@@ -255,11 +255,14 @@ class TestDoNotCall:
         operator, client_id = await world.operator(), await world.client(phones=2)
         attempt_id = await world.call(client_id, operator)
         await world.outcome(attempt_id, OutcomeForm("do_not_call", number_only=True), operator, at=AFTER)
-        assert not (await world.get_client(client_id)).do_not_call
+        assert not await world.is_silent(client_id)
         async with world.database.reading() as session:
             client = await get_client(session, client_id)
-            states = [number.state for number in await numbers_of(session, client.organisation_id)]
-        assert states == [NumberState.DO_NOT_CALL, NumberState.OK]
+            first, second = await numbers_of(session, client.organisation_id)
+            assert await asked_off(session, client.organisation_id) == {first.id}
+            working = await first_working(session, client.organisation_id)
+        assert working is not None
+        assert working.id == second.id
 
 
 class TestRetries:
@@ -321,13 +324,13 @@ class TestCorrections:
         assert (await world.get_client(client_id)).group is Group.NONEXISTENT
         third = await world.outcome(attempt_id, OutcomeForm("do_not_call"), operator, at=AFTER, corrects=second.id)
         client = await world.get_client(client_id)
-        assert (client.group, client.do_not_call) == (Group.NEW, True)
+        assert (client.group, await world.is_silent(client_id)) == (Group.NEW, True)
         await world.outcome(
             attempt_id, OutcomeForm("cold", reason="дорого", person_name="Олег"), operator, at=AFTER, corrects=third.id
         )
         async with world.database.reading() as session:
             client = await get_client(session, client_id)
-            assert (client.group, client.do_not_call) == (Group.COLD, False)
+            assert (client.group, await world.is_silent(client_id)) == (Group.COLD, False)
             assert [number.state for number in await numbers_of(session, client.organisation_id)] == [NumberState.OK]
             assert await contact_of(session, attempt_id) is None
             assert await open_callback(session, client_id) is None

@@ -53,7 +53,7 @@ async def test_a_dead_number_and_a_wish_not_to_be_called_are_told(world: World) 
         asked = await world.call(second, anna, at=WRAPPED_UP)
         await world.outcome(asked, OutcomeForm(disposition="do_not_call"), anna, at=WRAPPED_UP + timedelta(minutes=3))
     assert ("phone number", "ok", "no_such_number", "dead") in told(lines)
-    assert ("organisation", "may be called", "outcome", "not to be called") in told(lines)
+    assert ("do not call", "none", "asked", "in force") in told(lines)
 
 
 async def test_what_goes_back_to_the_plan_or_out_of_it_is_told(world: World) -> None:

@@ -1,0 +1,165 @@
+"""Requests not to be called: by a number, a person, or a whole organisation; each with its evidence, and none deleted.
+
+A request holds in every campaign, for what is there and for what comes later: a number that is imported again under
+another company, an organisation that is taken into the next campaign.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, exists, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
+
+from crm import audit, transitions
+from crm.errors import Conflict, NotFound, Refused
+from crm.mapping import Base, UtcDateTime, one_of
+from crm.text_rules import tidy
+
+
+class Whom(enum.StrEnum):
+    """Who is not to be called."""
+
+    NUMBER = "number"
+    PERSON = "person"
+    ORGANISATION = "organisation"
+
+
+_IN_FORCE: Final = text("lifted_at IS NULL")
+
+
+def _once(name: str, column: str) -> Index:
+    return Index(name, column, unique=True, sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE)
+
+
+class DoNotCall(Base):
+    """A request. `whom` says which of `e164`, `person_id`, `organisation_id` is set. `evidence` is in words; without it
+    the attempt in which it was asked for is the evidence. It holds until it is lifted."""
+
+    __tablename__ = "do_not_call"
+    __table_args__ = (
+        CheckConstraint(
+            "(whom = 'number') = (e164 IS NOT NULL) AND (whom = 'person') = (person_id IS NOT NULL)"
+            " AND (whom = 'organisation') = (organisation_id IS NOT NULL)",
+            name="whom_is_named",
+        ),
+        CheckConstraint("attempt_id IS NOT NULL OR length(trim(evidence)) > 0", name="evidence"),
+        CheckConstraint("(lifted_at IS NULL) = (length(trim(lift_reason)) = 0)", name="lifted"),
+        _once("uq_do_not_call_number", "e164"),
+        _once("uq_do_not_call_person", "person_id"),
+        _once("uq_do_not_call_organisation", "organisation_id"),
+        Index(None, "attempt_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    whom: Mapped[Whom] = mapped_column(one_of(Whom, "whom"))
+    e164: Mapped[str | None] = mapped_column(String(16))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
+    evidence: Mapped[str] = mapped_column(Text, default="")
+    attempt_id: Mapped[str | None] = mapped_column(String(32), ForeignKey("attempts.id"))
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    lifted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lifted_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    lift_reason: Mapped[str] = mapped_column(Text, default="")
+
+
+_COLUMNS: Final[dict[Whom, InstrumentedAttribute[Any]]] = {
+    Whom.NUMBER: DoNotCall.e164,
+    Whom.PERSON: DoNotCall.person_id,
+    Whom.ORGANISATION: DoNotCall.organisation_id,
+}
+
+
+def asked(whom: Whom, column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    """As a condition: the number, person or organisation in `column` is not to be called."""
+    return exists().where(_COLUMNS[whom] == column, DoNotCall.lifted_at.is_(None))
+
+
+async def request_of(session: AsyncSession, whom: Whom, target: object) -> DoNotCall | None:
+    """The request that is in force."""
+    return await session.scalar(select(DoNotCall).where(_COLUMNS[whom] == target, DoNotCall.lifted_at.is_(None)))
+
+
+async def ask(
+    session: AsyncSession,
+    *,
+    whom: Whom,
+    target: str | int,
+    now: datetime,
+    evidence: str = "",
+    attempt_id: str | None = None,
+    author_id: int | None = None,
+) -> DoNotCall:
+    """Keep the request; `target` is an E.164 number or an id. Asked again the first one stays. Raises `Refused` without
+    evidence."""
+    evidence = evidence.strip()
+    if attempt_id is None and not evidence:
+        raise Refused("do_not_call.needs_evidence")
+    known = await request_of(session, whom, target)
+    if known is not None:
+        return known
+    request = DoNotCall(
+        whom=whom, evidence=evidence, attempt_id=attempt_id, asked_at=now, author_id=author_id,
+        **{_COLUMNS[whom].key: target},
+    )  # fmt: skip
+    session.add(request)
+    await session.flush()
+    transitions.note(session, "do not call", request=request.id, whom=whom, was="none", on="asked", now="in force")
+    _note(session, request, audit.DO_NOT_CALL_ASKED, {"evidence": evidence}, now=now, author_id=author_id)
+    return request
+
+
+async def lift(
+    session: AsyncSession, *, request_id: int, reason: str, now: datetime, author_id: int | None = None
+) -> DoNotCall:
+    """The request holds no more. Raises `NotFound`, `Conflict` when it was lifted before, `Refused` without a
+    reason."""
+    request = await session.get(DoNotCall, request_id, with_for_update=True)
+    if request is None:
+        raise NotFound("do_not_call.unknown")
+    if request.lifted_at is not None:
+        raise Conflict("do_not_call.lifted")
+    reason = tidy(reason)
+    if not reason:
+        raise Refused("do_not_call.needs_reason")
+    request.lifted_at, request.lifted_by, request.lift_reason = now, author_id, reason
+    await session.flush()
+    transitions.note(
+        session, "do not call", request=request.id, whom=request.whom, was="in force", on="lifted", now="lifted"
+    )
+    _note(session, request, audit.DO_NOT_CALL_LIFTED, {"reason": reason}, now=now, author_id=author_id)
+    return request
+
+
+async def lift_of_attempt(session: AsyncSession, *, attempt_id: str, now: datetime, author_id: int | None) -> None:
+    """What was asked in this call was written down by mistake."""
+    these = select(DoNotCall.id).where(DoNotCall.attempt_id == attempt_id, DoNotCall.lifted_at.is_(None))
+    for request_id in list(await session.scalars(these)):
+        await lift(session, request_id=request_id, reason="corrected", now=now, author_id=author_id)
+
+
+async def requests(session: AsyncSession, *, in_force_only: bool = True) -> Sequence[DoNotCall]:
+    """All requests, the newest first."""
+    wanted = select(DoNotCall).order_by(DoNotCall.id.desc())
+    if in_force_only:
+        wanted = wanted.where(DoNotCall.lifted_at.is_(None))
+    return list(await session.scalars(wanted))
+
+
+def _note(
+    session: AsyncSession,
+    request: DoNotCall,
+    action: str,
+    details: dict[str, object],
+    *,
+    now: datetime,
+    author_id: int | None,
+) -> None:
+    details = {**details, "whom": request.whom.value, "target": getattr(request, _COLUMNS[request.whom].key)}
+    audit.note(session, at=now, user_id=author_id, action=action, subject=f"do_not_call:{request.id}", details=details)

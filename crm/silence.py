@@ -1,0 +1,37 @@
+"""A request not to be called, kept with what follows: promises to the company hold no more, its turns are over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.callbacks import open_callback, withdraw
+from crm.clients import Client
+from crm.do_not_call import DoNotCall, Whom, ask
+from crm.plan_entries import drop_waiting
+
+
+async def keep_request(
+    session: AsyncSession,
+    *,
+    whom: Whom,
+    target: str | int,
+    now: datetime,
+    evidence: str = "",
+    attempt_id: str | None = None,
+    author_id: int | None = None,
+) -> DoNotCall:
+    """As `crm.do_not_call.ask`. A company is asked for in every campaign; of a number or a person the company's other
+    numbers may still be called, and its promises stay."""
+    request = await ask(
+        session, whom=whom, target=target, now=now, evidence=evidence, attempt_id=attempt_id, author_id=author_id
+    )
+    if whom is Whom.ORGANISATION:
+        for client_id in list(await session.scalars(select(Client.id).where(Client.organisation_id == target))):
+            promise = await open_callback(session, client_id)
+            if promise is not None:
+                await withdraw(session, callback_id=promise.id, now=now, attempt_id=attempt_id)
+            await drop_waiting(session, client_id=client_id, reason="dial.do_not_call", now=now)
+    return request

@@ -1,0 +1,45 @@
+"""`dialer do-not-call`: the register from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.dialer.cli.conftest import Dialer
+
+
+@pytest.fixture
+def base(dialer: Dialer, office: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "firms.csv"
+    file.write_text("list;name;phone\nspring;Северный ветер;8 (342) 000-12-34\nspring;Альфа;8 (342) 000-12-35\n")
+    assert dialer("import", file, "--campaign", "First campaign", "-c", office).code == 0
+    return office
+
+
+def test_requests_are_kept_listed_and_lifted(dialer: Dialer, base: Path) -> None:
+    said = dialer("do-not-call", "add", "--number", "8 342 000 12 34", "--evidence", "a letter", "-c", base)
+    assert (said.code, said.out) == (0, "Kept as no. 1; it holds from now on.\n")
+    said = dialer("do-not-call", "add", "--organisation", "АЛЬФА", "--evidence", "by e-mail", "-c", base)
+    assert (said.code, said.out) == (0, "Kept as no. 2; it holds from now on.\n")
+    rows = dialer("do-not-call", "list", "-c", base).out.splitlines()
+    assert [row.split()[:3] for row in rows[1:]] == [["2", "organisation", "Альфа"], ["1", "number", "+73420001234"]]
+    assert dialer("do-not-call", "lift", "2", "--reason", "they buy now", "-c", base).out == "No. 2 is lifted.\n"
+    assert len(dialer("do-not-call", "list", "-c", base).out.splitlines()) == 2
+    assert "they buy now" in dialer("do-not-call", "list", "--all", "-c", base).out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("add", "--organisation", "Вектор", "--evidence", "x"), "There is no organisation “Вектор”."),
+        (("add", "--number", "nobody", "--evidence", "x"), "“nobody”"),
+        (("add", "--number", "83420001234", "--evidence", " "), "Say who asked not to be called, when and how."),
+        (("lift", "7", "--reason", "x"), "There is no such request."),
+    ],
+)
+def test_what_cannot_be_is_said_in_words(dialer: Dialer, base: Path, words: tuple[str, ...], told: str) -> None:
+    said = dialer("do-not-call", *words, "-c", base)
+    assert said.code == 1
+    assert told in said.err
+    assert "Traceback" not in said.err
