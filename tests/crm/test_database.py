@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from crm.campaigns import Campaign, campaign_named
-from crm.database import Database
+from crm.database import Database, alembic_config
+from crm.do_not_call import requests
 from crm.errors import ERRORS, AnotherServiceRuns, CrmError, NotFound
 from crm.organisations import Organisation
+from crm.phone_numbers import PhoneNumber
 from crm.schema import METADATA
 from tests.crm.builders import NOON, build_world
 
@@ -86,6 +89,44 @@ class TestMigrations:
             assert "revision 0000" in problem
         finally:
             await database.dispose()
+
+
+OLDER_ROWS = (
+    "INSERT INTO campaigns (id, name, time_zone, calls_from, calls_until, lists_need_approval, target_contacts,"
+    " attempts_a_day, overdue_to_all_min, created_at)"
+    " VALUES (1, 'Старая', 'Europe/Moscow', '09:00:00', '18:00:00', false, 600, 3, 15, '2026-11-01 09:00:00')",
+    "INSERT INTO call_lists (id, campaign_id, name, state, approved_by) VALUES (1, 1, 'Первый', 'draft', '')",
+    "INSERT INTO organisations (id, name, name_folded, city, industry, tax_number, site, email, code, attributes,"
+    " time_zone, note, created_at, version)"
+    " VALUES (1, 'Альфа', 'альфа', '', '', '', '', '', '', '{}', '', '', '2026-11-01 09:00:00', 1)",
+    "INSERT INTO clients (id, campaign_id, organisation_id, call_list_id, code, client_group, off_list_reason,"
+    " do_not_call, created_at, version) VALUES (1, 1, 1, 1, '', 'new', '', true, '2026-11-01 09:00:00', 1)",
+    "INSERT INTO phone_numbers (id, organisation_id, e164, extension, raw, state, rank)"
+    " VALUES (1, 1, '+73420000001', '', '', 'do_not_call', 0), (2, 1, '+73420000002', '', '', 'dead', 1)",
+)
+
+
+async def test_what_an_older_version_wrote_is_carried_over(empty_database_url: str) -> None:
+    def older(connection: Connection) -> None:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for statement in OLDER_ROWS:
+            connection.execute(text(statement))
+
+    database = Database(empty_database_url)
+    try:
+        await run(database, older)
+        await database.upgrade()
+        async with database.reading() as session:
+            campaign = (await session.scalars(select(Campaign))).one()
+            assert (campaign.country, campaign.gap_min, campaign.version, campaign.days) == ("RU", 5, 1, [])
+            register = sorted((each.whom, each.e164 or each.organisation_id) for each in await requests(session))
+            assert register == [("number", "+73420000001"), ("organisation", 1)]
+            states = list(await session.scalars(select(PhoneNumber.state).order_by(PhoneNumber.id)))
+            assert states == ["ok", "dead"]
+    finally:
+        await database.dispose()
 
 
 class TestTrouble:
