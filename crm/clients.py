@@ -8,11 +8,13 @@ from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm import audit
 from crm.campaigns import Campaign
-from crm.errors import Conflict, NotFound
+from crm.errors import Conflict, NotFound, Refused
 from crm.groups import Group, MoveCause, move
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
 from crm.organisations import Organisation
+from crm.text_rules import tidy
 
 
 class Client(Base):
@@ -82,6 +84,35 @@ async def get_client(session: AsyncSession, client_id: int, *, lock: bool = Fals
     if client is None:
         raise NotFound("client.unknown")
     return client
+
+
+async def take_off_list(
+    session: AsyncSession, *, client: Client, reason: str, now: datetime, author_id: int | None = None
+) -> None:
+    """Call the client no more in this campaign, for `reason`: not of the target segments, a test. Hold the client's
+    row. Raises `Refused` without a reason. What was planned and promised is `crm.silence.off_list`'s."""
+    reason = tidy(reason)
+    if not reason:
+        raise Refused("client.needs_reason")
+    client.off_list_reason = reason
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.CLIENT_OFF_LIST, subject=f"client:{client.id}",
+        details={"reason": reason},
+    )  # fmt: skip
+    await session.flush()
+
+
+async def put_back_on_list(
+    session: AsyncSession, *, client: Client, now: datetime, author_id: int | None = None
+) -> None:
+    """Let the client be called again."""
+    details = {"was": client.off_list_reason}
+    client.off_list_reason = ""
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.CLIENT_ON_LIST, subject=f"client:{client.id}",
+        details=details,
+    )  # fmt: skip
+    await session.flush()
 
 
 async def time_zone_of(session: AsyncSession, client: Client) -> str:

@@ -33,6 +33,7 @@ ERRORS: Final[dict[str, str]] = {
     "campaign.needs_name": "A campaign needs a name.",
     "campaign.ring_timeout": "A telephone rings for at least 5 seconds and at most 180.",
     "campaign.unknown": "There is no campaign “{name}”.",
+    "client.needs_reason": "Say why this client is taken off the list.",
     "client.unknown": "There is no such client.",
     "client.exists": "This organisation is in the campaign already.",
     "do_not_call.lifted": "This request has been lifted already.",

@@ -24,6 +24,7 @@ class Person(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), index=True)
     full_name: Mapped[str] = mapped_column(Text)
+    name_folded: Mapped[str] = mapped_column(Text, default="", server_default="")
     position: Mapped[str] = mapped_column(Text, default="")
     decides: Mapped[bool] = mapped_column(default=False)
     note: Mapped[str] = mapped_column(Text, default="")
@@ -36,7 +37,13 @@ async def add_person(
     full_name = tidy(full_name)
     if not full_name:
         raise Refused("person.needs_name")
-    person = Person(organisation_id=organisation_id, full_name=full_name, position=tidy(position), decides=decides)
+    person = Person(
+        organisation_id=organisation_id,
+        full_name=full_name,
+        name_folded=fold(full_name),
+        position=tidy(position),
+        decides=decides,
+    )
     session.add(person)
     await session.flush()
     return person

@@ -99,6 +99,11 @@ def read_phones(raw: str, *, region: str = "RU") -> PhoneCell:
     return PhoneCell(tuple(phones.values()), tuple(problems))
 
 
+def national(digits: str) -> str:
+    """As much of a number as was typed: the 8 of "8 342 ..." is no part of it in E.164."""
+    return digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
+
+
 def zone_of(e164: str) -> str:
     """The IANA time zone of a number, or "" when it lies in several or in none that is known (mobile, 8 800)."""
     if e164[:5] in _ZONES_OF_CODES:

@@ -1,4 +1,4 @@
-"""A request not to be called, kept with what follows: promises to the company hold no more, its turns are over."""
+"""Clients who are called no more, with what follows: promises to them hold no more, their turns are over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.callbacks import open_callback, withdraw
-from crm.clients import Client
+from crm.clients import Client, take_off_list
 from crm.do_not_call import DoNotCall, Whom, ask
 from crm.plan_entries import drop_waiting
 
@@ -30,8 +30,22 @@ async def keep_request(
     )
     if whom is Whom.ORGANISATION:
         for client_id in list(await session.scalars(select(Client.id).where(Client.organisation_id == target))):
-            promise = await open_callback(session, client_id)
-            if promise is not None:
-                await withdraw(session, callback_id=promise.id, now=now, attempt_id=attempt_id)
-            await drop_waiting(session, client_id=client_id, reason="dial.do_not_call", now=now)
+            await _turn_is_over(session, client_id, reason="dial.do_not_call", now=now, attempt_id=attempt_id)
     return request
+
+
+async def off_list(
+    session: AsyncSession, *, client: Client, reason: str, now: datetime, author_id: int | None = None
+) -> None:
+    """As `crm.clients.take_off_list`."""
+    await take_off_list(session, client=client, reason=reason, now=now, author_id=author_id)
+    await _turn_is_over(session, client.id, reason="dial.off_list", now=now)
+
+
+async def _turn_is_over(
+    session: AsyncSession, client_id: int, *, reason: str, now: datetime, attempt_id: str | None = None
+) -> None:
+    promise = await open_callback(session, client_id)
+    if promise is not None:
+        await withdraw(session, callback_id=promise.id, now=now, attempt_id=attempt_id)
+    await drop_waiting(session, client_id=client_id, reason=reason, now=now)

@@ -20,6 +20,7 @@ from crm.organisations import Organisation
 from crm.outcome_chain import Outcome, superseded
 from crm.people import people_at
 from crm.phone_numbers import NumberState, asked_off, numbers_of
+from crm.phone_parsing import national
 from crm.plan_entries import EntryKind, EntryState, PlanEntry
 from crm.recording_facts import Recording, RecordingState
 from crm.results import Result
@@ -382,13 +383,8 @@ def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_Ca
         named = Organisation.name_folded.contains(fold(filters.text), autoescape=True)
         digits = "".join(character for character in filters.text if character.isdecimal() and character.isascii())
         dialled = len(digits) >= LEAST_DIGITS and not any(character.isalpha() for character in filters.text)
-        calls = calls.where(or_(named, Attempt.dialled.contains(_national(digits))) if dialled else named)
+        calls = calls.where(or_(named, Attempt.dialled.contains(national(digits))) if dialled else named)
     return calls
-
-
-def _national(digits: str) -> str:
-    """As much of a number as was typed: the 8 of "8 342 ..." is no part of it in E.164."""
-    return digits[1:] if len(digits) == 11 and digits.startswith("8") else digits
 
 
 def _call_row(

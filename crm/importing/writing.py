@@ -20,6 +20,7 @@ from crm.people import Person
 from crm.phone_numbers import PhoneNumber
 from crm.phone_parsing import ParsedPhone
 from crm.sources import Source
+from crm.text_rules import fold
 
 _ORGANISATIONS: Final = Organisation.metadata.tables["organisations"]
 _CLIENTS: Final = Client.metadata.tables["clients"]
@@ -125,7 +126,12 @@ async def _write_organisations(
         await session.execute(_FILL_IN, [_filled(each) for each in changes.filled.values()])
     if changes.people:
         people = [
-            {"organisation_id": each.organisation_id, "full_name": full_name, "position": position}
+            {
+                "organisation_id": each.organisation_id,
+                "full_name": full_name,
+                "name_folded": fold(full_name),
+                "position": position,
+            }
             for each, full_name, position in changes.people
         ]
         await session.execute(insert(Person), people)

@@ -11,6 +11,7 @@ from aiohttp import web
 from dialer.console import (
     call_pages,
     campaign_pages,
+    client_pages,
     health,
     live,
     operator_actions,
@@ -58,6 +59,7 @@ class Route:
 def routes() -> tuple[Route, ...]:
     """Every route of the console."""
     attempt = "{attempt_id:[0-9a-f]{32}}"
+    client = "/clients/{client_id:[0-9]{1,9}}"
     campaign = "/campaigns/{campaign_id:[0-9]{1,9}}"
     return (
         Route("GET", "/", sign_in.first_page, SIGNED_IN),
@@ -88,6 +90,10 @@ def routes() -> tuple[Route, ...]:
         Route("POST", campaign, campaign_pages.change, RULE_ROLES),
         Route("POST", f"{campaign}/calendar", campaign_pages.set_day, RULE_ROLES),
         Route("POST", f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}", campaign_pages.move_list, RULE_ROLES),
+        Route("GET", "/clients", client_pages.clients, OFFICE_ROLES),
+        Route("GET", client, client_pages.client_page, OFFICE_ROLES),
+        Route("POST", f"{client}/list", client_pages.set_off_list, RULE_ROLES),
+        Route("POST", f"{client}/do-not-call", client_pages.ask_off, RULE_ROLES),
         Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),
         Route("GET", "/static/{name}", _static, EVERYBODY),
         Route("GET", "/healthz", health.healthz, EVERYBODY),

@@ -16,20 +16,25 @@ from crm.plan_entries import EntryKind
 from dialer.console.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
 from dialer.console.labels import KINDS, disposition_name, result_name
 from dialer.crm_words import explain
-from dialer.words import Words
+from dialer.words import Words, mark
 
 MOST_HISTORY = 50
+_WHY_NOT = {
+    NumberState.DEAD: mark("does not work"),
+    NumberState.DO_NOT_CALL: mark("must not be called"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class CardPhone:
-    """A number as it is shown. `first`: the one that is dialled unless another is chosen."""
+    """A number as it is shown. `first`: the one that is dialled unless another is chosen; `why` it is `dead` to us."""
 
     id: int
     shown: str
     extension: str
     dead: bool
     first: bool
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ async def read_card(
         facts=_facts(words, found),
         refusal="" if attempt_id else await _refusal(session, words, zone, client_id, operator_id, now),
         note=found.note,
-        phones=_phones(found),
+        phones=_phones(words, found),
         people=found.people,
         history=await _history(session, words, zone, client_id, attempt_id),
     )
@@ -125,7 +130,7 @@ def _facts(words: Words, found: views.Card) -> tuple[str, ...]:
     return tuple(fact for fact in (found.industry, people, found.site, found.email) if fact)
 
 
-def _phones(found: views.Card) -> tuple[CardPhone, ...]:
+def _phones(words: Words, found: views.Card) -> tuple[CardPhone, ...]:
     first = next((number.id for number in found.numbers if number.state is NumberState.OK), None)
     return tuple(
         CardPhone(
@@ -134,6 +139,7 @@ def _phones(found: views.Card) -> tuple[CardPhone, ...]:
             extension=number.extension,
             dead=number.state is not NumberState.OK,
             first=number.id == first,
+            why=words.gettext(_WHY_NOT[number.state]) if number.state in _WHY_NOT else "",
         )
         for number in found.numbers
     )

@@ -77,6 +77,7 @@ def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
         return [
             ("/calls", words.gettext("Calls")),
             ("/plan", words.gettext("Today's plan")),
+            ("/clients", words.gettext("Clients")),
             ("/campaigns", words.gettext("Campaigns")),
         ]
     return [("/operator", words.gettext("My calls"))]

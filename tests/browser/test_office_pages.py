@@ -74,6 +74,8 @@ async def test_every_button_shows_its_key(open_page: OpenPage, console: RunningC
         "/plan",
         "/campaigns",
         "/campaigns/1",
+        "/clients?text=a",
+        "/clients/1",
         "/nowhere",
     ):
         if address == "/calls":

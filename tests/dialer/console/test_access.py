@@ -24,6 +24,7 @@ HERS = {"anna"} | OFFICE  # what belongs to a call of Anna's
 
 RULES = {"maria", "konst", "admin"}
 
+CLIENT = "/clients/{client_id:[0-9]{1,9}}"
 CAMPAIGN = "/campaigns/{campaign_id:[0-9]{1,9}}"
 ATTEMPT = "{attempt_id:[0-9a-f]{32}}"
 MATRIX = {
@@ -54,6 +55,10 @@ MATRIX = {
     ("POST", CAMPAIGN): RULES,
     ("POST", f"{CAMPAIGN}/calendar"): RULES,
     ("POST", f"{CAMPAIGN}/lists/{{list_id:[0-9]{{1,9}}}}"): RULES,
+    ("GET", "/clients"): OFFICE,
+    ("GET", CLIENT): OFFICE,
+    ("POST", f"{CLIENT}/list"): RULES,
+    ("POST", f"{CLIENT}/do-not-call"): RULES,
     ("POST", "/stop-dialling"): {"maria", "admin"},
     ("GET", "/static/{name}"): EVERYBODY,
     ("GET", "/healthz"): EVERYBODY,
@@ -86,7 +91,7 @@ async def test_matrix(
         browser = visit() if who == "nobody" else await signed_in(who)
         for (method, path), allowed in MATRIX.items():
             address = path.replace(ATTEMPT, attempt_id).replace("{name}", "console.css")
-            address = re.sub(r"\{(campaign|list)_id:[^/]*\}", "1", address)
+            address = re.sub(r"\{(campaign|client|list)_id:[^/]*\}", "1", address)
             if method == "GET":
                 response = await browser.get(address)
             else:

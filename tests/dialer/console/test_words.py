@@ -101,7 +101,17 @@ async def test_russian_pages_hold_no_foreign_word(
     changed = {"name": "Другая", "calls_from": "18:00", "calls_until": "09:00", "version": "7"}
     pages.append(await (await maria.post_form("/campaigns/1", **changed)).text())
     await maria.post_form("/campaigns/1/calendar", day="2026-05-15", what="off", reason="Переезд")
-    for path in ("/calls", "/plan", f"/calls/{played}", "/calls?group=hot", "/campaigns", "/campaigns/1"):
+    for path in (
+        "/calls",
+        "/plan",
+        f"/calls/{played}",
+        "/calls?group=hot",
+        "/campaigns",
+        "/campaigns/1",
+        "/clients",
+        "/clients?text=000",
+        "/clients/1",
+    ):
         pages.append(await maria.text(path))
     pages.append(await (await maria.get("/nowhere")).text())
     assert latin_words(pages) == set()

@@ -1,0 +1,83 @@
+"""Clients on their pages: found, read, taken off the list, called never again."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from crm.clients import get_client
+from crm.database import Database
+from crm.do_not_call import requests
+from crm.outcomes import OutcomeForm
+from dialer.console import client_pages
+from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.seed import NOW, Office, seed_call
+
+
+@pytest.fixture
+async def maria(signed_in: SignIn, office: Office) -> Browser:
+    return await signed_in("maria")
+
+
+async def names(browser: Browser, path: str) -> list[str]:
+    found = re.findall(r'class="name" href="/clients/\d+">([^<]*)<', await browser.text(path))
+    return list(found)
+
+
+async def test_clients_are_listed_by_name_and_found(maria: Browser) -> None:
+    assert await names(maria, "/clients") == [
+        "Альфа-Климат", "Вектор", "Гамма-Холод", "Дельта", "Завод «Эпсилон»", "ООО «Северный ветер»",
+    ]  # fmt: skip
+    assert await names(maria, "/clients?text=ВЕТЕР") == ["ООО «Северный ветер»"]
+    assert await names(maria, "/clients?text=Сидоров&group=hot") != []
+    assert "Подходящих клиентов нет." in await maria.text("/clients?text=вьюга")
+    for nonsense in ("group=burnt", "campaign=²", "campaign=" + "9" * 30, "id=x&after=y"):
+        assert len(await names(maria, f"/clients?{nonsense}")) == 6
+
+
+async def test_the_list_is_turned_page_by_page(maria: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_pages, "PAGE_ROWS", 4)
+    page = await maria.text("/clients")
+    further = re.search(r'rel="next" href="([^"]+)"', page)
+    assert further
+    rest = await names(maria, further[1].replace("&amp;", "&"))
+    assert rest == ["Завод «Эпсилон»", "ООО «Северный ветер»"]
+
+
+async def test_a_client_is_read_with_the_history(maria: Browser, office: Office, database: Database) -> None:
+    form = OutcomeForm(disposition="cold", reason="Дорого", person_name="Петров Пётр")
+    await seed_call(database, office, client=3, at=NOW - timedelta(hours=1), form=form)
+    page = await maria.text(f"/clients/{office.clients[3]}")
+    for told in ("Гамма-Холод", "Холодный", "Петров Пётр", "Вентиляция-2", "Сидоров Олег"):
+        assert told in page, told
+    assert (await maria.get("/clients/999")).status == 404
+
+
+async def test_a_client_is_taken_off_the_list_and_put_back(maria: Browser, office: Office, database: Database) -> None:
+    address = f"/clients/{office.clients[1]}"
+    assert (await maria.post_form(f"{address}/list", reason=" ")).status == 422
+    assert (await maria.post_form(f"{address}/list", reason="Не наш сегмент")).status == 303
+    assert "Не наш сегмент" in await maria.text(address)
+    assert "снят со списка: Не наш сегмент" in await maria.text("/clients")
+    await maria.post_form(f"{address}/list", back="yes")
+    async with database.reading() as session:
+        assert (await get_client(session, office.clients[1])).off_list_reason == ""
+
+
+async def test_a_company_asks_not_to_be_called(maria: Browser, office: Office, database: Database) -> None:
+    address = f"/clients/{office.clients[1]}"
+    assert (await maria.post_form(f"{address}/do-not-call", evidence="")).status == 422
+    assert (await maria.post_form(f"{address}/do-not-call", evidence="Письмо от 1 мая")).status == 303
+    async with database.reading() as session:
+        (request,) = await requests(session)
+    assert (request.evidence, request.author_id) == ("Письмо от 1 мая", office.users["maria"])
+    page = await maria.text(address)
+    assert "просил" in page
+    assert "/do-not-call" not in page
+
+
+async def test_who_may_only_look_finds_nothing_to_press(signed_in: SignIn, office: Office) -> None:
+    page = await (await signed_in("audit")).text(f"/clients/{office.clients[1]}")
+    assert 'action="/clients' not in page
