@@ -31,8 +31,8 @@ _GROUP_WORDS: Final[Mapping[Group, str]] = {
 _GROUPS: Final = {group.value: group for group in Group} | {
     word.strip(): group for group, words in _GROUP_WORDS.items() for word in words.split(",")
 }
-_YES: Final = frozenset({"yes", "да", "true", "есть", "1", "+"})
-_NO: Final = frozenset({"no", "нет", "false", "0", "-"})
+YES_WORDS: Final = frozenset({"yes", "да", "true", "есть", "1", "+"})
+NO_WORDS: Final = frozenset({"no", "нет", "false", "0", "-"})
 _YES_NO_ATTRIBUTES: Final = frozenset({"social_work"})
 _WHOLE: Final = re.compile(r"([0-9]{1,9})(?:[.,]0+)?", re.ASCII)
 _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+[eе]\+?[0-9]+", re.IGNORECASE)
@@ -197,7 +197,7 @@ def _rounded(said: Mapping[str, str], columns: Columns) -> list[Problem]:
 def _attribute(name: str, value: str) -> str:
     if name in _YES_NO_ATTRIBUTES:
         word = fold(value)
-        return "yes" if word in _YES else "no" if word in _NO else value
+        return "yes" if word in YES_WORDS else "no" if word in NO_WORDS else value
     return value
 
 

@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config.settings import Settings
 from crm.campaigns import Campaign, campaign_named, list_campaigns
 from crm.database import Database
-from crm.errors import NotFound, Refused
+from crm.errors import ERRORS, NotFound, Refused
 from crm.importing.clients import Progress, import_clients
+from crm.importing.contacts import import_contacts
 from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping
-from crm.importing.problems import PROBLEMS, Problem
+from crm.importing.problems import Problem
 from crm.importing.report import ImportReport, refused_csv
 from crm.importing.tables import Table, read_table
 from dialer.cli.database import ready_database
@@ -57,6 +58,35 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
     _tell(report, terminal)
     if report.refused and not arguments.dry_run:
         written = _write_refused(path, report, arguments.list_name, terminal)
+        terminal.say(gettext("The refused rows are in {file}: mend them there and import that file.", file=written))
+    return 0 if report.taken + report.merged else 1
+
+
+async def import_history(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`import-contacts`: contacts with no call behind them; 1 if not a single row of the file could be used."""
+    gettext = terminal.words.gettext
+    table = read_table(arguments.file)
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        report = await import_contacts(
+            session,
+            campaign=await campaign_named(session, arguments.campaign),
+            table=table,
+            list_name=arguments.list_name,
+            file_name=arguments.file.name,
+            now=datetime.now(UTC),
+            dry_run=arguments.dry_run,
+            progress=lambda done, of: terminal.progress(gettext("{done} of {of} rows", done=done, of=of)),
+        )
+    terminal.progress("")
+    if report.dry_run:
+        terminal.say(gettext("Only tried: nothing was written."))
+    terminal.say(gettext("taken: {count}", count=report.taken))
+    terminal.say(gettext("there already: {count}", count=report.merged))
+    terminal.say(gettext("refused: {count}", count=len(report.refused)))
+    rows = [(row.line, " ".join(in_words(problem, terminal) for problem in row.problems)) for row in report.refused]
+    _tell_rows(gettext("Refused:"), rows, terminal)
+    if report.refused and not arguments.dry_run:
+        written = _write_refused(arguments.file, report, None, terminal)
         terminal.say(gettext("The refused rows are in {file}: mend them there and import that file.", file=written))
     return 0 if report.taken + report.merged else 1
 
@@ -155,7 +185,7 @@ def _tell(report: ImportReport, terminal: Terminal) -> None:
 
 def in_words(problem: Problem, terminal: Terminal) -> str:
     """The sentence of a problem in the user's language."""
-    return terminal.words.gettext(PROBLEMS[problem.code], **problem.params)
+    return terminal.words.gettext(ERRORS[problem.code], **problem.params)
 
 
 def _tell_counts(title: str, counts: Counter[str], terminal: Terminal) -> None:

@@ -115,6 +115,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "serve": _serve,
         "check": _check,
         "import": _import,
+        "import-contacts": _import_contacts,
         "lists": _lists,
         "users": _users,
         "campaigns": _campaigns,
@@ -155,6 +156,13 @@ def _import(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from dialer.cli.importing import import_file
 
     return asyncio.run(import_file(settings, arguments, terminal))
+
+
+def _import_contacts(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli.importing import import_history
+
+    return asyncio.run(import_history(settings, arguments, terminal))
 
 
 def _lists(arguments: argparse.Namespace, terminal: Terminal) -> int:

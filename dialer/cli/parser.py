@@ -53,6 +53,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _serve(commands, words)
     _check(commands, words)
     _import(commands, words)
+    _import_contacts(commands, words)
     _lists(commands, words)
     _users(commands, words)
     _campaigns(commands, words)
@@ -133,6 +134,19 @@ def _import(commands: Commands, words: Words) -> None:
     )
     parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
     parser.add_argument("--list", dest="list_name", metavar="L", help=gettext("call list (otherwise from the column)"))
+    parser.add_argument("--dry-run", action="store_true", help=gettext("only say what would be taken and refused"))
+    _settings_option(parser, words)
+
+
+def _import_contacts(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("take contacts that happened elsewhere from a CSV file into a campaign")
+    parser = commands.add_parser("import-contacts", help=text, description=text)
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help=gettext("CSV file; encoding and delimiter are found out")
+    )
+    parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+    parser.add_argument("--list", dest="list_name", metavar="L", help=gettext("only the rows of this call list"))
     parser.add_argument("--dry-run", action="store_true", help=gettext("only say what would be taken and refused"))
     _settings_option(parser, words)
 

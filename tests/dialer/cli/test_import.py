@@ -187,3 +187,26 @@ def test_what_was_refused_of_a_list_named_for_all_rows_is_imported_as_it_is(
     said = run(dialer, office, refused)
     assert "firms.refused.csv: 1 row, UTF-8" in said.out
     assert "        1  весна\n" in said.out
+
+
+def test_contacts_from_elsewhere(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    firms, contacts = tmp_path / "firms.csv", tmp_path / "contacts.csv"
+    firms.write_text("list;code;name;phone\nspring;a-1;Альфа;8 (342) 000-12-34\n")
+    assert run(dialer, office, firms).code == 0
+    contacts.write_text(
+        "code;date;person;main_contact;summary\n"
+        "a-1;2026-03-30;Петров Пётр;yes;\n"
+        "a-1;2026-03-31;Петров Пётр;no;Руководитель в командировке\n"
+        "a-7;2026-03-31;Петров Пётр;yes;\n"
+    )
+    words = ("import-contacts", contacts, "--campaign", "First campaign", "-c", office)
+    assert dialer(*words, "--dry-run").out.startswith("Only tried: nothing was written.\ntaken: 2\n")
+    said = dialer(*words)
+    assert said.code == 0, said.err
+    assert said.out.startswith("taken: 2\nthere already: 0\nrefused: 1\n")
+    assert "line 4: There is no client “a-7” in this campaign." in said.out
+    refused = tmp_path / "contacts.refused.csv"
+    refused.write_text(refused.read_text("utf-8-sig").replace("a-7", "a-1"), "utf-8-sig")
+    again = dialer("import-contacts", refused, "--campaign", "First campaign", "-c", office)
+    assert again.out.startswith("taken: 1\n")
+    assert dialer(*words).out.startswith("taken: 0\nthere already: 2\n")
