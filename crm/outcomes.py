@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -61,7 +62,8 @@ class OutcomeDraft(Base):
 class OutcomeForm:
     """What the operator filled in. A person is an existing one by `person_id`, or a name, which becomes a person of the
     organisation. The time of a callback is naive, on the client's clock, or the words for it, as they were typed.
-    `number_only` narrows "do not call" to the number that was dialled."""
+    `number_only` narrows "do not call" to the number that was dialled. Answers to what the disposition does not ask are
+    not taken."""
 
     disposition: str
     person_id: int | None = None
@@ -107,7 +109,8 @@ async def record(
     disposition = disposition_named(form.disposition)
     if attempt.answered_at is None and not disposition.unanswered:
         raise Refused("outcome.not_answered", disposition=disposition.key)
-    form = await _tidied(session, form, client, now)
+    asks = set(disposition.asks) | ({Ask.REASON} if (base_group or client.group) is Group.ABANDONED else set())
+    form = await _tidied(session, _asked_for(form, asks), client, now)
     person = await _person_of(session, form, client)
     full_name = person.full_name if person else ""
     _assert_complete(
@@ -150,6 +153,27 @@ async def _assert_may_write(session: AsyncSession, attempt: Attempt, author_id: 
     author = await get_user(session, author_id)
     if author.role not in _MAY_CORRECT:
         raise NotAllowed("outcome.not_yours")
+
+
+def _asked_for(form: OutcomeForm, asks: AbstractSet[Ask]) -> OutcomeForm:
+    """Without the answers to what this disposition does not ask: they were left behind by another choice, and a promise
+    that nobody sees on the form must not be made."""
+    when = bool(asks & {Ask.WHEN, Ask.NEXT_CONTACT})
+    person = Ask.PERSON in asks
+    return replace(
+        form,
+        person_id=form.person_id if person else None,
+        person_name=form.person_name if person else "",
+        person_position=form.person_position if person else "",
+        person_decides=form.person_decides and person,
+        summary=form.summary if Ask.SUMMARY in asks else "",
+        reason=form.reason if Ask.REASON in asks else "",
+        competitor=form.competitor if Ask.COMPETITOR in asks else "",
+        callback_at_local=form.callback_at_local if when else None,
+        callback_words=form.callback_words if when else "",
+        asked_by=form.asked_by if Ask.ASKED_BY in asks else "",
+        number_only=form.number_only and Ask.NUMBER_ONLY in asks,
+    )
 
 
 async def _tidied(session: AsyncSession, form: OutcomeForm, client: Client, now: datetime) -> OutcomeForm:

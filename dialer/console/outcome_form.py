@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from aiohttp import web
 
 from crm import attempts, callbacks, clients
-from crm.dispositions import Ask, Disposition, possible
+from crm.dispositions import Ask, Disposition, disposition_named, possible
 from crm.errors import Refused
 from crm.outcomes import OutcomeForm
 from crm.time_zones import instant
@@ -160,12 +160,14 @@ async def read_when(request: web.Request, attempt_id: str, text: str) -> MeantTi
 
 
 async def read_form(request: web.Request, attempt_id: str, fields: Mapping[str, str]) -> OutcomeForm:
-    """The answers of the chosen disposition; what belongs to another one and was left behind is not taken."""
+    """The answers. Those that belong to another disposition and were left behind are not read here, nor taken by
+    `crm.outcomes`."""
     disposition = fields.get("disposition", "")
     if not disposition:
         raise Refused("outcome.unknown_disposition", disposition="")
     answers = {name: text.strip()[:LONGEST_ANSWER] for name, text in fields.items()}
-    when = answers.get("when", "")
+    asks_when = {Ask.WHEN, Ask.NEXT_CONTACT} & set(disposition_named(disposition).asks)
+    when = answers.get("when", "") if asks_when else ""
     meant = await read_when(request, attempt_id, when) if when else None
     person = answers.get("person_id", "")
     return OutcomeForm(

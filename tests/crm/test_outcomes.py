@@ -423,3 +423,20 @@ async def test_refused_is_said_in_words(world: World) -> None:
     attempt_id = await world.call(client_id, operator)
     with pytest.raises(Refused, match="Give the reason"):
         await world.outcome(attempt_id, OutcomeForm("cold"), operator, at=AFTER)
+
+
+@pytest.mark.parametrize("disposition", ["no_contact", "nonexistent", "cold"])
+async def test_what_another_choice_left_behind_is_not_taken(world: World, disposition: str) -> None:
+    """A promise that nobody sees on the form would be a surprise for both."""
+    operator, client_id = await world.operator(), await world.client(phones=2)
+    attempt_id = await world.call(client_id, operator)
+    form = OutcomeForm(
+        disposition, callback_words="завтра в 11", asked_by="Олег", competitor="Вектор", number_only=True,
+        reason="дорого", person_name="Петров Пётр" if disposition == "cold" else "",
+    )  # fmt: skip
+    outcome = await world.outcome(attempt_id, form, operator, at=AFTER)
+    assert (outcome.callback_at_local, outcome.callback_words, outcome.asked_by) == (None, "", "")
+    assert (outcome.competitor, outcome.number_only) == ("", False)
+    assert outcome.reason == ("" if disposition == "no_contact" else "дорого")
+    async with world.database.reading() as session:
+        assert await open_callback(session, client_id) is None

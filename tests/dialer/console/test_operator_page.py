@@ -351,3 +351,16 @@ async def test_who_is_signed_out_sees_no_more_of_a_call_that_goes_on(
     async with live(browser) as socket, asyncio.timeout(10):
         assert (await socket.receive()).type is WSMsgType.CLOSE
         assert socket.close_code == 4401
+
+
+@pytest.mark.parametrize("when", ["0", "вчера в 10", "когда-нибудь", "завтра в 11"])
+async def test_a_time_that_another_choice_left_behind_hinders_nobody_and_promises_nothing(
+    signed_in: SignIn, office: Office, desk: FakeDesk, when: str
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    attempt_id = await dialled(browser, desk, office)
+    await desk.answer(anna)
+    await desk.end(anna)
+    said = await browser.act("outcome", attempt_id=attempt_id, fields={"disposition": "no_contact", "when": when})
+    assert said.status == 200, await said.text()
+    assert desk.saved[-1].callback_at_local is None
