@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from crm.outcomes import Outcome
 from crm.results import Result
+from dialer.calls.view import CallState
 from tests.browser.conftest import OpenPage, RunningConsole, sign_in
 
 pytestmark = pytest.mark.browser
@@ -154,6 +155,21 @@ async def test_keys_work_in_a_cyrillic_layout_and_digits_in_a_field_are_text(
     form = console.desk.saved[0]
     assert (form.disposition, form.note) == ("cold", "12 штук4")
     assert form.reason
+
+
+async def test_a_digit_right_after_the_hang_up_is_not_lost(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    anna = console.office.users["anna"]
+    console.desk.change(anna, call=CallState.HANGING_UP)
+    await expect(page.locator("body")).to_have_attribute("data-call", "hanging_up")
+    await page.keyboard.press("8")
+    await page.keyboard.type("завтра в 11")
+    await console.desk.end(anna)
+    await expect(page.locator("[data-save]")).to_be_visible()
+    await expect(page.locator("input[value=callback]")).to_be_checked()
+    await expect(page.locator("input[name=when]")).to_have_value("завтра в 11")
+    await expect(page.locator("input[name=when]")).to_be_focused()
 
 
 async def test_a_reload_in_the_middle_brings_back_the_call_and_what_was_typed(

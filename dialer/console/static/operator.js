@@ -240,7 +240,8 @@ function digitKey(event) {
     return true;
   }
   if (digit === undefined || event.repeat) return false;
-  if (desk.call === "wrap_up") return outcome.choose(digit);
+  // Who hangs up knows the outcome: the digit may come before the network has said goodbye.
+  if (desk.call === "wrap_up" || desk.call === "hanging_up") return outcome.choose(digit);
   const phone = document.querySelectorAll(".phones input[type=radio]")[Number(digit) - 1];
   return press(phone);
 }
