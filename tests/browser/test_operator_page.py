@@ -170,6 +170,10 @@ async def test_a_digit_right_after_the_hang_up_is_not_lost(open_page: OpenPage, 
     await expect(page.locator("input[value=callback]")).to_be_checked()
     await expect(page.locator("input[name=when]")).to_have_value("завтра в 11")
     await expect(page.locator("input[name=when]")).to_be_focused()
+    await expect(page.locator("#when-echo")).not_to_be_empty()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    assert [form.callback_words for form in console.desk.saved] == ["завтра в 11"]
 
 
 async def test_a_reload_in_the_middle_brings_back_the_call_and_what_was_typed(
