@@ -224,8 +224,9 @@ class Leg(Protocol):
         """RFC 4733 events, paced. Returns when they are queued. Raises `ValueError` for anything but `0-9*#A-D`."""
         ...
 
-    async def play(self, sound: Sound) -> None:
-        """Play `sound` to the far end instead of what is bridged, until `stop_playing`."""
+    async def play(self, sound: Sound | Path) -> None:
+        """Play to the far end instead of what is bridged: a sound by its name until `stop_playing`, or once a prompt, a
+        WAV of 8 kHz, mono, 16 bits, at most two minutes. Raises `TelephonyError` for a file that cannot be played."""
         ...
 
     async def stop_playing(self) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -29,6 +30,7 @@ from dialer.telephony import (
     LegEvent,
     LegRinging,
     Sound,
+    TelephonyError,
 )
 
 log = structlog.get_logger("dialer.engines.native")
@@ -140,8 +142,11 @@ class NativeLeg:
         except MediaError:  # the far end takes no telephone events: the other way is SIP INFO
             self._signalling.send_info_digits(self._id, digits)
 
-    async def play(self, sound: Sound) -> None:
-        await self._media.play(self._id, sound.value)
+    async def play(self, sound: Sound | Path) -> None:
+        try:
+            await self._media.play(self._id, sound.value if isinstance(sound, Sound) else str(sound))
+        except MediaError as error:
+            raise TelephonyError(str(error)) from error
 
     async def stop_playing(self) -> None:
         await self._media.stop_playing(self._id)

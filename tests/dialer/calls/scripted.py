@@ -38,7 +38,7 @@ class ScriptedLeg:
         self.number = number
         self.ended: LegEnded | None = None
         self.hang_ups = 0
-        self.playing: Sound | None = None
+        self.playing: Sound | Path | None = None
         self.digits = ""
         self.ring_timeout_s = 0.0
         self.obeys = True  # ends at once when it is hung up
@@ -68,7 +68,7 @@ class ScriptedLeg:
     async def send_digits(self, digits: str) -> None:
         self.digits += digits
 
-    async def play(self, sound: Sound) -> None:
+    async def play(self, sound: Sound | Path) -> None:
         self.playing = sound
 
     async def stop_playing(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from dialer.telephony import LegAnswered, LegDigit, LegEnd, LegLevels, Sound, TelephonyError
 from tests.dialer.engines.office import (
@@ -137,6 +138,24 @@ class TestPracticeNetwork:
         await client.leg.stop_playing()
         loudest = max(event.level_dbov for event in client.events if isinstance(event, LegLevels))
         assert quiet.level_dbov < -60 < -30 < loudest, ringing
+        await hung_up(client)
+
+    async def test_a_prompt_is_played_once(self, office: Office, tmp_path: Path) -> None:
+        prompt = tmp_path / "prompt.wav"
+        soundfile.write(prompt, 0.3 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000), 8000, subtype="PCM_16")
+        client = await office.client(32)
+        await client.until(LegAnswered)
+        await client.until(LegLevels, times=2)
+        await client.leg.play(prompt)
+        await client.until(LegLevels, times=5)
+        levels = [event.level_dbov for event in client.events if isinstance(event, LegLevels)]
+        assert max(levels) > -30, levels
+        assert levels[-1] < -60, "it is over after a second by itself"
+        assert sum(level > -50 for level in levels) <= 2, levels
+        for unusable in (tmp_path / "nothing.wav", tmp_path / "text.wav"):
+            (tmp_path / "text.wav").write_text("no sound")
+            with pytest.raises(TelephonyError):
+                await client.leg.play(unusable)
         await hung_up(client)
 
     async def test_the_line_stays_up_over_several_clients(self, office: Office) -> None:
