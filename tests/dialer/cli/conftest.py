@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from dialer.cli import main
+from dialer.cli.init import settings_text
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,28 @@ def dialer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     return run
 
 
-@pytest.fixture
-def office(dialer: Dialer, tmp_path: Path) -> Path:
-    """The settings file of a folder made by `dialer init`."""
-    folder = tmp_path / "office"
+def make_office(dialer: Dialer, folder: Path) -> Path:
+    """Let `dialer init` make the folder, or go on with it."""
     said = dialer("init", folder)
     assert said.code == 0, said.err
     return folder / "dialer.toml"
+
+
+@pytest.fixture
+def sqlite_office(dialer: Dialer, tmp_path: Path) -> Path:
+    """The settings file of a folder made by `dialer init`, for tests of the file that its database is."""
+    return make_office(dialer, tmp_path / "office")
+
+
+@pytest.fixture
+def office(dialer: Dialer, tmp_path: Path, empty_database_url: str) -> Path:
+    """The settings file of a folder made by `dialer init`, with either database: in PostgreSQL's case the address is in
+    the settings that `init` finds there."""
+    folder = tmp_path / "office"
+    if not empty_database_url.startswith("sqlite"):
+        folder.mkdir(mode=0o700)
+        text = settings_text("en", None).replace('url = ""', f'url = "{empty_database_url}"', 1)
+        assert empty_database_url in text
+        (folder / "dialer.toml").touch(mode=0o600)
+        (folder / "dialer.toml").write_text(text)
+    return make_office(dialer, folder)

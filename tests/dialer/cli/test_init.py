@@ -82,10 +82,10 @@ def test_a_second_time_it_changes_nothing(dialer: Dialer, office: Path) -> None:
     assert len(asyncio.run(people_and_campaigns(office))[0]) == 2
 
 
-def test_it_goes_on_where_an_earlier_one_was_broken_off(dialer: Dialer, office: Path) -> None:
+def test_it_goes_on_where_an_earlier_one_was_broken_off(dialer: Dialer, sqlite_office: Path) -> None:
     """The settings are there, the database is not: as after a full disk."""
-    (office.parent / "data" / "dialer.db").unlink()
-    said = dialer("init", office.parent)
+    (sqlite_office.parent / "data" / "dialer.db").unlink()
+    said = dialer("init", sqlite_office.parent)
     assert said.code == 0
     assert passwords_in(said.out)
 

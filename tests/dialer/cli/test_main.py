@@ -69,9 +69,9 @@ def test_the_database_is_made_where_there_is_none(dialer: Dialer, tmp_path: Path
     assert (tmp_path / "data" / "dialer.db").is_file()
 
 
-def test_a_file_that_is_no_database_is_said_in_words(dialer: Dialer, office: Path) -> None:
-    (office.parent / "data" / "dialer.db").write_bytes(b"not a database, by any means, " * 100)
-    said = dialer("db", "upgrade", "-c", office)
+def test_a_file_that_is_no_database_is_said_in_words(dialer: Dialer, sqlite_office: Path) -> None:
+    (sqlite_office.parent / "data" / "dialer.db").write_bytes(b"not a database, by any means, " * 100)
+    said = dialer("db", "upgrade", "-c", sqlite_office)
     assert (said.code, said.err.strip()) == (
         1,
         "The database cannot be used: the file is no database. Put the newest copy of the database in its place, or "

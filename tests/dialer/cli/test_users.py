@@ -125,9 +125,9 @@ def test_a_typed_password_is_asked_twice(dialer: Dialer, office: Path, monkeypat
     assert signs_in(office, "manager", "one password")
 
 
-def test_an_empty_database_is_said_so(dialer: Dialer, office: Path) -> None:
-    (office.parent / "data" / "dialer.db").unlink()
-    said = dialer("users", "list", "-c", office)
+def test_an_empty_database_is_said_so(dialer: Dialer, sqlite_office: Path) -> None:
+    (sqlite_office.parent / "data" / "dialer.db").unlink()
+    said = dialer("users", "list", "-c", sqlite_office)
     assert said.code == 1
     assert said.err.startswith("The database is not ready:")
     assert "dialer db upgrade" in said.err
