@@ -66,8 +66,9 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that sees one state of the database and cannot change it."""
-        async with AsyncSession(self._reader, expire_on_commit=False) as session, session.begin():
+        """A transaction that sees one state of the database and cannot change it. It ends with the session, whose
+        closing goes on when the task is cancelled meanwhile: a page that goes away leaves no broken connection."""
+        async with AsyncSession(self._reader, expire_on_commit=False) as session:
             yield session
 
     async def upgrade(self) -> None:

@@ -171,7 +171,7 @@ def _asked_for(form: OutcomeForm, asks: AbstractSet[Ask]) -> OutcomeForm:
         competitor=form.competitor if Ask.COMPETITOR in asks else "",
         callback_at_local=form.callback_at_local if when else None,
         callback_words=form.callback_words if when else "",
-        asked_by=form.asked_by if Ask.ASKED_BY in asks else "",
+        asked_by=form.asked_by if when else "",
         number_only=form.number_only and Ask.NUMBER_ONLY in asks,
     )
 

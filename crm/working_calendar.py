@@ -49,7 +49,11 @@ def is_working_day(country: str, day: date) -> bool:
 def holiday_name(country: str, day: date, language: str) -> str:
     """What is celebrated, in `language` ("ru", "en") where it is known in it, else in one that it is known in; "" on
     any other day."""
-    return "" if country == NO_COUNTRY else _calendar(country, _LANGUAGES[language]).get(day) or ""
+    if country == NO_COUNTRY:
+        return ""
+    known = _calendar(country).supported_languages
+    spoken = next((each for each in (_LANGUAGES[language], _LANGUAGES["en"]) if each in known), None)
+    return _calendar(country, spoken).get(day) or ""
 
 
 def days_between(first: date, last: date) -> Iterator[date]:
