@@ -1,6 +1,7 @@
 """Contacts that happened before the system, or elsewhere: imported with no call behind them, dated or not.
 
-They count as contacts by the same definition as all others; what is none is refused, row by row.
+They count as contacts by the same definition as all others; what is none is refused, row by row. All rows are judged
+first and then written in bulk, so that a running service waits for the database as shortly as can be.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
 from crm.call_lists import CallList
 from crm.campaigns import Campaign
 from crm.clients import Client
-from crm.contacts import Contact, Spoken, add_contact
+from crm.contacts import Contact, Spoken
 from crm.errors import Refused
 from crm.importing.clients import Progress
 from crm.importing.problems import Problem
@@ -25,7 +26,7 @@ from crm.importing.report import ImportReport
 from crm.importing.rows import NO_WORDS, YES_WORDS, RefusedRow, clean
 from crm.importing.tables import Row, Table
 from crm.organisations import Organisation
-from crm.people import Person, add_person, people_at
+from crm.people import Person
 from crm.text_rules import fold
 from crm.time_zones import instant
 
@@ -43,17 +44,49 @@ _FIELDS: Final = {word.strip(): name for name, words in HEADINGS.items() for wor
 _NOON: Final = time(12)  # of a day without an hour: the same day in every zone of the country
 _DATES: Final = ("%Y-%m-%d", "%d.%m.%Y", "%d.%m.%y")
 _TIMES: Final = ("%H:%M", "%H:%M:%S")
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownClient:
+    """A client of the campaign; `list_name` folded."""
+
+    id: int
+    organisation_id: int
+    list_name: str
 
 
 @dataclass(slots=True)
-class _Known:
-    """The campaign's clients, and the people of those that were looked at."""
+class _KnownPerson:
+    """Someone at an organisation; `id` `None` until written. `now_decides`: a row says so of somebody who did not."""
 
-    by_code: dict[str, list[Client]] = field(default_factory=dict)
-    by_name: dict[str, list[Client]] = field(default_factory=dict)
-    lists: dict[int, str] = field(default_factory=dict)
-    people: dict[int, dict[str, Person]] = field(default_factory=dict)
-    contacts: dict[int, set[tuple[datetime | None, str, str]]] = field(default_factory=dict)
+    organisation_id: int
+    full_name: str
+    decides: bool
+    id: int | None = None
+    now_decides: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A row that is a contact, and new."""
+
+    client: _KnownClient
+    person: _KnownPerson
+    main: bool
+    at: datetime | None
+    full_name: str
+    summary: str
+
+
+@dataclass(slots=True)
+class _Base:
+    """What the campaign has, and what the rows before have added."""
+
+    by_code: dict[str, list[_KnownClient]] = field(default_factory=dict)
+    by_name: dict[str, list[_KnownClient]] = field(default_factory=dict)
+    people: dict[tuple[int, str], _KnownPerson] = field(default_factory=dict)
+    contacts: set[tuple[int, datetime | None, str, str]] = field(default_factory=set)
 
 
 async def import_contacts(
@@ -68,8 +101,7 @@ async def import_contacts(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import `table` into `campaign`, all in the caller's transaction; `dry_run` reports and
-    takes everything back.
+    """Import `table` into `campaign`, all in the caller's transaction; `dry_run` reports and writes nothing.
 
     The client is found by its code, else by its name; `list_name` picks the rows of one list. Days and hours are on the
     campaign's clock. A contact that is there already (client, moment, person, summary) is `merged`. Raises `Refused`
@@ -81,17 +113,26 @@ async def import_contacts(
         raise Refused("import.list_not_in_file", list=list_name or "", lists=", ".join(_lists(table, places)))
     report = ImportReport(table.header, table.encoding, table.delimiter, dry_run)
     report.rows, report.not_selected = len(rows), len(table.rows) - len(rows)
-    tried = await session.begin_nested() if dry_run else None
-    known = await _known(session, campaign)
-    for number, row in enumerate(rows, 1):
-        problem = await _take(session, campaign, row, places, known, report, author_id)
-        if problem is not None:
-            report.refused.append(RefusedRow(row.line, (problem,), row.cells))
-        if progress is not None and number % 100 == 0:
-            progress(number, len(rows))
-    if tried is not None:
-        await tried.rollback()
-    else:
+    base = await _base_of(session, campaign)
+    judged: list[_Judged] = []
+    for row in rows:
+        try:
+            contact = _judge(row, places, campaign, base)
+        except Refused as refused:
+            report.refused.append(RefusedRow(row.line, (Problem(refused.code, refused.params),), row.cells))
+            continue
+        if contact is None:
+            report.merged += 1
+            continue
+        judged.append(contact)
+        report.by_list[_cell(row, places, "list")] += 1
+    report.taken = len(judged)
+    if not dry_run:
+        await _write_people(session, base)
+        for start in range(0, len(judged), _BATCH):
+            await _write_contacts(session, judged[start : start + _BATCH], author_id)
+            if progress is not None:
+                progress(min(start + _BATCH, len(judged)), len(judged))
         counts = {"rows": report.rows, "taken": report.taken, "merged": report.merged, "refused": len(report.refused)}
         audit.note(
             session, at=now, user_id=author_id, action=audit.CONTACTS_IMPORTED, subject=f"campaign:{campaign.id}",
@@ -123,68 +164,56 @@ def _lists(table: Table, places: Mapping[str, int]) -> list[str]:
     return list(dict.fromkeys(filter(None, (_cell(row, places, "list") for row in table.rows))))[:20]
 
 
-async def _known(session: AsyncSession, campaign: Campaign) -> _Known:
-    known = _Known()
+async def _base_of(session: AsyncSession, campaign: Campaign) -> _Base:
+    base = _Base()
     clients = await session.execute(
-        select(Client, Organisation.name_folded)
+        select(Client.id, Client.organisation_id, Client.code, Organisation.name_folded, CallList.name)
         .join(Organisation, Organisation.id == Client.organisation_id)
+        .join(CallList, CallList.id == Client.call_list_id)
         .where(Client.campaign_id == campaign.id)
     )
-    for client, name in clients:
-        known.by_name.setdefault(name, []).append(client)
-        if client.code:
-            known.by_code.setdefault(fold(client.code), []).append(client)
-    lists = select(CallList.id, CallList.name).where(CallList.campaign_id == campaign.id)
-    known.lists = {number: fold(name) for number, name in await session.execute(lists)}
-    already = (
+    for client_id, organisation_id, code, name, list_name in clients:
+        client = _KnownClient(client_id, organisation_id, fold(list_name))
+        base.by_name.setdefault(name, []).append(client)
+        if code:
+            base.by_code.setdefault(fold(code), []).append(client)
+    people = await session.execute(
+        select(Person.id, Person.organisation_id, Person.full_name, Person.name_folded, Person.decides)
+        .join(Client, Client.organisation_id == Person.organisation_id)
+        .where(Client.campaign_id == campaign.id)
+    )
+    for person_id, organisation_id, full_name, folded, decides in people:
+        base.people[organisation_id, folded] = _KnownPerson(organisation_id, full_name, decides, person_id)
+    contacts = await session.execute(
         select(Contact.client_id, Contact.at, Contact.full_name, Contact.summary)
         .join(Client, Client.id == Contact.client_id)
         .where(Contact.imported, Client.campaign_id == campaign.id)
     )
-    for client_id, at, full_name, summary in await session.execute(already):
-        known.contacts.setdefault(client_id, set()).add((at, full_name, summary))
-    return known
+    base.contacts = {(client_id, at, full_name, summary) for client_id, at, full_name, summary in contacts}
+    return base
 
 
-async def _take(
-    session: AsyncSession,
-    campaign: Campaign,
-    row: Row,
-    places: Mapping[str, int],
-    known: _Known,
-    report: ImportReport,
-    author_id: int | None,
-) -> Problem | None:
-    """Write the row's contact; or why it is none."""
-    try:
-        client = _client(row, places, known)
-        at = _moment(row, places, campaign)
-        main = _is_main(row, places)
-        full_name, summary = _cell(row, places, "person"), _cell(row, places, "summary")
-        key = (at, full_name, summary)
-        if key in known.contacts.get(client.id, ()):
-            report.merged += 1
-            return None
-        missing = Spoken(full_name=full_name, summary=summary).missing
-        if missing and not (main and full_name):
-            raise Refused(missing)
-        person = await _person(session, client, full_name, known, decides=main) if full_name else None
-        spoken = Spoken(person.id if person else None, person.decides if person else False, full_name, summary)
-        await add_contact(session, client=client, spoken=spoken, at=at, author_id=author_id, imported=True, main=main)
-    except Refused as refused:
-        return Problem(refused.code, refused.params)
-    known.contacts.setdefault(client.id, set()).add(key)
-    report.taken += 1
-    report.by_list[_cell(row, places, "list")] += 1
-    return None
+def _judge(row: Row, places: Mapping[str, int], campaign: Campaign, base: _Base) -> _Judged | None:
+    """The row's contact, `None` when it is there already. Raises `Refused` for what is none."""
+    client = _client(row, places, base)
+    at, main = _moment(row, places, campaign), _is_main(row, places)
+    full_name, summary = _cell(row, places, "person"), _cell(row, places, "summary")
+    missing = Spoken(full_name=full_name, summary=summary).missing
+    if missing and not (main and full_name):
+        raise Refused(missing)
+    key = (client.id, at, full_name, summary)
+    if key in base.contacts:
+        return None
+    base.contacts.add(key)
+    return _Judged(client, _person(client, full_name, base, decides=main), main, at, full_name, summary)
 
 
-def _client(row: Row, places: Mapping[str, int], known: _Known) -> Client:
+def _client(row: Row, places: Mapping[str, int], base: _Base) -> _KnownClient:
     code, name = _cell(row, places, "code"), _cell(row, places, "name")
-    found = known.by_code.get(fold(code), []) if code else known.by_name.get(fold(name), [])
+    found = base.by_code.get(fold(code), []) if code else base.by_name.get(fold(name), [])
     wanted = fold(_cell(row, places, "list"))
     if len(found) > 1 and wanted:
-        found = [client for client in found if known.lists.get(client.call_list_id) == wanted]
+        found = [client for client in found if client.list_name == wanted]
     if len(found) != 1:
         raise Refused("contacts.unknown_client" if not found else "contacts.several_clients", client=code or name)
     return found[0]
@@ -219,17 +248,52 @@ def _is_main(row: Row, places: Mapping[str, int]) -> bool:
     return False
 
 
-async def _person(session: AsyncSession, client: Client, full_name: str, known: _Known, *, decides: bool) -> Person:
-    """The organisation's person of that name, made if there is none; whom a main contact was with decides."""
-    at_it = known.people.get(client.organisation_id)
-    if at_it is None:
-        at_it = {person.name_folded: person for person in await people_at(session, client.organisation_id)}
-        known.people[client.organisation_id] = at_it
-    person = at_it.get(fold(full_name))
+def _person(client: _KnownClient, full_name: str, base: _Base, *, decides: bool) -> _KnownPerson:
+    """The organisation's person of that name, new if there is none; whom a main contact was with decides."""
+    key = (client.organisation_id, fold(full_name))
+    person = base.people.get(key)
     if person is None:
-        person = await add_person(session, organisation_id=client.organisation_id, full_name=full_name, decides=decides)
-        at_it[person.name_folded] = person
+        person = base.people[key] = _KnownPerson(client.organisation_id, full_name, decides)
     elif decides and not person.decides:
-        person.decides = True
-        await session.flush()
+        person.decides, person.now_decides = True, person.id is not None
     return person
+
+
+async def _write_people(session: AsyncSession, base: _Base) -> None:
+    new = [person for person in base.people.values() if person.id is None]
+    for start in range(0, len(new), _BATCH):
+        batch = new[start : start + _BATCH]
+        values = [
+            {
+                "organisation_id": person.organisation_id,
+                "full_name": person.full_name,
+                "name_folded": fold(person.full_name),
+                "decides": person.decides,
+            }
+            for person in batch
+        ]
+        written = insert(Person).returning(Person.id, sort_by_parameter_order=True)
+        for person, person_id in zip(batch, await session.scalars(written, values), strict=True):
+            person.id = person_id
+    changed = [person.id for person in base.people.values() if person.now_decides]
+    for start in range(0, len(changed), _BATCH):
+        these = update(Person).where(Person.id.in_(changed[start : start + _BATCH])).values(decides=True)
+        await session.execute(these.execution_options(synchronize_session=False))
+
+
+async def _write_contacts(session: AsyncSession, judged: list[_Judged], author_id: int | None) -> None:
+    values = [
+        {
+            "client_id": each.client.id,
+            "organisation_id": each.client.organisation_id,
+            "imported": True,
+            "main": each.main,
+            "person_id": each.person.id,
+            "full_name": each.full_name,
+            "summary": each.summary,
+            "at": each.at,
+            "author_id": author_id,
+        }
+        for each in judged
+    ]
+    await session.execute(insert(Contact), values)

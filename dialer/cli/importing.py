@@ -66,7 +66,10 @@ async def import_history(settings: Settings, arguments: argparse.Namespace, term
     """`import-contacts`: contacts with no call behind them; 1 if not a single row of the file could be used."""
     gettext = terminal.words.gettext
     table = read_table(arguments.file)
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
+    async with (
+        ready_database(settings, terminal) as database,
+        database.reading() if arguments.dry_run else database.transaction() as session,
+    ):
         report = await import_contacts(
             session,
             campaign=await campaign_named(session, arguments.campaign),

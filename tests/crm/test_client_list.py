@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select, update
 
@@ -20,9 +22,9 @@ from crm.silence import off_list
 from tests.crm.builders import NOON, World
 
 
-async def found(world: World, **filters: object) -> list[int]:
+async def found(world: World, **filters: Any) -> list[int]:
     async with world.database.reading() as session:
-        page = await clients_page(session, filters=ClientFilters(**filters))  # type: ignore[arg-type]  # names of columns
+        page = await clients_page(session, filters=ClientFilters(**filters))
     return [row.client_id for row in page.rows]
 
 

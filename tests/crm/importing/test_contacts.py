@@ -79,11 +79,11 @@ async def counted(base: Database, *, first_only: bool) -> dict[str, dict[str, st
     counts = Counter(
         (industry, local(moment, campaign.time_zone).month if moment else None) for industry, moment in found
     )
-    table: dict[str, dict[str, str]] = {}
+    table: dict[str, dict[str, int]] = {}
     for industry in sorted({industry for industry, _ in counts}):
         cells = {name: counts[industry, month] for name, month in MONTHS.items()}
-        table[industry] = {**cells, "total": sum(cells.values())}  # type: ignore[dict-item]  # made text below
-    total = {name: sum(row[name] for row in table.values()) for name in (*MONTHS, "total")}  # type: ignore[misc]
+        table[industry] = {**cells, "total": sum(cells.values())}
+    total = {name: sum(row[name] for row in table.values()) for name in (*MONTHS, "total")}
     days = {
         "march": campaign.working_days(FIRST, date(2007, 3, 31)),
         "april": campaign.working_days(date(2007, 4, 1), LAST),
@@ -91,7 +91,7 @@ async def counted(base: Database, *, first_only: bool) -> dict[str, dict[str, st
     }
     shown = {name: {key: str(cell) if cell else "" for key, cell in row.items()} for name, row in table.items()}
     shown["Всего"] = {key: str(cell) for key, cell in total.items()}
-    shown["За рабочий день"] = {"no_date": "", **{key: per_day(int(total[key]), days[key]) for key in days}}
+    shown["За рабочий день"] = {"no_date": "", **{key: per_day(total[key], days[key]) for key in days}}
     return shown
 
 
@@ -163,6 +163,15 @@ async def test_what_is_no_contact_is_refused_and_leaves_nothing(base: Database, 
     assert (report.taken, [(each.line, each.code) for each in report.refused]) == (1, [(3, code)])
     async with base.reading() as session:
         assert list(await session.scalars(select(Person.full_name))) == ["Михайлова Елена Петровна"]
+
+
+async def test_a_main_contact_makes_somebody_known_one_who_decides(base: Database) -> None:
+    await take(base, f"{HEADER}\n{GOOD}\n".encode())
+    again = await take(base, f"{HEADER}\na-1;2007-04-05;;МИХАЙЛОВА Елена  Петровна;да;\n".encode())
+    assert again.taken == 1
+    async with base.reading() as session:
+        people = list(await session.scalars(select(Person)))
+    assert [(person.full_name, person.decides) for person in people] == [("Михайлова Елена Петровна", True)]
 
 
 async def test_two_clients_of_one_name_are_told_apart_by_the_code_alone(base: Database) -> None:
