@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,9 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import transitions
+from crm import audit, transitions
 from crm.attempts import Attempt
-from crm.call_lists import CallList
+from crm.audit import AuditEntry
 from crm.callbacks import Callback, CallbackState
 from crm.calling_hours import Window, window_at_or_after, window_on
 from crm.campaigns import Campaign, get_campaign
@@ -59,22 +59,20 @@ from crm.text_rules import tidy
 from crm.time_zones import instant, local, zone
 from crm.turns import next_waiting
 from crm.users import User, hold_user
-from crm.working_calendar import CalendarDay
 
 __all__ = [
     "DayRow",
     "EntryKind",
     "EntryState",
     "MyDay",
-    "Newest",
     "PlanEntry",
     "build",
     "claim_client",
     "claim_next",
     "fit_hours",
     "is_built",
+    "last_change",
     "my_day",
-    "newest",
     "release",
     "renew",
     "skip",
@@ -92,9 +90,18 @@ REST_DAYS: Final[dict[Group, int]] = {
 }
 SKIPPED_PROMISE_RETURNS: Final = timedelta(minutes=10)
 MOST_TRIES: Final = 50
-# Verdicts that will not change today by themselves: the entry goes, and the reason stays with it.
 # Entries that were dropped for these come back on the same day once the reason is gone.
-_MAY_COME_BACK: Final = ("dial.day_off", "dial.list_not_approved")
+_MAY_COME_BACK: Final = ("dial.day_off", "dial.do_not_call", "dial.list_not_approved", "dial.off_list")
+_BRING_CLIENTS: Final = (
+    audit.CALENDAR_DAY_SET,
+    audit.CAMPAIGN_ADDED,
+    audit.CAMPAIGN_CHANGED,
+    audit.CLIENTS_IMPORTED,
+    audit.CLIENT_ON_LIST,
+    audit.DO_NOT_CALL_LIFTED,
+    audit.LIST_STATE_SET,
+)
+# Verdicts that will not change today by themselves: the entry goes, and the reason stays with it.
 _FOR_TODAY: Final = frozenset(
     {
         "dial.cap",
@@ -124,14 +131,6 @@ async def fit_hours(session: AsyncSession, *, campaign: Campaign, day: date) -> 
             .values(opens_at=window.opens_at, closes_at=window.closes_at)
             .execution_options(synchronize_session=False)
         )
-
-
-class Newest(NamedTuple):
-    """The client that was taken in last, when a list was approved last, and when a day of a calendar was set last."""
-
-    client_id: int | None
-    approved_at: datetime | None
-    calendar_at: datetime | None
 
 
 async def build(session: AsyncSession, *, campaign_id: int, day: date, now: datetime) -> int:
@@ -167,13 +166,13 @@ async def build(session: AsyncSession, *, campaign_id: int, day: date, now: date
     return added
 
 
-async def newest(session: AsyncSession) -> Newest:
-    """What changes when clients are imported, lists approved, days of the calendar set: cheap to ask for."""
-    return Newest(
-        await session.scalar(select(func.max(Client.id))),
-        await session.scalar(select(func.max(CallList.approved_at))),
-        await session.scalar(select(func.max(CalendarDay.set_at))),
+async def last_change(session: AsyncSession, *, after: int = 0) -> int:
+    """The newest entry of the audit that may bring clients into the plan, `after` when there has been none since: an
+    import, an approval, a campaign's rules, its calendar, a client put back. Cheap to ask for."""
+    newest = await session.scalar(
+        select(func.max(AuditEntry.id)).where(AuditEntry.id > after, AuditEntry.action.in_(_BRING_CLIENTS))
     )
+    return newest or after
 
 
 async def is_built(session: AsyncSession, *, campaign_id: int, day: date) -> bool:

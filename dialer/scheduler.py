@@ -50,7 +50,7 @@ class Scheduler:
         self._running = frozenset({node})  # services on this database, at the last look
         self._looking: set[asyncio.Task[None]] = set()
         self._planned: dict[int, date] = {}
-        self._seen: day_plan.Newest | None = None
+        self._seen = 0  # the audit's entry up to which the plan has been brought
         self._clockwork = AsyncIOScheduler(timezone=ZoneInfo("UTC"))
         self.add(self.poll, every_s=poll_s)
         self.add(self.reconcile, every_s=RECONCILE_EVERY_S)
@@ -72,7 +72,7 @@ class Scheduler:
         """The first look is made here, before anybody signs in."""
         self._running |= await self._database.running_nodes()
         async with self._database.reading() as session:
-            self._seen = await day_plan.newest(session)
+            self._seen = await day_plan.last_change(session)
         await self.poll()
         self._clockwork.start()
 
@@ -131,9 +131,9 @@ class Scheduler:
         await self.poll()
 
     async def take_up_new_clients(self) -> None:
-        """Rebuild the plan soon after an import or an approval. The look is cheap; rebuilding asks for all clients."""
+        """Rebuild the plan soon after what may bring clients into it. The look is cheap; rebuilding asks for all."""
         async with self._database.reading() as session:
-            newest = await day_plan.newest(session)
+            newest = await day_plan.last_change(session, after=self._seen)
         if newest != self._seen:
             await self.rebuild_plan()
             self._seen = newest  # only now: a plan that could not be rebuilt is tried again

@@ -14,7 +14,7 @@ from crm.call_lists import ListState, list_named, set_list_state
 from crm.calling_hours import window_at_or_after
 from crm.campaigns import Campaign, add_campaign, campaign_named, change_campaign, get_campaign, set_calendar_day
 from crm.clients import add_client, get_client
-from crm.day_plan import build, claim_next, is_built, newest
+from crm.day_plan import build, claim_next, is_built, last_change
 from crm.dial_rules import Verdict, may_dial
 from crm.errors import Conflict, CrmError, Refused
 from crm.outcomes import OutcomeForm
@@ -116,14 +116,14 @@ async def test_a_day_that_becomes_a_working_day_again_has_its_plan_again(world: 
     client_id = await world.client()
     async with world.transaction() as session:
         await build(session, campaign_id=world.campaign_id, day=NOON.date(), now=NOON)
-        before = await newest(session)
+        before = await last_change(session)
     await set_day(world, NOON.date(), False)
     async with world.transaction() as session:
         assert await claim_next(session, operator_id=operator, now=NOON, lease_s=60) is None
     await set_day(world, NOON.date(), None, "", now=NOON + timedelta(minutes=1))
     await set_day(world, MONDAY, False, now=NOON + timedelta(minutes=1))
     async with world.transaction() as session:
-        assert await newest(session) != before, "the service looks for this to build the plan again"
+        assert await last_change(session, after=before) > before, "the service looks for this to build the plan again"
         assert await build(session, campaign_id=world.campaign_id, day=NOON.date(), now=NOON) == 1
         entry = await claim_next(session, operator_id=operator, now=NOON, lease_s=60)
     assert entry is not None

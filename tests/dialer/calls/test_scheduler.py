@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, text
+import pytest
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attempts import Attempt, Result, open_attempt
-from crm.campaigns import Campaign, list_campaigns
-from crm.clients import Client, add_client
+from crm.call_lists import CallList, ListState, set_list_state
+from crm.campaigns import Campaign, change_campaign, list_campaigns, set_calendar_day
+from crm.clients import Client, put_back_on_list
 from crm.database import Database
-from crm.day_plan import PlanEntry, claim_next
-from crm.organisations import add_organisation
+from crm.day_plan import EntryState, PlanEntry, claim_next
+from crm.do_not_call import Whom, lift, requests
+from crm.importing.clients import import_clients
+from crm.importing.mapping import guess_mapping
+from crm.importing.tables import read_table
 from crm.outcomes import OutcomeForm
-from crm.phone_numbers import PhoneNumber
 from crm.recording_facts import Recording, RecordingState
+from crm.silence import keep_request, off_list
 from crm.users import Role, add_user
 from dialer.calls.view import CallState, LineState
 from dialer.scheduler import Scheduler
 from dialer.telephony import LegAnswered, LegEnd, LegEnded
 from tests.dialer.calls.conftest import NOON, Office
+
+Change = Callable[[AsyncSession, datetime], Awaitable[None]]
 
 # Those that hold an advisory lock of this database: the server is shared by all tests.
 BREAK_CONNECTIONS = (
@@ -198,18 +207,80 @@ async def test_a_claim_that_ran_out_leaves_no_card_behind(office: Office) -> Non
     assert after.client_id not in (None, view.client_id)
 
 
-async def test_a_client_who_is_imported_while_it_runs_comes_into_the_plan(office: Office) -> None:
+CSV = "list;name;phone\nspring;Новая;8 (342) 000-09-99\n"
+
+
+async def imported(session: AsyncSession, now: datetime) -> None:
+    (campaign,) = await list_campaigns(session)
+    table = read_table(CSV.encode())
+    await import_clients(session, campaign=campaign, table=table, mapping=guess_mapping(table.header), now=now)
+    await approved(session, now)
+
+
+async def approved(session: AsyncSession, now: datetime) -> None:
+    for call_list in await session.scalars(select(CallList).where(CallList.state != ListState.APPROVED)):
+        await set_list_state(session, call_list_id=call_list.id, to=ListState.APPROVED, by="Заказчик", now=now)
+
+
+async def open_again(session: AsyncSession, now: datetime) -> None:
+    (campaign,) = await list_campaigns(session)
+    await set_calendar_day(session, campaign=campaign, day=now.date(), works=None, reason="", now=now)
+
+
+async def on_the_list_again(session: AsyncSession, now: datetime) -> None:
+    for client in await session.scalars(select(Client).where(Client.off_list_reason != "")):
+        await put_back_on_list(session, client=client, now=now)
+
+
+async def not_silent_any_more(session: AsyncSession, now: datetime) -> None:
+    for request in await requests(session):
+        await lift(session, request_id=request.id, reason="передумали", now=now)
+
+
+async def nobody(session: AsyncSession, now: datetime) -> None:
+    """Before an import there is nobody new."""
+
+
+async def day_off(session: AsyncSession, now: datetime) -> None:
+    (campaign,) = await list_campaigns(session)
+    await change_campaign(session, campaign=campaign, now=now, calls_on_days_off=False)
+    await set_calendar_day(session, campaign=campaign, day=now.date(), works=False, reason="переезд", now=now)
+    await session.execute(
+        update(PlanEntry).where(PlanEntry.state == EntryState.WAITING).values(state="dropped", reason="dial.day_off")
+    )
+
+
+async def all_off_the_list(session: AsyncSession, now: datetime) -> None:
+    for client in list(await session.scalars(select(Client))):
+        await off_list(session, client=client, reason="проба", now=now)
+
+
+async def all_silent(session: AsyncSession, now: datetime) -> None:
+    for organisation_id in list(await session.scalars(select(Client.organisation_id))):
+        await keep_request(session, whom=Whom.ORGANISATION, target=organisation_id, evidence="письмо", now=now)
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [
+        (nobody, imported),
+        (day_off, open_again),
+        (all_off_the_list, on_the_list_again),
+        (all_silent, not_silent_any_more),
+    ],
+)
+async def test_what_brings_clients_into_the_plan_does_so_while_it_runs(
+    office: Office, before: Change, change: Change
+) -> None:
+    async with office.database.transaction() as session:
+        await before(session, office.now)
     scheduler = scheduler_of(office)
     await scheduler.start()
+    waiting = select(func.count()).where(PlanEntry.state == EntryState.WAITING)
     async with office.database.transaction() as session:
-        known = await session.get_one(Client, 1)
-        organisation = await add_organisation(session, name="Новая", now=office.now)
-        session.add(PhoneNumber(organisation_id=organisation.id, e164="+73420000999", raw=""))
-        client = await add_client(
-            session, campaign_id=known.campaign_id, organisation_id=organisation.id,
-            call_list_id=known.call_list_id, now=office.now,
-        )  # fmt: skip
+        there = await session.scalar(waiting) or 0
+        await change(session, office.now)
     await scheduler.take_up_new_clients()
     async with office.database.reading() as session:
-        assert await session.scalar(select(PlanEntry.id).where(PlanEntry.client_id == client.id)) is not None
+        assert (await session.scalar(waiting) or 0) > there
     await scheduler.stop()
