@@ -156,10 +156,18 @@ async def _check_database(database: Database, report: Report) -> bool:
 async def _check_service(
     settings: Settings, database: Database | None, neighbour: Neighbour, report: Report, wait_s: float
 ) -> bool:
-    """Whether the service of this database runs, and then how its lines are."""
+    """Whether the service of this database runs, and then how its lines are. Where the database cannot say whose the
+    one is that answers, its ports are left alone."""
     gettext = report.terminal.words.gettext
     if database is None:
-        return False
+        if neighbour.dialer:
+            report.note(
+                gettext(
+                    "service: one answers at {url}; whose it is, and how its lines are, the database has to say",
+                    url=console_address(settings),
+                )
+            )
+        return neighbour.dialer
     running = await database.running_service(node=settings.service.node, further_node=settings.service.further_node)
     if running is None:
         return False

@@ -241,6 +241,21 @@ async def test_a_dialer_of_another_database_at_our_port_is_trouble(tmp_path: Pat
     assert "ok       telephony: the native engine runs" in said
 
 
+async def test_without_the_database_nobody_is_called_a_stranger(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "data")
+    await prepare(settings)
+    blind = settings.model_copy(
+        update={"database": settings.database.model_copy(update={"url": "sqlite:////nowhere/x"})}
+    )
+    async with running_service(settings):
+        code, said = await checked(blind)
+    assert code == 1
+    assert "trouble  database: " in said
+    assert f"note     service: one answers at http://127.0.0.1:{settings.console.port}; whose it is" in said
+    assert "another database" not in said
+    assert "telephony" not in said
+
+
 async def test_our_service_at_another_port_is_found(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "data")
     await prepare(settings)
