@@ -82,7 +82,7 @@ async def add_campaign(
 ) -> Campaign:
     """A new campaign; `fields` are further columns, those of `change_campaign`. Raises `Conflict` when the name is
     taken, `Refused` for what cannot be."""
-    campaign = Campaign(name=tidy(name), created_at=now, days=[], **{**_BEGINS_WITH, **fields})
+    campaign = Campaign(name=tidy(name), created_at=now, days=[], **{**_defaults(), **fields})
     await _assert_possible(session, campaign)
     session.add(campaign)
     await session.flush()
@@ -119,18 +119,17 @@ async def change_campaign(
     await session.flush()
 
 
-_BEGINS_WITH: Final = {
-    "time_zone": "Europe/Moscow",
-    "calls_from": time(9),
-    "calls_until": time(18),
-    "attempts_a_day": 3,
-    "number_attempts_a_day": 3,
-    "gap_min": 5,
-    "country": "RU",
-}
+def _defaults() -> dict[str, Any]:
+    """What the columns begin with; they would get it when they are written, and it is looked at before."""
+    return {
+        column.key: column.default.arg
+        for column in Campaign.__table__.columns
+        if column.default is not None and column.default.is_scalar
+    }
 
 
 async def _assert_possible(session: AsyncSession, campaign: Campaign) -> None:
+    campaign.country = campaign.country.upper()
     if not campaign.name:
         raise Refused("campaign.needs_name")
     zone(campaign.time_zone)

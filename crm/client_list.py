@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import ColumnElement, Select, exists, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,11 +14,9 @@ from crm.groups import Group
 from crm.organisations import Organisation
 from crm.people import Person
 from crm.phone_numbers import PhoneNumber
-from crm.phone_parsing import national
+from crm.phone_parsing import digits_sought, national
 from crm.text_rules import fold
 from crm.users import User
-
-LEAST_DIGITS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +115,7 @@ def _matches(text: str) -> list[ColumnElement[bool]]:
         Organisation.name_folded.contains(folded, autoescape=True),
         exists().where(Person.organisation_id == Organisation.id, Person.name_folded.contains(folded, autoescape=True)),
     ]
-    digits = "".join(character for character in text if character.isdecimal() and character.isascii())
-    if len(digits) >= LEAST_DIGITS and not any(character.isalpha() for character in text):
+    if digits := digits_sought(text):
         of_it = PhoneNumber.organisation_id == Organisation.id
         places.append(exists().where(of_it, PhoneNumber.e164.contains(national(digits))))
         places.append(Organisation.tax_number.startswith(digits))

@@ -47,6 +47,7 @@ _LENGTH_PROBLEMS = {
 # The library names another zone with Kaliningrad's clock, and does not know that Saratov left Moscow's.
 _ZONES_MENDED = {"Europe/Bucharest": "Europe/Kaliningrad"}
 _ZONES_OF_CODES = {"+7845": "Europe/Saratov"}
+_LEAST_SOUGHT = 3  # of the digits of a number
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,12 @@ def read_phones(raw: str, *, region: str = "RU") -> PhoneCell:
     if not phones and not problems and text.strip():
         problems.append(Problem("phone.no_digits", {"text": raw.strip()}))
     return PhoneCell(tuple(phones.values()), tuple(problems))
+
+
+def digits_sought(text: str) -> str:
+    """The digits of what may be a part of a number, "" for anything with letters or fewer than three of them."""
+    digits = "".join(character for character in text if character.isdecimal() and character.isascii())
+    return "" if len(digits) < _LEAST_SOUGHT or any(character.isalpha() for character in text) else digits
 
 
 def national(digits: str) -> str:

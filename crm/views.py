@@ -20,7 +20,7 @@ from crm.organisations import Organisation
 from crm.outcome_chain import Outcome, superseded
 from crm.people import people_at
 from crm.phone_numbers import NumberState, asked_off, numbers_of
-from crm.phone_parsing import national
+from crm.phone_parsing import digits_sought, national
 from crm.plan_entries import EntryKind, EntryState, PlanEntry
 from crm.recording_facts import Recording, RecordingState
 from crm.results import Result
@@ -30,7 +30,6 @@ from crm.time_zones import local
 from crm.users import User
 
 LAST_ATTEMPTS = 5
-LEAST_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,6 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
         .order_by(PlanEntry.state, PlanEntry.rank)
         .limit(1)
     )
-    silenced = await asked_off(session, organisation.id)
     promises = await _promises(session, client_id, only_open=True)
     calls = await calls_page(session, filters=CallFilters(client_id=client_id), limit=LAST_ATTEMPTS)
     return Card(
@@ -232,15 +230,7 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
         do_not_call=await request_of(session, Whom.ORGANISATION, organisation.id) is not None,
         off_list_reason=client.off_list_reason,
         owner=owner or "",
-        numbers=tuple(
-            NumberRow(
-                number.id,
-                number.e164,
-                number.extension,
-                NumberState.DO_NOT_CALL if number.id in silenced else number.state,
-            )
-            for number in await numbers_of(session, organisation.id)
-        ),
+        numbers=await _numbers(session, organisation.id),
         people=tuple(
             PersonRow(person.id, person.full_name, person.position, person.decides)
             for person in await people_at(session, organisation.id)
@@ -249,6 +239,19 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
         last_calls=calls.rows,
         entry_id=entry.id if entry else None,
         why_now=entry.kind if entry else None,
+    )
+
+
+async def _numbers(session: AsyncSession, organisation_id: int) -> tuple[NumberRow, ...]:
+    silenced = await asked_off(session, organisation_id)
+    return tuple(
+        NumberRow(
+            number.id,
+            number.e164,
+            number.extension,
+            NumberState.DO_NOT_CALL if number.id in silenced else number.state,
+        )
+        for number in await numbers_of(session, organisation_id)
     )
 
 
@@ -381,9 +384,8 @@ def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_Ca
         calls = calls.where(Attempt.opened_at < filters.until)
     if filters.text.strip():
         named = Organisation.name_folded.contains(fold(filters.text), autoescape=True)
-        digits = "".join(character for character in filters.text if character.isdecimal() and character.isascii())
-        dialled = len(digits) >= LEAST_DIGITS and not any(character.isalpha() for character in filters.text)
-        calls = calls.where(or_(named, Attempt.dialled.contains(national(digits))) if dialled else named)
+        digits = digits_sought(filters.text)
+        calls = calls.where(or_(named, Attempt.dialled.contains(national(digits))) if digits else named)
     return calls
 
 

@@ -205,6 +205,19 @@ def _users(commands: Commands, words: Words) -> None:
     passwd.add_argument("--password-stdin", action="store_true", help=gettext("read the password from standard input"))
     _settings_option(passwd, words)
 
+    _users_changes(actions, words)
+    switches = {
+        "off": gettext("let a user sign in no more; what they did stays"),
+        "on": gettext("let a user sign in again"),
+    }
+    for action, text in switches.items():
+        switch = actions.add_parser(action, help=text, description=text)
+        switch.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+        _settings_option(switch, words)
+
+
+def _users_changes(actions: Commands, words: Words) -> None:
+    gettext = words.gettext
     text = gettext("give a user another role")
     role = actions.add_parser("role", help=text, description=text)
     role.add_argument("login", metavar="LOGIN", help=gettext("which user"))
@@ -218,15 +231,6 @@ def _users(commands: Commands, words: Words) -> None:
     which.add_argument("headset", nargs="?", default="", metavar="NAME", help=gettext("SIP user name of the headset"))
     which.add_argument("--none", action="store_true", help=gettext("the user has no headset any more"))
     _settings_option(headset, words)
-
-    switches = {
-        "off": gettext("let a user sign in no more; what they did stays"),
-        "on": gettext("let a user sign in again"),
-    }
-    for action, text in switches.items():
-        switch = actions.add_parser(action, help=text, description=text)
-        switch.add_argument("login", metavar="LOGIN", help=gettext("which user"))
-        _settings_option(switch, words)
 
 
 def _campaigns(commands: Commands, words: Words) -> None:

@@ -51,6 +51,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["lifted_by"], ["users.id"], name=op.f("fk_do_not_call_lifted_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_do_not_call")),
     )
+    _indexes()
+    _carry_over()
+    op.drop_column("clients", "do_not_call")
+
+
+def _indexes() -> None:
     for name, column in (
         ("number", "e164"),
         ("person", "person_id"),
@@ -61,7 +67,10 @@ def upgrade() -> None:
             sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE,
         )  # fmt: skip
     op.create_index("ix_do_not_call_attempt_id", "do_not_call", ["attempt_id"])
-    # What was a mark on clients and numbers; who asked, and when, stands in the outcomes of their calls.
+
+
+def _carry_over() -> None:
+    """What was a mark on clients and numbers; who asked, and when, stands in the outcomes of their calls."""
     op.execute(
         "INSERT INTO do_not_call (whom, organisation_id, evidence, asked_at, lift_reason)"
         " SELECT 'organisation', organisation_id, 'from before the register', CURRENT_TIMESTAMP, ''"
@@ -73,4 +82,3 @@ def upgrade() -> None:
         " FROM phone_numbers WHERE state = 'do_not_call' GROUP BY e164"
     )
     op.execute("UPDATE phone_numbers SET state = 'ok' WHERE state = 'do_not_call'")
-    op.drop_column("clients", "do_not_call")

@@ -68,6 +68,11 @@ def test_what_cannot_be_is_refused_and_nothing_is_changed(
     assert (campaign.calls_from, campaign.time_zone, changes) == (time(9), "Europe/Moscow", [])
 
 
+def test_a_country_is_known_by_small_letters_too(dialer: Dialer, office: Path) -> None:
+    assert dialer("campaigns", "set", "First campaign", "--country", "kz", "-c", office).code == 0
+    assert asyncio.run(stored(office, "First campaign"))[0].country == "KZ"
+
+
 def test_a_time_that_is_none_is_said_in_words(dialer: Dialer, office: Path) -> None:
     said = dialer("campaigns", "set", "First campaign", "--from", "half past", "-c", office)
     assert said.code == 2
