@@ -78,6 +78,13 @@ ERRORS: Final[dict[str, str]] = {
     "dial.off_list": "This client was taken off the list: {reason}.",
     "dial.outcome_missing": "The outcome of the last call to this client has not been written down.",
     "dial.stopped": "All dialling has been stopped.",
+    # why nobody is to be called
+    "nobody.all_done": "Everybody whose turn it was today has been called. New clients come up by themselves.",
+    "nobody.day_off": "{day} is a day off: only promised calls are made.",
+    "nobody.no_clients": "No clients have been brought in yet.",
+    "nobody.not_approved": "No call list has been approved yet; the manager does that.",
+    "nobody.yet": "The next clients may not be called yet: it is too early at their place, or they were tried just "
+    "now.",
     # outcomes
     "outcome.already_recorded": "The outcome of this call has been written down already.",
     "outcome.callback_needs_time": "Say when to call back.",

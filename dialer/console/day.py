@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import campaigns
 from crm.dispositions import DISPOSITIONS
-from crm.my_day import DayRow, my_day
+from crm.my_day import DayRow, MyDay, my_day
+from crm.nobody_to_call import why_nobody
 from dialer.console.card import Card
 from dialer.console.formats import clock_time, near_moment
+from dialer.crm_words import explain
 from dialer.words import Words
 
 MOST_NOW, MOST_LATER, MOST_DONE = 6, 5, 8
@@ -32,7 +34,8 @@ class DayLine:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The operator's day as it is shown; `waiting` counts the plan's clients that have no line of their own."""
+    """The operator's day as it is shown; `waiting` counts the plan's clients that have no line of their own. `nobody`
+    says why there is nobody to call, "" while a card is in front."""
 
     campaign: str
     now: tuple[DayLine, ...]
@@ -44,7 +47,7 @@ class Day:
     contacts: int
     main_contacts: int
     waiting: int
-    next_at: str
+    nobody: str
 
 
 async def read_day(
@@ -74,8 +77,23 @@ async def read_day(
         contacts=found.contacts,
         main_contacts=found.main_contacts,
         waiting=max(0, found.waiting_count - len(found.now)),
-        next_at=near_moment(words, found.later[0].at, zone, now) if found.later and found.later[0].at else "",
+        nobody="" if current else await _nobody(session, words, zone, operator_id, found, now),
     )
+
+
+async def _nobody(
+    session: AsyncSession, words: Words, zone: tzinfo, operator_id: int, found: MyDay, now: datetime
+) -> str:
+    """Why there is no card, and when there will be one."""
+    verdict = await why_nobody(session, operator_id=operator_id, now=now)
+    sentences = [explain(words, verdict.code, verdict.params)]
+    if verdict.next_at is not None:
+        at = near_moment(words, verdict.next_at, zone, now)
+        sentences.append(words.gettext("It goes on at {time}.", time=at))
+    if found.later and found.later[0].at:
+        at = near_moment(words, found.later[0].at, zone, now)
+        sentences.append(words.gettext("The next promise is at {time}; it comes up by itself.", time=at))
+    return " ".join(sentences)
 
 
 def current_line(words: Words, zone: tzinfo, card: Card, now: datetime) -> DayLine:

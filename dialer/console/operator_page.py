@@ -170,7 +170,12 @@ class Snapshots:
             "outcome": self._outcome(view, common, draft),
             "card": self._region(
                 "_card.html",
-                {**common, "choosing": choosing, "zone_name": str(self._zone), "next_at": self._next_at()},
+                {
+                    **common,
+                    "choosing": choosing,
+                    "zone_name": str(self._zone),
+                    "nobody": self._day.nobody if self._day else "",
+                },
             ),
             "history": self._region("_history.html", common),
             "call": self._region(
@@ -245,9 +250,6 @@ class Snapshots:
 
     def _now(self) -> datetime:
         return self._request.app[DEPS].clock()
-
-    def _next_at(self) -> str:
-        return self._day.next_at if self._day is not None else ""
 
     def _banners(self, view: DeskView) -> list[tuple[bool, str]]:
         banners = []
