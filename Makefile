@@ -14,7 +14,7 @@ help:
 	@echo "make lint    only the checks: ruff, mypy, import rules"
 	@echo "make format  let ruff put the code in order"
 	@echo "make bench   measure; the figures are printed (docs/performance.md)"
-	@echo "make soak    200 recorded calls for an hour, every packet looked for afterwards"
+	@echo "make soak    500 sales days at random; 200 recorded calls for an hour, every packet looked for afterwards"
 	@echo "make fuzz    the property tests, each with 20,000 examples"
 	@echo "make docs    write the generated parts of docs/ and config/example.toml"
 	@echo "make lock    choose the versions of all libraries anew"
@@ -58,7 +58,8 @@ bench: $(DEV) peers
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: soak
-soak: $(DEV)
+soak: $(DEV) peers
+	$(BIN)/pytest -p tests.soak --hypothesis-profile=soak --timeout=0 tests/crm/test_sales_day.py
 	$(BIN)/python -m tests.benchmarks soak $(ARGS)
 
 .PHONY: fuzz
