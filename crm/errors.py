@@ -15,6 +15,10 @@ ERRORS: Final[dict[str, str]] = {
     "attempt.outcome_missing": "Write down the outcome of the last call first.",
     "attempt.still_open": "The call has not ended yet.",
     "attempt.unknown": "There is no such call.",
+    # backups
+    "backup.database_not_empty": "The database is not empty. A backup is restored into an empty one only.",
+    "backup.no_program": "{program} is not installed; a PostgreSQL database needs it (package postgresql-client).",
+    "backup.program_failed": "{program} says: {reason}",
     # callbacks
     "callback.in_the_past": "This time has passed: {local_at}.",
     "callback.not_open": "This callback has been settled already.",

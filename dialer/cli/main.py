@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from config.settings import Settings, SettingsError, load_settings
 from crm.errors import CrmError
+from dialer.backup import BackupError
 from dialer.cli.parser import build_parser
 from dialer.cli.terminal import CommandFailed, Terminal, settings_refusal
 from dialer.console.server import ConsoleError
@@ -57,6 +58,8 @@ def _foreseen(terminal: Terminal, error: Exception) -> str:
     gettext = terminal.words.gettext
     if isinstance(error, CrmError):
         return explain(terminal.words, error.code, error.params)
+    if isinstance(error, BackupError):
+        return in_language(terminal.words, error.reason)
     if isinstance(error, RecordingError):
         return in_language(terminal.words, of_error(error))
     if isinstance(error, TelephonyError | ConsoleError):
@@ -99,10 +102,15 @@ def _unforeseen(terminal: Terminal, error: Exception, command: str) -> str:
     )
 
 
+def settings_file(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Path:
+    """The settings file that the command line or the environment names."""
+    path: Path | None = arguments.config
+    return path or Path(environ.get("DIALER_CONFIG") or "dialer.toml")
+
+
 def settings_of(arguments: argparse.Namespace, terminal: Terminal, environ: Mapping[str, str]) -> Settings:
     """The settings that the command line names; from then on the terminal speaks their language."""
-    path: Path = arguments.config or Path(environ.get("DIALER_CONFIG") or "dialer.toml")
-    settings = load_settings(path, environ)
+    settings = load_settings(settings_file(arguments, environ), environ)
     terminal.speak(settings.service.language)
     return settings
 
@@ -122,6 +130,8 @@ def _command(arguments: argparse.Namespace) -> Command:
         "calendar": _calendar,
         "do-not-call": _do_not_call,
         "db": _db,
+        "backup": _backup,
+        "restore": _restore,
     }[arguments.command]
 
 
@@ -218,3 +228,16 @@ def _db(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from dialer.cli.database import upgrade
 
     return asyncio.run(upgrade(settings, terminal))
+
+
+def _backup(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import backups
+
+    return asyncio.run(backups.make(settings, arguments, terminal, settings_file=settings_file(arguments, os.environ)))
+
+
+def _restore(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from dialer.cli import backups
+
+    return asyncio.run(backups.restore(arguments, terminal))

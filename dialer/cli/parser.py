@@ -60,6 +60,8 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _calendar(commands, words)
     _do_not_call(commands, words)
     _db(commands, words)
+    _backup(commands, words)
+    _restore(commands, words)
     return parser
 
 
@@ -348,3 +350,24 @@ def _db(commands: Commands, words: Words) -> None:
     )
     text = words.gettext("bring the tables to this version of the program; nothing is lost")
     _settings_option(actions.add_parser("upgrade", help=text, description=text), words)
+
+
+def _backup(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("copy database, recordings, files and settings into a new folder, while the service runs")
+    parser = commands.add_parser("backup", help=text, description=text)
+    parser.add_argument("folder", type=Path, metavar="DIR", help=gettext("folder to make for the backup"))
+    parser.add_argument(
+        "--with-secrets", action="store_true", help=gettext("passwords and keys, too; then keep the folder locked away")
+    )
+    _settings_option(parser, words)
+
+
+def _restore(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("bring an office back from a backup, into a folder and a database that are empty")
+    parser = commands.add_parser("restore", help=text, description=text)
+    parser.add_argument("backup", type=Path, metavar="BACKUP", help=gettext("folder that `dialer backup` made"))
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help=gettext("folder of the office; a dialer.toml in it is kept")
+    )

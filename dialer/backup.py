@@ -1,0 +1,263 @@
+"""A backup of the office: database, recordings, files and settings in one folder with a manifest, and the way back.
+
+The database is copied first. What it names is in the store by then and never changes there, so the copy of the files
+that follows has all of it; what came in between is in the next backup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from config.reading import each_field
+from config.settings import Settings, load_settings
+from crm.database import Database
+from crm.snapshots import RowCounts, assert_empty, load_snapshot, take_snapshot
+from dialer import __version__
+from dialer.reasons import Reason
+
+MANIFEST: Final = "manifest.json"
+SETTINGS_FILE: Final = "dialer.toml"
+FORMAT: Final = 1
+_DATABASES: Final = {"sqlite": "database.sqlite", "postgresql": "database.pgdump"}
+_RECORDINGS: Final = "recordings"
+_FILES: Final = "files"
+_BLOCK_BYTES: Final = 1 << 20
+_PASSWORD_IN_URL: Final = re.compile(r"(://[^:/@\s\"']*):[^@\s\"']*@")
+
+
+class BackupError(Exception):
+    """A backup cannot be made or restored; `reason` says why, in a whole sentence."""
+
+    def __init__(self, code: str, **params: object) -> None:
+        self.reason = Reason(code, **params)
+        super().__init__(self.reason)
+
+
+Progress = Callable[[int], None]
+"""Told after each file how many are copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of a backup: its place in the backup's folder, bytes, SHA-256 in hexadecimal."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds. `made_at` is ISO 8601 with its zone; `kind` is "sqlite" or "postgresql"; `rows` by table."""
+
+    format: int
+    made_at: str
+    program: str
+    kind: str
+    secrets: bool
+    rows: RowCounts
+    files: tuple[KeptFile, ...]
+
+
+async def back_up(
+    settings: Settings,
+    database: Database,
+    target: Path,
+    *,
+    settings_file: Path,
+    secrets: bool,
+    now: datetime,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Write a backup into the new folder `target`, while the service goes on. With `secrets` passwords and keys are in
+    it; without them they are left out of the settings. Until it is whole the folder has another name.
+
+    Raises `BackupError` when `target` exists or lies among the files to be kept, and as `take_snapshot` does.
+    """
+    unfinished = await asyncio.to_thread(_new_folder, settings, target)
+    rows = await take_snapshot(database, unfinished / _DATABASES[database.dialect])
+    await asyncio.to_thread(_copy_all, settings, unfinished, secrets=secrets, progress=progress)
+    await asyncio.to_thread(_copy_settings, settings_file, unfinished / SETTINGS_FILE, secrets=secrets)
+    files = await asyncio.to_thread(lambda: tuple(_described(unfinished)))
+    manifest = Manifest(FORMAT, now.isoformat(), __version__, database.dialect, secrets, rows, files)
+    (unfinished / MANIFEST).write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1), encoding="utf-8")
+    unfinished.rename(target)
+    return manifest
+
+
+def _new_folder(settings: Settings, target: Path) -> Path:
+    """The folder under the name that it has until it is whole."""
+    for kept in (settings.data_dir, settings.recordings_dir):
+        if target.absolute().is_relative_to(kept.absolute()):
+            raise BackupError("backup.inside", folder=str(kept))
+    if target.exists():
+        raise BackupError("backup.exists", folder=str(target))
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700, parents=True)
+    return unfinished
+
+
+def _copy_all(settings: Settings, target: Path, *, secrets: bool, progress: Progress | None) -> None:
+    sources = [(settings.recordings_dir, place, target / _RECORDINGS) for place in _under(settings.recordings_dir)]
+    sources += [(settings.data_dir, place, target / _FILES) for place in _further_files(settings, secrets=secrets)]
+    for done, (root, place, folder) in enumerate(sources, start=1):
+        copy = folder / place
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(root / place, copy)
+        except FileNotFoundError:
+            continue  # it was taken away since it was listed, so nothing in the database needs it
+        if progress is not None:
+            progress(done)
+
+
+def _further_files(settings: Settings, *, secrets: bool) -> Iterator[Path]:
+    """What else lies in the data folder: materials, and the office's key if secrets are wanted."""
+    recordings, database = settings.recordings_dir.absolute(), _sqlite_file(settings)
+    for place in _under(settings.data_dir):
+        path = (settings.data_dir / place).absolute()
+        of_database = database is not None and path.name.startswith(database.name) and path.parent == database.parent
+        if path.is_relative_to(recordings) or of_database or (path.suffix == ".key" and not secrets):
+            continue
+        yield place
+
+
+def _under(folder: Path) -> Iterator[Path]:
+    """The files under `folder`, as places in it, in order; probes and other hidden files are nobody's."""
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield (Path(root) / name).relative_to(folder)
+
+
+def _sqlite_file(settings: Settings) -> Path | None:
+    scheme, _, rest = settings.database_url.partition(":///")
+    return Path(rest.split("?")[0]).absolute() if scheme.startswith("sqlite") else None
+
+
+def _copy_settings(source: Path, target: Path, *, secrets: bool) -> None:
+    text = source.read_text(encoding="utf-8-sig")
+    target.touch(mode=0o600)
+    target.write_text(text if secrets else without_secrets(text), encoding="utf-8")
+
+
+def without_secrets(text: str) -> str:
+    """The settings file with every password in it made empty."""
+    names = {key for _section, key, field in each_field(Settings) if field.annotation is SecretStr}
+    secret = re.compile(rf"^(\s*#?\s*(?:{'|'.join(sorted(names))})\s*=\s*).*$", re.MULTILINE)
+    return _PASSWORD_IN_URL.sub(r"\1@", secret.sub(r'\1""', text))
+
+
+def _described(folder: Path) -> Iterator[KeptFile]:
+    for place in _under(folder):
+        size, sha256 = _hash(folder / place)
+        yield KeptFile(place.as_posix(), size, sha256)
+
+
+def _hash(path: Path) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()
+
+
+def read_manifest(backup: Path) -> Manifest:
+    """What the folder says it holds. Raises `BackupError` for a folder that is no backup, or of a later
+    program."""
+    try:
+        found: dict[str, Any] = json.loads((backup / MANIFEST).read_text(encoding="utf-8"))
+        manifest = Manifest(**{**found, "files": tuple(KeptFile(**each) for each in found["files"])})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackupError("backup.not_one", folder=str(backup)) from error
+    if manifest.format != FORMAT or manifest.kind not in _DATABASES:
+        raise BackupError("backup.later_program", program=manifest.program)
+    return manifest
+
+
+def verify(backup: Path, manifest: Manifest) -> None:
+    """Raises `BackupError` unless every file of the backup is there, byte for byte."""
+    for kept in manifest.files:
+        path = backup / kept.path
+        if not path.resolve().is_relative_to(backup.resolve()):
+            raise BackupError("backup.not_one", folder=str(backup))
+        if not path.is_file() or _hash(path) != (kept.size, kept.sha256):
+            raise BackupError("backup.damaged", file=kept.path)
+
+
+async def restore(
+    backup: Path, folder: Path, environ: Mapping[str, str], *, progress: Progress | None = None
+) -> tuple[Settings, Manifest]:
+    """Bring the office back into `folder`, from a backup that is whole; nothing is written before that is known.
+
+    A settings file that is there already decides where everything goes, otherwise the backup's is put there. Raises
+    `BackupError` when recordings or files are there already, and for a backup that is damaged or of the other kind of
+    database; `SettingsError`; and as `load_snapshot` does.
+    """
+    manifest = read_manifest(backup)
+    await asyncio.to_thread(verify, backup, manifest)
+    settings = await asyncio.to_thread(_settings_in, folder, backup, environ)
+    database = Database(settings.database_url)
+    try:
+        if database.dialect != manifest.kind:
+            raise BackupError("backup.other_database", kind=manifest.kind, present=database.dialect)
+        await assert_empty(database)
+        _assert_no_files(settings)
+        rows = await load_snapshot(database, backup / _DATABASES[manifest.kind])
+    finally:
+        await database.dispose()
+    if rows != manifest.rows:
+        raise BackupError("backup.rows_differ")
+    await asyncio.to_thread(_put_files, backup, manifest, settings, progress)
+    return settings, manifest
+
+
+def _settings_in(folder: Path, backup: Path, environ: Mapping[str, str]) -> Settings:
+    file = folder / SETTINGS_FILE
+    if not file.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _copy_settings(backup / SETTINGS_FILE, file, secrets=True)
+    return load_settings(file, environ)
+
+
+def _assert_no_files(settings: Settings) -> None:
+    taken = [settings.recordings_dir / place for place in _under(settings.recordings_dir)]
+    taken += [settings.data_dir / place for place in _further_files(settings, secrets=True)]
+    if taken:
+        raise BackupError("backup.folder_not_empty", file=str(taken[0]))
+
+
+def _put_files(backup: Path, manifest: Manifest, settings: Settings, progress: Progress | None) -> None:
+    homes = {_RECORDINGS: settings.recordings_dir, _FILES: settings.data_dir}
+    for home in homes.values():
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    done = 0
+    for kept in manifest.files:
+        first, _, rest = kept.path.partition("/")
+        if first not in homes or not rest:
+            continue
+        path = homes[first] / rest
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with (backup / kept.path).open("rb") as content:
+                shutil.copyfileobj(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        done += 1
+        if progress is not None:
+            progress(done)
