@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     or_,
     select,
+    text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -51,6 +52,9 @@ class PhoneNumber(Base):
     raw: Mapped[str] = mapped_column(Text, default="")
     state: Mapped[NumberState] = mapped_column(one_of(NumberState, "state"), default=NumberState.OK)
     rank: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+
+    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 async def get_number(session: AsyncSession, phone_number_id: int) -> PhoneNumber:

@@ -15,6 +15,7 @@ from crm.clients import Client
 from crm.groups import Group, GroupMove, MoveCause
 from crm.importing.known import Known, KnownOrganisations
 from crm.importing.rows import TEXT_FIELDS
+from crm.organisation_keys import KEY_COLUMNS, keys_of
 from crm.organisations import Organisation
 from crm.people import Person
 from crm.phone_numbers import PhoneNumber
@@ -24,7 +25,7 @@ from crm.text_rules import fold
 
 _ORGANISATIONS: Final = Organisation.metadata.tables["organisations"]
 _CLIENTS: Final = Client.metadata.tables["clients"]
-_FILLED_COLUMNS: Final = (*TEXT_FIELDS, "headcount", "attributes", "time_zone")
+_FILLED_COLUMNS: Final = (*TEXT_FIELDS, "headcount", "attributes", "time_zone", *KEY_COLUMNS)
 _FILL_IN: Final = (
     update(_ORGANISATIONS)
     .where(_ORGANISATIONS.c.id == bindparam("of_id"))
@@ -114,6 +115,7 @@ async def _write_organisations(
                 "id": each.organisation_id,
                 **each.texts,
                 "name_folded": each.name_folded,
+                **_keys(each),
                 "headcount": each.headcount,
                 "attributes": each.attributes,
                 "time_zone": each.time_zone,
@@ -176,8 +178,14 @@ async def _write_clients(session: AsyncSession, known: KnownOrganisations, chang
 def _filled(organisation: Known) -> dict[str, Any]:
     values = {
         **organisation.texts,
+        **_keys(organisation),
         "headcount": organisation.headcount,
         "attributes": organisation.attributes,
         "time_zone": organisation.time_zone,
     }
     return {"of_id": organisation.organisation_id} | {f"to_{name}": value for name, value in values.items()}
+
+
+def _keys(organisation: Known) -> dict[str, str]:
+    texts = organisation.texts
+    return keys_of(name=texts["name"], tax_number=texts["tax_number"], site=texts["site"], email=texts["email"])

@@ -128,6 +128,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "users": _users,
         "campaigns": _campaigns,
         "calendar": _calendar,
+        "clients": _clients,
         "do-not-call": _do_not_call,
         "db": _db,
         "backup": _backup,
@@ -197,6 +198,14 @@ def _calendar(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     action = calendar.show if arguments.action == "show" else calendar.change
     return asyncio.run(action(settings, arguments, terminal))
+
+
+def _clients(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import clients
+
+    actions = {"add": clients.add}
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
 
 
 def _do_not_call(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -58,6 +58,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _users(commands, words)
     _campaigns(commands, words)
     _calendar(commands, words)
+    _clients(commands, words)
     _do_not_call(commands, words)
     _db(commands, words)
     _backup(commands, words)
@@ -296,6 +297,40 @@ def _calendar(commands: Commands, words: Words) -> None:
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
         _settings_option(parser, words)
     show.add_argument("--days", type=int, default=60, metavar="N", help=gettext("how many days ahead"))
+
+
+def _clients(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("clients entered by hand")
+    actions = commands.add_parser("clients", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("enter one client, after a look at who is like it")
+    add = actions.add_parser("add", help=text, description=text)
+    add.add_argument("name", metavar="NAME", help=gettext("name of the organisation"))
+    add.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+    add.add_argument("--list", dest="list_name", required=True, metavar="L", help=gettext("call list; made if new"))
+    add.add_argument(
+        "--phone", action="append", default=[], metavar="NUMBER", help=gettext("a number; may be repeated")
+    )
+    for option, metavar, text in (
+        ("--city", "CITY", gettext("its city")),
+        ("--industry", "TEXT", gettext("its industry")),
+        ("--tax-number", "NUMBER", gettext("its tax number")),
+        ("--site", "ADDRESS", gettext("its web site")),
+        ("--email", "ADDRESS", gettext("its e-mail")),
+        ("--person", "NAME", gettext("whom to ask for")),
+        ("--position", "TEXT", gettext("that person's position")),
+        ("--source", "NAME", gettext("where it was found; made if new")),
+        ("--note", "TEXT", gettext("what else is known")),
+    ):
+        add.add_argument(option, default="", metavar=metavar, help=text)
+    add.add_argument("--decides", action="store_true", help=gettext("that person decides"))
+    add.add_argument(
+        "--though-alike", action="store_true",
+        help=gettext("although somebody has the same number, tax number, site or e-mail"),
+    )  # fmt: skip
+    _settings_option(add, words)
 
 
 def _do_not_call(commands: Commands, words: Words) -> None:

@@ -75,6 +75,7 @@ async def clients(request: web.Request) -> web.StreamResponse:
         "beginning": f"/clients?{urlencode(query)}",
         "further": _further(query, found.next_after),
         "show_campaign": len(known) > 1,
+        "may_change": visitor(request).role in RULE_ROLES,
     }
     return await office_page(request, "clients.html", context)
 

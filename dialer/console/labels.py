@@ -58,6 +58,14 @@ STATES = {
     "returned": mark("returned"),
 }
 
+GROUNDS = {
+    "phone": mark("the same number"),
+    "tax_number": mark("the same tax number"),
+    "domain": mark("the same site"),
+    "email": mark("the same e-mail"),
+    "name": mark("a similar name"),
+}
+
 KINDS = {
     "callback": mark("A call back was promised"),
     "retry": mark("Was not reached, the next try"),

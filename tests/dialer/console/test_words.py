@@ -111,6 +111,7 @@ async def test_russian_pages_hold_no_foreign_word(
         "/clients",
         "/clients?text=000",
         "/clients/1",
+        "/clients/new",
     ):
         pages.append(await maria.text(path))
     pages.append(await (await maria.get("/nowhere")).text())
