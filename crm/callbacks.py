@@ -39,6 +39,7 @@ from crm.plan_entries import (
     active_entries,
     drop_waiting,
     put_in_plan,
+    with_active_entries,
 )
 from crm.reachable import reachable
 from crm.spoken_time import parse_when
@@ -207,9 +208,11 @@ async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
         .order_by(Callback.due_at, Callback.id)
         .with_for_update(of=Client, key_share=True, skip_locked=True)  # of two nodes one brings it
     )
+    found = due.all()
+    planned = await with_active_entries(session, [client.id for _, client, _ in found])
     brought = []
-    for callback, client, campaign in due:
-        if any(entry.callback_id == callback.id for entry in await active_entries(session, client.id)):
+    for callback, client, campaign in found:
+        if client.id in planned and await _is_in_the_plan(session, callback):
             await drop_waiting(session, client_id=client.id, reason="hours", now=now)
         window = promise_window(campaign, callback.time_zone, due_at=callback.due_at, now=now)
         entry_made = await put_in_plan(
@@ -222,10 +225,16 @@ async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
             due_at=callback.due_at,
             operator_id=None if callback.due_at <= overdue_since[campaign.id] else callback.owner_id,
             callback_id=callback.id,
+            is_new=client.id not in planned,
         )
         if entry_made is not None:
             brought.append(callback.id)
+    await session.flush()
     return brought
+
+
+async def _is_in_the_plan(session: AsyncSession, callback: Callback) -> bool:
+    return any(entry.callback_id == callback.id for entry in await active_entries(session, callback.client_id))
 
 
 async def _offer_to_everybody(session: AsyncSession, overdue_since: Mapping[int, datetime], now: datetime) -> None:

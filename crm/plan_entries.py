@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final, cast
 
@@ -33,6 +34,7 @@ from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
 RANK_CALLBACK: Final = 0
 RANK_RETRY: Final = 1
 RANK_HANDPICKED: Final = 2
+_AT_ONCE: Final = 1_000  # values in one statement
 
 
 class EntryKind(enum.StrEnum):
@@ -140,6 +142,16 @@ async def active_entries(session: AsyncSession, client_id: int) -> list[PlanEntr
     return list(found)
 
 
+async def with_active_entries(session: AsyncSession, client_ids: Sequence[int]) -> set[int]:
+    """Which of these clients have a waiting or claimed entry on any day."""
+    found = set[int]()
+    for first in range(0, len(client_ids), _AT_ONCE):
+        these = client_ids[first : first + _AT_ONCE]
+        active = PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED))
+        found.update(await session.scalars(select(PlanEntry.client_id).where(PlanEntry.client_id.in_(these), active)))
+    return found
+
+
 async def claimed_entry(session: AsyncSession, operator_id: int) -> PlanEntry | None:
     """The one entry that the operator holds."""
     return await session.scalar(
@@ -190,10 +202,12 @@ async def put_in_plan(
     due_at: datetime | None = None,
     operator_id: int | None = None,
     callback_id: int | None = None,
+    is_new: bool = False,
 ) -> PlanEntry | None:
     """One entry for the client on that day: the waiting one is changed, otherwise one is made. `None` when the client
-    is claimed at the moment. Hold the client's row."""
-    active = await active_entries(session, client.id)
+    is claimed at the moment. Hold the client's row. `is_new`: whoever calls knows that the client has no entry, and
+    flushes, so that thousands are written at once."""
+    active = [] if is_new else await active_entries(session, client.id)
     if any(entry.state is EntryState.CLAIMED for entry in active):
         return None
     entry = next((entry for entry in active if entry.day == day), None)
@@ -202,5 +216,6 @@ async def put_in_plan(
         session.add(entry)
     entry.kind, entry.rank, entry.due_at, entry.operator_id = kind, rank, due_at, operator_id
     entry.opens_at, entry.closes_at, entry.callback_id = window.opens_at, window.closes_at, callback_id
-    await session.flush()
+    if not is_new:
+        await session.flush()
     return entry
