@@ -99,7 +99,7 @@ async def clients_of(session: AsyncSession, organisation_ids: Iterable[int]) -> 
     """The newest client of each organisation that has one."""
     newest = select(Client.organisation_id, func.max(Client.id)).group_by(Client.organisation_id)
     found = await session.execute(newest.where(Client.organisation_id.in_(list(organisation_ids))))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def likeness(one: str, other: str) -> float:
