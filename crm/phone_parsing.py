@@ -1,6 +1,7 @@
 """Telephone numbers as people write them, read into E.164 and an extension; and the time zone that a number tells."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -34,6 +35,7 @@ _SPACING = re.compile(r"[\s().-]+")
 _ORDINARY = re.compile(r"(?:\+?7|8)([346789][0-9]{9})|((?!810)[3489][0-9]{9})")
 _FEWEST_DIGITS = 5
 _LOCAL_DIGITS = range(5, 8)
+_NATIONAL_DIGITS = 10  # of a number of country 7, its area code among them
 _CODES_OF_7 = frozenset("346789")
 
 _LENGTH_PROBLEMS = {
@@ -67,9 +69,9 @@ class PhoneCell:
     problems: tuple[Problem, ...]
 
 
-def parse_phones(raw: str, *, region: str = "RU") -> list[ParsedPhone]:
+def parse_phones(raw: str, *, region: str = "RU", area_codes: Sequence[str] = ()) -> list[ParsedPhone]:
     """Every number of a cell; `Refused` with the first problem if a piece is no number, or if there is none at all."""
-    cell = read_phones(raw, region=region)
+    cell = read_phones(raw, region=region, area_codes=area_codes)
     if cell.problems:
         raise Refused(cell.problems[0].code, **cell.problems[0].params)
     if not cell.phones:
@@ -77,19 +79,20 @@ def parse_phones(raw: str, *, region: str = "RU") -> list[ParsedPhone]:
     return list(cell.phones)
 
 
-def read_phones(raw: str, *, region: str = "RU") -> PhoneCell:
+def read_phones(raw: str, *, region: str = "RU", area_codes: Sequence[str] = ()) -> PhoneCell:
     """Every number of a cell and every piece that is none; an empty cell holds neither.
 
     Numbers may stand side by side (comma, semicolon, slash, line, "и"), carry words before or after, an extension
     ("доб. 12", "вн. 12", "ext 12", "#12"), and after the first leave out the area code. They need to have a possible
-    length and area code, not an assigned exchange: directories are newer than any table.
+    length and area code, not an assigned exchange: directories are newer than any table. A number without its area code
+    gets the one of the number before it in the cell, else the first of `area_codes` with which it has ten digits.
     """
     text = raw.translate(_CLEANED)
     phones: dict[tuple[str, str], ParsedPhone] = {}
     problems: list[Problem] = []
     national = ""
     for start, end in _pieces(text):
-        for reading in _read_piece(text[start:end], raw[start:end].strip(), region, national):
+        for reading in _read_piece(text[start:end], raw[start:end].strip(), region, national, area_codes):
             if isinstance(reading, Problem):
                 problems.append(reading)
             else:
@@ -138,7 +141,9 @@ def _pieces(text: str) -> list[tuple[int, int]]:
     return pieces
 
 
-def _read_piece(text: str, raw: str, region: str, national: str) -> list[ParsedPhone | Problem]:
+def _read_piece(
+    text: str, raw: str, region: str, national: str, area_codes: Sequence[str]
+) -> list[ParsedPhone | Problem]:
     """The numbers of one piece, usually one; `national` is the number before it, whose area code it may share."""
     found = _from_spreadsheet(text.strip(), raw)
     if isinstance(found, Problem):
@@ -153,7 +158,7 @@ def _read_piece(text: str, raw: str, region: str, national: str) -> list[ParsedP
         if candidate["after"] or (candidate["before"] and not _LABEL.fullmatch(candidate["before"])):
             readings.append(Problem("phone.letters", {"text": own}))
             continue
-        e164 = _to_e164(candidate["number"], region, national)
+        e164 = _to_e164(candidate["number"], region, national, area_codes)
         if isinstance(e164, Problem):
             readings.append(Problem(e164.code, {"text": own}))
             continue
@@ -174,7 +179,7 @@ def _from_spreadsheet(text: str, raw: str) -> str | Problem:
     return whole_float[1] if whole_float else text
 
 
-def _to_e164(text: str, region: str, national: str) -> str | Problem:
+def _to_e164(text: str, region: str, national: str, area_codes: Sequence[str]) -> str | Problem:
     if re.match(r"\+8[\s(-]", text):
         text = "+7" + text[2:]  # "+8 (383)": the trunk prefix written as if it were the country
     digits = _NOT_DIGITS.sub("", text)
@@ -185,9 +190,10 @@ def _to_e164(text: str, region: str, national: str) -> str | Problem:
     if region == "RU" and len(digits) == 10 and digits[0] == "7" and "+" not in text:
         return Problem("phone.too_short")  # more likely a Russian number cut short than a Kazakh one without its 7
     if len(digits) in _LOCAL_DIGITS and "+" not in text:
-        if len(national) != 10:
-            return Problem("phone.no_area_code")
-        return f"+7{national[: 10 - len(digits)]}{digits}"
+        for code in (_code_of(national, digits), *area_codes):
+            if len(code) + len(digits) == _NATIONAL_DIGITS:
+                return f"+7{code}{digits}"
+        return Problem("phone.no_area_code")
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as error:
@@ -201,6 +207,11 @@ def _to_e164(text: str, region: str, national: str) -> str | Problem:
     if number.country_code == 7 and str(number.national_number)[0] not in _CODES_OF_7:
         return Problem("phone.no_such_code")
     return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def _code_of(national: str, digits: str) -> str:
+    """The area code that `digits` share with the number before them; a mobile number has none to share."""
+    return national[: _NATIONAL_DIGITS - len(digits)] if national and national[0] != "9" else ""
 
 
 def _count_digits(text: str) -> int:

@@ -77,7 +77,12 @@ def _words(text: str) -> str:
 _ZONES: Final = {_words(city): zone for zone, cities in _CITIES.items() for city in cities.split(",")}
 
 
+def city_key(city: str) -> str:
+    """The form in which names of cities are compared: without "г.", short names in full."""
+    words = _words(city)
+    return _SHORT.get(words, words)
+
+
 def zone_of_city(city: str) -> str:
     """The IANA time zone of a city as people write it ("г. Томск", "СПб"), or "" for one that is not in the table."""
-    words = _words(city)
-    return _ZONES.get(_SHORT.get(words, words), "")
+    return _ZONES.get(city_key(city), "")

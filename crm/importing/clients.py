@@ -39,13 +39,15 @@ async def import_clients(
     author_id: int | None = None,
     file_name: str = "",
     region: str = "RU",
+    area_code: str = "",
     now: datetime,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import `table` into `campaign`, all in the caller's transaction; `dry_run` reports and writes nothing.
 
-    The audit keeps who imported what: `file_name` is for that. Numbers without a country's code are read as `region`'s.
+    The audit keeps who imported what: `file_name` is for that. Numbers without a country's code are read as `region`'s;
+    those without an area code get that of their city, else `area_code`.
 
     `list_name` picks the rows of that list if a column holds lists, and else is the list for all rows; without it each
     row says its list. New lists are drafts; where the campaign asks for approval, a list that waits for it or has it
@@ -64,7 +66,7 @@ async def import_clients(
     await known.begin(session)
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
-        readable = _read(batch, columns, list_name, region, report)
+        readable = _read(batch, columns, list_name, report, region=region, area_code=area_code)
         await known.look_up(session, readable)
         settling = Settling(columns, known, report)
         for row in readable:
@@ -116,11 +118,11 @@ def _selected(table: Table, columns: Columns, list_name: str | None) -> list[Row
 
 
 def _read(
-    batch: list[Row], columns: Columns, list_name: str | None, region: str, report: ImportReport
+    batch: list[Row], columns: Columns, list_name: str | None, report: ImportReport, *, region: str, area_code: str
 ) -> list[ClientRow]:
     readable: list[ClientRow] = []
     for row in batch:
-        reading = read_row(row, columns, region=region)
+        reading = read_row(row, columns, region=region, area_code=area_code)
         if isinstance(reading, ClientRow) and list_name is not None:
             reading = replace(reading, list_name=tidy(list_name))
         if isinstance(reading, ClientRow) and not reading.list_name:

@@ -20,19 +20,21 @@ _WORDS: Final[Mapping[str, str]] = {
     "code": "code, id, client code, external id, код, код клиента, номер клиента, идентификатор",
     "name": "name, organisation, organization, company, company name, client, название, наименование, организация,"
     " компания, фирма, предприятие, клиент, название организации, наименование организации, название компании,"
-    " наименование компании, контрагент, юрлицо, полное наименование, краткое наименование",
+    " наименование компании, название фирмы, контрагент, юрлицо, полное наименование, краткое наименование",
     "city": "city, town, город, населенный пункт, нас пункт",
     "phone": "phone, phones, phone number, telephone, telephone number, tel, mobile, mobile phone, work phone, телефон,"
     " телефоны, тел, номер телефона, номера телефонов, контактный телефон, рабочий телефон, моб,"
     " моб телефон, сот телефон, раб телефон, телефон рабочий, телефон мобильный, телефон компании,"
-    " мобильный, мобильный телефон, сотовый, сотовый телефон, городской телефон, телефон организации",
-    "industry": "industry, branch, sector, отрасль, сфера, сфера деятельности, вид деятельности",
+    " телефоны организации, мобильный, мобильный телефон, сотовый, сотовый телефон, городской телефон,"
+    " телефон организации",
+    "industry": "industry, branch, sector, отрасль, сфера, сфера деятельности, вид деятельности, рубрика, рубрики,"
+    " рубрикатор, категория, категории, раздел",
     "source": "source, lead source, origin, источник, источник данных, откуда",
     "group": "group, client group, группа, группа клиентов, группа клиента",
     "headcount": "headcount, employees, staff, number of employees, численность, число сотрудников,"
     " количество сотрудников, кол во сотрудников, численность персонала, численность сотрудников",
     "tax_number": "tax number, tax id, taxpayer number, inn, vat, vat number, инн, унп, бин",
-    "site": "site, website, web, web site, url, www, сайт, веб сайт, интернет сайт, адрес сайта",
+    "site": "site, website, web, web site, url, www, сайт, сайты, веб сайт, интернет сайт, адрес сайта",
     "email": "e mail, email, mail, e mail address, почта, электронная почта, эл почта, емейл, имейл, адрес эл почты",
     "person": "person, contact person, contact name, full name, фио, ф и о, контактное лицо,"
     " контактная персона, имя контакта, руководитель, директор",
@@ -84,6 +86,26 @@ def guess_mapping(header: tuple[str, ...] | list[str]) -> dict[str, str]:
             field = ATTRIBUTE + column
         mapping[column] = field
     return mapping
+
+
+def mapping_with(header: tuple[str, ...], said: Mapping[str, str]) -> dict[str, str]:
+    """The guessed mapping with what was `said` of some columns instead: a field, `attributes.<name>`, or "". A
+    field that is said of one column is taken from the column for which it was guessed. Raises `Refused`."""
+    given = {column: _known_field(field) for column, field in said.items()}
+    for column in given:
+        if column not in header:
+            raise Refused("import.unknown_column", column=column)
+    mapping = guess_mapping(header)
+    for column, field in mapping.items():
+        if column not in given and field in given.values() and field not in _SEVERAL and field != IGNORED:
+            mapping[column] = ATTRIBUTE + column
+    return mapping | given
+
+
+def _known_field(field: str) -> str:
+    if field == IGNORED or field in FIELDS or (field.startswith(ATTRIBUTE) and field != ATTRIBUTE):
+        return field
+    raise Refused("import.unknown_field", field=field)
 
 
 def columns_of(header: tuple[str, ...], mapping: Mapping[str, str]) -> Columns:

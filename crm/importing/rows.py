@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from crm.groups import Group
+from crm.importing.area_codes import area_code_of
 from crm.importing.cities import zone_of_city
 from crm.importing.mapping import Columns
 from crm.importing.problems import Problem
@@ -35,6 +36,7 @@ YES_WORDS: Final = frozenset({"yes", "да", "true", "есть", "1", "+"})
 NO_WORDS: Final = frozenset({"no", "нет", "false", "0", "-"})
 _YES_NO_ATTRIBUTES: Final = frozenset({"social_work"})
 _WHOLE: Final = re.compile(r"([0-9]{1,9})(?:[.,]0+)?", re.ASCII)
+_FORMULA: Final = re.compile(r"=[-+@(\s]*(?:[A-Z0-9$\"'\[_]|[А-ЯЁ]+\()", re.IGNORECASE)
 _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+[eе]\+?[0-9]+", re.IGNORECASE)
 TEXT_FIELDS: Final = ("name", "code", "city", "industry", "tax_number", "site", "email", "note")
 """The columns of text of an organisation that a row may fill."""
@@ -90,13 +92,14 @@ def list_of(row: Row, columns: Columns) -> str:
     return "" if place is None or place >= len(row.cells) else clean(row.cells[place])
 
 
-def read_row(row: Row, columns: Columns, *, region: str = "RU") -> ClientRow | RefusedRow:
+def read_row(row: Row, columns: Columns, *, region: str = "RU", area_code: str = "") -> ClientRow | RefusedRow:
     """What the row says, or every reason why it cannot be taken. `region` (ISO 3166-1) is that of numbers without a
-    country's code."""
+    country's code. A number without an area code gets that of the row's city, else `area_code`."""
     cells = [clean(cell) for cell in row.cells[: columns.count]]
     cells += [""] * (columns.count - len(cells))
     said = {name: cells[place] for name, place in columns.places.items()}
-    numbers = _read_numbers(row, columns, region)
+    area_codes = [code for code in (area_code_of(said.get("city", "")), area_code) if code] if region == "RU" else []
+    numbers = _read_numbers(row, columns, region, area_codes)
     group = _GROUPS.get(fold(said.get("group", "")) or Group.NEW.value)
     headcount = _headcount(said.get("headcount", ""))
     if (
@@ -105,6 +108,7 @@ def read_row(row: Row, columns: Columns, *, region: str = "RU") -> ClientRow | R
         or not said["name"]
         or not numbers.found
         or _surplus(row, columns)
+        or _formulas(row, columns)
     ):
         return RefusedRow(row.line, _reasons(row, columns, said, numbers), row.cells)
     attributes = {name: _attribute(name, cells[place]) for name, place in columns.attributes.items() if cells[place]}
@@ -142,14 +146,14 @@ class _Numbers(NamedTuple):
     unread_cells: dict[str, str]
 
 
-def _read_numbers(row: Row, columns: Columns, region: str) -> _Numbers:
+def _read_numbers(row: Row, columns: Columns, region: str, area_codes: list[str]) -> _Numbers:
     """One number that can be read is enough to call; the cells with others are kept whole, so that nothing is lost."""
     found: dict[tuple[str, str], ParsedPhone] = {}
     problems: list[Problem] = []
     unread_cells: dict[str, str] = {}
     for place in columns.phones:
         cell = row.cells[place] if place < len(row.cells) else ""
-        reading = read_phones(cell, region=region)
+        reading = read_phones(cell, region=region, area_codes=area_codes)
         for phone in reading.phones:
             found.setdefault((phone.e164, phone.extension), phone)
         if reading.problems:
@@ -163,6 +167,7 @@ def _reasons(row: Row, columns: Columns, said: Mapping[str, str], numbers: _Numb
     reasons: list[Problem] = []
     if _surplus(row, columns):
         reasons.append(Problem("row.too_many_cells", {"count": len(row.cells), "columns": columns.count}))
+    reasons += [Problem("row.formula", {"value": formula}) for formula in _formulas(row, columns)]
     if not said["name"]:
         reasons.append(Problem("row.no_name"))
     if not numbers.found:
@@ -174,6 +179,17 @@ def _reasons(row: Row, columns: Columns, said: Mapping[str, str], numbers: _Numb
     if isinstance(headcount, Problem):
         reasons.append(headcount)
     return tuple(reasons)
+
+
+def _formulas(row: Row, columns: Columns) -> list[str]:
+    """Cells that a spreadsheet would compute: what they are to say is not in the file. With an apostrophe in front, a
+    cell is text."""
+    named = (*columns.places.values(), *columns.phones, *columns.attributes.values())
+    return [cell[:100] for place in sorted(named) if _FORMULA.match(cell := _cell(row, place))]
+
+
+def _cell(row: Row, place: int) -> str:
+    return tidy(row.cells[place]) if place < len(row.cells) else ""
 
 
 def _surplus(row: Row, columns: Columns) -> bool:

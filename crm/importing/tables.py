@@ -1,87 +1,58 @@
-"""Files into tables: the encoding and the delimiter are found out and reported, and may be named instead."""
+"""Files into tables, whatever they are: what a file is, is told by its first bytes and never by its name."""
 
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
-
-from charset_normalizer import from_bytes
+from typing import Final
 
 from crm.errors import Refused
-from crm.text_rules import fold, tidy
+from crm.importing.cells import MAX_BYTES, MAX_CELL, MAX_CELLS, MAX_COLUMNS, Row, Table
+from crm.importing.delimited import DELIMITERS, ENCODINGS, read_text
+from crm.importing.foreign import ACCESS, WORKBOOK, read_foreign
 
-MAX_BYTES: Final = 64 * 1024 * 1024
-MAX_CELL: Final = 32_767  # what a cell of a spreadsheet can hold
-MAX_COLUMNS: Final = 500
-DELIMITERS: Final = (";", ",", "\t", "|")
-ENCODINGS: Final = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp866", "koi8-r")
+__all__ = [
+    "DELIMITERS", "ENCODINGS", "MAX_BYTES", "MAX_CELL", "MAX_CELLS", "MAX_COLUMNS", "Row", "Table", "read_table",
+]  # fmt: skip
 
-_GUESSED: Final = ("cp1251", "cp866", "koi8-r")
-_SAMPLE_BYTES: Final = 32_768
-_SNIFFED_RECORDS: Final = 50
-_SEP_LINE: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
-_END: Final = "\0"  # no line can be this: NULs have been refused
+_FOREIGN: Final = {
+    b"PK\x03\x04": WORKBOOK,
+    b"\xd0\xcf\x11\xe0": WORKBOOK,
+    b"\x00\x01\x00\x00Standard Jet DB": ACCESS,
+    b"\x00\x01\x00\x00Standard ACE DB": ACCESS,
+}
 _MAGIC: Final = {
-    b"PK\x03\x04": "XLSX/ODS/ZIP",
-    b"\xd0\xcf\x11\xe0": "XLS/DOC",
+    b"PK": "ZIP",
     b"%PDF": "PDF",
     b"{\\rtf": "RTF",
     b"\x1f\x8b": "GZIP",
-    b"\x00\x01\x00\x00Standard": "Access",
+    b"7z\xbc\xaf": "7Z",
+    b"Rar!": "RAR",
     b"SQLite format 3": "SQLite",
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
+    b"\x7fELF": "ELF",
+    b"MZ": "EXE",
 }
 _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml|table)", re.IGNORECASE)
 
 
-class Row(NamedTuple):
-    """A record: the line of the file (from 1) on which it begins, and its cells as they stand there."""
+def read_table(
+    source: Path | bytes, *, encoding: str | None = None, delimiter: str | None = None, part: str = ""
+) -> Table:
+    """The table in a CSV, TXT, XLSX, XLS, ODS or Access file, given as its path or its bytes.
 
-    line: int
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A file read: `rows` in order, without the wholly empty ones; they may be shorter or longer than the header."""
-
-    header: tuple[str, ...]
-    rows: tuple[Row, ...]
-    encoding: str
-    delimiter: str
-
-
-def read_table(source: Path | bytes, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """The table in a CSV or TXT file, given as its path or its bytes.
-
-    Raises `Refused` with a `table.` code for whatever is no such file.
+    `encoding` and `delimiter` are those of a text (the encoding that of an Access 97 file, too); `part` names the sheet
+    of a workbook or the table of a database, else the first with anything in it is read. This may take seconds: a
+    service asks for it in a thread. Raises `Refused` with a `table.` code for whatever is no table.
     """
-    if delimiter:
-        _refuse_delimiter(delimiter)
     content = _content(source)
+    for magic, form in _FOREIGN.items():
+        if content.startswith(magic):
+            return read_foreign(content, form, part=part, encoding=encoding or "")
     _refuse_other_formats(content)
-    encoding = _known_encoding(encoding) if encoding else _guess_encoding(content)
-    text = _decode(content, encoding)
-    if "\0" in text:
-        raise Refused("table.not_text")
-    text = text.removeprefix("\ufeff")
-    skipped = 0
-    if said := _SEP_LINE.match(text):  # a first line by which a spreadsheet tells the delimiter
-        text, skipped = text[said.end() :], 1
-        if not delimiter:
-            delimiter = said[1]
-            _refuse_delimiter(delimiter)
-    delimiter = delimiter or _guess_delimiter(text)
-    return _table(_records(text, delimiter, skipped), encoding, delimiter)
+    return read_text(content, encoding=encoding, delimiter=delimiter)
 
 
 def _content(source: Path | bytes) -> bytes:
@@ -108,148 +79,3 @@ def _refuse_other_formats(content: bytes) -> None:
             raise Refused("table.other_format", kind=kind)
     if _MARKUP.match(content.removeprefix(codecs.BOM_UTF8)[:200]):
         raise Refused("table.other_format", kind="HTML/XML")
-
-
-def _known_encoding(name: str) -> str:
-    try:
-        found = codecs.lookup(name).name
-    except (LookupError, ValueError):
-        found = ""
-    for known in ENCODINGS:
-        if found == codecs.lookup(known).name:
-            return known
-    raise Refused("table.unknown_encoding", encoding=name, known=", ".join(ENCODINGS))
-
-
-def _guess_encoding(content: bytes) -> str:
-    """A BOM decides; then valid UTF-8; then the eight-bit encoding in which the text looks most like Russian."""
-    if content.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if b"\0" in content:
-        return _guess_utf_16(content)
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("utf-8", errors="replace")
-        bad = text.count("\ufffd")
-        if sum(sign > "\x7f" for sign in text) > 5 * bad:
-            # UTF-8 with a few broken bytes: any other encoding would turn all of it into nonsense.
-            line = text[: text.index("\ufffd")].count("\n") + 1
-            raise Refused("table.wrong_encoding", encoding="utf-8", line=line) from None
-    else:
-        return "utf-8"
-    telling = b"\n".join(line for line in content.splitlines() if not line.isascii())[:_SAMPLE_BYTES]
-    best = from_bytes(telling, cp_isolation=list(_GUESSED)).best()
-    if best is None:
-        raise Refused("table.encoding_not_guessed")
-    return _known_encoding(best.encoding)
-
-
-def _guess_utf_16(content: bytes) -> str:
-    """Without a BOM: in the right byte order nearly all signs are Latin or Cyrillic, in the wrong one none."""
-    for encoding in ("utf-16-le", "utf-16-be"):
-        sample = content[: _SAMPLE_BYTES & ~1].decode(encoding, errors="ignore").replace("\0", "")
-        at_home = sum(sign < "\u0530" or "\u2000" <= sign < "\u2300" for sign in sample)
-        if sample and at_home > 0.9 * len(sample):
-            return encoding
-    raise Refused("table.not_text")
-
-
-def _decode(content: bytes, encoding: str) -> str:
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode(encoding, errors="ignore")
-        raise Refused("table.wrong_encoding", encoding=encoding, line=before.count("\n") + 1) from error
-    except UnicodeError as error:  # UTF-16 without its BOM
-        raise Refused("table.wrong_encoding", encoding=encoding, line=1) from error
-
-
-def _refuse_delimiter(delimiter: str) -> None:
-    if len(delimiter) != 1 or delimiter.isalnum() or delimiter in "\"'\r\n\0 ":
-        raise Refused("table.bad_delimiter")
-
-
-def _guess_delimiter(text: str) -> str:
-    """The one that parts the header into most columns and most records into as many."""
-    best, best_score = DELIMITERS[0], 0.0
-    for delimiter in DELIMITERS:
-        try:
-            records = [record for record in islice(_reader(text, delimiter), _SNIFFED_RECORDS) if any(record)]
-        except csv.Error:
-            continue
-        columns = len(records[0]) if records else 0
-        alike = sum(len(record) == columns for record in records)
-        score = columns * alike / len(records) if columns > 1 else 0.0
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best
-
-
-def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-
-
-def _records(text: str, delimiter: str, skipped: int) -> Iterator[Row]:
-    """The records that hold anything. After the last line comes one that no file has: a quote left open swallows it."""
-
-    def lines() -> Iterator[str]:
-        yield from io.StringIO(text, newline="")
-        yield _END
-
-    reader = csv.reader(lines(), delimiter=delimiter)
-    line = skipped + 1
-    try:
-        for cells in reader:
-            if cells == [_END]:
-                return
-            if any(_END in cell for cell in cells[-1:]):
-                raise Refused("table.unclosed_quote", line=line)
-            if len(cells) > MAX_COLUMNS:
-                raise Refused("table.too_many_columns", line=line, limit=MAX_COLUMNS)
-            longest = max(map(len, cells), default=0)
-            if longest > MAX_CELL:
-                raise Refused("table.cell_too_long", line=line, limit=MAX_CELL)
-            if longest and any(cell.strip() for cell in cells):
-                yield Row(line, tuple(cells))
-            line = skipped + reader.line_num + 1
-    except csv.Error as error:  # a cell beyond the csv module's own limit
-        raise Refused("table.cell_too_long", line=line, limit=MAX_CELL) from error
-
-
-def _table(records: Iterator[Row], encoding: str, delimiter: str) -> Table:
-    first = next(records, None)
-    if first is None:
-        raise Refused("table.empty")
-    header = [tidy(cell) for cell in first.cells]
-    rows = tuple(records)
-    for row in rows:
-        if _swallowed_rows(row, delimiter, len(first.cells)):
-            raise Refused("table.unclosed_quote", line=row.line)
-    while header and not header[-1]:
-        header.pop()
-    _refuse_header(header, rows)
-    if not rows:
-        raise Refused("table.no_rows")
-    return Table(tuple(header), rows, encoding, delimiter)
-
-
-def _swallowed_rows(row: Row, delimiter: str, columns: int) -> bool:
-    """Whether a cell holds a line that looks like a row: one row's open quote was closed by another row's quote."""
-    return columns > 2 and any(
-        line.count(delimiter) >= columns - 1 for cell in row.cells if "\n" in cell for line in cell.split("\n")
-    )
-
-
-def _refuse_header(header: list[str], rows: tuple[Row, ...]) -> None:
-    if not header:
-        raise Refused("table.unnamed_column", number=1)
-    counts = Counter(fold(name) for name in header if name)
-    twice = [name for name in header if counts[fold(name)] > 1]
-    if twice:
-        raise Refused("table.duplicate_columns", names=", ".join(twice))
-    for at, name in enumerate(header):
-        if not name and any(len(row.cells) > at and row.cells[at].strip() for row in rows):
-            raise Refused("table.unnamed_column", number=at + 1)

@@ -15,16 +15,17 @@ from config.settings import Settings
 from crm.campaigns import Campaign, campaign_named, list_campaigns
 from crm.database import Database
 from crm.errors import ERRORS, NotFound, Refused
+from crm.importing.area_codes import read_area_code
 from crm.importing.clients import Progress, import_clients
 from crm.importing.contacts import import_contacts
-from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping
+from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping, mapping_with
 from crm.importing.problems import Problem
 from crm.importing.report import ImportReport, refused_csv
 from crm.importing.tables import Table, read_table
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.console.labels import group_name
-from dialer.words import mark
+from dialer.words import Words, mark
 
 SHOWN_ROWS: Final = 10
 FIELD_NAMES: Final[Mapping[str, str]] = {
@@ -50,10 +51,13 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
     """Import `arguments.file`; 1 if not a single row of it could be used."""
     gettext = terminal.words.gettext
     path: Path = arguments.file
-    table = read_table(path)
-    _tell_file(path, table, terminal)
+    table = read_table(
+        path, encoding=arguments.encoding, delimiter=_delimiter(arguments.delimiter), part=arguments.sheet
+    )
+    mapping = mapping_with(table.header, _said(arguments.mapped, terminal))
+    _tell_file(path, table, mapping, terminal)
     async with ready_database(settings, terminal) as database:
-        report = await _import(database, table, arguments, terminal, settings.dialing.region)
+        report = await _import(database, table, mapping, arguments, terminal, settings.dialing.region)
     terminal.progress("")
     _tell(report, terminal)
     if report.refused and not arguments.dry_run:
@@ -94,30 +98,55 @@ async def import_history(settings: Settings, arguments: argparse.Namespace, term
     return 0 if report.taken + report.merged else 1
 
 
-def _tell_file(path: Path, table: Table, terminal: Terminal) -> None:
+def _delimiter(named: str | None) -> str | None:
+    return "\t" if named in ("tab", "\\t") else named
+
+
+def _said(mapped: list[str], terminal: Terminal) -> dict[str, str]:
+    """The options `--map COLUMN=FIELD`. A column may have an equals sign in its name, a field has none."""
+    said: dict[str, str] = {}
+    for each in mapped:
+        column, equals, field = each.rpartition("=")
+        if not equals:
+            raise CommandFailed(terminal.words.gettext("“{text}” is no COLUMN=FIELD.", text=each))
+        said[column] = field.strip()
+    return said
+
+
+def _tell_file(path: Path, table: Table, mapping: Mapping[str, str], terminal: Terminal) -> None:
     """What the file was taken for, so that a wrong guess is seen."""
     gettext, say = terminal.words.gettext, terminal.say
-    encoding = "UTF-8" if table.encoding == "utf-8-sig" else table.encoding
-    delimiter = gettext("tabs") if table.delimiter == "\t" else f"“{table.delimiter}”"
-    say(
-        terminal.words.ngettext(
-            "{file}: {n} row, {encoding}, columns parted by {delimiter}",
-            "{file}: {n} rows, {encoding}, columns parted by {delimiter}",
-            len(table.rows),
-            file=path.name,
-            encoding=encoding,
-            delimiter=delimiter,
-        )
-    )
-    mapping = guess_mapping(table.header)
+    count = len(table.rows)
+    say(terminal.words.ngettext("{file}: {n} row, {form}", "{file}: {n} rows, {form}", count, file=path.name,
+                                form=form_in_words(table, terminal.words)))  # fmt: skip
+    if len(table.parts) > 1:
+        say(gettext("sheets or tables: {parts}", parts=", ".join(table.parts)))
     known = [f"{column} → {gettext(FIELD_NAMES[field])}" for column, field in mapping.items() if field in FIELD_NAMES]
     say(gettext("columns recognised: {columns}", columns="; ".join(known) or "-"))
     if others := [column for column, field in mapping.items() if field.startswith(ATTRIBUTE)]:
         say(gettext("kept beside, not recognised: {columns}", columns="; ".join(others)))
 
 
+def form_in_words(table: Table, words: Words) -> str:
+    """How the file was read: its form, then what had to be found out about it."""
+    gettext = words.gettext
+    encoding = "UTF-8" if table.encoding == "utf-8-sig" else table.encoding
+    if table.form == "csv":
+        delimiter = gettext("tabs") if table.delimiter == "\t" else f"“{table.delimiter}”"
+        return gettext("{encoding}, columns parted by {delimiter}", encoding=encoding, delimiter=delimiter)
+    if table.form.startswith("access"):
+        form = gettext("Access, table “{part}”", part=table.part)
+        return f"{form}, {encoding}" if encoding else form
+    return gettext("{form}, sheet “{part}”", form=table.form.upper(), part=table.part)
+
+
 async def _import(
-    database: Database, table: Table, arguments: argparse.Namespace, terminal: Terminal, region: str
+    database: Database,
+    table: Table,
+    mapping: Mapping[str, str],
+    arguments: argparse.Namespace,
+    terminal: Terminal,
+    region: str,
 ) -> ImportReport:
     def progress(done: int, of: int) -> None:
         terminal.progress(terminal.words.gettext("{done} of {of} rows", done=done, of=of))
@@ -134,7 +163,7 @@ async def _import(
                 )
             ) from None
         try:
-            return await _into(session, campaign, table, arguments, region, progress)
+            return await _into(session, campaign, table, mapping, arguments, region, progress)
         except Refused as error:
             if error.code != "import.no_list":
                 raise
@@ -147,6 +176,7 @@ async def _into(
     session: AsyncSession,
     campaign: Campaign,
     table: Table,
+    mapping: Mapping[str, str],
     arguments: argparse.Namespace,
     region: str,
     progress: Progress,
@@ -155,10 +185,11 @@ async def _into(
         session,
         campaign=campaign,
         table=table,
-        mapping=guess_mapping(table.header),
+        mapping=mapping,
         list_name=arguments.list_name,
         file_name=arguments.file.name,
         region=region,
+        area_code=read_area_code(arguments.area_code),
         now=datetime.now(UTC),
         dry_run=arguments.dry_run,
         progress=progress,

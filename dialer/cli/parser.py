@@ -130,14 +130,29 @@ def _check(commands: Commands, words: Words) -> None:
 
 def _import(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("take organisations from a CSV file into a campaign")
+    text = gettext("take organisations from a file into a campaign")
     parser = commands.add_parser("import", help=text, description=text)
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help=gettext("CSV file; encoding and delimiter are found out")
+        "file",
+        type=Path,
+        metavar="FILE",
+        help=gettext("CSV, XLSX, XLS, ODS or Access file; how to read it is found out"),
     )
     parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
     parser.add_argument("--list", dest="list_name", metavar="L", help=gettext("call list (otherwise from the column)"))
     parser.add_argument("--dry-run", action="store_true", help=gettext("only say what would be taken and refused"))
+    parser.add_argument("--encoding", metavar="E", help=gettext("encoding of the text, if it is guessed wrong"))
+    parser.add_argument("--delimiter", metavar="D", help=gettext("what parts the columns, if it is guessed wrong"))
+    parser.add_argument(
+        "--sheet", default="", metavar="S", help=gettext("sheet or table (otherwise the first with anything in it)")
+    )
+    parser.add_argument(
+        "--map", dest="mapped", action="append", default=[], metavar="COLUMN=FIELD",
+        help=gettext("what a column holds; with no field it is passed over; may be given several times"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--area-code", default="", metavar="N", help=gettext("area code of numbers without one, in no known city")
+    )
     _settings_option(parser, words)
 
 

@@ -205,3 +205,21 @@ def test_ordinary_numbers_are_read_as_the_library_reads_them(code: int, rest: in
 )
 def test_a_number_tells_its_zone_if_there_is_only_one(e164: str, zone: str) -> None:
     assert zone_of(e164) == zone
+
+
+@pytest.mark.parametrize(
+    ("raw", "codes", "e164"),
+    [
+        ("22-33-44", ("3812",), "+73812223344"),
+        ("000-00-01", ("3812", "383"), "+73830000001"),
+        ("8 (342) 000-00-02, 000-00-01", ("383",), "+73420000001"),  # the number before it knows better
+        ("8 912 000-00-02, 000-00-01", ("383",), "+73830000001"),  # a mobile one has no area
+    ],
+)
+def test_a_number_without_its_area_code_gets_the_first_that_fits(raw: str, codes: tuple[str, ...], e164: str) -> None:
+    assert parse_phones(raw, area_codes=codes)[-1].e164 == e164
+
+
+def test_an_area_code_that_does_not_fit_the_digits_is_not_used() -> None:
+    assert read_phones("22-33-44", area_codes=("495",)).problems[0].code == "phone.no_area_code"
+    assert read_phones("8 912 000-00-02, 000-00-01").problems[0].code == "phone.no_area_code"

@@ -1,7 +1,7 @@
 import pytest
 
 from crm.errors import Refused
-from crm.importing.mapping import REASON_COLUMNS, columns_of, guess_mapping
+from crm.importing.mapping import REASON_COLUMNS, columns_of, guess_mapping, mapping_with
 
 
 def test_the_header_of_the_seed_files_is_understood() -> None:
@@ -50,6 +50,30 @@ def test_of_two_columns_for_one_field_the_first_has_it_and_the_other_is_not_lost
         "Телефон 1": "phone",
         "Телефон 2": "phone",
     }
+
+
+def test_what_is_said_of_a_column_counts_more_than_the_guess() -> None:
+    header = ("Название", "Торговая марка", "Телефон", "Факс")
+    mapping = mapping_with(header, {"Торговая марка": "name", "Факс": "phone", "Телефон": ""})
+    assert mapping == {
+        "Название": "attributes.Название", "Торговая марка": "name", "Телефон": "", "Факс": "phone",
+    }  # fmt: skip
+    for said, code in (({"x": "name"}, "import.unknown_column"), ({"Факс": "fax"}, "import.unknown_field")):
+        with pytest.raises(Refused) as caught:
+            mapping_with(header, said)
+        assert caught.value.code == code
+
+
+def test_a_2gis_export_is_understood() -> None:
+    header = ("Название", "Рубрика", "Подрубрика", "Регион", "Город", "Адрес", "Телефон 1", "Телефон 2",
+              "Мобильный телефон", "Email", "Сайт", "Время работы", "Широта")  # fmt: skip
+    mapping = guess_mapping(header)
+    assert [column for column in header if mapping[column] == "phone"] == [
+        "Телефон 1", "Телефон 2", "Мобильный телефон",
+    ]  # fmt: skip
+    fields = {"name": "Название", "industry": "Рубрика", "city": "Город", "email": "Email", "site": "Сайт"}
+    assert {field: column for column, field in mapping.items() if field in fields} == fields
+    assert mapping["Подрубрика"] == "attributes.Подрубрика"
 
 
 @pytest.mark.parametrize("column", list(REASON_COLUMNS.values()))

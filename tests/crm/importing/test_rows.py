@@ -1,6 +1,7 @@
 import pytest
 
 from crm.groups import Group
+from crm.importing.area_codes import read_area_code
 from crm.importing.cities import zone_of_city
 from crm.importing.mapping import columns_of, guess_mapping
 from crm.importing.rows import ClientRow, RefusedRow, read_row
@@ -127,6 +128,30 @@ def test_a_position_without_a_person_is_not_lost() -> None:
 def test_the_apostrophe_that_guards_a_formula_is_taken_off() -> None:
     assert taken(note="'=1+1").texts["note"] == "=1+1"
     assert taken(note="'quoted'").texts["note"] == "'quoted'"
+
+
+@pytest.mark.parametrize("formula", ['=HYPERLINK("http://a.invalid")', "=-cmd|'/c calc'!A0", "=СУММ(A1:A9)", "=A1"])
+def test_a_formula_in_place_of_what_it_computes_is_refused(formula: str) -> None:
+    row = refused(city=formula)
+    assert (row.code, row.params) == ("row.formula", {"value": formula})
+    assert taken(city="=Омск").texts["city"] == "=Омск"
+    assert taken(note="'" + formula).texts["note"] == formula
+
+
+def test_a_number_without_its_area_code_gets_that_of_the_city_or_the_one_that_was_given() -> None:
+    assert taken(city="г. Омск", phone="22-33-44").phones[0].e164 == "+73812223344"
+    assert taken(city="г. Омск", phone="22-33-44").phones[0].raw == "22-33-44"
+    row = refused(city="Посёлок", phone="22-33-44")
+    assert row.code == "phone.no_area_code"
+    header = ("name", "phone")
+    reading = read_row(Row(2, ("А", "22-33-44")), columns_of(header, guess_mapping(header)), area_code="8332")
+    assert isinstance(reading, ClientRow)
+    assert reading.phones[0].e164 == "+78332223344"
+
+
+@pytest.mark.parametrize(("typed", "code"), [("", ""), ("(383)", "383"), ("8 3812", "3812"), ("831", "831")])
+def test_an_area_code_is_read_as_people_write_it(typed: str, code: str) -> None:
+    assert read_area_code(typed) == code
 
 
 def test_a_tax_number_that_a_spreadsheet_has_rounded_is_remarked_on() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from xlsxwriter import Workbook
 
 from config.settings import load_settings
 from crm.clients import Client
@@ -154,7 +155,36 @@ def test_a_file_that_is_missing_or_no_table_is_said_in_words(dialer: Dialer, off
     workbook.write_bytes(b"PK\x03\x04rest of an archive")
     spreadsheet = run(dialer, office, workbook)
     assert spreadsheet.code == 1
-    assert "Save it as CSV and import that." in spreadsheet.err
+    assert "The file is damaged: " in spreadsheet.err
+
+
+def test_how_a_file_is_read_may_be_said(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_bytes("Кто,Куда звонить,Телефон\nАльфа,Омск,22-33-44\nБета,?,22-33-45\n".encode("cp866"))
+    options = ("--list", "весна", "--encoding", "cp866", "--delimiter", ",", "--map", "Кто=name")
+    said = run(dialer, office, file, *options, "--map", "Куда звонить=city", "--area-code", "(342-2)")
+    assert said.code == 0, said.err
+    assert "columns recognised: Кто → name of the organisation; Куда звонить → city; Телефон → phone" in said.out
+    assert "taken: 2\n" in said.out
+    said = run(dialer, office, file, *options, "--map", "Телефон")
+    assert said.err == "“Телефон” is no COLUMN=FIELD.\n"
+    said = run(dialer, office, file, *options, "--area-code", "12")
+    assert said.err == "“12” is no area code: three to five digits, such as 383 or 3812.\n"
+
+
+def test_a_workbook_is_imported_and_says_which_sheet_was_read(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.xlsx"
+    book = Workbook(file)
+    book.add_worksheet("Пусто")
+    book.add_worksheet("Пермь").add_table(0, 0, 1, 1, {"data": [["Альфа", 73420001234]], "columns": [
+        {"header": "Название"}, {"header": "Телефон"},
+    ]})  # fmt: skip
+    book.close()
+    said = run(dialer, office, file, "--list", "весна")
+    assert said.code == 0, said.err
+    assert "firms.xlsx: 1 row, XLSX, sheet “Пермь”\nsheets or tables: Пусто, Пермь\n" in said.out
+    assert "taken: 1\n" in said.out
+    assert "no sheet or table “Омск”" in run(dialer, office, file, "--list", "весна", "--sheet", "Омск").err
 
 
 def test_progress_is_shown_to_people_only(dialer: Dialer, office: Path, tmp_path: Path) -> None:
