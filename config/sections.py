@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from config.checks import calling_prefix, database_url, different, region, sip_host, time_zone, web_address
 
@@ -38,6 +38,7 @@ DatabaseUrl = Annotated[str, AfterValidator(database_url)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
 Prefix = Annotated[str, AfterValidator(calling_prefix)]
 Codec = Literal["PCMA", "PCMU"]
+CallerId = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{3,15}$")]
 
 
 class Section(BaseModel):
@@ -162,6 +163,10 @@ class TrunkSettings(Section):
         default="",
         pattern=r"^(\+?[0-9]{3,15})?$",
         description="Number shown to clients, as the provider wants it; empty: user.",
+    )
+    caller_ids: Annotated[tuple[CallerId, ...], AfterValidator(different)] = Field(
+        default=(),
+        description="Numbers of ours that the provider lets us show; a campaign shows one of these. Empty: any.",
     )
     number_format: Literal["+7", "7", "8"] = Field(
         default="+7",

@@ -33,6 +33,17 @@ CLIENT_ON_LIST: Final = "client.on_list"
 DO_NOT_CALL_ASKED: Final = "do_not_call.asked"
 DO_NOT_CALL_LIFTED: Final = "do_not_call.lifted"
 CALENDAR_DAY_SET: Final = "calendar.day_set"
+SETUP_CHANGED: Final = "campaign.setup_changed"
+EXPERT_SET: Final = "campaign.expert_set"
+MATERIAL_ADDED: Final = "material.added"
+MATERIAL_REMOVED: Final = "material.removed"
+SCRIPT_CHANGED: Final = "script.changed"
+CANDIDATE_ADDED: Final = "candidate.added"
+CANDIDATE_CHANGED: Final = "candidate.changed"
+APPROVED: Final = "approval.signed"
+APPROVAL_REOPENED: Final = "approval.reopened"
+LIST_MARKS_TAKEN: Final = "list.marks_taken"
+CAMPAIGN_FOLLOWED: Final = "campaign.followed"
 
 
 class AuditEntry(Base):

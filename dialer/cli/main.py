@@ -186,9 +186,18 @@ def _lists(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _campaigns(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments, terminal, os.environ)
-    from dialer.cli import campaigns
+    from dialer.cli import campaign_setup, campaigns
 
-    actions = {"list": campaigns.show, "add": campaigns.add, "set": campaigns.change}
+    actions = {
+        "list": campaigns.show,
+        "add": campaigns.add,
+        "set": campaigns.change,
+        "check": campaign_setup.check,
+        "setup": campaign_setup.change,
+        "expert": campaign_setup.change_expert,
+        "approve": campaign_setup.sign,
+        "current": campaign_setup.go_on,
+    }
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
 
 

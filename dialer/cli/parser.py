@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from crm.users import Role
 from dialer import __version__
+from dialer.cli import setup_parser
 from dialer.words import LANGUAGES, Words, mark
 
 if TYPE_CHECKING:
@@ -293,6 +294,7 @@ def _campaigns(commands: Commands, words: Words) -> None:
         )  # fmt: skip
         parser.add_argument("--target-contacts", type=int, metavar="N", help=gettext("how many contacts are wanted"))
         _settings_option(parser, words)
+    setup_parser.campaign_actions(actions, words, _settings_option, _date(words))
 
 
 def _calendar(commands: Commands, words: Words) -> None:

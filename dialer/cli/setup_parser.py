@@ -1,0 +1,80 @@
+"""The options of the commands that set a campaign up."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from crm.approvals import Subject
+from dialer.words import Words
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+TakesSettings = Callable[[argparse.ArgumentParser, Words], None]
+Day = Callable[[str], date]
+
+
+def campaign_actions(actions: Commands, words: Words, takes_settings: TakesSettings, day: Day) -> None:
+    """`campaigns check|setup|expert|approve|current`."""
+    gettext = words.gettext
+    parsers = {
+        name: actions.add_parser(name, help=text, description=text)
+        for name, text in (
+            ("check", gettext("show both stages as a checklist: what is missing, by whom, how many working days")),
+            ("setup", gettext("say for whom and what the campaign is, among whom, and when")),
+            ("expert", gettext("name an expert of the campaign")),
+            ("approve", gettext("note that the customer has signed rubrics, sources, offer, script or an operator")),
+            ("current", gettext("go on in current mode after the stages")),
+        )
+    }
+    for parser in parsers.values():
+        parser.add_argument("name", metavar="NAME", help=gettext("name of the campaign"))
+    _setup(parsers["setup"], words, day)
+    expert = parsers["expert"]
+    expert.add_argument("login", metavar="LOGIN", help=gettext("login of the expert"))
+    expert.add_argument("--remove", action="store_true", help=gettext("the user is no expert of it any more"))
+    _approve(parsers["approve"], words, day)
+    current = parsers["current"]
+    current.add_argument("--since", type=day, metavar="DAY", help=gettext("from this day on (otherwise today)"))
+    current.add_argument("--off", action="store_true", help=gettext("take it back"))
+    for parser in parsers.values():
+        takes_settings(parser, words)
+
+
+def _setup(parser: argparse.ArgumentParser, words: Words, day: Day) -> None:
+    gettext = words.gettext
+    for option, column, metavar, text in (
+        ("--customer", "customer", "TEXT", gettext("for whom the calls are made")),
+        ("--product", "product", "TEXT", gettext("what is offered")),
+        ("--segments", "segments", "TEXT", gettext("whom it is offered to, in words")),
+        ("--caller-id", "caller_id", "NUMBER", gettext("number of ours that clients see ('': the trunk's own)")),
+    ):
+        parser.add_argument(option, dest=column, metavar=metavar, help=text)
+    for option, column, text in (
+        ("--rubric", "rubrics", gettext("a rubric to choose organisations by; repeat it: those named replace all")),
+        ("--source", "sources", gettext("a source of organisations; repeat it: those named replace all")),
+    ):
+        parser.add_argument(option, dest=column, action="append", metavar="TEXT", help=text)
+    for option, column, text in (
+        ("--starts", "starts_on", gettext("first day of the preparation")),
+        ("--calls-start", "calling_starts_on", gettext("first day of the calls")),
+        ("--ends", "ends_on", gettext("last day of the campaign")),
+    ):
+        parser.add_argument(option, dest=column, type=day, metavar="DAY", help=text)
+    parser.add_argument(
+        "--target-organisations", type=int, metavar="N", help=gettext("how many organisations are to be chosen")
+    )
+
+
+def _approve(parser: argparse.ArgumentParser, words: Words, day: Day) -> None:
+    gettext = words.gettext
+    subjects = [subject.value for subject in Subject]
+    parser.add_argument("what", metavar="WHAT", choices=subjects, help=", ".join(subjects))
+    parser.add_argument("--by", required=True, metavar="WHO", help=gettext("who signed for the customer, in words"))
+    parser.add_argument("--on", type=day, metavar="DAY", help=gettext("day of the signature (otherwise today)"))
+    parser.add_argument(
+        "--candidate", type=int, metavar="NO", help=gettext("for an operator: number of the candidate in the list")
+    )
