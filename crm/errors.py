@@ -174,6 +174,8 @@ ERRORS: Final[dict[str, str]] = {
     # recordings
     "recording.exists": "This call has a recording already.",
     "recording.unknown": "There is no such recording.",
+    # reports
+    "report.ends_before_it_begins": "The report would end on {last}, before it begins on {first}.",
     # service
     "service.another_runs": "Another service runs on this database (node “{node}”, since {since}). "
     "Stop that one first, or look at how it is: `dialer check`.",

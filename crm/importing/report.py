@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from crm.csv_sheets import csv_bytes
 from crm.importing.mapping import REASON_COLUMNS
 from crm.importing.problems import Problem
-from crm.importing.rows import FORMULA_SIGNS, RefusedRow
+from crm.importing.rows import RefusedRow
 from crm.text_rules import fold
 
 _REASONS: Final = frozenset(fold(name) for name in REASON_COLUMNS.values())
@@ -68,19 +67,10 @@ def refused_csv(
     A cell that a spreadsheet would compute gets an apostrophe in front, which the import takes off again.
     """
     kept = [place for place, name in enumerate(report.header) if fold(name) not in _REASONS]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    heading, value = ([_harmless(each)] for each in list_column) if list_column else ([], [])
-    writer.writerow([*(_harmless(report.header[place]) for place in kept), *heading, reason_column])
+    heading, value = ([each] for each in list_column) if list_column else ([], [])
+    rows: list[Sequence[str]] = [[*(report.header[place] for place in kept), *heading, reason_column]]
     for row in report.refused:
-        cells: Sequence[str] = [row.raw[place] if place < len(row.raw) else "" for place in kept]
+        cells = [row.raw[place] if place < len(row.raw) else "" for place in kept]
         surplus = row.raw[len(report.header) :]
-        reason = " ".join(words(problem) for problem in row.problems)
-        writer.writerow([*map(_harmless, cells), *value, _harmless(reason), *map(_harmless, surplus)])
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _harmless(cell: str) -> str:
-    if ";" in cell:
-        cell = " ".join(cell.splitlines())  # or its lines would look like rows that an open quote has swallowed
-    return f"'{cell}" if cell.lstrip().startswith(FORMULA_SIGNS) else cell
+        rows.append([*cells, *value, " ".join(words(problem) for problem in row.problems), *surplus])
+    return csv_bytes(rows)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from crm.csv_sheets import FORMULA_SIGNS
 from crm.groups import Group
 from crm.importing.area_codes import area_code_of
 from crm.importing.cities import zone_of_city
@@ -15,9 +16,6 @@ from crm.importing.problems import Problem
 from crm.importing.tables import Row
 from crm.phone_parsing import ParsedPhone, read_phones, zone_of
 from crm.text_rules import fold, tidy
-
-FORMULA_SIGNS: Final = ("=", "+", "-", "@")
-"""A spreadsheet takes a cell that begins with one of these for a formula."""
 
 _GROUP_WORDS: Final[Mapping[Group, str]] = {
     Group.NEW: "новые, новый, новая",

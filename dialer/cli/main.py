@@ -130,6 +130,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "calendar": _calendar,
         "clients": _clients,
         "do-not-call": _do_not_call,
+        "reports": _reports,
         "db": _db,
         "backup": _backup,
         "restore": _restore,
@@ -239,6 +240,13 @@ def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:
         "on": users.switch,
     }
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
+def _reports(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import reports
+
+    return asyncio.run(reports.show(settings, arguments, terminal))
 
 
 def _db(arguments: argparse.Namespace, terminal: Terminal) -> int:

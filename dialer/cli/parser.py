@@ -61,6 +61,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _calendar(commands, words)
     _clients(commands, words)
     _do_not_call(commands, words)
+    _reports(commands, words)
     _db(commands, words)
     _backup(commands, words)
     _restore(commands, words)
@@ -371,6 +372,32 @@ def _do_not_call(commands: Commands, words: Words) -> None:
     lift.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
     for parser in (show, add, lift):
         _settings_option(parser, words)
+
+
+def _reports(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("count the clients and contacts of a campaign")
+    show = commands.add_parser("reports", help=text, description=text)
+    show.add_argument(
+        "report", choices=("groups", "industries", "contacts", "organisations", "headcount"), metavar="REPORT",
+        help="groups, industries, contacts, organisations, headcount",
+    )  # fmt: skip
+    show.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+    show.add_argument("--list", dest="call_list", metavar="NAME", help=gettext("of one call list alone"))
+    show.add_argument(
+        "--from", dest="first", type=_date(words), metavar="DAY",
+        help=gettext("the first day of the project (otherwise that of the first contact)"),
+    )  # fmt: skip
+    show.add_argument(
+        "--to", dest="last", type=_date(words), metavar="DAY",
+        help=gettext("the last day of the project (otherwise that of the last contact)"),
+    )  # fmt: skip
+    show.add_argument(
+        "--attribute", default="", metavar="NAME",
+        help=gettext("what the headcounts are crossed with: a column that holds yes or no"),
+    )  # fmt: skip
+    show.add_argument("--csv", type=Path, metavar="FILE", help=gettext("write it to a file for a spreadsheet"))
+    _settings_option(show, words)
 
 
 def _date(words: Words) -> Callable[[str], date]:

@@ -18,10 +18,25 @@ from dialer.words import Language, Words, as_language, words
 
 # Without the letters and digits that are taken for one another when read aloud or from paper.
 _CLEAR_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-_COMMAND: Final = re.compile(
-    r"\bdialer(?= (?:backup|calendar|campaigns|check|clients|db|demo|do-not-call|import|import-contacts|init|lists|"
-    r"restore|serve|users)\b)"
+_COMMANDS: Final = (
+    "backup",
+    "calendar",
+    "campaigns",
+    "check",
+    "clients",
+    "db",
+    "demo",
+    "do-not-call",
+    "import",
+    "import-contacts",
+    "init",
+    "lists",
+    "reports",
+    "restore",
+    "serve",
+    "users",
 )
+_COMMAND: Final = re.compile(rf"\bdialer(?= (?:{'|'.join(_COMMANDS)})\b)")
 
 
 class CommandFailed(Exception):

@@ -79,6 +79,7 @@ def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
             ("/plan", words.gettext("Today's plan")),
             ("/clients", words.gettext("Clients")),
             ("/campaigns", words.gettext("Campaigns")),
+            ("/reports", words.gettext("Reports")),
         ]
     return [("/operator", words.gettext("My calls"))]
 

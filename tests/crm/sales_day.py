@@ -159,6 +159,14 @@ class SalesDays(RuleBasedStateMachine):
         self.now = noon if hours is None else self.now + timedelta(hours=hours)
         self.run(self._plan())
 
+    @precondition(lambda self: self.promised)
+    @rule(late_h=st.sampled_from((0, 0.2, 5, 30)))
+    def a_promise_falls_due(self, late_h: float) -> None:
+        """And the service comes back `late_h` hours after its minute."""
+        due_at = min(promise.due_at for promise in self.promised.values())
+        self.now = max(self.now, due_at + timedelta(hours=late_h))
+        self.run(self._plan())
+
     @rule()
     def the_service_crashes(self) -> None:
         """What was in memory is gone; the calls that were on end as a restart ends them."""

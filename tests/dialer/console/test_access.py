@@ -62,6 +62,8 @@ MATRIX = {
     ("GET", CLIENT): OFFICE,
     ("POST", f"{CLIENT}/list"): RULES,
     ("POST", f"{CLIENT}/do-not-call"): RULES,
+    ("GET", "/reports"): OFFICE,
+    ("GET", "/reports.csv"): OFFICE,
     ("POST", "/stop-dialling"): {"maria", "admin"},
     ("GET", "/static/{name}"): EVERYBODY,
     ("GET", "/healthz"): EVERYBODY,

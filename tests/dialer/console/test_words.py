@@ -11,6 +11,7 @@ import pytest
 from crm.database import Database
 from crm.outcomes import OutcomeForm
 from dialer.console.labels import DISPOSITIONS, GROUPS, KINDS, RESULTS, ROLES
+from dialer.console.report_sheets import REPORTS
 from dialer.crm_words import explain
 from dialer.words import read_catalogue, words
 from recordings.store import LocalStore
@@ -112,9 +113,11 @@ async def test_russian_pages_hold_no_foreign_word(
         "/clients?text=000",
         "/clients/1",
         "/clients/new",
+        *(f"/reports?report={report}" for report in REPORTS),
     ):
         pages.append(await maria.text(path))
-    pages.append(await (await maria.get("/nowhere")).text())
+    for path in ("/nowhere", "/reports?report=contacts&from=2026-05-02&to=2026-05-01"):
+        pages.append(await (await maria.get(path)).text())
     assert latin_words(pages) == set()
 
 

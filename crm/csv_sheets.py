@@ -1,0 +1,26 @@
+"""Tables as CSV for a spreadsheet: UTF-8 with BOM, semicolons, nothing that would be computed when it is opened."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+FORMULA_SIGNS: Final = ("=", "+", "-", "@")
+"""A spreadsheet takes a cell that begins with one of these for a formula."""
+
+
+def csv_bytes(rows: Iterable[Sequence[str]]) -> bytes:
+    """The rows as a file. A cell that a spreadsheet would compute gets an apostrophe in front, which an import takes
+    off again."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _harmless(cell: str) -> str:
+    if ";" in cell:
+        cell = " ".join(cell.splitlines())  # or its lines would look like rows that an open quote has swallowed
+    return f"'{cell}" if cell.lstrip().startswith(FORMULA_SIGNS) else cell
