@@ -15,6 +15,7 @@ from crm.organisations import Organisation
 from crm.people import Person
 from crm.phone_numbers import PhoneNumber
 from crm.phone_parsing import digits_sought, national
+from crm.scope import EVERYTHING, Scope
 from crm.text_rules import fold
 from crm.users import User
 
@@ -62,9 +63,14 @@ class ClientsPage:
 
 
 async def clients_page(
-    session: AsyncSession, *, filters: ClientFilters, after: ClientKey | None = None, limit: int = 50
+    session: AsyncSession,
+    *,
+    filters: ClientFilters,
+    after: ClientKey | None = None,
+    limit: int = 50,
+    scope: Scope = EVERYTHING,
 ) -> ClientsPage:
-    """Clients by name, those after `after`."""
+    """Clients that `scope` sees by name, those after `after`."""
     wanted = _narrowed(
         select(Client, Organisation, Campaign.name, CallList.name, User.name)
         .join(Organisation, Organisation.id == Client.organisation_id)
@@ -72,7 +78,7 @@ async def clients_page(
         .join(CallList, CallList.id == Client.call_list_id)
         .join(User, User.id == Client.owner_id, isouter=True),
         filters,
-    )
+    ).where(scope.clients())
     if after is not None:
         place = tuple_(Organisation.name_folded, Client.id)
         wanted = wanted.where(place > tuple_(after.name_folded, after.client_id))

@@ -24,6 +24,7 @@ from crm.phone_parsing import digits_sought, national
 from crm.plan_entries import EntryKind, EntryState, PlanEntry
 from crm.recording_facts import Recording, RecordingState
 from crm.results import Result
+from crm.scope import EVERYTHING, Scope
 from crm.sources import Source
 from crm.text_rules import fold
 from crm.time_zones import local
@@ -256,10 +257,15 @@ async def _numbers(session: AsyncSession, organisation_id: int) -> tuple[NumberR
 
 
 async def calls_page(
-    session: AsyncSession, *, before: CallKey | None = None, filters: CallFilters | None = None, limit: int = 50
+    session: AsyncSession,
+    *,
+    before: CallKey | None = None,
+    filters: CallFilters | None = None,
+    limit: int = 50,
+    scope: Scope = EVERYTHING,
 ) -> CallsPage:
-    """Calls, the newest first, after `before`."""
-    calls = _narrowed(_calls(), filters or CallFilters())
+    """Calls that `scope` sees, the newest first, after `before`."""
+    calls = _narrowed(_calls(), filters or CallFilters()).where(scope.attempts())
     if before is not None:
         calls = calls.where(
             (Attempt.opened_at < before.opened_at)

@@ -21,9 +21,8 @@ from dialer.console.deps import DEPS
 from dialer.console.formats import minutes, moment, naive_moment, phone
 from dialer.console.labels import GROUPS, NO_RECORDING, RECORDINGS, disposition_name, group_name, result_name
 from dialer.console.pages import office_page
-from dialer.console.recording_pages import may_listen
 from dialer.console.troubles import Trouble
-from dialer.console.visitors import OFFICE_ROLES, visitor, words_of, zone_of
+from dialer.console.visitors import scope_of, words_of, zone_of
 from dialer.crm_words import in_language
 from dialer.reasons import unpacked
 from dialer.words import Words
@@ -110,7 +109,9 @@ async def calls(request: web.Request) -> web.StreamResponse:
     before = _read_key(request.query.get("before", ""))
     callers = select(User).where(User.role.in_((Role.OPERATOR, Role.EXPERT))).order_by(User.name)
     async with deps.database.reading() as session:
-        found = await views.calls_page(session, before=before, filters=chosen.filters(zone), limit=PAGE_ROWS)
+        found = await views.calls_page(
+            session, before=before, filters=chosen.filters(zone), limit=PAGE_ROWS, scope=scope_of(request)
+        )
         operators = list(await session.scalars(callers))
     query = chosen.query()
     context = {
@@ -130,17 +131,17 @@ async def calls(request: web.Request) -> web.StreamResponse:
 
 async def call(request: web.Request) -> web.StreamResponse:
     """GET /calls/{attempt_id}: what was written down, and the player."""
-    deps, words, zone, known = request.app[DEPS], words_of(request), zone_of(request), visitor(request)
+    deps, words, zone = request.app[DEPS], words_of(request), zone_of(request)
     attempt_id = request.match_info["attempt_id"]
     async with deps.database.reading() as session:
         found = await views.call(session, attempt_id=attempt_id)
-        if not may_listen(known, found.operator_id):
+        if not await scope_of(request).has_attempt(session, attempt_id):
             raise Trouble.not_for_you()
         outcome = await outcomes.current_outcome(session, attempt_id)
         recording = await recording_facts.find_recording(session, attempt_id)
     context: dict[str, object] = {
         "call": _row(words, zone, found),
-        "back": "/calls" if known.role in OFFICE_ROLES else "",
+        "back": "/calls",
         "written": _written(words, found, outcome),
         "recording": None,
         "no_recording": _no_recording(words, recording),

@@ -13,6 +13,7 @@ from crm.campaigns import list_campaigns
 from crm.client_list import ClientFilters, ClientKey, clients_page
 from crm.clients import get_client, put_back_on_list
 from crm.do_not_call import Whom
+from crm.errors import NotFound
 from crm.groups import Group
 from crm.silence import keep_request, off_list
 from crm.views import card as stored_card
@@ -20,7 +21,7 @@ from dialer.console.card import read_card
 from dialer.console.deps import DEPS
 from dialer.console.labels import GROUPS, group_name
 from dialer.console.pages import office_page, see_other
-from dialer.console.visitors import RULE_ROLES, visitor, words_of, zone_of
+from dialer.console.visitors import RULE_ROLES, scope_of, visitor, words_of, zone_of
 
 PAGE_ROWS: Final = 50
 LONGEST_TEXT: Final = 100
@@ -62,7 +63,9 @@ async def clients(request: web.Request) -> web.StreamResponse:
     words, chosen = words_of(request), Chosen.of(request.query)
     after = _key(request.query)
     async with request.app[DEPS].database.reading() as session:
-        found = await clients_page(session, filters=chosen.filters(), after=after, limit=PAGE_ROWS)
+        found = await clients_page(
+            session, filters=chosen.filters(), after=after, limit=PAGE_ROWS, scope=scope_of(request)
+        )
         known = [(str(each.id), each.name) for each in await list_campaigns(session)]
     query = chosen.query()
     context = {
@@ -99,6 +102,8 @@ async def client_page(request: web.Request) -> web.StreamResponse:
     """GET /clients/{client_id}"""
     deps, words, known = request.app[DEPS], words_of(request), visitor(request)
     async with deps.database.reading() as session:
+        if not await scope_of(request).has_client(session, _id(request)):
+            raise NotFound("client.unknown")  # to whom it is hidden, it is as if it were not there
         stored = await stored_card(session, client_id=_id(request))
         card = await read_card(
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),

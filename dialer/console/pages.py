@@ -81,7 +81,11 @@ def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
             ("/campaigns", words.gettext("Campaigns")),
             ("/reports", words.gettext("Reports")),
         ]
-    return [("/operator", words.gettext("My calls"))]
+    return [
+        ("/operator", words.gettext("My calls")),
+        ("/calls", words.gettext("Calls")),
+        ("/clients", words.gettext("Clients")),
+    ]
 
 
 def see_other(address: str) -> web.Response:

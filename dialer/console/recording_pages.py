@@ -18,7 +18,7 @@ from crm.attempts import Attempt
 from crm.recording_facts import Recording, RecordingState
 from dialer.console.deps import DEPS, METRICS
 from dialer.console.troubles import Trouble
-from dialer.console.visitors import OFFICE_ROLES, Visitor, visitor, zone_of
+from dialer.console.visitors import Visitor, scope_of, visitor, zone_of
 from dialer.words import mark
 from recordings.errors import BrokenRecording, RangeNotSatisfiable, StoreError
 from recordings.playback import ByteRange, parse_range, peaks
@@ -31,11 +31,6 @@ _LONGEST_NAME = 80
 T = TypeVar("T")
 
 SAME_LISTENING = timedelta(minutes=10)  # a player asks for many ranges; they are one deed
-
-
-def may_listen(known: Visitor, operator_id: int) -> bool:
-    """The office hears every call; who calls hears the own ones."""
-    return known.role in OFFICE_ROLES or operator_id == known.user_id
 
 
 async def sound(request: web.Request) -> web.StreamResponse:
@@ -101,7 +96,7 @@ async def _ready_recording(request: web.Request, *, listening: bool) -> Recordin
         attempt = await session.get(Attempt, attempt_id)
         if attempt is None:
             raise Trouble.not_found()
-        if not may_listen(known, attempt.operator_id):
+        if not await scope_of(request).has_attempt(session, attempt_id):
             raise Trouble.not_for_you()
         recording = await recording_facts.find_recording(session, attempt_id)
     if recording is None or recording.state is not RecordingState.READY:

@@ -10,7 +10,8 @@ from datetime import tzinfo
 from aiohttp import hdrs, web
 
 from crm import web_sessions
-from crm.users import User
+from crm.scope import Scope
+from crm.users import Role, User
 from dialer.console.deps import DEPS
 from dialer.console.formats import zone_named
 from dialer.words import Language, Words, as_language, is_language, words
@@ -49,6 +50,12 @@ VISITOR = web.RequestKey("visitor", Visitor)
 def visitor(request: web.Request) -> Visitor:
     """The signed-in user; only where the route asks for one."""
     return request[VISITOR]
+
+
+def scope_of(request: web.Request) -> Scope:
+    """What the signed-in user sees."""
+    known = visitor(request)
+    return Scope(known.user_id, Role(known.role))
 
 
 def maybe_visitor(request: web.Request) -> Visitor | None:

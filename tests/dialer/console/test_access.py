@@ -7,14 +7,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from aiohttp.test_utils import TestServer
+from sqlalchemy import update
 
+from crm.clients import Client
 from crm.database import Database
 from crm.outcomes import OutcomeForm
+from crm.plan_entries import PlanEntry
 from dialer.console.app import routes
 from dialer.console.guard import ACCESS
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import Browser, SignIn
-from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
+from tests.dialer.console.seed import CLIENTS, NOW, Office, seed_call, seed_recording
 
 EVERYBODY = {"nobody", "anna", "egor", "maria", "konst", "admin", "audit"}
 SIGNED_IN = EVERYBODY - {"nobody"}
@@ -44,7 +47,7 @@ MATRIX = {
     ("POST", "/operator/skip"): DESK,
     ("POST", "/operator/outcome"): DESK,
     ("POST", "/operator/draft"): DESK,
-    ("GET", "/calls"): OFFICE,
+    ("GET", "/calls"): SIGNED_IN,
     ("GET", f"/calls/{ATTEMPT}"): HERS,
     ("GET", f"/recordings/{ATTEMPT}.wav"): HERS,
     ("GET", f"/recordings/{ATTEMPT}/peaks.json"): HERS,
@@ -55,11 +58,11 @@ MATRIX = {
     ("POST", CAMPAIGN): RULES,
     ("POST", f"{CAMPAIGN}/calendar"): RULES,
     ("POST", f"{CAMPAIGN}/lists/{{list_id:[0-9]{{1,9}}}}"): RULES,
-    ("GET", "/clients"): OFFICE,
+    ("GET", "/clients"): SIGNED_IN,
     ("GET", "/clients/new"): RULES,
     ("GET", "/clients/similar"): RULES,
     ("POST", "/clients"): RULES,
-    ("GET", CLIENT): OFFICE,
+    ("GET", CLIENT): SIGNED_IN,
     ("POST", f"{CLIENT}/list"): RULES,
     ("POST", f"{CLIENT}/do-not-call"): RULES,
     ("GET", "/reports"): OFFICE,
@@ -125,6 +128,42 @@ async def test_an_operator_hears_the_own_calls_only(
         assert (await oleg.get(path)).status == 403
     anna = await signed_in("anna")
     assert (await anna.get(f"/recordings/{attempt_id}.wav")).status == 200
+
+
+async def test_what_is_not_theirs_is_hidden_on_every_page(
+    office: Office, database: Database, store: LocalStore, signed_in: SignIn
+) -> None:
+    """Each route that a caller may read is read by one whom the client does not concern."""
+    at = NOW - timedelta(hours=1)
+    attempt_id = await seed_call(
+        database, office, client=3, login="oleg", at=at, form=OutcomeForm(disposition="no_contact")
+    )
+    await seed_recording(database, store, attempt_id, at)
+    hidden = CLIENTS[3][0]
+    async with database.transaction() as session:
+        owner = update(Client).where(Client.id == office.clients[3]).values(owner_id=office.users["oleg"])
+        await session.execute(owner)
+        await session.execute(update(PlanEntry).values(operator_id=office.users["oleg"]))
+    pages = {"maria": 0, "anna": 0, "egor": 0}
+    for who in pages:
+        browser = await signed_in(who)
+        for (method, path), allowed in MATRIX.items():
+            if method != "GET" or who not in allowed or path in ("/operator/live", "/status", "/metrics"):
+                continue
+            address = path.replace(ATTEMPT, attempt_id).replace("{name}", "console.css")
+            address = re.sub(r"\{client_id:[^/]*\}", str(office.clients[3]), address)
+            response = await browser.get(re.sub(r"\{\w+_id:[^/]*\}", "1", address))
+            pages[who] += response.status == 200 and hidden.encode() in await response.read()
+        if who != "maria":
+            assert (await browser.get(f"/clients/{office.clients[3]}")).status == 404
+    assert pages["maria"] > 3, "the office reads of it on several pages"
+    assert (pages["anna"], pages["egor"]) == (0, 0)
+
+
+def test_an_auditor_changes_nothing() -> None:
+    of_everybody = {"/sign-in", "/sign-out", "/language"}
+    changing = {path: allowed for (method, path), allowed in MATRIX.items() if method == "POST"}
+    assert {path for path, allowed in changing.items() if "audit" in allowed} == of_everybody
 
 
 async def test_an_unknown_address_is_told_in_words(signed_in: SignIn) -> None:
