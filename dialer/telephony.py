@@ -292,8 +292,13 @@ class Telephony(Protocol):
         """Call a registered headset. Raises `HeadsetUnavailable`."""
         ...
 
-    async def call_client(self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float) -> Leg:
+    async def call_client(
+        self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float, caller_id: str = ""
+    ) -> Leg:
         """Place a call to `number` (E.164 with `+`, or a practice number) over the trunk; its SIP Call-ID is `call_id`.
+
+        `caller_id` is the number of ours that the client sees, as the provider wants it; "" for the trunk's own, which
+        is also shown instead of one that the settings do not let us show.
 
         `beside` is the operator's leg, so that both come to the same media worker. Returns once the INVITE has been
         handed to the network, or was refused at once; what follows comes as events. Never raises for the far end's

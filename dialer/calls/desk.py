@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import attempts, campaigns, clients, day_plan, dial_rules, outcomes
+from crm import attempts, campaign_setup, campaigns, clients, day_plan, dial_rules, outcomes
 from crm.attempt_rows import FIRST_NODE
 from crm.database import Database
 from crm.errors import Conflict, CrmError
@@ -189,7 +189,7 @@ class Desk:
                         now=self._clock(),
                         node=self._rules.node,
                     )
-                    ring_timeout_s = await self._ring_timeout_s(session, client_id)
+                    plan = await self._plan(session, client_id, attempt)
                     if not attempt.dialled.startswith(self._rules.allowed_prefixes):
                         raise DeskError("desk.number_not_allowed", number=attempt.dialled)  # rolls the attempt back
             except CrmError as error:
@@ -197,7 +197,7 @@ class Desk:
                 raise
             except DATABASE_TROUBLE as error:
                 raise DeskError("desk.database_trouble", reason=of_database(error)) from error
-            self._place(seat, operator_leg, attempt, ring_timeout_s)
+            self._place(seat, operator_leg, plan)
             return attempt.id
 
     def _refuse_to_dial(self, seat: Seat, client_id: int) -> Leg:
@@ -218,25 +218,29 @@ class Desk:
             raise DeskError("desk.trunk_down", detail=trunk.detail)
         return seat.line_leg
 
-    async def _ring_timeout_s(self, session: AsyncSession, client_id: int) -> float:
-        """The campaign's, or the service's own."""
+    async def _plan(self, session: AsyncSession, client_id: int, attempt: attempts.Attempt) -> CallPlan:
+        """As the campaign wants it; what it leaves open is the service's own."""
         client = await clients.get_client(session, client_id)
         campaign = await session.get_one(campaigns.Campaign, client.campaign_id)
-        return campaign.ring_timeout_s or self._rules.ring_timeout_s
+        setup = await campaign_setup.setup_of(session, campaign.id)
+        ring_timeout_s = campaign.ring_timeout_s or self._rules.ring_timeout_s
+        return CallPlan(attempt.id, attempt.dialled, ring_timeout_s, self._rules.max_call_s, setup.caller_id)
 
-    def _place(self, seat: Seat, operator_leg: Leg, attempt: attempts.Attempt, ring_timeout_s: float) -> None:
+    def _place(self, seat: Seat, operator_leg: Leg, plan: CallPlan) -> None:
         rules = self._rules
-        journal = Journal(self._database, attempt.id, lambda reason: seat.tell("desk.database_trouble", reason=reason))
+        journal = Journal(
+            self._database, plan.attempt_id, lambda reason: seat.tell("desk.database_trouble", reason=reason)
+        )
         recording = CallRecording(
             self._telephony,
             self._store,
             journal,
-            attempt.id,
+            plan.attempt_id,
             policy=rules.recording_policy,
             minimum_free_bytes=rules.minimum_free_bytes,
         )
         runner = CallRunner(
-            CallPlan(attempt.id, attempt.dialled, ring_timeout_s, rules.max_call_s),
+            plan,
             seat=seat,
             operator_leg=operator_leg,
             telephony=self._telephony,
@@ -245,9 +249,9 @@ class Desk:
             clock=self._clock,
         )
         self._runners[seat.operator_id] = runner
-        seat.step_call(CallStep.PLACED, attempt_id=attempt.id, dialled=attempt.dialled, message=None)
-        self._tasks.start(runner.run(), f"call {attempt.id}")
-        self._tasks.start(self._keep_journal(journal, runner), f"journal {attempt.id}")
+        seat.step_call(CallStep.PLACED, attempt_id=plan.attempt_id, dialled=plan.number, message=None)
+        self._tasks.start(runner.run(), f"call {plan.attempt_id}")
+        self._tasks.start(self._keep_journal(journal, runner), f"journal {plan.attempt_id}")
 
     async def _keep_journal(self, journal: Journal, runner: CallRunner) -> None:
         try:

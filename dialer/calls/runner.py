@@ -39,12 +39,13 @@ log = structlog.get_logger("dialer.calls")
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """What to dial, and how long: seconds."""
+    """What to dial, how long (seconds), and as whom: a number of ours, "" for the trunk's own."""
 
     attempt_id: str
     number: str
     ring_timeout_s: float
     max_call_s: float
+    caller_id: str = ""
 
 
 class CallRunner:
@@ -106,8 +107,9 @@ class CallRunner:
     async def _call(self) -> LegEnded:
         plan = self._plan
         self._leg = leg = await self._telephony.call_client(
-            plan.number, call_id=plan.attempt_id, beside=self._operator_leg, ring_timeout_s=plan.ring_timeout_s
-        )
+            plan.number, call_id=plan.attempt_id, beside=self._operator_leg, ring_timeout_s=plan.ring_timeout_s,
+            caller_id=plan.caller_id,
+        )  # fmt: skip
         self._note("invited", attempts.mark_invited)
         if self._hang_up_asked:
             await leg.hang_up()

@@ -31,6 +31,7 @@ class LoggedCall:
     ended_by: str
     sip_code: int
     confirmed: bool  # the ACK to our 200 arrived
+    caller: str = ""  # whose number we are shown: the user part of From
 
 
 def append(path: Path, call: LoggedCall) -> None:

@@ -151,6 +151,7 @@ class Client:
             ended_by=self._ended_by(),
             sip_code=self._refused,
             confirmed=self.call.confirmed,
+            caller=self.call.caller,
         )
 
 

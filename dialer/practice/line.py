@@ -9,6 +9,7 @@ from typing import Final
 
 from dialer.practice.sound_port import SoundPort
 from dialer.sip import sdp
+from dialer.sip.address import user_of
 from dialer.sip.endpoint import Endpoint, TrunkAccount
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import CallEnded, CallIncoming, SipEvent
@@ -79,6 +80,7 @@ class IncomingCall:
     def __init__(self, line: Line, invitation: CallIncoming) -> None:
         self.id = invitation.call_id
         self.number = number_in(invitation.request_uri)
+        self.caller = user_of(invitation.from_uri)
         self.confirmed = False
         self.end: CallEnded | None = None
         self.ended = asyncio.Event()

@@ -240,7 +240,9 @@ class NativeTelephony:
             ring_timeout_s=HEADSET_RING_S,
         )
 
-    async def call_client(self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float) -> Leg:
+    async def call_client(
+        self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float, caller_id: str = ""
+    ) -> Leg:
         trunk = self._trunk
         if trunk is None or trunk.hop is None:
             return self._stillborn(call_id, self.trunk().detail)
@@ -248,7 +250,7 @@ class NativeTelephony:
             call_id,
             target_uri=trunk.number_uri(number),
             hop=trunk.hop,
-            from_uri=trunk.caller,
+            from_uri=trunk.caller(caller_id),
             credentials=trunk.credentials,
             beside=beside.id if beside is not None else None,
             ring_timeout_s=ring_timeout_s,

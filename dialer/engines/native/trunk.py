@@ -6,6 +6,8 @@ import asyncio
 import ipaddress
 import socket
 
+import structlog
+
 from config.sections import TrunkSettings
 from dialer.reasons import Reason
 from dialer.sip.address import DEFAULT_PORT, bracketed
@@ -14,6 +16,8 @@ from dialer.sip.events import Credentials, Hop, OptionsAnswered, Registered, Reg
 from dialer.telephony import TrunkStatus
 
 ACCOUNT = "trunk"
+
+log = structlog.get_logger("dialer.engines")
 
 
 class Trunk:
@@ -69,11 +73,14 @@ class Trunk:
             return None
         return Credentials(settings.user, settings.password.get_secret_value())
 
-    @property
-    def caller(self) -> str:
-        """The URI in From: what the client sees as our number."""
+    def caller(self, caller_id: str = "") -> str:
+        """The URI in From: what the client sees as our number. `caller_id` in place of the trunk's own, unless the
+        provider would not have it: such a call it would refuse, or show as somebody else's."""
         settings = self._settings
-        user = settings.caller_id or settings.user or "anonymous"
+        if caller_id and settings.caller_ids and caller_id not in settings.caller_ids:
+            log.warning("number not shown", was=caller_id, on="not in trunk.caller_ids", now="the trunk's own")
+            caller_id = ""
+        user = caller_id or settings.caller_id or settings.user or "anonymous"
         return f"sip:{user}@{self._domain}"
 
     @property

@@ -41,6 +41,7 @@ class ScriptedLeg:
         self.playing: Sound | Path | None = None
         self.digits = ""
         self.ring_timeout_s = 0.0
+        self.caller_id = ""
         self.obeys = True  # ends at once when it is hung up
         self._answered = False
         self._events: asyncio.Queue[LegEvent] = asyncio.Queue()
@@ -129,9 +130,11 @@ class ScriptedTelephony:
             leg.emit(LegAnswered("PCMA"))
         return leg
 
-    async def call_client(self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float) -> Leg:
+    async def call_client(
+        self, number: str, *, call_id: str, beside: Leg | None, ring_timeout_s: float, caller_id: str = ""
+    ) -> Leg:
         leg = ScriptedLeg(call_id, number)
-        leg.ring_timeout_s = ring_timeout_s
+        leg.ring_timeout_s, leg.caller_id = ring_timeout_s, caller_id
         self.clients.append(leg)
         self.placed.set()
         return leg

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.attempts import Attempt, Result, open_attempt
 from crm.call_lists import CallList, ListState, set_list_state
+from crm.campaign_setup import change_setup
 from crm.campaigns import Campaign, change_campaign, list_campaigns, set_calendar_day
 from crm.clients import Client, put_back_on_list
 from crm.database import Database
@@ -122,6 +123,14 @@ async def test_the_campaign_says_how_long_it_rings(office: Office) -> None:
         (await session.get_one(Campaign, campaign.id)).ring_timeout_s = 12
     await office.dial()
     assert office.telephony.clients[-1].ring_timeout_s == 12
+
+
+async def test_the_campaign_says_which_number_of_ours_is_shown(office: Office) -> None:
+    async with office.database.transaction() as session:
+        campaign = (await list_campaigns(session))[0]
+        await change_setup(session, campaign=campaign, now=NOON, caller_id="+73420001299")
+    await office.dial()
+    assert office.telephony.clients[-1].caller_id == "+73420001299"
 
 
 async def test_a_call_of_a_dead_service_is_written_down_at_a_desk_here(office: Office, database_url: str) -> None:

@@ -138,7 +138,13 @@ class Office:
         return self._watch(await self.engine.call_headset(HEADSET, call_id=uuid.uuid4().hex))
 
     async def client(
-        self, ending: int, *, beside: Watched | None = None, ring_timeout_s: float = 30, call_id: str = ""
+        self,
+        ending: int,
+        *,
+        beside: Watched | None = None,
+        ring_timeout_s: float = 30,
+        call_id: str = "",
+        caller_id: str = "",
     ) -> Watched:
         """A call to the practice client of this ending."""
         return self._watch(
@@ -147,6 +153,7 @@ class Office:
                 call_id=call_id or uuid.uuid4().hex,
                 beside=beside.leg if beside else None,
                 ring_timeout_s=ring_timeout_s,
+                caller_id=caller_id,
             )
         )
 

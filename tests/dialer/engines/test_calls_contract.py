@@ -48,6 +48,17 @@ async def test_the_client_rings_answers_and_is_hung_up(office: Office) -> None:
     assert (logged.number, logged.ended_by, logged.confirmed) == (practice_number(32), "caller", True)
 
 
+async def test_the_client_sees_the_number_that_the_campaign_shows(office: Office) -> None:
+    """In From, as it came over the wire; without one the trunk's own."""
+    seen = []
+    for caller_id in ("+73420001299", ""):
+        client = await office.client(20, caller_id=caller_id)
+        await client.ended()
+        seen.append((await office.carrier.logged(client.leg.id)).caller)
+    assert seen[0] == "+73420001299"
+    assert seen[1] not in ("", seen[0])
+
+
 async def test_the_client_hangs_up(office: Office) -> None:
     client = await office.client(37)
     await client.until(LegAnswered)

@@ -20,7 +20,7 @@ NUMBER = "+73420001201"
 def uris(trunk: Trunk) -> list[str]:
     assert trunk.hop is not None
     account = trunk.account(trunk.hop)
-    return [trunk.number_uri(NUMBER), trunk.options_uri, account.registrar_uri, account.aor, trunk.caller]
+    return [trunk.number_uri(NUMBER), trunk.options_uri, account.registrar_uri, account.aor, trunk.caller()]
 
 
 async def resolved(host: str, port: int, **more: Any) -> Trunk:
@@ -48,6 +48,22 @@ async def test_an_ipv6_address_has_brackets() -> None:
         f"sip:{NUMBER}@[2001:db8::5]:5080", "sip:[2001:db8::5]:5080", "sip:[2001:db8::5]:5080",
         "sip:u@[2001:db8::5]", "sip:u@[2001:db8::5]",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shown", "allowed", "seen"),
+    [
+        ("", (), "+73420001200"),
+        ("+73420001201", (), "+73420001201"),
+        ("+73420001201", ("+73420001200", "+73420001201"), "+73420001201"),
+        ("+73420001209", ("+73420001200", "+73420001201"), "+73420001200"),
+    ],
+)
+async def test_a_number_of_ours_is_shown_that_the_provider_lets_us_show(
+    shown: str, allowed: tuple[str, ...], seen: str
+) -> None:
+    trunk = await resolved("127.0.0.1", 5060, caller_id="+73420001200", caller_ids=allowed)
+    assert trunk.caller(shown) == f"sip:{seen}@127.0.0.1"
 
 
 @pytest.mark.parametrize(
