@@ -1,10 +1,16 @@
-"""Finding clients: by a part of the name, a number, a person, the tax number; in pages that do not shift."""
+"""Finding clients: by a part of the name, a number, a person, the tax number; in pages that do not shift.
+
+A list is in the order of names, read from an index whatever it is narrowed to. What is sought is found by the search
+index when few documents hold it, and by reading on when many do: of what half of the base holds, the first fifty are
+near. Such a list is in the order in which the organisations came in; see `docs/decisions/0016-search-index.md`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select, tuple_
+from sqlalchemy import FromClause, Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.call_lists import CallList
@@ -12,18 +18,17 @@ from crm.campaigns import Campaign
 from crm.clients import Client
 from crm.groups import Group
 from crm.organisations import Organisation
-from crm.people import Person
-from crm.phone_numbers import PhoneNumber
-from crm.phone_parsing import digits_sought, national
 from crm.scope import EVERYTHING, Scope
-from crm.text_rules import fold
+from crm.search_index import DOCUMENTS, Needle, needle_of
 from crm.users import User
+
+READ_AHEAD: Final = 10_000
+"""So many organisations are looked at to see whether what is sought is common."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFilters:
-    """What the list is narrowed to. `text`: a part of the organisation's or a person's name, in any case and with е for
-    ё; or at least three digits of a number, or of the tax number from its beginning."""
+    """What the list is narrowed to. `text`: see `crm.search_index.needle_of`."""
 
     text: str = ""
     campaign_id: int | None = None
@@ -34,10 +39,12 @@ class ClientFilters:
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """The place of a row: the next page begins after it."""
+    """The place of a row: the next page begins after it. By name, unless `organisation_id` is set: then in the order in
+    which organisations came in."""
 
     name_folded: str
     client_id: int
+    organisation_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,11 @@ class ClientRow:
 
 @dataclass(frozen=True, slots=True)
 class ClientsPage:
-    """A page by name; `next_after` is `None` on the last one."""
+    """A page, by name or as the organisations came in; `next_after` is `None` on the last one."""
 
     rows: tuple[ClientRow, ...]
     next_after: ClientKey | None
+    by_name: bool = True
 
 
 async def clients_page(
@@ -70,59 +78,115 @@ async def clients_page(
     limit: int = 50,
     scope: Scope = EVERYTHING,
 ) -> ClientsPage:
-    """Clients that `scope` sees by name, those after `after`."""
-    wanted = _narrowed(
+    """Clients that `scope` sees by name, those after `after`; as their organisations came in where many match."""
+    needle, narrow = needle_of(filters.text), _Narrowing(filters, scope)
+    if needle is None:
+        return await _page(session, _by_name(narrow.places(), after), limit)
+    if after is not None and after.organisation_id is not None:
+        return await _page(session, _as_they_came_in(narrow, needle, after), limit, by_name=False)
+    if not await _is_common(session, needle, limit):
+        return await _page(session, _sought(session, narrow, needle, after), limit)
+    if after is None:
+        near = DOCUMENTS.c.organisation_id <= READ_AHEAD
+        page = await _page(session, _as_they_came_in(narrow, needle).where(near), limit, by_name=False)
+        if page.next_after is not None:
+            return page
+    document = select(DOCUMENTS.c.document).where(DOCUMENTS.c.organisation_id == Client.organisation_id)
+    places = narrow.places().where(needle.stands_in(document.scalar_subquery()))
+    return await _page(session, _by_name(places, after), limit)
+
+
+async def _is_common(session: AsyncSession, needle: Needle, limit: int) -> bool:
+    """Whether those who are near fill a page."""
+    held = select(DOCUMENTS.c.organisation_id).where(needle.stands_in(DOCUMENTS.c.document))
+    near = held.where(DOCUMENTS.c.organisation_id <= READ_AHEAD).limit(limit)
+    return await session.scalar(select(func.count()).select_from(near.subquery())) == limit
+
+
+_Places = Select[int, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Narrowing:
+    """The clients that filters and scope leave."""
+
+    filters: ClientFilters
+    scope: Scope
+
+    def places(self) -> _Places:
+        return self.narrowed(select(Client.id, Client.name_folded, Client.organisation_id))
+
+    def joined(self, table: FromClause) -> _Places:
+        """Those of the organisations in `table`. The filters are no way to find rows there, only to leave rows out."""
+        places = select(Client.id, Client.name_folded, Client.organisation_id)
+        return self.narrowed(places.join(table, table.c.organisation_id == Client.organisation_id), by_index=False)
+
+    def narrowed(self, places: _Places, *, by_index: bool = True) -> _Places:
+        filters = self.filters
+        equal: tuple[tuple[Any, Any], ...] = (
+            (Client.owner_id, filters.owner_id),
+            (Client.campaign_id, filters.campaign_id),
+            (Client.call_list_id, filters.call_list_id),
+            (Client.group, filters.group),
+        )
+        for column, value in equal:
+            if value is not None:
+                places = places.where((column if by_index else func.coalesce(column, column)) == value)
+            if column is Client.owner_id and value is not None:
+                by_index = False  # an owner has fewer clients than a group or a list
+        return places.where(self.scope.clients())
+
+
+def _by_name(places: _Places, after: ClientKey | None) -> _Places:
+    """In the order of an index."""
+    if after is not None:
+        places = places.where(tuple_(Client.name_folded, Client.id) > tuple_(after.name_folded, after.client_id))
+    return places.order_by(Client.name_folded, Client.id)
+
+
+def _sought(session: AsyncSession, narrow: _Narrowing, needle: Needle, after: ClientKey | None) -> _Places:
+    """The few that the search index finds, by name. That they are few neither database knows beforehand: the name is
+    written so that its index cannot be chosen."""
+    found = needle.organisations(session.get_bind().dialect.name).cte("found").prefix_with("MATERIALIZED")
+    places, name = narrow.joined(found), Client.name_folded.concat("")
+    if after is not None:
+        places = places.where(tuple_(name, Client.id) > tuple_(after.name_folded, after.client_id))
+    return places.order_by(name, Client.id)
+
+
+def _as_they_came_in(narrow: _Narrowing, needle: Needle, after: ClientKey | None = None) -> _Places:
+    """Of the many that hold what is sought, by reading on until a page is full."""
+    places, here = narrow.joined(DOCUMENTS).where(needle.stands_in(DOCUMENTS.c.document)), DOCUMENTS.c.organisation_id
+    if after is not None:
+        places = places.where(
+            here >= after.organisation_id, or_(here > after.organisation_id, Client.id > after.client_id)
+        )
+    return places.order_by(here, Client.id)
+
+
+async def _page(session: AsyncSession, places: _Places, limit: int, *, by_name: bool = True) -> ClientsPage:
+    """The rows at `places`, which are in their order."""
+    place = places.limit(limit + 1).subquery()
+    order = (place.c.name_folded, place.c.id) if by_name else (place.c.organisation_id, place.c.id)
+    found = await session.execute(
         select(Client, Organisation, Campaign.name, CallList.name, User.name)
+        .join(place, place.c.id == Client.id)
         .join(Organisation, Organisation.id == Client.organisation_id)
         .join(Campaign, Campaign.id == Client.campaign_id)
         .join(CallList, CallList.id == Client.call_list_id)
-        .join(User, User.id == Client.owner_id, isouter=True),
-        filters,
-    ).where(scope.clients())
-    if after is not None:
-        place = tuple_(Organisation.name_folded, Client.id)
-        wanted = wanted.where(place > tuple_(after.name_folded, after.client_id))
-    found = (await session.execute(wanted.order_by(Organisation.name_folded, Client.id).limit(limit + 1))).all()
-    rows = tuple(
+        .join(User, User.id == Client.owner_id, isouter=True)
+        .order_by(*order)
+    )
+    rows = found.all()
+    page = tuple(
         ClientRow(
             client.id, organisation.name, organisation.city, client.group, campaign, call_list, owner or "",
             client.off_list_reason,
         )
-        for client, organisation, campaign, call_list, owner in found[:limit]
+        for client, organisation, campaign, call_list, owner in rows[:limit]
     )  # fmt: skip
-    if len(found) <= limit:
-        return ClientsPage(rows, None)
-    client, organisation = found[limit - 1][:2]
-    return ClientsPage(rows, ClientKey(organisation.name_folded, client.id))
-
-
-_Columns = tuple[Client, Organisation, str, str, str | None]
-
-
-def _narrowed(wanted: Select[*_Columns], filters: ClientFilters) -> Select[*_Columns]:
-    equal = (
-        (Client.campaign_id, filters.campaign_id),
-        (Client.call_list_id, filters.call_list_id),
-        (Client.group, filters.group),
-        (Client.owner_id, filters.owner_id),
-    )
-    for column, value in equal:
-        if value is not None:
-            wanted = wanted.where(column == value)
-    if filters.text.strip():
-        wanted = wanted.where(or_(*_matches(filters.text)))
-    return wanted
-
-
-def _matches(text: str) -> list[ColumnElement[bool]]:
-    """The places in which `text` may stand."""
-    folded = fold(text)
-    places: list[ColumnElement[bool]] = [
-        Organisation.name_folded.contains(folded, autoescape=True),
-        exists().where(Person.organisation_id == Organisation.id, Person.name_folded.contains(folded, autoescape=True)),
-    ]
-    if digits := digits_sought(text):
-        of_it = PhoneNumber.organisation_id == Organisation.id
-        places.append(exists().where(of_it, PhoneNumber.e164.contains(national(digits))))
-        places.append(Organisation.tax_number.startswith(digits))
-    return places
+    if len(rows) <= limit:
+        return ClientsPage(page, None, by_name)
+    last = rows[limit - 1][0]
+    key = ClientKey(last.name_folded, last.id) if by_name else ClientKey("", last.id, last.organisation_id)
+    return ClientsPage(page, key, by_name)

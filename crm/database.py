@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import ConnectionPoolEntry
 
 import crm.schema  # noqa: F401 - whoever opens a database has every class mapped
-from crm import transitions
+from crm import search_index, transitions
 from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime
 from crm.service_lock import ServiceLock, ServiceNode, acquire, holder, running_nodes
@@ -62,6 +62,7 @@ class Database:
         async with AsyncSession(self._writer, expire_on_commit=False) as session:
             async with session.begin():
                 yield session
+                await search_index.refresh(session)
             transitions.tell(session)
 
     @asynccontextmanager

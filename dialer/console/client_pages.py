@@ -75,6 +75,7 @@ async def clients(request: web.Request) -> web.StreamResponse:
         "groups": [(key, words.gettext(group_name(key))) for key in GROUPS],
         "campaigns": known,
         "first": after is None,
+        "as_they_came_in": not found.by_name,
         "beginning": f"/clients?{urlencode(query)}",
         "further": _further(query, found.next_after),
         "show_campaign": len(known) > 1,
@@ -86,12 +87,17 @@ async def clients(request: web.Request) -> web.StreamResponse:
 def _further(query: dict[str, str], key: ClientKey | None) -> str:
     if key is None:
         return ""
-    return f"/clients?{urlencode({**query, 'after': key.name_folded, 'id': str(key.client_id)})}"
+    place = {"after": key.name_folded, "id": str(key.client_id)}
+    if key.organisation_id is not None:
+        place = {"organisation": str(key.organisation_id), "id": str(key.client_id)}
+    return f"/clients?{urlencode({**query, **place})}"
 
 
 def _key(query: Mapping[str, str]) -> ClientKey | None:
-    number = query.get("id", "")
-    return ClientKey(query.get("after", ""), int(number)) if _is_id(number) else None
+    number, organisation = query.get("id", ""), query.get("organisation", "")
+    if not _is_id(number):
+        return None
+    return ClientKey(query.get("after", ""), int(number), int(organisation) if _is_id(organisation) else None)
 
 
 def _is_id(text: str) -> bool:

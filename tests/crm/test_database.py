@@ -34,6 +34,11 @@ async def run(database: Database, work: Callable[[Connection], T]) -> T:
         return await connection.run_sync(work)
 
 
+def is_mapped(name: str | None, *_: object) -> bool:
+    """The search index is derived, and made by its migration alone: no class is mapped to it."""
+    return name is None or not name.startswith(("search_", "alembic_version"))
+
+
 def described(connection: Connection) -> dict[str, Any]:
     """Everything that reflection tells of the schema."""
     seen = inspect(connection)
@@ -54,14 +59,14 @@ def described(connection: Connection) -> dict[str, Any]:
             "indexes": [{**row, "dialect_options": in_words(row)} for row in by_name(seen.get_indexes(table))],
         }
         for table in seen.get_table_names()
-        if table != "alembic_version"
+        if is_mapped(table)
     }
 
 
 class TestMigrations:
     async def test_alembic_finds_nothing_to_migrate(self, database: Database) -> None:
         def differences(connection: Connection) -> list[Any]:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_mapped})
             return list(compare_metadata(context, METADATA))
 
         assert await run(database, differences) == []

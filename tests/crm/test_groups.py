@@ -108,7 +108,7 @@ async def test_replacing_rows_is_refused(world: World) -> None:
     for statement in (
         "INSERT OR REPLACE INTO group_moves SELECT * FROM group_moves",
         "INSERT OR REPLACE INTO clients SELECT id, campaign_id, organisation_id, call_list_id, source_id, code, 'new',"
-        " owner_id, off_list_reason, created_at, version FROM clients",
+        " owner_id, off_list_reason, created_at, version, name_folded FROM clients",
     ):
         with pytest.raises(DBAPIError, match=r"append-only|begins in group new|from_group is not"):
             await execute(world, statement)

@@ -46,6 +46,17 @@ async def test_the_list_is_turned_page_by_page(maria: Browser, monkeypatch: pyte
     assert rest == ["Завод «Эпсилон»", "ООО «Северный ветер»"]
 
 
+async def test_what_many_hold_is_listed_as_it_came_in(maria: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_pages, "PAGE_ROWS", 2)
+    page = await maria.text("/clients?text=342")
+    assert "в том порядке, в каком появились" in page
+    further = re.search(r'rel="next" href="([^"]+)"', page)
+    assert further
+    again = await names(maria, further[1].replace("&amp;", "&"))
+    assert again
+    assert not set(again) & set(await names(maria, "/clients?text=342"))
+
+
 async def test_a_client_is_read_with_the_history(maria: Browser, office: Office, database: Database) -> None:
     form = OutcomeForm(disposition="cold", reason="Дорого", person_name="Петров Пётр")
     await seed_call(database, office, client=3, at=NOW - timedelta(hours=1), form=form)

@@ -1,0 +1,147 @@
+"""The search index: a document for each organisation, and from each three characters the documents that hold them.
+
+A document holds what an organisation is found by: its name, its people, its numbers, its tax number. It is derived:
+triggers note in `search_stale` whose document has grown old, and `refresh` writes those anew at the end of the
+transaction, each once however many rows an import has added. Why it is our own: `docs/decisions/0016-search-index.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.phone_parsing import digits_sought, national
+from crm.text_rules import fold
+
+BREAK: Final = "|"  # stands between words; one before a person's name, two before the organisation's
+_SEPARATORS: Final = re.compile(r"""[\s«»"“”„()\[\]–—,./\\'’№:;|-]+""")
+GRAM: Final = 3
+_BASE: Final = 1021
+_MODULUS: Final = 2_147_483_647
+_BATCH: Final = 5_000  # both databases allow some 32,000 parameters in a statement
+
+DOCUMENTS: Final = sa.table(
+    "search_documents", sa.column("organisation_id", sa.Integer), sa.column("document", sa.Text)
+)
+_STALE: Final = sa.table("search_stale", sa.column("organisation_id", sa.Integer))
+_TRIGRAMS: Final = sa.table("search_trigrams", sa.column("rowid", sa.Integer))
+_ORGANISATIONS: Final = sa.table(
+    "organisations", sa.column("id", sa.Integer), sa.column("name_folded", sa.Text), sa.column("tax_number", sa.Text)
+)
+_PEOPLE: Final = sa.table("people", sa.column("organisation_id", sa.Integer), sa.column("name_folded", sa.Text))
+_NUMBERS: Final = sa.table("phone_numbers", sa.column("organisation_id", sa.Integer), sa.column("e164", sa.Text))
+
+
+def plain(text: str) -> str:
+    """Folded, with one `BREAK` for whatever stands between words, and none at its ends: quotation marks and hyphens are
+    no matter."""
+    return _SEPARATORS.sub(BREAK, fold(text)).strip(BREAK)
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """What is sought: documents that hold one of `patterns`, each of three characters or more."""
+
+    patterns: tuple[str, ...]
+
+    def stands_in(self, document: ColumnElement[str]) -> ColumnElement[bool]:
+        """As a condition: one of the patterns stands in `document`."""
+        return sa.or_(*(document.contains(pattern, autoescape=True) for pattern in self.patterns))
+
+    def organisations(self, dialect: str) -> Select[Any]:
+        """The ids of the organisations, by the index. What the index finds is looked at once more: it knows which three
+        characters a document holds, not in which order."""
+        found = sa.select(DOCUMENTS.c.organisation_id).where(self.stands_in(DOCUMENTS.c.document))
+        if dialect == "sqlite":
+            grams = " OR ".join(f"({' AND '.join(map(_quoted, _grams(pattern)))})" for pattern in self.patterns)
+            match = sa.literal_column("search_trigrams").op("MATCH")(grams)
+            return found.where(DOCUMENTS.c.organisation_id.in_(sa.select(_TRIGRAMS.c.rowid).where(match)))
+        held = sa.func.search_grams(DOCUMENTS.c.document)
+        return found.where(
+            sa.or_(*(held.op("@>")(sa.cast(_hashes(pattern), sa.ARRAY(sa.Integer))) for pattern in self.patterns))
+        )
+
+
+def needle_of(text: str) -> Needle | None:
+    """What is sought with `text`; `None` for nothing. Three characters and more may stand anywhere, also in the middle
+    of a word or a number; two begin a word of a name, one begins the organisation's."""
+    sought = plain(text) or fold(text)  # nobody's name is a quotation mark: that finds nobody
+    if not sought:
+        return None
+    patterns = [sought.rjust(GRAM, BREAK)]
+    if (digits := national(digits_sought(text))) and digits not in patterns:
+        patterns.append(digits)
+    return Needle(tuple(patterns))
+
+
+def _grams(pattern: str) -> list[str]:
+    return list(dict.fromkeys(pattern[at : at + GRAM] for at in range(len(pattern) - GRAM + 1)))
+
+
+def _quoted(gram: str) -> str:
+    escaped = gram.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def _hashes(pattern: str) -> list[int]:
+    """As the database's function `search_grams` makes them."""
+    hashes = []
+    for gram in _grams(pattern):
+        first, second, third = map(ord, gram)
+        hashes.append(((first * _BASE + second) * _BASE + third) % _MODULUS)
+    return hashes
+
+
+async def refresh(session: AsyncSession) -> None:
+    """Write anew the documents that what this transaction has written makes old."""
+    if await session.scalar(sa.select(sa.exists(sa.select(_STALE.c.organisation_id)))):
+        await (await session.connection()).run_sync(refresh_now)
+
+
+def refresh_now(connection: Connection) -> None:
+    """As `refresh`, where it is known that there are old ones."""
+    stale = sorted(set(connection.scalars(sa.select(_STALE.c.organisation_id))))
+    for begin in range(0, len(stale), _BATCH):
+        _write(connection, stale[begin : begin + _BATCH])
+    connection.execute(sa.delete(_STALE))
+
+
+def _write(connection: Connection, ids: list[int]) -> None:
+    if connection.dialect.name == "postgresql":
+        # Of two who change one organisation at once the second sees what the first has written.
+        held = sa.select(DOCUMENTS.c.organisation_id).where(DOCUMENTS.c.organisation_id.in_(ids))
+        connection.execute(held.order_by(DOCUMENTS.c.organisation_id).with_for_update())
+    rows = [
+        {"organisation_id": organisation_id, "document": document}
+        for organisation_id, document in _documents(connection, ids).items()
+    ]
+    if not rows:
+        return
+    upsert = (
+        "INSERT INTO search_documents (organisation_id, document) VALUES (:organisation_id, :document)"
+        " ON CONFLICT (organisation_id) DO UPDATE SET document = excluded.document"
+        " WHERE search_documents.document <> excluded.document"
+    )
+    connection.execute(sa.text(upsert), rows)
+
+
+def _documents(connection: Connection, ids: list[int]) -> dict[int, str]:
+    """Name, people, numbers, tax number, a line each; by organisation."""
+    lines: dict[int, list[str]] = {}
+    tax_numbers: dict[int, str] = {}
+    organisations = sa.select(_ORGANISATIONS).where(_ORGANISATIONS.c.id.in_(ids))
+    for organisation_id, name, tax_number in connection.execute(organisations):
+        lines[organisation_id] = [BREAK * 2 + plain(name)]
+        tax_numbers[organisation_id] = tax_number
+    people = sa.select(_PEOPLE).where(_PEOPLE.c.organisation_id.in_(ids))
+    for organisation_id, name in connection.execute(people):
+        lines[organisation_id].append(BREAK + plain(name))
+    numbers = sa.select(_NUMBERS).where(_NUMBERS.c.organisation_id.in_(ids))
+    for organisation_id, e164 in connection.execute(numbers):
+        lines[organisation_id].append(e164)
+    return {each: "\n".join((*known, tax_numbers[each])) for each, known in lines.items()}
