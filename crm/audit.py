@@ -44,6 +44,7 @@ APPROVED: Final = "approval.signed"
 APPROVAL_REOPENED: Final = "approval.reopened"
 LIST_MARKS_TAKEN: Final = "list.marks_taken"
 CAMPAIGN_FOLLOWED: Final = "campaign.followed"
+RETRY_RULES_SET: Final = "retry_rules.set"
 
 
 class AuditEntry(Base):

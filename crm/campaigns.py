@@ -24,8 +24,9 @@ class Campaign(Base):
     `calls_from` and `calls_until` are read on the client's clock, on the working days of `country` (ISO 3166-1, "" for
     Monday to Friday) as `days` change them, or with `calls_on_days_off` on all. `ring_timeout_s` in seconds, or `None`
     for the service's own. `attempts_a_day` caps the tries at one company, by whichever campaign,
-    `number_attempts_a_day` those at one number, and between two unanswered tries at a number `gap_min` minutes pass. A
-    callback that is overdue by `overdue_to_all_min` minutes is offered to every operator.
+    `number_attempts_a_day` those at one number, and between two unanswered tries at a number `gap_min` minutes pass.
+    After `tries_to_no_contact` tries in vain a new client goes to the group "no contact". A callback that is overdue by
+    `overdue_to_all_min` minutes is offered to every operator.
     """
 
     __tablename__ = "campaigns"
@@ -36,6 +37,7 @@ class Campaign(Base):
         CheckConstraint("attempts_a_day > 0", name="attempts_a_day"),
         CheckConstraint("number_attempts_a_day > 0", name="number_attempts_a_day"),
         CheckConstraint("gap_min >= 0", name="gap_min"),
+        CheckConstraint("tries_to_no_contact > 0", name="tries_to_no_contact"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -49,6 +51,7 @@ class Campaign(Base):
     attempts_a_day: Mapped[int] = mapped_column(default=3)
     number_attempts_a_day: Mapped[int] = mapped_column(default=3, server_default=text("3"))
     gap_min: Mapped[int] = mapped_column(default=5, server_default=text("5"))
+    tries_to_no_contact: Mapped[int] = mapped_column(default=3, server_default=text("3"))
     country: Mapped[str] = mapped_column(String(2), default="RU", server_default="RU")
     calls_on_days_off: Mapped[bool] = mapped_column(default=False, server_default=false())
     overdue_to_all_min: Mapped[int] = mapped_column(default=15)
@@ -101,9 +104,9 @@ async def change_campaign(
 ) -> None:
     """Change columns, by name: `name`, `time_zone`, `calls_from`, `calls_until`, `lists_need_approval`,
     `ring_timeout_s` (`None`: the service's), `target_contacts`, `attempts_a_day`, `number_attempts_a_day`, `gap_min`,
-    `country`, `calls_on_days_off`, `overdue_to_all_min`. What was and what is goes into the audit. Clients that wait in
-    the plan keep their hours: `crm.day_plan.fit_hours` gives them the new ones. `version`: that which the author saw.
-    Raises as `add_campaign`, and `Conflict` when somebody has changed it since."""
+    `tries_to_no_contact`, `country`, `calls_on_days_off`, `overdue_to_all_min`. What was and what is goes into the
+    audit. Clients that wait in the plan keep their hours: `crm.day_plan.fit_hours` gives them the new ones. `version`:
+    that which the author saw. Raises as `add_campaign`, and `Conflict` when somebody has changed it since."""
     if version is not None and version != campaign.version:
         raise Conflict("campaign.changed_meanwhile")
     if "name" in changes:
@@ -140,6 +143,8 @@ async def _assert_possible(session: AsyncSession, campaign: Campaign) -> None:
         raise Refused("campaign.gap")
     if min(campaign.attempts_a_day, campaign.number_attempts_a_day) < 1:
         raise Refused("campaign.attempts_a_day")
+    if campaign.tries_to_no_contact < 1:
+        raise Refused("campaign.tries_to_no_contact")
     if campaign.ring_timeout_s is not None and not SHORTEST_RING_S <= campaign.ring_timeout_s <= LONGEST_RING_S:
         raise Refused("campaign.ring_timeout")
     others = select(Campaign.id).where(Campaign.name == campaign.name)

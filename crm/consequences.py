@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import transitions
 from crm.attempts import Attempt
-from crm.callbacks import Callback, CallbackState, agree, open_callback, settle_by_attempt, withdraw
-from crm.calling_hours import Window, promise_window, window_at_or_after
+from crm.callbacks import Callback, CallbackState, agree, settle_by_attempt, withdraw
 from crm.campaigns import Campaign
-from crm.clients import Client, time_zone_of
+from crm.clients import Client
 from crm.contacts import Spoken, add_contact, contact_of
-from crm.dial_rules import attempts_today
 from crm.dispositions import Disposition
 from crm.do_not_call import Whom, lift_of_attempt, request_of
 from crm.groups import Group, MoveCause, move, moves_of
 from crm.outcome_chain import Outcome
 from crm.phone_numbers import NumberState, PhoneNumber, first_working
-from crm.plan_entries import (
-    RANK_CALLBACK,
-    RANK_RETRY,
-    EntryKind,
-    EntryState,
-    PlanEntry,
-    put_in_plan,
-    set_state,
-)
-from crm.results import OF_THE_CLIENT, RETRY_AFTER, Result
+from crm.plan_entries import EntryState, PlanEntry, set_state
+from crm.results import OF_THE_CLIENT, Result
+from crm.retries import plan_retry, tries_in_vain
+from crm.retry_rules import RETRIED
 from crm.silence import keep_request
-from crm.time_zones import local
-
-# What is known of these clients weighs more than a telephone that nobody picked up.
-_KEPT_WHEN_UNANSWERED: Final = frozenset({Group.HOT, Group.WARM, Group.ABANDONED})
 
 
 async def apply(
@@ -58,7 +45,7 @@ async def apply(
         await _do_not_call(session, outcome, attempt, client, now)
     working = await first_working(session, client.organisation_id)
     if base_group is not None:
-        target = _group_after(disposition, attempt, base_group, has_number=working is not None)
+        target = await _group_after(session, disposition, attempt, client, base_group, has_number=working is not None)
         await move(
             session,
             client=client,
@@ -72,8 +59,8 @@ async def apply(
         client.owner_id = attempt.operator_id
     await _entry_done(session, attempt, now)
     await _promises(session, outcome, attempt, client, now)
-    if outcome.supersedes_id is None:
-        await _retry(session, attempt, client, disposition, number_left=working is not None, now=now)
+    if outcome.supersedes_id is None and working is not None:
+        await _retry(session, attempt, client, disposition, now=now)
 
 
 async def take_back(
@@ -105,14 +92,25 @@ async def _base_group(session: AsyncSession, attempt: Attempt, client: Client) -
     return later[0].from_group if later else client.group
 
 
-def _group_after(disposition: Disposition, attempt: Attempt, base_group: Group, *, has_number: bool) -> Group:
-    answered = attempt.answered_at is not None
+async def _group_after(
+    session: AsyncSession,
+    disposition: Disposition,
+    attempt: Attempt,
+    client: Client,
+    base_group: Group,
+    *,
+    has_number: bool,
+) -> Group:
     if disposition.group is None or (disposition.group is Group.NONEXISTENT and has_number):
         return base_group
-    if disposition.group is Group.NO_CONTACT and not answered:
-        tried = attempt.result in OF_THE_CLIENT
-        return Group.NO_CONTACT if tried and base_group not in _KEPT_WHEN_UNANSWERED else base_group
-    return disposition.group
+    if disposition.group is not Group.NO_CONTACT or attempt.answered_at is not None:
+        return disposition.group
+    # What is known of a client weighs more than a telephone that nobody picked up; of a new one nothing is known.
+    if base_group is not Group.NEW or attempt.result not in OF_THE_CLIENT:
+        return base_group
+    campaign = await session.get_one(Campaign, client.campaign_id)
+    in_vain = len(await tries_in_vain(session, client.id))
+    return Group.NO_CONTACT if in_vain >= campaign.tries_to_no_contact else base_group
 
 
 async def _contact(
@@ -193,64 +191,14 @@ async def _promises(session: AsyncSession, outcome: Outcome, attempt: Attempt, c
         )
 
 
-async def _promise_again(session: AsyncSession, promise: Callback, attempt: Attempt, client: Client) -> None:
-    """The try at a promised call failed on our side or on the network: the promise stands, and comes back soon."""
-    assert attempt.result is not None  # the caller has looked
-    campaign = await session.get_one(Campaign, client.campaign_id)
-    opens_at = (attempt.ended_at or attempt.opened_at) + RETRY_AFTER[attempt.result]
-    window = promise_window(campaign, promise.time_zone, due_at=promise.due_at, now=opens_at)
-    opens_at = max(window.opens_at, opens_at)
-    await put_in_plan(
-        session,
-        client=client,
-        day=local(opens_at, campaign.time_zone).date(),
-        kind=EntryKind.CALLBACK,
-        rank=RANK_CALLBACK,
-        window=Window(opens_at, window.closes_at),
-        due_at=promise.due_at,
-        operator_id=promise.owner_id,
-        callback_id=promise.id,
-    )
-
-
 async def _retry(
-    session: AsyncSession,
-    attempt: Attempt,
-    client: Client,
-    disposition: Disposition,
-    *,
-    number_left: bool,
-    now: datetime,
+    session: AsyncSession, attempt: Attempt, client: Client, disposition: Disposition, *, now: datetime
 ) -> None:
-    """Another try at a client whom nobody reached: by result after a time, at once when the number was dead and there
-    is another."""
-    another_number = disposition.key == "nonexistent"
-    if not number_left or disposition.key not in ("no_contact", "nonexistent"):
+    if disposition.key not in RETRIED or await _is_asked_off(session, client):
         return
-    if await _is_asked_off(session, client):
+    another_number = disposition.key == "nonexistent" and attempt.result is not Result.ANSWERED
+    if disposition.key == "nonexistent" and not another_number:
         return
-    if attempt.result is Result.ANSWERED or attempt.result is None:
-        return
-    promise = await open_callback(session, client.id)
-    if promise is not None:
-        if promise.id == attempt.callback_id:
-            await _promise_again(session, promise, attempt, client)
-        return
-    campaign = await session.get_one(Campaign, client.campaign_id)
-    if (
-        await attempts_today(session, organisation_id=client.organisation_id, campaign=campaign, now=now)
-        >= campaign.attempts_a_day
-    ):
-        return
-    due_at = now if another_number else (attempt.ended_at or now) + RETRY_AFTER[attempt.result]
-    window = window_at_or_after(campaign, await time_zone_of(session, client), max(due_at, now))
-    opens_at = max(window.opens_at, due_at)
-    await put_in_plan(
-        session,
-        client=client,
-        day=local(opens_at, campaign.time_zone).date(),
-        kind=EntryKind.RETRY,
-        rank=RANK_RETRY,
-        window=Window(opens_at, window.closes_at),
-        due_at=opens_at,
+    await plan_retry(
+        session, attempt=attempt, client=client, disposition=disposition.key, another_number=another_number, now=now
     )

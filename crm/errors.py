@@ -40,6 +40,7 @@ ERRORS: Final[dict[str, str]] = {
     "campaign.hours": "Calling hours must begin before they end.",
     "campaign.needs_name": "A campaign needs a name.",
     "campaign.ring_timeout": "A telephone rings for at least 5 seconds and at most 180.",
+    "campaign.tries_to_no_contact": "A client must be tried at least once before it is “no contact”.",
     "campaign.unknown": "There is no campaign “{name}”.",
     "client.alike": "There is somebody like it already: {names}.",
     "client.list_closed": "The call list “{list}” waits for approval or has it: nobody new is added to it.",
@@ -176,6 +177,9 @@ ERRORS: Final[dict[str, str]] = {
     "recording.unknown": "There is no such recording.",
     # reports
     "report.ends_before_it_begins": "The report would end on {last}, before it begins on {first}.",
+    # retries
+    "retry.not_after": "After this outcome nobody is tried again.",
+    "retry.wait": "The next try comes after 1 to {most} minutes, or not by itself.",
     # service
     "service.another_runs": "Another service runs on this database (node “{node}”, since {since}). "
     "Stop that one first, or look at how it is: `dialer check`.",

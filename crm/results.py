@@ -1,9 +1,8 @@
-"""What the network said of an attempt, and how long to wait before the next one."""
+"""What the network said of an attempt."""
 
 from __future__ import annotations
 
 import enum
-from datetime import timedelta
 from typing import Final
 
 
@@ -35,17 +34,3 @@ OF_THE_CLIENT: Final = frozenset(
         Result.DIVERTED,
     }
 )
-
-# Once the operator has said "no contact". An answered call (nobody let us through) waits for another day.
-RETRY_AFTER: Final[dict[Result, timedelta]] = {
-    Result.BUSY: timedelta(minutes=10),
-    Result.NO_ANSWER: timedelta(hours=2),
-    Result.DECLINED: timedelta(hours=4),
-    Result.UNAVAILABLE: timedelta(hours=2),
-    Result.DIVERTED: timedelta(hours=4),
-    Result.NO_SUCH_NUMBER: timedelta(hours=4),
-    Result.TRUNK_FAILURE: timedelta(minutes=5),
-    Result.CANCELLED: timedelta(hours=1),
-    Result.INTERRUPTED: timedelta(minutes=30),
-    Result.UNCERTAIN: timedelta(minutes=5),
-}

@@ -29,6 +29,7 @@ from crm import (  # noqa: F401 - importing them fills the metadata
     phone_numbers,
     plan_entries,
     recording_facts,
+    retry_rules,
     scripts,
     service_lock,
     sources,

@@ -22,6 +22,7 @@ _COLUMNS = (
     "attempts_a_day",
     "number_attempts_a_day",
     "gap_min",
+    "tries_to_no_contact",
     "country",
     "calls_on_days_off",
     "target_contacts",

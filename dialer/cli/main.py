@@ -129,6 +129,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "campaigns": _campaigns,
         "calendar": _calendar,
         "clients": _clients,
+        "retries": _retries,
         "do-not-call": _do_not_call,
         "reports": _reports,
         "db": _db,
@@ -216,6 +217,14 @@ def _clients(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     actions = {"add": clients.add}
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
+def _retries(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import retries
+
+    action = retries.show if arguments.action == "list" else retries.change
+    return asyncio.run(action(settings, arguments, terminal))
 
 
 def _do_not_call(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from crm.users import Role
 from dialer import __version__
 from dialer.cli import setup_parser
+from dialer.cli.outcome_parser import add_retries
 from dialer.words import LANGUAGES, Words, mark
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _campaigns(commands, words)
     _calendar(commands, words)
     _clients(commands, words)
+    add_retries(commands, words, _settings_option)
     _do_not_call(commands, words)
     _reports(commands, words)
     _db(commands, words)
@@ -285,6 +287,10 @@ def _campaigns(commands: Commands, words: Words) -> None:
         parser.add_argument(
             "--gap", dest="gap_min", type=int, metavar="MINUTES",
             help=gettext("between two unanswered attempts at a number"),
+        )  # fmt: skip
+        parser.add_argument(
+            "--tries-to-no-contact", type=int, metavar="N",
+            help=gettext("tries in vain until a new client is “no contact”"),
         )  # fmt: skip
         parser.add_argument(
             "--country", metavar="XX", help=gettext("whose holidays are kept: two letters, or '' for weekends alone")

@@ -33,6 +33,7 @@ _COMMANDS: Final = (
     "lists",
     "reports",
     "restore",
+    "retries",
     "serve",
     "users",
 )

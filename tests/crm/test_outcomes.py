@@ -191,8 +191,9 @@ class TestGroups:
     @pytest.mark.parametrize(
         ("group", "result", "expected"),
         [
-            (Group.NEW, Result.BUSY, Group.NO_CONTACT),
-            (Group.COLD, Result.NO_ANSWER, Group.NO_CONTACT),
+            (Group.NEW, Result.BUSY, Group.NEW),
+            (Group.NEW, Result.ANSWERED, Group.NO_CONTACT),
+            (Group.COLD, Result.NO_ANSWER, Group.COLD),
             (Group.HOT, Result.NO_ANSWER, Group.HOT),
             (Group.WARM, Result.UNAVAILABLE, Group.WARM),
             (Group.WARM, Result.ANSWERED, Group.NO_CONTACT),

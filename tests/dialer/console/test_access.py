@@ -57,6 +57,8 @@ MATRIX = {
     ("GET", CAMPAIGN): OFFICE,
     ("POST", CAMPAIGN): RULES,
     ("POST", f"{CAMPAIGN}/calendar"): RULES,
+    ("GET", f"{CAMPAIGN}/retries"): OFFICE,
+    ("POST", f"{CAMPAIGN}/retries"): RULES,
     ("POST", f"{CAMPAIGN}/lists/{{list_id:[0-9]{{1,9}}}}"): RULES,
     ("GET", "/clients"): SIGNED_IN,
     ("GET", "/clients/new"): RULES,

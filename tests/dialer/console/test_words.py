@@ -109,6 +109,7 @@ async def test_russian_pages_hold_no_foreign_word(
         "/calls?group=hot",
         "/campaigns",
         "/campaigns/1",
+        "/campaigns/1/retries",
         "/clients",
         "/clients?text=000",
         "/clients/1",
