@@ -133,7 +133,11 @@ def _band(row: headcount.BandRow, words: Words) -> str:
 
 
 def _number(figure: Decimal | None, words: Words) -> str:
-    return "" if figure is None else format_decimal(figure, locale=words.locale, decimal_quantization=False)
+    """With as many decimals as it was rounded to."""
+    if figure is None:
+        return ""
+    digits = "0" * -int(figure.as_tuple().exponent)
+    return format_decimal(figure, f"#,##0.{digits}", locale=words.locale)
 
 
 _SHEETS: Final[Mapping[str, Callable[[AsyncSession, Base, Asked, Words], Awaitable[Sheet]]]] = {

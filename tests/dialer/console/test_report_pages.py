@@ -32,6 +32,7 @@ async def test_groups_are_counted_with_their_shares(maria: Browser) -> None:
     rows = [row[:3] for row in await sheet(maria, "/reports")]
     assert rows[0] == ["Группа", "Организации", "Доля, %"]
     assert rows[-1] == ["Всего", "6", ""]
+    assert {row[0]: row[2] for row in rows[1:-1]}["Тёплый"] == "16,67"
     assert sum(int(row[1]) for row in rows[1:-1]) == 6
 
 
