@@ -182,8 +182,8 @@ def _lists(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments, terminal, os.environ)
     from dialer.cli import lists
 
-    action = lists.show if arguments.action == "list" else lists.move
-    return asyncio.run(action(settings, arguments, terminal))
+    actions = {"list": lists.show, "export": lists.export, "marks": lists.take_in}
+    return asyncio.run(actions.get(arguments.action, lists.move)(settings, arguments, terminal))
 
 
 def _campaigns(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -195,7 +195,10 @@ def _lists(commands: Commands, words: Words) -> None:
         move.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
         if action == "approve":
             move.add_argument("--by", required=True, metavar="WHO", help=gettext("who approved it, in words"))
+        if action == "return":
+            move.add_argument("--remarks", default="", metavar="TEXT", help=gettext("why it was returned"))
         _settings_option(move, words)
+    setup_parser.list_actions(actions, words, _settings_option)
 
 
 def _users(commands: Commands, words: Words) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.approvals import Subject
@@ -41,6 +42,26 @@ def campaign_actions(actions: Commands, words: Words, takes_settings: TakesSetti
     current.add_argument("--since", type=day, metavar="DAY", help=gettext("from this day on (otherwise today)"))
     current.add_argument("--off", action="store_true", help=gettext("take it back"))
     for parser in parsers.values():
+        takes_settings(parser, words)
+
+
+def list_actions(actions: Commands, words: Words, takes_settings: TakesSettings) -> None:
+    """`lists export|marks`."""
+    gettext = words.gettext
+    for action, text, file in (
+        ("export", gettext("write a list into a workbook for the customer's marks"), gettext("XLSX file to write")),
+        (
+            "marks",
+            gettext("take in what the customer has marked in the workbook"),
+            gettext("the workbook that came back"),
+        ),
+    ):
+        parser = actions.add_parser(action, help=text, description=text)
+        parser.add_argument("name", metavar="NAME", help=gettext("name of the call list"))
+        parser.add_argument("file", type=Path, metavar="FILE", help=file)
+        parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+        if action == "marks":
+            parser.add_argument("--by", required=True, metavar="WHO", help=gettext("who signed, in words"))
         takes_settings(parser, words)
 
 

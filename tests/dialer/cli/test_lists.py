@@ -14,6 +14,7 @@ from crm.audit import LIST_STATE_SET, AuditEntry
 from crm.campaigns import Campaign
 from crm.database import Database
 from crm.day_plan import build
+from crm.importing.tables import read_table
 from tests.crm.builders import NOON
 from tests.dialer.cli.conftest import Dialer, Said
 
@@ -117,3 +118,27 @@ def test_what_cannot_be_is_refused_in_words(
 def test_an_approval_names_who_gave_it(dialer: Dialer, strict_office: Path) -> None:
     assert lists(dialer, strict_office, "approve", "spring", "--campaign", CAMPAIGN).code == 2
     assert planned(strict_office) == 0
+
+
+def test_a_list_goes_to_the_customer_and_comes_back_marked(dialer: Dialer, strict_office: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more.csv"
+    more.write_text("list;name;city;phone\nspring;Южный ветер;Пермь;8 (342) 000-12-35\n")
+    assert dialer("import", more, "--campaign", CAMPAIGN, "-c", strict_office).code == 0
+    file = tmp_path / "spring.xlsx"
+    said = lists(dialer, strict_office, "export", "spring", str(file), "--campaign", CAMPAIGN)
+    assert (said.code, said.out) == (0, f"2 clients of “spring” are in {file}.\n")
+    table = read_table(file)
+    back = tmp_path / "back.csv"
+    marks = {"Северный ветер": "yes", "Южный ветер": "no"}
+    rows = [f"{row.cells[0]};{marks[row.cells[1]]};our partner" for row in table.rows]
+    back.write_text("\n".join(["No.;Call them?;Remarks", *rows]))
+    said = lists(dialer, strict_office, "marks", "spring", str(back), "--campaign", CAMPAIGN, "--by", "Орлова")
+    assert said.out.splitlines() == [
+        "Agreed: 1; taken off the list: 1; without a mark: 0.",
+        "The list “spring” is now: approved.",
+    ]
+    assert planned(strict_office) == 1
+    said = lists(dialer, strict_office, "marks", "spring", str(back), "--campaign", CAMPAIGN, "--by", "Орлова")
+    assert (said.code, said.err) == (1, "The list “spring” has been approved already; return it first.\n")
+    said = lists(dialer, strict_office, "return", "spring", "--campaign", CAMPAIGN, "--remarks", "one more look")
+    assert audited(strict_office)[-1]["remarks"] == "one more look"
