@@ -21,6 +21,7 @@ USER_CHANGED: Final = "user.changed"
 PASSWORD_SET: Final = "user.password_set"
 DIALLING_STOPPED: Final = "dialling.stopped"
 DIALLING_RESUMED: Final = "dialling.resumed"
+PERSON_EXPORTED: Final = "person.exported"
 RECORDING_LISTENED: Final = "recording.listened"
 CLIENTS_IMPORTED: Final = "clients.imported"
 CONTACTS_IMPORTED: Final = "contacts.imported"
@@ -78,3 +79,8 @@ def note(
 def recording_listened(session: AsyncSession, *, attempt_id: str, user_id: int, now: datetime) -> None:
     """Someone played or downloaded the recording of this attempt."""
     note(session, at=now, user_id=user_id, action=RECORDING_LISTENED, subject=f"attempt:{attempt_id}")
+
+
+def person_exported(session: AsyncSession, *, person_id: int, user_id: int | None, now: datetime) -> None:
+    """All that is held on this person was handed out."""
+    note(session, at=now, user_id=user_id, action=PERSON_EXPORTED, subject=f"person:{person_id}")

@@ -133,6 +133,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "do-not-call": _do_not_call,
         "reports": _reports,
         "db": _db,
+        "people": _people,
         "backup": _backup,
         "restore": _restore,
     }[arguments.command]
@@ -276,3 +277,11 @@ def _restore(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from dialer.cli import backups
 
     return asyncio.run(backups.restore(arguments, terminal))
+
+
+def _people(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import people
+
+    action = people.show if arguments.action == "list" else people.export
+    return asyncio.run(action(settings, arguments, terminal))

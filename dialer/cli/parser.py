@@ -65,6 +65,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _do_not_call(commands, words)
     _reports(commands, words)
     _db(commands, words)
+    _people(commands, words)
     _backup(commands, words)
     _restore(commands, words)
     return parser
@@ -459,3 +460,20 @@ def _restore(commands: Commands, words: Words) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help=gettext("folder of the office; a dialer.toml in it is kept")
     )
+
+
+def _people(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("find people, and hand out all that is held on one of them")
+    actions = commands.add_parser("people", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list people by a part of their name or of their organisation's")
+    show = actions.add_parser("list", help=text, description=text)
+    show.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
+    text = gettext("write all that is held on a person into a ZIP, recordings included")
+    export = actions.add_parser("export", help=text, description=text)
+    export.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
+    export.add_argument("file", type=Path, metavar="FILE", help=gettext("ZIP file to make"))
+    for parser in (show, export):
+        _settings_option(parser, words)

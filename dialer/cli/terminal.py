@@ -31,6 +31,7 @@ _COMMANDS: Final = (
     "import-contacts",
     "init",
     "lists",
+    "people",
     "reports",
     "restore",
     "retries",

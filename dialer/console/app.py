@@ -17,6 +17,7 @@ from dialer.console import (
     live,
     operator_actions,
     operator_page,
+    person_pages,
     plan_page,
     recording_pages,
     report_pages,
@@ -40,7 +41,7 @@ from dialer.console.metrics import Metrics
 from dialer.console.pages import set_up_templates
 from dialer.console.static_files import StaticFiles
 from dialer.console.troubles import tell_troubles
-from dialer.console.visitors import DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
+from dialer.console.visitors import CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
 
 __all__ = ["ConsoleDeps", "Route", "create_console", "routes"]
 
@@ -104,6 +105,7 @@ def routes() -> tuple[Route, ...]:
         Route("POST", f"{client}/do-not-call", client_pages.ask_off, RULE_ROLES),
         Route("GET", "/reports", report_pages.reports, OFFICE_ROLES),
         Route("GET", "/reports.csv", report_pages.download, OFFICE_ROLES),
+        Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
         Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),
         Route("GET", "/static/{name}", _static, EVERYBODY),
         Route("GET", "/healthz", health.healthz, EVERYBODY),

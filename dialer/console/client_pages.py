@@ -21,7 +21,7 @@ from dialer.console.card import read_card
 from dialer.console.deps import DEPS
 from dialer.console.labels import GROUPS, group_name
 from dialer.console.pages import office_page, see_other
-from dialer.console.visitors import RULE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.console.visitors import CARE_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
 
 PAGE_ROWS: Final = 50
 LONGEST_TEXT: Final = 100
@@ -121,6 +121,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "off_list": stored.off_list_reason,
         "do_not_call": stored.do_not_call,
         "may_change": known.role in RULE_ROLES,
+        "may_care": known.role in CARE_ROLES,
     }
     return await office_page(request, "client.html", context)
 

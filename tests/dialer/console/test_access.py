@@ -69,6 +69,7 @@ MATRIX = {
     ("POST", f"{CLIENT}/do-not-call"): RULES,
     ("GET", "/reports"): OFFICE,
     ("GET", "/reports.csv"): OFFICE,
+    ("POST", "/people/{person_id:[0-9]{1,9}}/export"): {"maria", "admin"},
     ("POST", "/stop-dialling"): {"maria", "admin"},
     ("GET", "/static/{name}"): EVERYBODY,
     ("GET", "/healthz"): EVERYBODY,
@@ -101,7 +102,7 @@ async def test_matrix(
         browser = visit() if who == "nobody" else await signed_in(who)
         for (method, path), allowed in MATRIX.items():
             address = path.replace(ATTEMPT, attempt_id).replace("{name}", "console.css")
-            address = re.sub(r"\{(campaign|client|list)_id:[^/]*\}", "1", address)
+            address = re.sub(r"\{(campaign|client|list|person)_id:[^/]*\}", "1", address)
             if method == "GET":
                 response = await browser.get(address)
             else:

@@ -1,0 +1,58 @@
+"""Handing out all that is held on a person, from the client's page."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from crm.audit import PERSON_EXPORTED, AuditEntry
+from crm.database import Database
+from crm.outcomes import OutcomeForm
+from crm.people import Person
+from recordings.store import LocalStore
+from tests.dialer.console.conftest import SignIn
+from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
+
+
+async def test_a_zip_with_everything_and_the_recordings(
+    office: Office, database: Database, store: LocalStore, signed_in: SignIn
+) -> None:
+    at = NOW - timedelta(hours=1)
+    async with database.reading() as session:
+        wanted = select(Person.id).where(Person.organisation_id == office.organisations[3], Person.decides)
+        person_id = (await session.scalars(wanted)).one()
+    form = OutcomeForm(disposition="warm", person_id=person_id, summary="хочет расчёт <b>к пятнице</b>")
+    attempt_id = await seed_call(database, office, client=3, at=at, form=form)
+    path = await seed_recording(database, store, attempt_id, at)
+    maria = await signed_in("maria")
+    assert f"/people/{person_id}/export" in await maria.text(f"/clients/{office.clients[3]}")
+    konst = await signed_in("konst")
+    assert "/export" not in await konst.text(f"/clients/{office.clients[3]}")
+    response = await maria.post_form(f"/people/{person_id}/export")
+    assert response.status == 200
+    with zipfile.ZipFile(io.BytesIO(await response.read())) as archive:
+        assert sorted(archive.namelist()) == ["person.html", "person.json", f"recordings/{attempt_id}.wav"]
+        assert archive.read(f"recordings/{attempt_id}.wav") == path.read_bytes()
+        assert json.loads(archive.read("person.json"))["contacts"][0]["summary"] == form.summary
+        assert "хочет расчёт &lt;b&gt;к пятнице&lt;/b&gt;" in archive.read("person.html").decode()
+    async with database.reading() as session:
+        noted = (await session.scalars(select(AuditEntry).where(AuditEntry.action == PERSON_EXPORTED))).one()
+    assert (noted.user_id, noted.subject) == (office.users["maria"], f"person:{person_id}")
+
+
+async def test_a_recording_that_is_gone_is_named(
+    office: Office, database: Database, store: LocalStore, signed_in: SignIn
+) -> None:
+    at = NOW - timedelta(hours=1)
+    form = OutcomeForm(disposition="warm", person_id=1, summary="хочет расчёт к пятнице")
+    attempt_id = await seed_call(database, office, client=0, at=at, form=form)
+    (await seed_recording(database, store, attempt_id, at)).unlink()
+    admin = await signed_in("admin")
+    response = await admin.post_form("/people/1/export")
+    with zipfile.ZipFile(io.BytesIO(await response.read())) as archive:
+        assert f"recordings/{attempt_id}.wav" in archive.read("missing.txt").decode()
+    assert (await admin.post_form("/people/999/export")).status == 404
