@@ -16,7 +16,7 @@ from crm.clients import get_client
 from crm.dial_rules import may_dial
 from crm.dispositions import propose
 from crm.errors import Conflict, Refused
-from crm.phone_numbers import PhoneNumber, first_working, get_number
+from crm.phone_numbers import get_number
 from crm.plan_entries import EntryState, get_entry
 from crm.results import Result
 from crm.users import hold_user
@@ -46,10 +46,10 @@ async def open_attempt(
 ) -> Attempt:
     """The row that precedes an INVITE. Commit before dialling.
 
-    `phone_number_id` `None` takes the first number that works; `node` names the service that will make the call. All
-    rules are asked again here, in the transaction that writes the row; clicking twice, two tabs and two operators leave
-    one attempt, the others get `Conflict`. Raises `Refused` for a rule, `Conflict` when the entry is another's or a
-    call is open, `NotFound`.
+    `phone_number_id` `None` takes the first number that may be dialled; `node` names the service that will make the
+    call. All rules are asked again here, in the transaction that writes the row; clicking twice, two tabs and two
+    operators leave one attempt, the others get `Conflict`. Raises `Refused` for a rule, `Conflict` when the
+    entry is another's or a call is open, `NotFound`.
     """
     await hold_user(session, operator_id)
     entry = await get_entry(session, plan_entry_id)
@@ -57,16 +57,14 @@ async def open_attempt(
         raise Conflict("plan.not_yours")
     client = await get_client(session, entry.client_id, lock=True)
     await _assert_line_free(session, operator_id=operator_id, client_id=client.id)
-    number = await _number_to_dial(session, organisation_id=client.organisation_id, phone_number_id=phone_number_id)
+    if phone_number_id is not None:
+        await get_number(session, phone_number_id)
     verdict = await may_dial(
-        session,
-        client_id=client.id,
-        phone_number_id=number.id if number else None,
-        operator_id=operator_id,
-        now=now,
+        session, client_id=client.id, phone_number_id=phone_number_id, operator_id=operator_id, now=now
     )
-    if not verdict.allowed or number is None:
+    if not verdict.allowed or verdict.phone_number_id is None:
         raise Refused(verdict.code or "dial.no_number", **verdict.params)
+    number = await get_number(session, verdict.phone_number_id)
     attempt = Attempt(
         id=uuid.uuid4().hex,
         client_id=client.id,
@@ -84,14 +82,6 @@ async def open_attempt(
     except IntegrityError as error:  # another client has the same number, and it is being called
         raise Conflict("attempt.number_busy") from error
     return attempt
-
-
-async def _number_to_dial(
-    session: AsyncSession, *, organisation_id: int, phone_number_id: int | None
-) -> PhoneNumber | None:
-    if phone_number_id is None:
-        return await first_working(session, organisation_id)
-    return await get_number(session, phone_number_id)
 
 
 async def _assert_line_free(session: AsyncSession, *, operator_id: int, client_id: int) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import WEAK_LOCK, Base, UtcDateTime
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
+from crm.plan_rules import GROUPS_IN_TURN, Consent, SharesBy, written_order, written_shares
 from crm.text_rules import tidy
 from crm.time_zones import zone
 from crm.working_calendar import CalendarDay, assert_known, days_between, is_working_day
@@ -27,6 +28,10 @@ class Campaign(Base):
     `number_attempts_a_day` those at one number, and between two unanswered tries at a number `gap_min` minutes pass.
     After `tries_to_no_contact` tries in vain a new client goes to the group "no contact". A callback that is overdue by
     `overdue_to_all_min` minutes is offered to every operator.
+
+    Of its plan: `group_order` and `shares` as `crm.plan_rules` writes them; `calls_a_day` is how many clients a day one
+    person is given, `None` lets everybody take from all. Who spoke with a client keeps it until they have not spoken
+    for `owner_keeps_days` (`None`: for ever, 0: not at all), or while away unless `away_keeps`.
     """
 
     __tablename__ = "campaigns"
@@ -38,6 +43,8 @@ class Campaign(Base):
         CheckConstraint("number_attempts_a_day > 0", name="number_attempts_a_day"),
         CheckConstraint("gap_min >= 0", name="gap_min"),
         CheckConstraint("tries_to_no_contact > 0", name="tries_to_no_contact"),
+        CheckConstraint("calls_a_day > 0", name="calls_a_day"),
+        CheckConstraint("owner_keeps_days >= 0", name="owner_keeps_days"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -55,6 +62,17 @@ class Campaign(Base):
     country: Mapped[str] = mapped_column(String(2), default="RU", server_default="RU")
     calls_on_days_off: Mapped[bool] = mapped_column(default=False, server_default=false())
     overdue_to_all_min: Mapped[int] = mapped_column(default=15)
+    group_order: Mapped[str] = mapped_column(Text, default=GROUPS_IN_TURN, server_default=GROUPS_IN_TURN)
+    calls_a_day: Mapped[int | None]
+    shares_by: Mapped[SharesBy] = mapped_column(
+        one_of(SharesBy, "shares_by"), default=SharesBy.NOTHING, server_default=SharesBy.NOTHING
+    )
+    shares: Mapped[str] = mapped_column(Text, default="", server_default="")
+    owner_keeps_days: Mapped[int | None] = mapped_column(default=14, server_default=text("14"))
+    away_keeps: Mapped[bool] = mapped_column(default=False, server_default=false())
+    consent: Mapped[Consent] = mapped_column(
+        one_of(Consent, "consent"), default=Consent.PRESUMED, server_default=Consent.PRESUMED
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     # With every campaign that is read: whether it works on a day is asked wherever hours are.
@@ -85,6 +103,7 @@ async def add_campaign(
 ) -> Campaign:
     """A new campaign; `fields` are further columns, those of `change_campaign`. Raises `Conflict` when the name is
     taken, `Refused` for what cannot be."""
+    _tidy(fields)
     campaign = Campaign(name=tidy(name), created_at=now, days=[], **{**_defaults(), **fields})
     await _assert_possible(session, campaign)
     session.add(campaign)
@@ -101,16 +120,17 @@ async def change_campaign(
     author_id: int | None = None,
     version: int | None = None,
     **changes: Any,
-) -> None:
+) -> frozenset[str]:
     """Change columns, by name: `name`, `time_zone`, `calls_from`, `calls_until`, `lists_need_approval`,
     `ring_timeout_s` (`None`: the service's), `target_contacts`, `attempts_a_day`, `number_attempts_a_day`, `gap_min`,
-    `tries_to_no_contact`, `country`, `calls_on_days_off`, `overdue_to_all_min`. What was and what is goes into the
-    audit. Clients that wait in the plan keep their hours: `crm.day_plan.fit_hours` gives them the new ones. `version`:
-    that which the author saw. Raises as `add_campaign`, and `Conflict` when somebody has changed it since."""
+    `tries_to_no_contact`, `country`, `calls_on_days_off`, `overdue_to_all_min`, and of the plan `group_order`,
+    `calls_a_day` (`None`: as many as there are), `shares_by`, `shares`, `owner_keeps_days` (`None`: for ever),
+    `away_keeps`, `consent`. What was and what is goes into the audit; returns which differ. Clients that wait in the
+    plan keep their places and hours: `crm.day_plan.follow_rules` gives them the new ones. `version`: that which the
+    author saw. Raises as `add_campaign`, and `Conflict` when somebody has changed it since."""
     if version is not None and version != campaign.version:
         raise Conflict("campaign.changed_meanwhile")
-    if "name" in changes:
-        changes["name"] = tidy(changes["name"])
+    _tidy(changes)
     changed = {column: value for column, value in changes.items() if getattr(campaign, column) != value}
     details = {column: [_plain(getattr(campaign, column)), _plain(value)] for column, value in changed.items()}
     for column, value in changed.items():
@@ -120,6 +140,20 @@ async def change_campaign(
     if changed:
         _note(session, campaign, audit.CAMPAIGN_CHANGED, details, now=now, author_id=author_id)
     await session.flush()
+    return frozenset(changed)
+
+
+def _tidy(fields: dict[str, Any]) -> None:
+    """Texts as they are stored."""
+    if "name" in fields:
+        fields["name"] = tidy(fields["name"])
+    if "group_order" in fields:
+        fields["group_order"] = written_order(fields["group_order"].split(","))
+    if "shares" in fields:
+        fields["shares"] = written_shares(fields["shares"])
+    for column, kind in (("shares_by", SharesBy), ("consent", Consent)):
+        if column in fields:
+            fields[column] = kind(fields[column])
 
 
 def _defaults() -> dict[str, Any]:
@@ -145,6 +179,12 @@ async def _assert_possible(session: AsyncSession, campaign: Campaign) -> None:
         raise Refused("campaign.attempts_a_day")
     if campaign.tries_to_no_contact < 1:
         raise Refused("campaign.tries_to_no_contact")
+    if campaign.calls_a_day is not None and campaign.calls_a_day < 1:
+        raise Refused("campaign.calls_a_day")
+    if campaign.owner_keeps_days is not None and campaign.owner_keeps_days < 0:
+        raise Refused("campaign.owner_keeps_days")
+    if campaign.shares and campaign.shares_by is SharesBy.NOTHING:
+        raise Refused("campaign.shares_by")
     if campaign.ring_timeout_s is not None and not SHORTEST_RING_S <= campaign.ring_timeout_s <= LONGEST_RING_S:
         raise Refused("campaign.ring_timeout")
     others = select(Campaign.id).where(Campaign.name == campaign.name)

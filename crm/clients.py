@@ -19,8 +19,8 @@ from crm.text_rules import tidy
 
 class Client(Base):
     """A client. It begins in group "new", and only a `GroupMove` changes its group: triggers see to both.
-    `off_list_reason`: "" while it is on its list. `owner_id`: the operator or expert whose client it is.
-    `name_folded`: the organisation's, written by triggers."""
+    `off_list_reason`: "" while it is on its list. `owner_id`: the operator or expert whose client it is, since
+    `owned_since` where that is known (see `crm.owners`). `name_folded`: the organisation's, written by triggers."""
 
     __tablename__ = "clients"
     __table_args__ = (
@@ -44,6 +44,7 @@ class Client(Base):
     code: Mapped[str] = mapped_column(Text, default="")
     group: Mapped[Group] = mapped_column("client_group", one_of(Group, "client_group"), default=Group.NEW)
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    owned_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     off_list_reason: Mapped[str] = mapped_column(Text, default="")
     name_folded: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -17,6 +17,7 @@ from crm.dispositions import Disposition
 from crm.do_not_call import Whom, lift_of_attempt, request_of
 from crm.groups import Group, MoveCause, move, moves_of
 from crm.outcome_chain import Outcome
+from crm.owners import keeper_of, set_owner
 from crm.phone_numbers import NumberState, PhoneNumber, first_working
 from crm.plan_entries import EntryState, PlanEntry, set_state
 from crm.results import OF_THE_CLIENT, Result
@@ -55,12 +56,33 @@ async def apply(
             author_id=outcome.author_id,
             attempt_id=attempt.id,
         )
-    if client.owner_id is None and disposition.group in (Group.HOT, Group.WARM, Group.ABANDONED):
-        client.owner_id = attempt.operator_id
+    await _owner(session, attempt, client, disposition, author_id=outcome.author_id, now=now)
     await _entry_done(session, attempt, now)
     await _promises(session, outcome, attempt, client, now)
     if outcome.supersedes_id is None and working is not None:
         await _retry(session, attempt, client, disposition, now=now)
+
+
+async def _owner(
+    session: AsyncSession,
+    attempt: Attempt,
+    client: Client,
+    disposition: Disposition,
+    *,
+    author_id: int,
+    now: datetime,
+) -> None:
+    """Who spoke with a client that nobody keeps becomes its owner."""
+    spoke = attempt.talked and disposition.key not in ("do_not_call", "nonexistent")
+    if not spoke and disposition.group not in (Group.HOT, Group.WARM, Group.ABANDONED):
+        return
+    campaign = await session.get_one(Campaign, client.campaign_id)
+    keeps_none = campaign.owner_keeps_days == 0
+    if client.owner_id is not None and (
+        keeps_none or await keeper_of(session, client=client, campaign=campaign, now=now) is not None
+    ):
+        return
+    await set_owner(session, client=client, owner_id=attempt.operator_id, now=now, author_id=author_id)
 
 
 async def take_back(

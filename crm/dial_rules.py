@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -18,13 +18,16 @@ from crm.callbacks import Callback, CallbackState
 from crm.calling_hours import Window, day_at, promise_window, window_at_or_after
 from crm.campaigns import Campaign
 from crm.clients import Client
+from crm.consents import agreed_numbers
 from crm.do_not_call import Whom, request_of
 from crm.errors import NotFound
 from crm.groups import Group
 from crm.mapping import Base, UtcDateTime
 from crm.organisations import Organisation
-from crm.phone_numbers import NumberState, PhoneNumber, asked_off, first_working
-from crm.plan_entries import EntryState, PlanEntry
+from crm.owners import keeper_of
+from crm.phone_numbers import NumberState, PhoneNumber, asked_off, numbers_of
+from crm.plan_entries import EntryKind, EntryState, PlanEntry
+from crm.plan_rules import Consent
 from crm.results import OF_THE_CLIENT
 from crm.time_zones import instant, local
 from crm.users import User
@@ -44,13 +47,14 @@ class Switch(Base):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer. `code` is a key of `crm.errors.ERRORS`, "" when allowed; `next_at` is when it may change by
-    itself."""
+    """The answer. `code` is a key of `crm.errors.ERRORS`, "" when allowed; `next_at` is when it may change by itself;
+    `phone_number_id` is the number to dial when allowed."""
 
     allowed: bool
     code: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     next_at: datetime | None = None
+    phone_number_id: int | None = None
 
 
 ALLOWED = Verdict(True)
@@ -75,8 +79,8 @@ async def set_dialling_stopped(session: AsyncSession, *, stopped: bool, author_i
 async def may_dial(
     session: AsyncSession, *, client_id: int, operator_id: int, now: datetime, phone_number_id: int | None = None
 ) -> Verdict:
-    """Whether `operator_id` may dial the client now; `phone_number_id` `None` asks for the first number that works. The
-    order of the questions is that of their weight. Raises `NotFound`."""
+    """Whether `operator_id` may dial the client now, and which number: `phone_number_id`, or with `None` the first that
+    may be dialled. The order of the questions is that of their weight. Raises `NotFound`."""
     if await dialling_stopped(session):
         return Verdict(False, "dial.stopped")
     found = await session.execute(
@@ -90,21 +94,40 @@ async def may_dial(
     if row is None:
         raise NotFound("client.unknown")
     client, campaign, call_list, time_zone = row
-    number = await _number(session, client, phone_number_id)
-    verdicts = (
-        await _of_the_client(session, client, campaign, call_list),
-        await _of_the_number(session, client, number, phone_number_id),
-        await _of_others(session, client, operator_id),
-        await _of_the_time(session, client, campaign, number, time_zone or campaign.time_zone, now),
-    )
-    return next((verdict for verdict in verdicts if not verdict.allowed), ALLOWED)
+    verdict = await _of_the_client(session, client, campaign, call_list)
+    if not verdict.allowed:
+        return verdict
+    numbers, refusal = await _numbers(session, client, campaign, phone_number_id)
+    if not numbers:
+        return refusal
+    verdict = await _of_others(session, client, campaign, operator_id, now)
+    if not verdict.allowed:
+        return verdict
+    return await _of_the_time(session, client, campaign, numbers, time_zone or campaign.time_zone, now)
 
 
-async def _number(session: AsyncSession, client: Client, phone_number_id: int | None) -> PhoneNumber | None:
-    """The number that would be dialled."""
+async def _numbers(
+    session: AsyncSession, client: Client, campaign: Campaign, phone_number_id: int | None
+) -> tuple[list[PhoneNumber], Verdict]:
+    """Those that may be dialled at any time, the first one first; without any, why."""
     if phone_number_id is None:
-        return await first_working(session, client.organisation_id)
-    return await session.get(PhoneNumber, phone_number_id)
+        known = await numbers_of(session, client.organisation_id)
+    else:
+        one = await session.get(PhoneNumber, phone_number_id)
+        if one is None or one.organisation_id != client.organisation_id:
+            return [], Verdict(False, "dial.number_of_other")
+        known = [one]
+    silenced = await asked_off(session, client.organisation_id)
+    working = [number for number in known if number.state is not NumberState.DEAD]
+    if phone_number_id is not None and not working:
+        return [], Verdict(False, "dial.number_dead")
+    allowed = [number for number in working if number.id not in silenced]
+    if not allowed:
+        return [], Verdict(False, "dial.no_number" if phone_number_id is None else "dial.number_do_not_call")
+    if campaign.consent is Consent.REQUIRED:
+        agreed = await agreed_numbers(session, client.organisation_id)
+        allowed = [number for number in allowed if number.id in agreed]
+    return allowed, Verdict(False, "dial.no_consent")
 
 
 async def _of_the_client(session: AsyncSession, client: Client, campaign: Campaign, call_list: CallList) -> Verdict:
@@ -119,19 +142,9 @@ async def _of_the_client(session: AsyncSession, client: Client, campaign: Campai
     return ALLOWED
 
 
-async def _of_the_number(
-    session: AsyncSession, client: Client, number: PhoneNumber | None, phone_number_id: int | None
+async def _of_others(
+    session: AsyncSession, client: Client, campaign: Campaign, operator_id: int, now: datetime
 ) -> Verdict:
-    if number is None or number.organisation_id != client.organisation_id:
-        return Verdict(False, "dial.no_number" if phone_number_id is None else "dial.number_of_other")
-    if number.state is NumberState.DEAD:
-        return Verdict(False, "dial.number_dead")
-    if phone_number_id is not None and number.id in await asked_off(session, client.organisation_id):
-        return Verdict(False, "dial.number_do_not_call")
-    return ALLOWED
-
-
-async def _of_others(session: AsyncSession, client: Client, operator_id: int) -> Verdict:
     holder = await session.scalar(
         select(User.name)
         .join(PlanEntry, PlanEntry.claimed_by == User.id)
@@ -148,15 +161,35 @@ async def _of_others(session: AsyncSession, client: Client, operator_id: int) ->
         .limit(1)
     )
     if unfinished is None:
-        return ALLOWED
+        return await _of_the_owner(session, client, campaign, operator_id, now)
     return Verdict(False, "dial.attempt_active" if unfinished.ended_at is None else "dial.outcome_missing")
+
+
+async def _of_the_owner(
+    session: AsyncSession, client: Client, campaign: Campaign, operator_id: int, now: datetime
+) -> Verdict:
+    """Who spoke with a client keeps it. A promise that this operator, or everybody, is to keep weighs more, and so does
+    whom the manager has chosen."""
+    keeper = await keeper_of(session, client=client, campaign=campaign, now=now)
+    if keeper is None or keeper.owner_id == operator_id:
+        return ALLOWED
+    due = (PlanEntry.kind == EntryKind.CALLBACK) & (PlanEntry.due_at <= now)
+    given = select(PlanEntry.id).where(
+        PlanEntry.client_id == client.id,
+        PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED)),
+        (due & (PlanEntry.operator_id.is_(None) | (PlanEntry.operator_id == operator_id)))
+        | (PlanEntry.assigned & (PlanEntry.operator_id == operator_id)),
+    )
+    if await session.scalar(given.limit(1)) is not None:
+        return ALLOWED
+    return Verdict(False, "dial.owned", {"name": keeper.name, "owner_id": keeper.owner_id}, next_at=keeper.until)
 
 
 async def _of_the_time(
     session: AsyncSession,
     client: Client,
     campaign: Campaign,
-    number: PhoneNumber | None,
+    numbers: list[PhoneNumber],
     time_zone: str,
     now: datetime,
 ) -> Verdict:
@@ -166,7 +199,7 @@ async def _of_the_time(
         )
     )
     if promised_at is not None and promise_window(campaign, time_zone, due_at=promised_at, now=now).holds(now):
-        return ALLOWED  # a promise weighs more than the hours and the caps
+        return replace(ALLOWED, phone_number_id=numbers[0].id)  # it weighs more than the hours and the caps
     window = window_at_or_after(campaign, time_zone, now)
     if not window.holds(now):
         return _outside_hours(campaign, time_zone, now, window)
@@ -174,9 +207,13 @@ async def _of_the_time(
     if company >= campaign.attempts_a_day:
         cap = {"count": company, "cap": campaign.attempts_a_day}
         return Verdict(False, "dial.cap", cap, next_at=_tomorrow(campaign, time_zone, now).opens_at)
-    if number is not None:
-        return await _of_earlier_tries(session, campaign, number, time_zone, now)
-    return ALLOWED
+    refusals = []
+    for number in numbers:
+        verdict = await _of_earlier_tries(session, campaign, number, time_zone, now)
+        if verdict.allowed:
+            return replace(verdict, phone_number_id=number.id)
+        refusals.append(verdict)
+    return min(refusals, key=lambda refusal: refusal.next_at or now)
 
 
 def _outside_hours(campaign: Campaign, time_zone: str, now: datetime, window: Window) -> Verdict:

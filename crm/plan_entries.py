@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Update,
+    false,
     literal,
     select,
     text,
@@ -28,7 +29,6 @@ from crm import transitions
 from crm.calling_hours import Window
 from crm.clients import Client
 from crm.errors import NotFound
-from crm.groups import Group
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
 
 RANK_CALLBACK: Final = 0
@@ -61,7 +61,8 @@ def _only(condition: str) -> dict[str, Any]:
 
 class PlanEntry(Base):
     """One client on one day. The lowest `rank` comes first, then the earliest `due_at`. It may be claimed from
-    `opens_at` until before `closes_at`. `operator_id` `None`: anyone's. `day` is the campaign's."""
+    `opens_at` until before `closes_at`. `operator_id` `None`: anyone's. `day` is the campaign's. `place`: where
+    somebody has put it in that person's day. `assigned`: somebody has decided whose it is, whoever owns the client."""
 
     __tablename__ = "plan_entries"
     __table_args__ = (
@@ -71,6 +72,8 @@ class PlanEntry(Base):
         ),
         CheckConstraint("opens_at < closes_at", name="window"),
         CheckConstraint("kind <> 'callback' OR callback_id IS NOT NULL", name="callback_named"),
+        CheckConstraint("place IS NULL OR operator_id IS NOT NULL", name="place"),
+        CheckConstraint("NOT assigned OR operator_id IS NOT NULL", name="assigned"),
         ForeignKeyConstraint(["client_id", "campaign_id"], ["clients.id", "clients.campaign_id"]),
         UniqueConstraint("id", "client_id", name="uq_plan_entries_of_client"),
         Index("uq_plan_entries_active", "client_id", "day", unique=True, **_only("state IN ('waiting', 'claimed')")),
@@ -86,6 +89,8 @@ class PlanEntry(Base):
             *("rank", "opens_at", "closes_at", "id", "operator_id", "client_id"),
             **_only("state = 'waiting' AND kind = 'group'"),
         ),
+        Index("ix_plan_entries_placed", "operator_id", "place", **_only("state = 'waiting' AND place IS NOT NULL")),
+        Index("ix_plan_entries_of_person", "operator_id", "day", **_only("operator_id IS NOT NULL")),
         Index("ix_plan_entries_waiting_day", "campaign_id", "day", **_only("state = 'waiting' AND kind <> 'callback'")),
         Index(None, "campaign_id", "day", "rank", "due_at", "id"),
         Index(None, "client_id", "day"),
@@ -110,6 +115,8 @@ class PlanEntry(Base):
     claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(Text, default="")
+    place: Mapped[int | None]
+    assigned: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 # Written into the statements: a partial index serves only a statement whose condition can be read when it is planned.
@@ -119,9 +126,9 @@ OF_GROUP: Final = literal(EntryKind.GROUP, PlanEntry.__table__.c.kind.type, lite
 PROMISED: Final = literal(EntryKind.CALLBACK, PlanEntry.__table__.c.kind.type, literal_execute=True)
 
 
-def group_rank(group: Group, utc_offset_min: int) -> int:
-    """Groups by priority, within a group the east before the west: its clients' day ends first."""
-    return 1000 * (1 + list(Group).index(group)) + (14 * 60 - utc_offset_min) // 15
+def group_rank(priority: int, utc_offset_min: int) -> int:
+    """Groups by priority (0 the first), within a group the east before the west: its clients' day ends first."""
+    return 1000 * (1 + priority) + (14 * 60 - utc_offset_min) // 15
 
 
 async def get_entry(session: AsyncSession, entry_id: int) -> PlanEntry:

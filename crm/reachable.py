@@ -7,18 +7,26 @@ from sqlalchemy import ColumnElement, exists, or_
 from crm.call_lists import CallList, ListState
 from crm.campaigns import Campaign
 from crm.clients import Client
+from crm.consents import is_agreed
 from crm.do_not_call import Whom, asked
 from crm.groups import Group
 from crm.phone_numbers import PhoneNumber, may_be_dialled
+from crm.plan_rules import Consent
 
 
 def reachable() -> tuple[ColumnElement[bool], ...]:
-    """On the list, the list approved where that is asked for, not against being called, with a number that works."""
+    """On the list, the list approved where that is asked for, not against being called, with a number that works, and
+    at which they agreed to be called where that is asked for."""
+    presumed = exists().where(Campaign.id == Client.campaign_id, Campaign.consent == Consent.PRESUMED)
+    presumed = presumed.correlate(Client)
     return (
         ~asked(Whom.ORGANISATION, Client.organisation_id),
         Client.off_list_reason == "",
         Client.group != Group.NONEXISTENT,
-        exists().where(PhoneNumber.organisation_id == Client.organisation_id, may_be_dialled()),
+        exists()
+        .where(PhoneNumber.organisation_id == Client.organisation_id, may_be_dialled())
+        .where(or_(presumed, is_agreed()))
+        .correlate(Client),
         exists()
         .where(CallList.id == Client.call_list_id, CallList.campaign_id == Campaign.id)
         .where(or_(CallList.state == ListState.APPROVED, ~Campaign.lists_need_approval))

@@ -14,6 +14,7 @@ from crm.calling_hours import Window, promise_window, window_at_or_after
 from crm.campaigns import Campaign
 from crm.clients import Client, time_zone_of
 from crm.dial_rules import attempts_today
+from crm.owners import keeper_of
 from crm.plan_entries import RANK_CALLBACK, RANK_RETRY, EntryKind, put_in_plan
 from crm.results import OF_THE_CLIENT, Result
 from crm.retry_rules import DEFAULTS, Rule, other_part_of_day, rule_for
@@ -58,6 +59,7 @@ async def plan_retry(
     if tried_today >= campaign.attempts_a_day or (rule.after_min is None and not another_number):
         return
     window = await _window(session, attempt, client, campaign, None if another_number else rule, now)
+    keeper = await keeper_of(session, client=client, campaign=campaign, now=now)
     await put_in_plan(
         session,
         client=client,
@@ -66,6 +68,7 @@ async def plan_retry(
         rank=RANK_RETRY,
         window=window,
         due_at=window.opens_at,
+        operator_id=keeper.owner_id if keeper else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from crm import (  # noqa: F401 - importing them fills the metadata
+    absences,
     approvals,
     attempts,
     audit,
@@ -16,10 +17,12 @@ from crm import (  # noqa: F401 - importing them fills the metadata
     campaigns,
     candidates,
     clients,
+    consents,
     contacts,
     dial_rules,
     do_not_call,
     groups,
+    learnt,
     list_marks,
     materials,
     organisations,

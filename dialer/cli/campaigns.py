@@ -9,7 +9,6 @@ from typing import Any
 from config.settings import Settings
 from crm import day_plan
 from crm.campaigns import Campaign, add_campaign, campaign_named, change_campaign, list_campaigns
-from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 
@@ -26,6 +25,13 @@ _COLUMNS = (
     "country",
     "calls_on_days_off",
     "target_contacts",
+    "group_order",
+    "calls_a_day",
+    "shares_by",
+    "shares",
+    "owner_keeps_days",
+    "away_keeps",
+    "consent",
 )
 
 
@@ -73,15 +79,19 @@ async def change(settings: Settings, arguments: argparse.Namespace, terminal: Te
         given["name"] = arguments.new_name
     async with ready_database(settings, terminal) as database, database.transaction() as session:
         campaign = await campaign_named(session, arguments.name)
-        await change_campaign(session, campaign=campaign, now=now, **given)
-        await day_plan.fit_hours(session, campaign=campaign, day=local(now, campaign.time_zone).date())
+        changed = await change_campaign(session, campaign=campaign, now=now, **given)
+        await day_plan.follow_rules(session, campaign=campaign, changed=changed, now=now)
     terminal.say(terminal.words.gettext("The campaign “{name}” has been changed.", name=campaign.name))
     return 0
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The columns that the command line names. Ringing for 0 s means as long as the service's settings say."""
+    """The columns that the command line names. Ringing for 0 s means as long as the service's settings say, 0 clients a
+    day as many as there are."""
     given = {column: getattr(arguments, column) for column in _COLUMNS if getattr(arguments, column) is not None}
-    if given.get("ring_timeout_s") == 0:
-        given["ring_timeout_s"] = None
+    for column in ("ring_timeout_s", "calls_a_day"):
+        if given.get(column) == 0:
+            given[column] = None
+    if given.get("owner_keeps_days") == "never":
+        given["owner_keeps_days"] = None
     return given

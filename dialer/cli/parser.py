@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from crm.plan_rules import Consent, SharesBy
 from crm.users import Role
 from dialer import __version__
 from dialer.cli import setup_parser
@@ -304,8 +305,48 @@ def _campaigns(commands: Commands, words: Words) -> None:
             help=gettext("whether clients are called on days off"),
         )  # fmt: skip
         parser.add_argument("--target-contacts", type=int, metavar="N", help=gettext("how many contacts are wanted"))
+        _plan_rules(parser, words)
         _settings_option(parser, words)
     setup_parser.campaign_actions(actions, words, _settings_option, _date(words))
+
+
+def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:
+    gettext = words.gettext
+    parser.add_argument(
+        "--group-order", metavar="GROUPS", help=gettext("groups with commas, in the order in which they come up")
+    )
+    parser.add_argument(
+        "--calls-a-day",
+        type=int,
+        metavar="N",
+        help=gettext("clients a day for each person (0: from all)"),
+    )
+    parser.add_argument(
+        "--shares-by", choices=[each.value for each in SharesBy], help=gettext("what the day is mixed by")
+    )
+    parser.add_argument("--shares", metavar="TEXT", help=gettext("per cent by name, such as: Transport 40; Trade 30"))
+    parser.add_argument(
+        "--owner-keeps", dest="owner_keeps_days", type=_days_or_never(words), metavar="DAYS",
+        help=gettext("days without a talk after which a client is anyone's, or: never"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--away-keeps", action=argparse.BooleanOptionalAction, default=None,
+        help=gettext("whether who is away keeps the clients"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--consent",
+        choices=[each.value for each in Consent],
+        help=gettext("whether clients must have agreed to be called"),
+    )
+
+
+def _days_or_never(words: Words) -> Callable[[str], int | str]:
+    def read(text: str) -> int | str:
+        if text == "never" or (text.isascii() and text.isdecimal()):
+            return text if text == "never" else int(text)
+        raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number of days, nor “never”", text=text))
+
+    return read
 
 
 def _calendar(commands: Commands, words: Words) -> None:

@@ -8,10 +8,20 @@ from typing import Final
 from crm.campaigns import Campaign
 from dialer.console import fields
 from dialer.console.fields import LONGEST_NUMBER, Field, Shown, Unreadable
+from dialer.console.labels import GROUPS
 from dialer.words import Words, mark
 
 __all__ = ["FIELDS", "LONGEST_NUMBER", "Field", "Shown", "Unreadable", "beside", "read", "shown"]
 
+_SHARES_BY: Final = (
+    ("nothing", mark("as the clients stand in the lists")),
+    ("industry", mark("by industry")),
+    ("source", mark("by source")),
+)
+_CONSENT: Final = (
+    ("presumed", mark("presumed for numbers of businesses; evidence is kept if there is some")),
+    ("required", mark("required of each, with its evidence")),
+)
 FIELDS: Final = (
     Field("name", mark("Name")),
     Field("time_zone", mark("Time zone of its days")),
@@ -27,6 +37,16 @@ FIELDS: Final = (
     Field("overdue_to_all_min", mark("Minutes until a promise that is overdue goes to everybody"), "number"),
     Field("target_contacts", mark("Contacts wanted"), "number"),
     Field("lists_need_approval", mark("Only approved lists are called"), "tick"),
+    Field("group_order", mark("Groups in the order in which they come up"), "groups", choices=tuple(GROUPS.items()),
+          hint=mark("a group that is left out comes up by promises alone")),
+    Field("calls_a_day", mark("Clients a day for each person"), "number", may_be_empty=True,
+          hint=mark("empty: everybody takes from all")),
+    Field("shares_by", mark("The day is made up"), "choice", choices=_SHARES_BY),
+    Field("shares", mark("Shares in per cent"), hint=mark("as “Transport 40; Trade 30”; the rest is for all others")),
+    Field("owner_keeps_days", mark("Days without a talk after which a client is anyone's"), "number", may_be_empty=True,
+          hint=mark("empty: never; 0: at once")),
+    Field("away_keeps", mark("Who is away keeps the clients"), "tick"),
+    Field("consent", mark("Consent to being called"), "choice", choices=_CONSENT),
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from crm.call_lists import TRANSITIONS, CallList, ListState, lists_of, set_list_
 from crm.campaigns import Campaign, add_campaign, change_campaign, get_campaign, list_campaigns, set_calendar_day
 from crm.clients import Client
 from crm.errors import Conflict, CrmError, NotFound
+from crm.plan_rules import GROUPS_IN_TURN
 from crm.time_zones import local
 from crm.working_calendar import days_between, holiday_name
 from dialer.console import campaign_form
@@ -108,17 +109,17 @@ async def change(request: web.Request) -> web.StreamResponse:
     """POST /campaigns/{campaign_id}: the rules, and `version`, the one that was shown. What cannot be is told beside
     what was typed; so is what somebody else has changed meanwhile."""
     deps = request.app[DEPS]
-    typed = {name: str(value) for name, value in (await request.post()).items()}
+    sent = await request.post()
+    typed = {name: ",".join(str(value) for value in sent.getall(name) if value) for name in sent}
     try:
         changes = campaign_form.read(typed)
         async with deps.database.transaction() as session:
             campaign = await get_campaign(session, _id(request), lock=True)
-            await change_campaign(
+            changed = await change_campaign(
                 session, campaign=campaign, now=deps.clock(), author_id=visitor(request).user_id,
                 version=_number(typed.get("version", "")), **changes,
             )  # fmt: skip
-            today = local(deps.clock(), campaign.time_zone).date()
-            await day_plan.fit_hours(session, campaign=campaign, day=today)
+            await day_plan.follow_rules(session, campaign=campaign, changed=changed, now=deps.clock())
     except NotFound:
         raise
     except (Unreadable, CrmError) as refusal:
@@ -173,6 +174,7 @@ async def _page(
     context = {
         "campaign": campaign,
         "fields": _fields(campaign, typed, refusal, words),
+        "groups": GROUPS_IN_TURN.split(","),
         "trouble": _told(refusal, words),
         "may_change": _may_change(request),
         "lists": lists,

@@ -14,8 +14,8 @@ LONGEST_NUMBER: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of a record in its form. `kind`: text, lines, time, date, number, tick, or choice among `choices` (value
-    and label); `may_be_empty`: then `None`."""
+    """A column of a record in its form. `kind`: text, lines, time, date, number, tick, choice among `choices` (value
+    and label), or groups (keys of some of `choices`, with commas); `may_be_empty`: then `None`."""
 
     column: str
     label: str
@@ -112,5 +112,7 @@ def as_typed(value: object) -> str:
 def _in_words(stored: str, field: Field, words: Words) -> str:
     if field.kind == "tick":
         return words.gettext("yes") if stored else words.gettext("no")
+    if field.kind == "groups":
+        return ", ".join(words.gettext(dict(field.choices)[key]) for key in stored.split(","))
     label = dict(field.choices).get(stored)
     return words.gettext(label) if label else stored or words.gettext("empty")

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from crm.callbacks import agree
+from crm.campaigns import Campaign
 from crm.client_list import ClientFilters, clients_page
 from crm.clients import Client, get_client
 from crm.outcomes import OutcomeForm
@@ -29,6 +30,8 @@ class Owned:
 @pytest.fixture
 async def owned(world: World) -> Owned:
     anna, boris = await world.operator("Анна"), await world.operator("Борис", Role.EXPERT)
+    async with world.transaction() as session:  # who spoke first keeps no client, so that both may call
+        await session.execute(update(Campaign).values(owner_keeps_days=0))
     for owner_id, name in ((anna, "Аннина"), (boris, "Борисова"), (None, "Ничья")):
         client_id = await world.client(name)
         for minutes, caller in enumerate((anna, boris)):

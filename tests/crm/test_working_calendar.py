@@ -20,7 +20,7 @@ from crm.errors import Conflict, CrmError, Refused
 from crm.outcomes import OutcomeForm
 from crm.phone_numbers import PhoneNumber
 from crm.working_calendar import CalendarDay, holiday_name, is_working_day
-from tests.crm.builders import NOON, World
+from tests.crm.builders import NOON, World, open_call
 
 FRIDAY = datetime(2026, 11, 27, 9, tzinfo=UTC)
 SATURDAY, MONDAY = date(2026, 11, 28), date(2026, 11, 30)
@@ -213,18 +213,27 @@ async def unanswered(world: World, client_id: int, operator: int, at: datetime) 
 
 
 async def test_between_two_unanswered_tries_at_a_number_time_passes(world: World) -> None:
-    operator, client_id = await world.operator(), await world.client(phones=2)
+    operator, client_id = await world.operator(), await world.client()
     await unanswered(world, client_id, operator, NOON)
     ended = NOON + timedelta(seconds=20)
     verdict = await verdict_at(world, client_id, operator, NOON + timedelta(minutes=4))
     assert (verdict.code, verdict.params) == ("dial.gap", {"minutes": 3, "gap": 5})
     assert verdict.next_at == ended + timedelta(minutes=5)
     assert (await verdict_at(world, client_id, operator, ended + timedelta(minutes=5))).allowed
+
+
+async def test_the_number_that_may_be_dialled_is_chosen_among_all_of_the_company(world: World) -> None:
+    operator, client_id = await world.operator(), await world.client(phones=2)
+    await unanswered(world, client_id, operator, NOON)
+    now = NOON + timedelta(minutes=1)
     async with world.database.reading() as session:
-        numbers = list(await session.scalars(select(PhoneNumber.id).order_by(PhoneNumber.rank)))
-        now = NOON + timedelta(minutes=1)
-        other = await may_dial(session, client_id=client_id, operator_id=operator, now=now, phone_number_id=numbers[1])
-    assert other.allowed, "another number of the company may be tried at once"
+        first, second = await session.scalars(select(PhoneNumber.id).order_by(PhoneNumber.rank))
+        any_number = await may_dial(session, client_id=client_id, operator_id=operator, now=now)
+        this_one = await may_dial(session, client_id=client_id, operator_id=operator, now=now, phone_number_id=first)
+    assert (any_number.allowed, any_number.phone_number_id) == (True, second)
+    assert this_one.code == "dial.gap"
+    async with world.transaction() as session:
+        assert (await open_call(session, client_id, operator, at=now)).phone_number_id == second
 
 
 async def test_a_call_that_was_cut_off_may_be_made_again_at_once(world: World) -> None:

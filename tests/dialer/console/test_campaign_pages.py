@@ -28,6 +28,12 @@ RULES = {
     "overdue_to_all_min": "20",
     "target_contacts": "300",
     "lists_need_approval": "yes",
+    "group_order": "warm,hot,new",
+    "calls_a_day": "80",
+    "shares_by": "industry",
+    "shares": "Торговля 40; Транспорт 25",
+    "owner_keeps_days": "",
+    "consent": "required",
 }
 
 
@@ -63,6 +69,9 @@ async def test_a_campaign_is_added_and_its_rules_are_changed(
         assert (campaign.attempts_a_day, campaign.number_attempts_a_day, campaign.gap_min) == (4, 2, 7)
         assert (campaign.ring_timeout_s, campaign.calls_on_days_off) == (None, False)
         assert campaign.lists_need_approval
+        assert (campaign.group_order, campaign.calls_a_day, campaign.shares_by) == ("warm,hot,new", 80, "industry")
+        assert (campaign.shares, campaign.owner_keeps_days) == ("Торговля 40; Транспорт 25", None)
+        assert campaign.consent == "required"
         noted = (await session.scalars(select(AuditEntry).where(AuditEntry.action == CAMPAIGN_CHANGED))).one()
         assert (noted.user_id, noted.details["gap_min"]) == (office.users["maria"], [5, 7])
 
@@ -78,6 +87,12 @@ async def test_a_campaign_is_added_and_its_rules_are_changed(
         ("country", "ZZ", "Праздники страны «ZZ» неизвестны."),
         ("time_zone", "Mars", "Часового пояса «Mars» нет."),
         ("name", "", "Кампании нужно название."),
+        ("group_order", "hot,hot", "Назовите хотя бы одну группу, каждую один раз."),
+        ("group_order", "nonexistent", "Нет группы «nonexistent», которой можно звонить."),
+        ("shares", "Торговля", "«Торговля» не доля вроде: Транспорт 40."),
+        ("shares", "А 60; Б 50", "Доли дают в сумме 110 процентов, это больше целого."),
+        ("shares_by", "colour", "«colour» не читается."),
+        ("calls_a_day", "0", "Человеку нужен хотя бы один клиент в день"),
     ],
 )
 async def test_what_cannot_be_is_told_beside_what_was_typed(
@@ -87,7 +102,8 @@ async def test_what_cannot_be_is_told_beside_what_was_typed(
     page = await answer.text()
     assert answer.status == 422
     assert told in page or field == "calls_from"
-    assert values_in(page)[field] == typed
+    if field not in ("group_order", "shares_by"):
+        assert values_in(page)[field] == typed
     assert values_in(page)["overdue_to_all_min"] == "20", "what else was typed is kept"
     assert (await stored(database, office)).name == "Вентиляция-2"
 
