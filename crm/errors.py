@@ -22,7 +22,7 @@ ERRORS: Final[dict[str, str]] = {
     # backups
     "backup.database_not_empty": "The database is not empty. A backup is restored into an empty one only.",
     "backup.no_program": "{program} is not installed; a PostgreSQL database needs it (package postgresql-client).",
-    "backup.program_failed": "{program} says: {reason}",
+    "backup.program_failed": "{program} failed: {reason}.",
     # callbacks
     "callback.in_the_past": "This time has passed: {local_at}.",
     "callback.not_open": "This callback has been settled already.",
@@ -65,6 +65,7 @@ ERRORS: Final[dict[str, str]] = {
     "consent.needs_reason": "Say why this consent holds no more.",
     "consent.unknown": "There is no such consent.",
     "consent.withdrawn": "This consent has been withdrawn already.",
+    "group.rule_without_words": "A move by rule says which rule it was.",
     "contacts.no_client_column": "No column says whose contact it is: a client's code or name.",
     "contacts.no_column": "No column holds “{field}”.",
     "contacts.no_moment": "“{value}” is no day and time, such as 2026-03-30 and 13:42.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
 from crm import transitions
+from crm.errors import Refused
 from crm.mapping import Base, UtcDateTime, one_of
+from crm.users import User
 
 if TYPE_CHECKING:
     from crm.clients import Client
@@ -42,7 +45,8 @@ class MoveCause(enum.StrEnum):
 
 class GroupMove(Base):
     """One move. Triggers refuse to change or delete it, refuse a `from_group` that is not the client's group, and carry
-    `to_group` over to the client, so that the group and its history can never differ."""
+    `to_group` over to the client, so that the group and its history can never differ. `note` says which rule it was,
+    without which the database takes no move by rule, or what else is to be said of it."""
 
     __tablename__ = "group_moves"
     __table_args__ = (
@@ -64,6 +68,20 @@ class GroupMove(Base):
     note: Mapped[str] = mapped_column(Text, default="")
 
 
+@dataclass(frozen=True, slots=True)
+class MoveRow:
+    """A move to be read: when, from where to where, and why; `attempt_id` names the call, `author` who did it ("" for
+    nobody)."""
+
+    at: datetime
+    left: Group
+    entered: Group
+    cause: MoveCause
+    note: str
+    attempt_id: str | None
+    author: str
+
+
 async def move(
     session: AsyncSession,
     *,
@@ -75,7 +93,10 @@ async def move(
     attempt_id: str | None = None,
     note: str = "",
 ) -> GroupMove | None:
-    """Move `client` to group `to`; `None` when it is there already."""
+    """Move `client` to group `to`; `None` when it is there already. A move by rule says which in `note`; without one it
+    raises `Refused`."""
+    if cause is MoveCause.RULE and not note.strip():
+        raise Refused("group.rule_without_words")
     await session.flush()
     await session.refresh(client, ["group", "version"], with_for_update=True)
     if client.group is to:
@@ -101,3 +122,17 @@ async def moves_of(session: AsyncSession, client_id: int) -> list[GroupMove]:
     """All moves of a client, the oldest first."""
     found = await session.scalars(select(GroupMove).where(GroupMove.client_id == client_id).order_by(GroupMove.id))
     return list(found)
+
+
+async def move_rows(session: AsyncSession, client_id: int) -> list[MoveRow]:
+    """All moves of a client with their authors, the newest first."""
+    found = await session.execute(
+        select(GroupMove, User.name)
+        .outerjoin(User, User.id == GroupMove.author_id)
+        .where(GroupMove.client_id == client_id)
+        .order_by(GroupMove.id.desc())
+    )
+    return [
+        MoveRow(made.at, made.from_group, made.to_group, made.cause, made.note, made.attempt_id, author or "")
+        for made, author in found
+    ]

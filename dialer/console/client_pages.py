@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Final
 from urllib.parse import urlencode
 
@@ -14,14 +15,16 @@ from crm.client_list import ClientFilters, ClientKey, clients_page
 from crm.clients import get_client, put_back_on_list
 from crm.do_not_call import Whom
 from crm.errors import NotFound
-from crm.groups import Group
+from crm.groups import Group, MoveRow, move_rows
 from crm.silence import keep_request, off_list
 from crm.views import card as stored_card
 from dialer.console.card import read_card
 from dialer.console.deps import DEPS
-from dialer.console.labels import GROUPS, group_name
+from dialer.console.formats import moment
+from dialer.console.labels import GROUPS, MOVE_CAUSES, group_name
 from dialer.console.pages import office_page, see_other
 from dialer.console.visitors import CARE_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.words import Words
 
 PAGE_ROWS: Final = 50
 LONGEST_TEXT: Final = 100
@@ -104,6 +107,18 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID
 
 
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """A move between two groups: when, why, by which `call` (an attempt's id, or ""), through whom."""
+
+    when: str
+    left: str
+    entered: str
+    why: str
+    call: str
+    author: str
+
+
 async def client_page(request: web.Request) -> web.StreamResponse:
     """GET /clients/{client_id}"""
     deps, words, known = request.app[DEPS], words_of(request), visitor(request)
@@ -115,8 +130,12 @@ async def client_page(request: web.Request) -> web.StreamResponse:
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),
             attempt_id=None,
         )  # fmt: skip
+        moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
     context = {
         "card": card,
+        "moves": moves,
+        "abandoned_once": any("abandoned" in (row.left, row.entered) for row in moves) and card.group != "abandoned",
+        "source": stored.source,
         "owner": stored.owner,
         "off_list": stored.off_list_reason,
         "do_not_call": stored.do_not_call,
@@ -124,6 +143,18 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "may_care": known.role in CARE_ROLES,
     }
     return await office_page(request, "client.html", context)
+
+
+def _move(words: Words, zone: tzinfo, row: MoveRow) -> GroupLine:
+    why = words.gettext(MOVE_CAUSES[row.cause.value])
+    return GroupLine(
+        when=moment(words, row.at, zone),
+        left=row.left.value,
+        entered=row.entered.value,
+        why=f"{why}: {row.note}" if row.note else why,
+        call=row.attempt_id or "",
+        author=row.author,
+    )
 
 
 async def set_off_list(request: web.Request) -> web.StreamResponse:

@@ -28,6 +28,13 @@ DISPOSITIONS = {
     "do_not_call": mark("Do not call"),
 }
 
+MOVE_CAUSES = {
+    "import": mark("by an import"),
+    "call": mark("by a call"),
+    "user": mark("by hand"),
+    "rule": mark("by rule"),
+}
+
 RESULTS = {
     "answered": mark("answered"),
     "busy": mark("busy"),

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from crm.clients import add_client, get_client
 from crm.database import Database
-from crm.errors import Conflict, NotFound
-from crm.groups import Group, MoveCause, move, moves_of
+from crm.errors import Conflict, NotFound, Refused
+from crm.groups import Group, MoveCause, move, move_rows, moves_of
 from crm.organisations import add_organisation
 from tests.crm.builders import NOON, World
 
@@ -37,6 +37,29 @@ async def test_a_move_and_the_group_are_one(world: World) -> None:
         (Group.NEW, Group.ABANDONED, MoveCause.IMPORT),
         (Group.ABANDONED, Group.WARM, MoveCause.USER),
     ]
+
+
+async def test_a_move_by_rule_says_which_rule(world: World) -> None:
+    client_id = await world.client()
+
+    async def by_rule(note: str) -> None:
+        async with world.transaction() as session:
+            client = await get_client(session, client_id)
+            await move(session, client=client, to=Group.COLD, at=NOON, cause=MoveCause.RULE, author_id=None, note=note)
+
+    with pytest.raises(Refused) as refusal:
+        await by_rule(" ")
+    assert refusal.value.code == "group.rule_without_words"
+    columns = "(client_id, from_group, to_group, at, cause, note)"
+    with pytest.raises(DBAPIError, match="a move by rule says which"):
+        await execute(
+            world,
+            f"INSERT INTO group_moves {columns} VALUES ({client_id}, 'new', 'cold', '2026-11-23 09:00:00', 'rule', '')",
+        )
+    await by_rule("молчит больше года")
+    async with world.database.reading() as session:
+        (made,) = await move_rows(session, client_id)
+    assert (made.left, made.entered, made.note) == (Group.NEW, Group.COLD, "молчит больше года")
 
 
 async def test_moves_at_once_make_one_line_of_history(world: World, database_url: str) -> None:

@@ -66,6 +66,17 @@ async def test_a_client_is_read_with_the_history(maria: Browser, office: Office,
     assert (await maria.get("/clients/999")).status == 404
 
 
+async def test_where_a_client_came_from_stays_known(maria: Browser, office: Office, database: Database) -> None:
+    address = f"/clients/{office.clients[2]}"
+    assert "был брошенным" not in await maria.text(address), "it still is"
+    form = OutcomeForm(disposition="cold", reason="Ушли к другим", person_name="Петров Пётр")
+    attempt_id = await seed_call(database, office, client=2, at=NOW - timedelta(hours=1), form=form)
+    page = await maria.text(address)
+    assert "был брошенным" in page
+    assert f'<a href="/calls/{attempt_id}">по звонку</a>' in page
+    assert "при загрузке" in page
+
+
 async def test_a_client_is_taken_off_the_list_and_put_back(maria: Browser, office: Office, database: Database) -> None:
     address = f"/clients/{office.clients[1]}"
     assert (await maria.post_form(f"{address}/list", reason=" ")).status == 422
