@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from crm.clients import add_client, get_client
+from crm.clients import Client, add_client, get_client
 from crm.database import Database
 from crm.errors import Conflict, NotFound, Refused
 from crm.groups import Group, MoveCause, move, move_rows, moves_of
@@ -128,10 +128,11 @@ async def test_replacing_rows_is_refused(world: World) -> None:
             with pytest.raises(DBAPIError, match="append-only"):
                 await execute(world, f"TRUNCATE {table} CASCADE")
         return
+    columns = [column.name for column in Client.__table__.columns]
+    anew = ", ".join("'new'" if column == "client_group" else column for column in columns)
     for statement in (
         "INSERT OR REPLACE INTO group_moves SELECT * FROM group_moves",
-        "INSERT OR REPLACE INTO clients SELECT id, campaign_id, organisation_id, call_list_id, source_id, code, 'new',"
-        " owner_id, off_list_reason, created_at, version, name_folded FROM clients",
+        f"INSERT OR REPLACE INTO clients ({', '.join(columns)}) SELECT {anew} FROM clients",
     ):
         with pytest.raises(DBAPIError, match=r"append-only|begins in group new|from_group is not"):
             await execute(world, statement)
