@@ -17,6 +17,7 @@ from crm.call_lists import CallList
 from crm.campaigns import Campaign
 from crm.clients import Client
 from crm.groups import Group
+from crm.joined import is_joined
 from crm.organisations import Organisation
 from crm.scope import EVERYTHING, Scope
 from crm.search_index import DOCUMENTS, Needle, needle_of
@@ -134,7 +135,7 @@ class _Narrowing:
                 places = places.where((column if by_index else func.coalesce(column, column)) == value)
             if column is Client.owner_id and value is not None:
                 by_index = False  # an owner has fewer clients than a group or a list
-        return places.where(self.scope.clients())
+        return places.where(self.scope.clients(), ~is_joined(Client.id))
 
 
 def _by_name(places: _Places, after: ClientKey | None) -> _Places:

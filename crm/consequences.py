@@ -12,6 +12,7 @@ from crm.attempts import Attempt
 from crm.callbacks import Callback, CallbackState, agree, settle_by_attempt, withdraw
 from crm.campaigns import Campaign
 from crm.clients import Client
+from crm.competitors import competitor_named, uses
 from crm.contacts import Spoken, add_contact, contact_of
 from crm.dispositions import Disposition
 from crm.do_not_call import Whom, lift_of_attempt, request_of
@@ -57,6 +58,7 @@ async def apply(
             attempt_id=attempt.id,
         )
     await _owner(session, attempt, client, disposition, author_id=outcome.author_id, now=now)
+    await _competitor(session, outcome, client, now)
     await _entry_done(session, attempt, now)
     await _promises(session, outcome, attempt, client, now)
     if outcome.supersedes_id is None and working is not None:
@@ -183,6 +185,15 @@ async def _do_not_call(
 
 async def _is_asked_off(session: AsyncSession, client: Client) -> bool:
     return await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None
+
+
+async def _competitor(session: AsyncSession, outcome: Outcome, client: Client, now: datetime) -> None:
+    """Whose product they use becomes a record."""
+    if outcome.competitor:
+        named = await competitor_named(session, outcome.competitor, now=now, author_id=outcome.author_id)
+        await uses(
+            session, organisation_id=client.organisation_id, competitor=named, now=now, author_id=outcome.author_id
+        )
 
 
 async def _entry_done(session: AsyncSession, attempt: Attempt, now: datetime) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,6 +22,7 @@ from crm.consents import agreed_numbers
 from crm.do_not_call import Whom, request_of
 from crm.errors import NotFound
 from crm.groups import Group
+from crm.joined import merged_into
 from crm.mapping import Base, UtcDateTime
 from crm.organisations import Organisation
 from crm.owners import keeper_of
@@ -268,7 +269,7 @@ async def attempts_today(session: AsyncSession, *, organisation_id: int, campaig
         .select_from(Attempt)
         .join(Client, Client.id == Attempt.client_id)
         .where(
-            Client.organisation_id == organisation_id,
+            or_(Client.organisation_id == organisation_id, Client.organisation_id.in_(merged_into(organisation_id))),
             Attempt.opened_at >= _midnight(campaign, now),
             ~Attempt.imported,
             Attempt.result.in_(OF_THE_CLIENT),

@@ -168,6 +168,12 @@ ERRORS: Final[dict[str, str]] = {
     "nobody.not_approved": "No call list has been approved yet; the manager does that.",
     "nobody.yet": "The next clients may not be called yet: it is too early at their place, or they were tried just "
     "now.",
+    # organisations that are one
+    "merge.being_called": "One of the two is being called at the moment. Try again after the call.",
+    "merge.later_one": "A later merge builds on this one. Undo no. {number} first.",
+    "merge.merged_already": "One of the two has been merged into another organisation before.",
+    "merge.one_organisation": "An organisation cannot be merged into itself.",
+    "merge.undone": "There is no such merge, or it has been undone already.",
     # outcomes
     "outcome.already_recorded": "The outcome of this call has been written down already.",
     "outcome.callback_needs_time": "Say when to call back.",
@@ -180,6 +186,16 @@ ERRORS: Final[dict[str, str]] = {
     "outcome.not_yours": "This is another operator's call.",
     "outcome.unknown_disposition": "There is no disposition “{disposition}”.",
     # organisations, people, numbers
+    "address.empty": "Write down the address.",
+    "address.unknown": "There is no such address of this organisation.",
+    "competitor.exists": "There is a competitor named “{name}” already.",
+    "competitor.needs_name": "A competitor needs a name.",
+    "competitor.unknown": "There is no such competitor.",
+    "deal.amount": "“{amount}” is no amount, such as 12 500 or 99.90.",
+    "deal.currency": "“{currency}” is no currency. Give three letters, such as RUB.",
+    "deal.in_the_future": "A past deal lies in the past.",
+    "former_owner.needs_name": "Say who looked after this client before.",
+    "record.changed_meanwhile": "Somebody has changed this since you opened it.",
     "organisation.needs_name": "An organisation needs a name.",
     "organisation.unknown": "There is no such organisation.",
     "person.needs_name": "A person needs a name.",

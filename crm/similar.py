@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.clients import Client
+from crm.joined import is_merged
 from crm.organisation_keys import keys_of, name_key
 from crm.organisations import Organisation
 from crm.phone_numbers import PhoneNumber
@@ -165,7 +166,8 @@ class _Candidate:
 
 
 def _organisations() -> Select[int, str, str, str]:
-    return select(Organisation.id, Organisation.name, Organisation.city, Organisation.name_key)
+    of_all = select(Organisation.id, Organisation.name, Organisation.city, Organisation.name_key)
+    return of_all.where(~is_merged(Organisation.id))
 
 
 def _add(found: dict[int, Similar], ground: Ground, organisation_id: int, name: str, city: str) -> None:

@@ -16,6 +16,7 @@ from crm.contacts import Contact
 from crm.do_not_call import Whom, request_of
 from crm.errors import NotFound
 from crm.groups import Group, GroupMove, MoveCause
+from crm.joined import of_client
 from crm.organisations import Organisation
 from crm.outcome_chain import Outcome, superseded
 from crm.people import people_at
@@ -287,16 +288,16 @@ async def call(session: AsyncSession, *, attempt_id: str) -> CallRow:
 
 
 async def history(session: AsyncSession, *, client_id: int) -> History:
-    """The whole history of a client. Raises `NotFound`."""
+    """The whole history of a client, with that of those who are read with it. Raises `NotFound`."""
     if await session.get(Client, client_id) is None:
         raise NotFound("client.unknown")
     calls = await session.execute(
-        _calls().where(Attempt.client_id == client_id).order_by(Attempt.opened_at, Attempt.id)
+        _calls().where(of_client(Attempt.client_id, client_id)).order_by(Attempt.opened_at, Attempt.id)
     )
     moves = await session.execute(
         select(GroupMove, User.name)
         .join(User, User.id == GroupMove.author_id, isouter=True)
-        .where(GroupMove.client_id == client_id)
+        .where(of_client(GroupMove.client_id, client_id))
         .order_by(GroupMove.id)
     )
     return History(
@@ -375,7 +376,6 @@ def _calls() -> Select[*_CallColumns]:
 def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_CallColumns]:
     equal = (
         (Attempt.operator_id, filters.operator_id),
-        (Attempt.client_id, filters.client_id),
         (Client.campaign_id, filters.campaign_id),
         (Client.group, filters.group),
         (Attempt.result, filters.result),
@@ -384,6 +384,8 @@ def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_Ca
     for column, wanted in equal:
         if wanted is not None:
             calls = calls.where(column == wanted)
+    if filters.client_id is not None:
+        calls = calls.where(of_client(Attempt.client_id, filters.client_id))
     if filters.since is not None:
         calls = calls.where(Attempt.opened_at >= filters.since)
     if filters.until is not None:
@@ -431,7 +433,7 @@ async def _promises(session: AsyncSession, client_id: int, *, only_open: bool) -
     promises = (
         select(Callback, User.name)
         .join(User, User.id == Callback.owner_id)
-        .where(Callback.client_id == client_id)
+        .where(of_client(Callback.client_id, client_id))
         .order_by(Callback.id)
     )
     if only_open:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.call_lists import CallList, ListState
 from crm.clients import Client
 from crm.groups import Group
 from crm.importing.rows import TEXT_FIELDS, ClientRow
+from crm.joined import OrganisationMerge, survivors
 from crm.organisations import Organisation
 from crm.people import Person
 from crm.phone_numbers import PhoneNumber
@@ -28,7 +29,8 @@ _BATCH: Final = 5_000  # both databases allow some 32,000 parameters in a statem
 
 @dataclass(eq=False, slots=True)
 class Known:
-    """An organisation, and its client in the campaign if `in_campaign`; ids are None until they are written."""
+    """An organisation, and its client in the campaign if `in_campaign`; ids are None until they are written.
+    `other_names`: folded, of those that were merged into it."""
 
     texts: dict[str, str]
     headcount: int | None
@@ -36,6 +38,7 @@ class Known:
     time_zone: str
     name_folded: str
     organisation_id: int | None = None
+    other_names: set[str] = field(default_factory=set)
     numbers: set[Number] = field(default_factory=set)
     people: set[str] = field(default_factory=set)
     in_campaign: bool = False
@@ -100,6 +103,9 @@ class KnownOrganisations:
         }
         for batch in _batches(numbers):
             ids.update(await session.scalars(select(PhoneNumber.organisation_id).where(PhoneNumber.e164.in_(batch))))
+        for batch in _batches(ids):
+            standing = await survivors(session, batch)
+            ids = (ids - standing.keys()) | set(standing.values())
         for batch in _batches(ids - self._by_id.keys()):
             await self._read(session, batch)
 
@@ -113,7 +119,7 @@ class KnownOrganisations:
         name = fold(row.name)
         for phone in row.phones:
             for known in self._by_number.get((phone.e164, phone.extension), ()):
-                if known.name_folded != name:
+                if known.name_folded != name and name not in known.other_names:
                     other = other or known
                 elif found is None or (known.in_campaign and not found.in_campaign):
                     found = known
@@ -175,8 +181,17 @@ class KnownOrganisations:
         people = select(Person.organisation_id, Person.full_name).where(Person.organisation_id.in_(ids))
         for organisation_id, full_name in await session.execute(people):
             met[organisation_id].people.add(fold(full_name))
+        for survivor_id, name_folded in await session.execute(_merged_names(ids)):
+            met[survivor_id].other_names.add(name_folded)
         for known in met.values():
             self.add(known)
+
+
+def _merged_names(ids: list[int]) -> Select[int, str]:
+    names = select(OrganisationMerge.survivor_id, Organisation.name_folded)
+    return names.join(Organisation, Organisation.id == OrganisationMerge.duplicate_id).where(
+        OrganisationMerge.survivor_id.in_(ids), OrganisationMerge.undone_at.is_(None)
+    )
 
 
 def _batches(values: Iterable[Any]) -> Iterable[list[Any]]:

@@ -16,6 +16,7 @@ from crm.clients import get_client, put_back_on_list
 from crm.do_not_call import Whom
 from crm.errors import NotFound
 from crm.groups import Group, MoveRow, move_rows
+from crm.joined import standing_client
 from crm.silence import keep_request, off_list
 from crm.views import card as stored_card
 from dialer.console.card import read_card
@@ -125,6 +126,9 @@ async def client_page(request: web.Request) -> web.StreamResponse:
     async with deps.database.reading() as session:
         if not await scope_of(request).has_client(session, _id(request)):
             raise NotFound("client.unknown")  # to whom it is hidden, it is as if it were not there
+        standing = await standing_client(session, _id(request))
+        if standing != _id(request):
+            return see_other(f"/clients/{standing}")
         stored = await stored_card(session, client_id=_id(request))
         card = await read_card(
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),

@@ -1,0 +1,188 @@
+"""Competitors: who they are, what they offer on which terms; and which organisation buys from whom, how satisfied."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm import audit
+from crm.errors import Conflict, NotFound, Refused
+from crm.mapping import Base, UtcDateTime, one_of
+from crm.text_rules import fold, tidy
+
+
+class Satisfaction(enum.StrEnum):
+    """How satisfied an organisation is with what it buys there."""
+
+    UNKNOWN = "unknown"
+    SATISFIED = "satisfied"
+    PARTLY = "partly"
+    DISSATISFIED = "dissatisfied"
+
+
+class Competitor(Base):
+    """A competitor, by name; `product` and `terms` in words."""
+
+    __tablename__ = "competitors"
+    __table_args__ = (CheckConstraint("length(trim(name)) > 0", name="named"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    name_folded: Mapped[str] = mapped_column(Text, unique=True)
+    product: Mapped[str] = mapped_column(Text, default="")
+    terms: Mapped[str] = mapped_column(Text, default="")
+    note: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+
+    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
+
+
+class CompetitorUse(Base):
+    """An organisation buys from a competitor."""
+
+    __tablename__ = "competitor_uses"
+    __table_args__ = (UniqueConstraint("organisation_id", "competitor_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    competitor_id: Mapped[int] = mapped_column(ForeignKey("competitors.id"), index=True)
+    satisfaction: Mapped[Satisfaction] = mapped_column(
+        one_of(Satisfaction, "satisfaction"), default=Satisfaction.UNKNOWN
+    )
+    note: Mapped[str] = mapped_column(Text, default="")
+    noted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+
+    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
+
+
+async def competitor_named(
+    session: AsyncSession, name: str, *, now: datetime, author_id: int | None = None
+) -> Competitor:
+    """The competitor of that name, however it is written; made if there is none. Raises `Refused` without a name."""
+    name = tidy(name)
+    if not name:
+        raise Refused("competitor.needs_name")
+    found = await session.scalar(select(Competitor).where(Competitor.name_folded == fold(name)))
+    if found is None:
+        found = Competitor(name=name, name_folded=fold(name), created_at=now)
+        session.add(found)
+        await session.flush()
+        _note(session, found, audit.COMPETITOR_ADDED, {"name": name}, now=now, author_id=author_id)
+    return found
+
+
+async def get_competitor(session: AsyncSession, competitor_id: int) -> Competitor:
+    """Raises `NotFound`."""
+    found = await session.get(Competitor, competitor_id, with_for_update=True)
+    if found is None:
+        raise NotFound("competitor.unknown")
+    return found
+
+
+async def change_competitor(
+    session: AsyncSession,
+    *,
+    competitor: Competitor,
+    now: datetime,
+    version: int | None = None,
+    author_id: int | None = None,
+    **changes: str,
+) -> None:
+    """Change `name`, `product`, `terms`, `note`. `version`: that which the author saw. Raises `Conflict` when somebody
+    has changed it since, or the name is another's, `Refused` without a name."""
+    if version is not None and version != competitor.version:
+        raise Conflict("record.changed_meanwhile")
+    if "name" in changes:
+        changes["name"] = tidy(changes["name"])
+        if not changes["name"]:
+            raise Refused("competitor.needs_name")
+        same = select(Competitor.id).where(Competitor.name_folded == fold(changes["name"]))
+        if await session.scalar(same.where(Competitor.id != competitor.id)) is not None:
+            raise Conflict("competitor.exists", name=changes["name"])
+        competitor.name_folded = fold(changes["name"])
+    details = {
+        column: [getattr(competitor, column), value]
+        for column, value in changes.items()
+        if getattr(competitor, column) != value
+    }
+    for column, (_, value) in details.items():
+        setattr(competitor, column, value)
+    if details:
+        _note(session, competitor, audit.COMPETITOR_CHANGED, details, now=now, author_id=author_id)
+    await session.flush()
+
+
+async def uses(
+    session: AsyncSession,
+    *,
+    organisation_id: int,
+    competitor: Competitor,
+    now: datetime,
+    satisfaction: Satisfaction | None = None,
+    note: str | None = None,
+    author_id: int | None = None,
+) -> CompetitorUse:
+    """Write down that the organisation buys from `competitor`; what is `None` stays as it is."""
+    found = await session.scalar(
+        select(CompetitorUse).where(
+            CompetitorUse.organisation_id == organisation_id, CompetitorUse.competitor_id == competitor.id
+        )
+    )
+    if found is None:
+        found = CompetitorUse(organisation_id=organisation_id, competitor_id=competitor.id, noted_at=now)
+        session.add(found)
+    found.noted_at = now
+    if satisfaction is not None:
+        found.satisfaction = satisfaction
+    if note is not None:
+        found.note = note.replace("\0", "").strip()
+    await session.flush()
+    details = {"competitor": competitor.id, "satisfaction": found.satisfaction.value, "note": found.note}
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.COMPETITOR_USED, subject=f"organisation:{organisation_id}",
+        details=details,
+    )  # fmt: skip
+    return found
+
+
+async def used_by(session: AsyncSession, organisation_id: int) -> list[tuple[CompetitorUse, Competitor]]:
+    """Whose products the organisation uses, the latest word first."""
+    found = await session.execute(
+        select(CompetitorUse, Competitor)
+        .join(Competitor, Competitor.id == CompetitorUse.competitor_id)
+        .where(CompetitorUse.organisation_id == organisation_id)
+        .order_by(CompetitorUse.noted_at.desc(), CompetitorUse.id.desc())
+    )
+    return [(use, competitor) for use, competitor in found]
+
+
+async def list_competitors(session: AsyncSession) -> list[tuple[Competitor, int]]:
+    """All competitors by name, each with how many organisations buy there."""
+    found = await session.execute(
+        select(Competitor, func.count(CompetitorUse.id))
+        .join(CompetitorUse, CompetitorUse.competitor_id == Competitor.id, isouter=True)
+        .group_by(Competitor.id)
+        .order_by(Competitor.name_folded)
+    )
+    return [(competitor, count) for competitor, count in found]
+
+
+def _note(
+    session: AsyncSession,
+    competitor: Competitor,
+    action: str,
+    details: Mapping[str, object],
+    *,
+    now: datetime,
+    author_id: int | None,
+) -> None:
+    audit.note(
+        session, at=now, user_id=author_id, action=action, subject=f"competitor:{competitor.id}", details=details
+    )
