@@ -74,6 +74,11 @@ class Settings(Section):
         return f"{_ASYNC_DRIVER[scheme]}://{rest}"
 
     @property
+    def materials_dir(self) -> Path:
+        """Where the files of campaigns are kept."""
+        return self.data_dir / "materials"
+
+    @property
     def recordings_dir(self) -> Path:
         """Folder of the recordings."""
         return Path(self.recordings.folder) if self.recordings.folder else self.data_dir / "recordings"

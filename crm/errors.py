@@ -86,6 +86,8 @@ ERRORS: Final[dict[str, str]] = {
     "list.unknown": "There is no such call list.",
     "list.wrong_state": "A call list that is {state} cannot become {to}.",
     # a campaign's set-up, materials, script
+    "next.needs_groups": "Choose at least one group of clients to go on with.",
+    "next.needs_list": "Name the list on which the clients will stand.",
     "material.empty": "This file is empty.",
     "material.exists": "The campaign has this file already: “{name}”.",
     "material.extension": "Files like “{name}” are not taken. These are: {known}.",

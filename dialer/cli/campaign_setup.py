@@ -1,4 +1,4 @@
-"""`dialer campaigns check|setup|expert|approve|current`: how far a campaign has come, and what it is made of."""
+"""`dialer campaigns check|setup|expert|approve|current|next`: how far a campaign has come, and what it is made of."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from config.settings import Settings
 from crm.approvals import Subject, approve, reopen_changed
 from crm.campaign_setup import change_setup, expert_by_login, go_on_in_current_mode, set_expert
 from crm.campaigns import campaign_named
+from crm.groups import Group
+from crm.next_campaign import USUAL_GROUPS, start_next
 from crm.stages import Stage, Task, checklist
 from crm.time_zones import local
 from dialer.cli.database import ready_database
@@ -108,6 +110,20 @@ async def sign(settings: Settings, arguments: argparse.Namespace, terminal: Term
     signed = format_date(approval.signed_on, "d MMM y", terminal.words.locale)
     what = gettext(TASKS[subject])
     terminal.say(gettext("{what}: approved by {who}, {day}.", what=what, who=approval.signer, day=signed))
+    return 0
+
+
+async def follow(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`campaigns next`: another campaign goes on with the base of this one."""
+    gettext, chosen = terminal.words.gettext, [Group(each) for each in arguments.group or USUAL_GROUPS]
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        campaign = await campaign_named(session, arguments.name)
+        following, count = await start_next(
+            session, campaign=campaign, name=arguments.new_name, groups=chosen, now=datetime.now(UTC),
+            list_name=arguments.list or gettext("From “{name}”", name=campaign.name),
+        )  # fmt: skip
+    terminal.say(gettext("The campaign “{name}” has been added.", name=following.name))
+    terminal.say(terminal.words.ngettext("{n} client came along.", "{n} clients came along.", count))
     return 0
 
 

@@ -200,6 +200,7 @@ def _campaigns(arguments: argparse.Namespace, terminal: Terminal) -> int:
         "expert": campaign_setup.change_expert,
         "approve": campaign_setup.sign,
         "current": campaign_setup.go_on,
+        "next": campaign_setup.follow,
     }
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.approvals import Subject
+from crm.groups import Group
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Day = Callable[[str], date]
 
 
 def campaign_actions(actions: Commands, words: Words, takes_settings: TakesSettings, day: Day) -> None:
-    """`campaigns check|setup|expert|approve|current`."""
+    """`campaigns check|setup|expert|approve|current|next`."""
     gettext = words.gettext
     parsers = {
         name: actions.add_parser(name, help=text, description=text)
@@ -29,6 +30,7 @@ def campaign_actions(actions: Commands, words: Words, takes_settings: TakesSetti
             ("expert", gettext("name an expert of the campaign")),
             ("approve", gettext("note that the customer has signed rubrics, sources, offer, script or an operator")),
             ("current", gettext("go on in current mode after the stages")),
+            ("next", gettext("begin the next campaign on the same base: set-up, clients, groups and owners go on")),
         )
     }
     for parser in parsers.values():
@@ -41,6 +43,13 @@ def campaign_actions(actions: Commands, words: Words, takes_settings: TakesSetti
     current = parsers["current"]
     current.add_argument("--since", type=day, metavar="DAY", help=gettext("from this day on (otherwise today)"))
     current.add_argument("--off", action="store_true", help=gettext("take it back"))
+    following = parsers["next"]
+    following.add_argument("new_name", metavar="NEW", help=gettext("name of the next campaign"))
+    following.add_argument("--list", metavar="LIST", help=gettext("call list on which its clients will stand"))
+    following.add_argument(
+        "--group", action="append", choices=[group.value for group in Group], metavar="GROUP",
+        help=gettext("a group that comes along; repeat it (otherwise all but competitors and nonexistent)"),
+    )  # fmt: skip
     for parser in parsers.values():
         takes_settings(parser, words)
 

@@ -110,3 +110,16 @@ def test_only_a_number_that_the_provider_lets_us_show(dialer: Dialer, sqlite_off
     )  # fmt: skip
     assert campaigns(dialer, sqlite_office, "setup", "--caller-id", "+7 342 000-12-01").code == 0
     assert asyncio.run(stored(sqlite_office)).caller_id == "+73420001201"
+
+
+def test_the_next_campaign_goes_on_with_the_base(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text("list;name;phone;group\nspring;А;8 (342) 000-12-34;warm\nspring;Б;8 (342) 000-12-35;cold\n")
+    assert dialer("import", file, "--campaign", CAMPAIGN, "-c", office).code == 0
+    said = campaigns(dialer, office, "next", "Autumn", "--group", "warm", "--list", "base")
+    assert (said.code, said.out) == (0, "The campaign “Autumn” has been added.\n1 client came along.\n"), said.err
+    assert re.search(r"^Autumn +base +1 +draft", dialer("lists", "list", "-c", office).out, re.MULTILINE)
+    said = campaigns(dialer, office, "next", "Winter")
+    assert said.out.endswith("2 clients came along.\n")
+    assert "From “First campaign”" in dialer("lists", "list", "--campaign", "Winter", "-c", office).out
+    assert campaigns(dialer, office, "next", "Winter").err == "There is a campaign named “Winter” already.\n"
