@@ -127,6 +127,9 @@ def _command(arguments: argparse.Namespace) -> Command:
         "lists": _lists,
         "users": _users,
         "campaigns": _campaigns,
+        "candidates": _candidates,
+        "materials": _materials,
+        "script": _script,
         "calendar": _calendar,
         "clients": _clients,
         "retries": _retries,
@@ -203,6 +206,30 @@ def _campaigns(arguments: argparse.Namespace, terminal: Terminal) -> int:
         "next": campaign_setup.follow,
     }
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
+def _candidates(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import candidates
+
+    actions = {"list": candidates.show, "add": candidates.add, "set": candidates.change}
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
+def _materials(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import materials
+
+    actions = {"list": materials.show, "add": materials.add, "get": materials.write, "remove": materials.remove}
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
+def _script(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import materials
+
+    action = materials.show_script if arguments.action == "show" else materials.set_script
+    return asyncio.run(action(settings, arguments, terminal))
 
 
 def _calendar(arguments: argparse.Namespace, terminal: Terminal) -> int:

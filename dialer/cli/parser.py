@@ -60,6 +60,8 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _lists(commands, words)
     _users(commands, words)
     _campaigns(commands, words)
+    for part in (setup_parser.candidates, setup_parser.materials, setup_parser.script):
+        part(commands, words, _settings_option)
     _calendar(commands, words)
     _clients(commands, words)
     add_retries(commands, words, _settings_option)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.approvals import Subject
+from crm.candidates import CandidateState
 from crm.groups import Group
+from crm.materials import MaterialKind
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -108,3 +110,72 @@ def _approve(parser: argparse.ArgumentParser, words: Words, day: Day) -> None:
     parser.add_argument(
         "--candidate", type=int, metavar="NO", help=gettext("for an operator: number of the candidate in the list")
     )
+
+
+def candidates(commands: Commands, words: Words, takes_settings: TakesSettings) -> None:
+    """`candidates list|add|set`."""
+    gettext = words.gettext
+    text = gettext("candidates for the operator's chair, and how the training went")
+    actions = commands.add_parser("candidates", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list the candidates of a campaign")
+    show = actions.add_parser("list", help=text, description=text)
+    text = gettext("note that somebody was invited")
+    add = actions.add_parser("add", help=text, description=text)
+    add.add_argument("name", metavar="NAME", help=gettext("name of the candidate"))
+    text = gettext("note how far a candidate has come")
+    change = actions.add_parser("set", help=text, description=text)
+    change.add_argument("number", type=int, metavar="NO", help=gettext("number in the list"))
+    states = [state.value for state in CandidateState]
+    change.add_argument("--state", choices=states, metavar="STATE", help=", ".join(states))
+    change.add_argument("--score", type=int, metavar="N", help=gettext("result of the training, 0 to 100"))
+    change.add_argument("--user", metavar="LOGIN", help=gettext("who it is among the users ('': nobody yet)"))
+    change.add_argument("--remarks", metavar="TEXT", help=gettext("remarks"))
+    for parser in (show, add, change):
+        parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+        takes_settings(parser, words)
+
+
+def materials(commands: Commands, words: Words, takes_settings: TakesSettings) -> None:
+    """`materials list|add|get|remove`."""
+    gettext = words.gettext
+    text = gettext("the customer's files: offer, advertising, presentation")
+    actions = commands.add_parser("materials", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    parsers = {
+        name: actions.add_parser(name, help=text, description=text)
+        for name, text in (
+            ("list", gettext("list the files of a campaign")),
+            ("add", gettext("add a file to a campaign")),
+            ("get", gettext("write a file of a campaign out again")),
+            ("remove", gettext("take a file off a campaign; what was signed stays in the folder")),
+        )
+    }
+    for action in ("get", "remove"):
+        parsers[action].add_argument("number", type=int, metavar="NO", help=gettext("number in the list"))
+    for action, text in (("add", gettext("the file")), ("get", gettext("where to write it"))):
+        parsers[action].add_argument("file", type=Path, metavar="FILE", help=text)
+    kinds = [kind.value for kind in MaterialKind]
+    parsers["add"].add_argument("--kind", choices=kinds, default="other", metavar="KIND", help=", ".join(kinds))
+    for parser in parsers.values():
+        parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+        takes_settings(parser, words)
+
+
+def script(commands: Commands, words: Words, takes_settings: TakesSettings) -> None:
+    """`script show|set`."""
+    gettext = words.gettext
+    text = gettext("what operators say, step by step")
+    actions = commands.add_parser("script", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("print the script of a campaign")
+    show = actions.add_parser("show", help=text, description=text)
+    text = gettext("replace the script of a campaign")
+    change = actions.add_parser("set", help=text, description=text)
+    change.add_argument("file", type=Path, metavar="FILE", help=gettext("text file in UTF-8, or - for standard input"))
+    for parser in (show, change):
+        parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+        takes_settings(parser, words)
