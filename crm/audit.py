@@ -61,6 +61,7 @@ APPROVED: Final = "approval.signed"
 APPROVAL_REOPENED: Final = "approval.reopened"
 LIST_MARKS_TAKEN: Final = "list.marks_taken"
 CAMPAIGN_FOLLOWED: Final = "campaign.followed"
+CALLBACKS_HANDED_OVER: Final = "callbacks.handed_over"
 RETRY_RULES_SET: Final = "retry_rules.set"
 
 

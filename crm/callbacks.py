@@ -44,16 +44,19 @@ from crm.plan_entries import (
 from crm.reachable import reachable
 from crm.spoken_time import parse_when
 from crm.time_zones import instant, local
+from crm.users import User
 
 __all__ = [
     "Callback",
     "CallbackState",
+    "Standing",
     "agree",
     "bring_due",
     "get_callback",
     "open_callback",
     "parse_when",
     "settle_by_attempt",
+    "standing",
     "withdraw",
 ]
 
@@ -69,6 +72,19 @@ class CallbackState(enum.StrEnum):
     BROKEN = "broken"
     MOVED = "moved"  # another time was agreed before it was tried
     WITHDRAWN = "withdrawn"  # written by mistake, or the client asked not to be called
+
+
+class Standing(enum.StrEnum):
+    """How a promise stands at a moment: its state, where an open one may be due, or overdue and everybody's."""
+
+    OPEN = "open"
+    DUE = "due"
+    OVERDUE = "overdue"
+    KEPT = "kept"
+    LATE = "late"
+    BROKEN = "broken"
+    MOVED = "moved"
+    WITHDRAWN = "withdrawn"
 
 
 _OPEN = text("state = 'open'")
@@ -118,7 +134,7 @@ async def agree(
     attempt_id: str | None = None,
 ) -> Callback:
     """Promise a call at `local_at` (naive) on the client's clock. A promise that was open is moved to this one. Raises
-    `Refused` for a time that has passed."""
+    `Refused` for a time that has passed, and for an owner who has left."""
     time_zone = await time_zone_of(session, client)
     due_at = instant(local_at, time_zone)
     if due_at <= now:
@@ -140,6 +156,9 @@ async def agree(
     )
     session.add(callback)
     await session.flush()
+    # Asked after the row is there: whoever switches the owner off at this moment waits for it.
+    if not await session.scalar(select(User.active).where(User.id == owner_id)):
+        raise Refused("callback.owner_left")
     _note(session, callback, was="none", on="agreed", attempt_id=attempt_id)
     return callback
 
@@ -149,6 +168,13 @@ async def open_callback(session: AsyncSession, client_id: int) -> Callback | Non
     return await session.scalar(
         select(Callback).where(Callback.client_id == client_id, Callback.state == CallbackState.OPEN)
     )
+
+
+def standing(callback: Callback, *, now: datetime, overdue_min: int) -> Standing:
+    """How the promise stands; `overdue_min` is the campaign's time after which an open one is overdue."""
+    if callback.state is not CallbackState.OPEN or callback.due_at > now:
+        return Standing(callback.state.value)
+    return Standing.OVERDUE if callback.due_at + timedelta(minutes=overdue_min) <= now else Standing.DUE
 
 
 async def get_callback(session: AsyncSession, callback_id: int) -> Callback:

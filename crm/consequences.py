@@ -25,6 +25,7 @@ from crm.results import OF_THE_CLIENT, Result
 from crm.retries import plan_retry, tries_in_vain
 from crm.retry_rules import RETRIED
 from crm.silence import keep_request
+from crm.users import User
 
 
 async def apply(
@@ -215,13 +216,19 @@ async def _promises(session: AsyncSession, outcome: Outcome, attempt: Attempt, c
         await agree(
             session,
             client=client,
-            owner_id=attempt.operator_id,
+            owner_id=await _promiser(session, outcome, attempt),
             local_at=outcome.callback_at_local,
             words=outcome.callback_words,
             asked_by=outcome.asked_by or outcome.full_name,
             attempt_id=attempt.id,
             now=now,
         )
+
+
+async def _promiser(session: AsyncSession, outcome: Outcome, attempt: Attempt) -> int:
+    """Whoever called keeps the promise; whoever writes it down does for a caller who has left meanwhile."""
+    caller = await session.get_one(User, attempt.operator_id)
+    return caller.id if caller.active else outcome.author_id
 
 
 async def _retry(

@@ -24,8 +24,10 @@ ERRORS: Final[dict[str, str]] = {
     "backup.no_program": "{program} is not installed; a PostgreSQL database needs it (package postgresql-client).",
     "backup.program_failed": "{program} failed: {reason}.",
     # callbacks
+    "callback.cannot_own": "{name} cannot take callbacks over: only operators and experts who may sign in can.",
     "callback.in_the_past": "This time has passed: {local_at}.",
     "callback.not_open": "This callback has been settled already.",
+    "callback.owner_left": "Whoever is to call has left.",
     "callback.unknown": "There is no such callback.",
     "callback.words": "“{text}” is not understood as a time. For example: tomorrow 11, thu 15:30, 15.05 14:00.",
     "callback.words_no_time": "“{text}” names no time of day. For example: tomorrow 11, thu 15:30.",
@@ -227,6 +229,7 @@ ERRORS: Final[dict[str, str]] = {
     "user.login_taken": "There is a user “{login}” already.",
     "user.needs_login": "A user needs a login without spaces, and a name.",
     "user.needs_headset": "This user has no headset.",
+    "user.owns_promises": "“{login}” has promised {count} callbacks. Say who takes them over.",
     "user.password_short": "A password needs at least {least} characters.",
     "user.unknown": "There is no such user.",
     # getting clients in

@@ -25,6 +25,7 @@ from crm import (  # noqa: F401 - importing them fills the metadata
     do_not_call,
     duplicates,
     groups,
+    handovers,
     joined,
     learnt,
     list_marks,

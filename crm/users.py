@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import CheckConstraint, Index, String, Text, select, text
+from sqlalchemy import CheckConstraint, Index, String, Text, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -196,6 +196,17 @@ async def _keep_an_administrator(session: AsyncSession, user: User) -> None:
         raise Refused("user.last_administrator", login=user.login)
 
 
+async def _keep_promises(session: AsyncSession, user: User) -> None:
+    """Raises `Refused` while the user owns open promises; nobody can give them one meanwhile."""
+    from crm.callbacks import Callback, CallbackState  # promises belong to users, so it cannot be imported above
+
+    await session.execute(select(User.id).where(User.id == user.id).with_for_update())
+    owned = select(func.count()).where(Callback.owner_id == user.id, Callback.state == CallbackState.OPEN)
+    count = await session.scalar(owned)
+    if count:
+        raise Refused("user.owns_promises", login=user.login, count=count)
+
+
 def _note_change(
     session: AsyncSession, user: User, details: dict[str, object], *, now: datetime, author_id: int | None
 ) -> None:
@@ -207,9 +218,11 @@ def _note_change(
 async def set_active(
     session: AsyncSession, *, user: User, active: bool, now: datetime, author_id: int | None = None
 ) -> None:
-    """Switch a user on or off. Raises `Refused` when nobody would be left to administer the office."""
+    """Switch a user on or off. Raises `Refused` when nobody would be left to administer the office, and while the user
+    owns open promises: `crm.handovers.switch_off` gives them to somebody."""
     if not active:
         await _keep_an_administrator(session, user)
+        await _keep_promises(session, user)
     names = {True: "active", False: "switched off"}
     transitions.note(session, "user", user=user.id, was=names[user.active], on="set", now=names[active])
     user.active = active

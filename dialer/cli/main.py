@@ -274,6 +274,7 @@ def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:
         "passwd": users.set_password,
         "role": users.set_role,
         "headset": users.set_headset,
+        "hand-over": users.hand_over,
         "off": users.switch,
         "on": users.switch,
     }

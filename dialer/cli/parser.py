@@ -242,6 +242,8 @@ def _users(commands: Commands, words: Words) -> None:
     for action, text in switches.items():
         switch = actions.add_parser(action, help=text, description=text)
         switch.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+        if action == "off":
+            switch.add_argument("--hand-over-to", metavar="LOGIN", help=gettext("who takes the open callbacks over"))
         _settings_option(switch, words)
 
 
@@ -252,6 +254,12 @@ def _users_changes(actions: Commands, words: Words) -> None:
     role.add_argument("login", metavar="LOGIN", help=gettext("which user"))
     role.add_argument("role", metavar="ROLE", choices=[each.value for each in Role], help=gettext("what they do"))
     _settings_option(role, words)
+
+    text = gettext("give all open callbacks of one user to another")
+    hand_over = actions.add_parser("hand-over", help=text, description=text)
+    hand_over.add_argument("login", metavar="LOGIN", help=gettext("whose callbacks"))
+    hand_over.add_argument("to", metavar="TO", help=gettext("who takes the open callbacks over"))
+    _settings_option(hand_over, words)
 
     text = gettext("give a user a headset, or take it away")
     headset = actions.add_parser("headset", help=text, description=text)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm import users
+from crm import handovers, users
 from crm.errors import NotFound
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal, generated_password
@@ -120,12 +120,36 @@ async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Te
     """`users off` and `users on`: whether somebody may sign in, and their headset register."""
     gettext = terminal.words.gettext
     active = arguments.action == "on"
+    passed, taker = 0, None
     async with _transaction(settings, terminal) as session:
         user = await _user(session, arguments.login)
-        await users.set_active(session, user=user, active=active, now=datetime.now(UTC))
+        if active:
+            await users.set_active(session, user=user, active=True, now=datetime.now(UTC))
+        else:
+            taker = await _user(session, arguments.hand_over_to) if arguments.hand_over_to else None
+            passed = await handovers.switch_off(session, user=user, hand_over_to=taker, now=datetime.now(UTC))
+    if taker is not None:
+        _tell_passed(terminal, taker, passed)
     sentence = mark("{login} may sign in again.") if active else mark("{login} can sign in no more.")
     terminal.say(gettext(sentence, login=user.login))
     return 0
+
+
+async def hand_over(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users hand-over`: the promises of somebody who is away."""
+    async with _transaction(settings, terminal) as session:
+        of, to = await _user(session, arguments.login), await _user(session, arguments.to)
+        passed = await handovers.hand_over_all(session, of=of, to=to, now=datetime.now(UTC))
+    _tell_passed(terminal, to, passed)
+    return 0
+
+
+def _tell_passed(terminal: Terminal, to: users.User, passed: int) -> None:
+    terminal.say(
+        terminal.words.ngettext(
+            "{n} callback is {login}'s now.", "{n} callbacks are {login}'s now.", passed, login=to.login
+        )
+    )
 
 
 def _tell_headset(settings: Settings, terminal: Terminal, headset: str, password: str) -> None:

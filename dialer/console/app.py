@@ -25,6 +25,7 @@ from dialer.console import (
     sign_in,
     status,
     stopping,
+    user_pages,
 )
 from dialer.console.deps import DEPS, FAILURES, METRICS, STATIC, ConsoleDeps
 from dialer.console.failure_limit import FailureLimit
@@ -41,7 +42,7 @@ from dialer.console.metrics import Metrics
 from dialer.console.pages import set_up_templates
 from dialer.console.static_files import StaticFiles
 from dialer.console.troubles import tell_troubles
-from dialer.console.visitors import CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
+from dialer.console.visitors import ADMINISTRATORS, CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
 
 __all__ = ["ConsoleDeps", "Route", "create_console", "routes"]
 
@@ -64,6 +65,7 @@ def routes() -> tuple[Route, ...]:
     """Every route of the console."""
     attempt = "{attempt_id:[0-9a-f]{32}}"
     client = "/clients/{client_id:[0-9]{1,9}}"
+    user = "/users/{user_id:[0-9]{1,9}}"
     campaign = "/campaigns/{campaign_id:[0-9]{1,9}}"
     return (
         Route("GET", "/", sign_in.first_page, SIGNED_IN),
@@ -106,6 +108,9 @@ def routes() -> tuple[Route, ...]:
         Route("GET", "/reports", report_pages.reports, OFFICE_ROLES),
         Route("GET", "/reports.csv", report_pages.download, OFFICE_ROLES),
         Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
+        Route("GET", "/users", user_pages.users, ADMINISTRATORS),
+        Route("POST", f"{user}/active", user_pages.switch, ADMINISTRATORS),
+        Route("POST", f"{user}/hand-over", user_pages.hand_over, ADMINISTRATORS),
         Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),
         Route("GET", "/static/{name}", _static, EVERYBODY),
         Route("GET", "/healthz", health.healthz, EVERYBODY),

@@ -24,6 +24,7 @@ from dialer.console.deps import DEPS
 from dialer.console.formats import moment
 from dialer.console.labels import GROUPS, MOVE_CAUSES, group_name
 from dialer.console.pages import office_page, see_other
+from dialer.console.promises import read_promises
 from dialer.console.visitors import CARE_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
 from dialer.words import Words
 
@@ -135,11 +136,16 @@ async def client_page(request: web.Request) -> web.StreamResponse:
             attempt_id=None,
         )  # fmt: skip
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
+        promises, moved = await read_promises(
+            session, words, zone_of(request), client_id=_id(request), now=deps.clock()
+        )
     context = {
         "card": card,
         "moves": moves,
         "abandoned_once": any("abandoned" in (row.left, row.entered) for row in moves) and card.group != "abandoned",
         "source": stored.source,
+        "promises": promises,
+        "moved": moved,
         "owner": stored.owner,
         "off_list": stored.off_list_reason,
         "do_not_call": stored.do_not_call,

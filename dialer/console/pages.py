@@ -12,7 +12,7 @@ from markupsafe import Markup
 from crm import dial_rules
 from dialer.console.deps import DEPS, STATIC
 from dialer.console.labels import group_name
-from dialer.console.visitors import OFFICE_ROLES, STOP_ROLES, Visitor, maybe_visitor, visitor, words_of
+from dialer.console.visitors import ADMINISTRATORS, OFFICE_ROLES, STOP_ROLES, Visitor, maybe_visitor, visitor, words_of
 from dialer.words import Words
 
 
@@ -80,6 +80,7 @@ def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
             ("/clients", words.gettext("Clients")),
             ("/campaigns", words.gettext("Campaigns")),
             ("/reports", words.gettext("Reports")),
+            *([("/users", words.gettext("Users"))] if known.role in ADMINISTRATORS else []),
         ]
     return [
         ("/operator", words.gettext("My calls")),

@@ -42,6 +42,7 @@ DESK_ROLES = frozenset({"operator", "expert"})
 OFFICE_ROLES = frozenset({"manager", "administrator", "consultant", "auditor"})
 CARE_ROLES = frozenset({"manager", "administrator"})  # answer for what is held on people
 RULE_ROLES = frozenset({"manager", "administrator", "consultant"})  # set campaigns up
+ADMINISTRATORS = frozenset({"administrator"})
 STOP_ROLES = frozenset({"manager", "administrator"})
 ROLES = DESK_ROLES | OFFICE_ROLES
 

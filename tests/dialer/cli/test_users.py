@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from config.settings import load_settings
 from crm import users
+from crm.call_lists import list_named
+from crm.callbacks import agree
+from crm.campaigns import list_campaigns
+from crm.clients import add_client
 from crm.database import Database
+from crm.organisations import add_organisation
 from tests.dialer.cli.conftest import Dialer
 
 
@@ -163,3 +168,37 @@ def test_another_headset_and_none(dialer: Dialer, office: Path) -> None:
     assert said.out == "anna has no headset any more.\n"
     stored = asyncio.run(user_named(office, "anna"))
     assert (stored.headset, stored.headset_ha1_md5, stored.headset_ha1_sha256) == ("", "", "")
+
+
+async def promise_to_somebody(config: Path, login: str) -> None:
+    """A callback that this user has promised."""
+    database = Database(load_settings(config, {}).database_url)
+    now = datetime.now(UTC)
+    try:
+        async with database.transaction() as session:
+            campaign = (await list_campaigns(session))[0]
+            call_list = await list_named(session, campaign_id=campaign.id, name="List")
+            organisation = await add_organisation(session, name="Acme", now=now)
+            client = await add_client(
+                session, campaign_id=campaign.id, organisation_id=organisation.id, call_list_id=call_list.id, now=now
+            )
+            owner = await users.user_by_login(session, login)
+            assert owner is not None
+            in_a_week = (now + timedelta(days=7)).replace(tzinfo=None)
+            await agree(session, client=client, owner_id=owner.id, local_at=in_a_week, now=now)
+    finally:
+        await database.dispose()
+
+
+def test_who_leaves_hands_the_promises_over(dialer: Dialer, office: Path) -> None:
+    for login in ("anna", "boris", "clara"):
+        said = dialer("users", "add", login, "--name", login, "--password-stdin", "-c", office, stdin="long enough\n")
+        assert said.code == 0
+    asyncio.run(promise_to_somebody(office, "anna"))
+    said = dialer("users", "off", "anna", "-c", office)
+    assert (said.code, said.err) == (1, "“anna” has promised 1 callbacks. Say who takes them over.\n")
+    said = dialer("users", "hand-over", "anna", "clara", "-c", office)
+    assert (said.code, said.out) == (0, "1 callback is clara's now.\n")
+    said = dialer("users", "off", "clara", "--hand-over-to", "boris", "-c", office)
+    assert said.out == "1 callback is boris's now.\nclara can sign in no more.\n"
+    assert not asyncio.run(user_named(office, "clara")).active

@@ -28,6 +28,7 @@ HERS = {"anna"} | OFFICE  # what belongs to a call of Anna's
 RULES = {"maria", "konst", "admin"}
 
 CLIENT = "/clients/{client_id:[0-9]{1,9}}"
+USER = "/users/{user_id:[0-9]{1,9}}"
 CAMPAIGN = "/campaigns/{campaign_id:[0-9]{1,9}}"
 ATTEMPT = "{attempt_id:[0-9a-f]{32}}"
 MATRIX = {
@@ -70,6 +71,9 @@ MATRIX = {
     ("GET", "/reports"): OFFICE,
     ("GET", "/reports.csv"): OFFICE,
     ("POST", "/people/{person_id:[0-9]{1,9}}/export"): {"maria", "admin"},
+    ("GET", "/users"): {"admin"},
+    ("POST", f"{USER}/active"): {"admin"},
+    ("POST", f"{USER}/hand-over"): {"admin"},
     ("POST", "/stop-dialling"): {"maria", "admin"},
     ("GET", "/static/{name}"): EVERYBODY,
     ("GET", "/healthz"): EVERYBODY,
@@ -102,7 +106,7 @@ async def test_matrix(
         browser = visit() if who == "nobody" else await signed_in(who)
         for (method, path), allowed in MATRIX.items():
             address = path.replace(ATTEMPT, attempt_id).replace("{name}", "console.css")
-            address = re.sub(r"\{(campaign|client|list|person)_id:[^/]*\}", "1", address)
+            address = re.sub(r"\{(campaign|client|list|person|user)_id:[^/]*\}", "1", address)
             if method == "GET":
                 response = await browser.get(address)
             else:
