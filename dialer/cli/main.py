@@ -133,6 +133,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "calendar": _calendar,
         "clients": _clients,
         "retries": _retries,
+        "callbacks": _callbacks,
         "do-not-call": _do_not_call,
         "reports": _reports,
         "db": _db,
@@ -246,6 +247,13 @@ def _clients(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     actions = {"add": clients.add}
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
+def _callbacks(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import callbacks
+
+    return asyncio.run(callbacks.show(settings, arguments, terminal))
 
 
 def _retries(arguments: argparse.Namespace, terminal: Terminal) -> int:

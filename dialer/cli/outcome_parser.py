@@ -43,3 +43,16 @@ def add_retries(commands: Commands, words: Words, settings_option: SettingsOptio
     for parser in (show, change):
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
         settings_option(parser, words)
+
+
+def add_callbacks(commands: Commands, words: Words, settings_option: SettingsOption) -> None:
+    """`dialer callbacks`."""
+    gettext = words.gettext
+    text = gettext("callbacks that were promised")
+    actions = commands.add_parser("callbacks", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list the callbacks that are overdue, and why they are not made")
+    overdue = actions.add_parser("overdue", help=text, description=text)
+    overdue.add_argument("--most", type=int, default=50, metavar="N", help=gettext("how many lines at most"))
+    settings_option(overdue, words)

@@ -12,7 +12,7 @@ from crm.plan_rules import Consent, SharesBy
 from crm.users import Role
 from dialer import __version__
 from dialer.cli import setup_parser
-from dialer.cli.outcome_parser import add_retries
+from dialer.cli.outcome_parser import add_callbacks, add_retries
 from dialer.words import LANGUAGES, Words, mark
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _calendar(commands, words)
     _clients(commands, words)
     add_retries(commands, words, _settings_option)
+    add_callbacks(commands, words, _settings_option)
     _do_not_call(commands, words)
     _reports(commands, words)
     _db(commands, words)

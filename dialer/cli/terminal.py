@@ -21,6 +21,7 @@ _CLEAR_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _COMMANDS: Final = (
     "backup",
     "calendar",
+    "callbacks",
     "campaigns",
     "candidates",
     "check",

@@ -10,6 +10,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from crm import dial_rules
+from crm.overdue import overdue_count
 from dialer.console.deps import DEPS, STATIC
 from dialer.console.labels import group_name
 from dialer.console.visitors import ADMINISTRATORS, OFFICE_ROLES, STOP_ROLES, Visitor, maybe_visitor, visitor, words_of
@@ -63,10 +64,13 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
     deps, known, words = request.app[DEPS], visitor(request), words_of(request)
     async with deps.database.reading() as session:
         stopped = await dial_rules.dialling_stopped(session)
+        # Whoever answers for the result sees on every page that a promise was not kept in time.
+        overdue = await overdue_count(session, now=deps.clock()) if known.role in STOP_ROLES else 0
     frame = {
         "pages": pages_of(known, words),
         "may_stop": known.role in STOP_ROLES,
         "dialling_stopped": stopped,
+        "overdue_in_all": overdue,
     }
     return page(request, template, {**frame, **context})
 

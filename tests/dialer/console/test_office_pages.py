@@ -11,7 +11,7 @@ from crm.database import Database
 from crm.outcomes import OutcomeForm
 from crm.results import Result
 from dialer.console import call_pages
-from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office, seed_call
 
@@ -133,3 +133,19 @@ async def test_the_big_switch(signed_in: SignIn, desk: FakeDesk, office: Office)
 async def test_who_may_not_stop_sees_no_button(signed_in: SignIn) -> None:
     assert "/stop-dialling" in await (await signed_in("maria")).text("/calls")
     assert "/stop-dialling" not in await (await signed_in("audit")).text("/calls")
+
+
+async def test_overdue_promises_rise_to_the_manager(signed_in: SignIn, office: Office, clock: Clock) -> None:
+    """The promise of the first client fell due two minutes ago; it may wait for a quarter of an hour."""
+    maria = await signed_in("maria")
+    assert "Просроченные обещания" not in await maria.text("/plan")
+    assert "просрочено" not in await maria.text("/clients")
+    clock.move(minutes=13)
+    page = await maria.text("/plan")
+    overdue = page.split("Просроченные обещания")[1].split("</table>")[0]
+    assert "Северный ветер" in overdue
+    assert "чт 14 мая 13:00" in overdue
+    assert "просрочено на 15 минут" in overdue
+    assert "Иванова Анна" in overdue
+    assert "просрочено 1 обещание" in await maria.text("/clients"), "on every page of hers"
+    assert "просрочено 1 обещание" not in await (await signed_in("konst")).text("/clients")
