@@ -26,6 +26,7 @@ from crm import (  # noqa: F401 - importing them fills the metadata
     duplicates,
     groups,
     handovers,
+    imports,
     joined,
     learnt,
     list_marks,

@@ -75,6 +75,7 @@ async def import_clients(
             await write(session, known, settling.changes, author_id=author_id, now=now)
         if progress is not None:
             progress(start + len(batch), len(rows))
+    report.made = known.made
     report.refused.sort(key=lambda row: row.line)
     report.remarks.sort(key=lambda remark: remark.line)
     if not dry_run:

@@ -58,6 +58,7 @@ class KnownOrganisations:
         self.closed_lists: set[str] = set()
         self.lists: dict[str, tuple[str, int | None]] = {}
         self.sources: dict[str, tuple[str, int | None]] = {}
+        self.made: dict[str, list[int]] = {"lists": [], "sources": []}
         self._by_id: dict[int, Known] = {}
         self._by_number: dict[Number, list[Known]] = {}
         self._by_code: dict[tuple[str, str], Known] = {}

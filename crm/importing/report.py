@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from crm.csv_sheets import csv_bytes
+from crm.importing.known import Known
 from crm.importing.mapping import REASON_COLUMNS
 from crm.importing.problems import Problem
 from crm.importing.rows import RefusedRow
@@ -25,12 +26,42 @@ class Remark:
 
 
 @dataclass
+class RowChange:
+    """What a row changes: whether its organisation and its client are new; the organisation's columns, its attributes
+    and the client's source and group by what they were and what they became; and the numbers (E.164 and extension) and
+    people added."""
+
+    new_organisation: bool = False
+    new_client: bool = False
+    columns: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    attributes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    client: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    numbers: list[tuple[str, str]] = field(default_factory=list)
+    people: list[str] = field(default_factory=list)
+
+    def as_stored(self) -> dict[str, Any]:
+        """What there is of it, for a column of JSON."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class TakenRow:
+    """A row that was taken or, `merged`, put to a client of the campaign; ids are known once it is written."""
+
+    line: int
+    merged: bool
+    known: Known
+    change: RowChange
+
+
+@dataclass
 class ImportReport:
     """The outcome of an import, or what it would be (`dry_run`).
 
     Of the `rows` of the file that were asked for, each was `taken` (a client more in the campaign), `merged` (it is in
     the campaign; blanks were filled in) or `refused`: the three add up to `rows`. `not_selected` rows are of other
-    lists than the one asked for. The counts by list, group and source are of the taken.
+    lists than the one asked for. The counts by list, group and source are of the taken; `used` holds the taken and the
+    merged, `made` the ids of new lists and sources.
     """
 
     header: tuple[str, ...]
@@ -43,6 +74,8 @@ class ImportReport:
     merged: int = 0
     refused: list[RefusedRow] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    used: list[TakenRow] = field(default_factory=list)
+    made: dict[str, list[int]] = field(default_factory=dict)
     by_list: Counter[str] = field(default_factory=Counter)
     by_group: Counter[str] = field(default_factory=Counter)
     by_source: Counter[str] = field(default_factory=Counter)

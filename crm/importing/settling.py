@@ -8,7 +8,7 @@ from crm.groups import Group
 from crm.importing.known import Known, KnownOrganisations
 from crm.importing.mapping import Columns
 from crm.importing.problems import Problem
-from crm.importing.report import ImportReport, Remark
+from crm.importing.report import ImportReport, Remark, RowChange, TakenRow
 from crm.importing.rows import ClientRow, RefusedRow
 from crm.importing.writing import Changes
 from crm.text_rules import fold
@@ -33,20 +33,24 @@ class Settling:
             return
         if other is not None and other is not found:
             self._remark(row, "row.possible_duplicate", name=row.name, other=other.texts["name"])
+        change = RowChange(new_organisation=found is None)
         if found is None:
             found = Known(dict(row.texts), row.headcount, dict(row.attributes), row.time_zone, fold(row.name))
             self.changes.organisations.append(found)
         else:
-            self._fill_in_organisation(found, row)
-        self._add_numbers_and_person(found, row)
-        if found.in_campaign:
+            self._fill_in_organisation(found, row, change)
+        self._add_numbers_and_person(found, row, change)
+        merged = found.in_campaign
+        if merged:
             self.report.merged += 1
-            self._fill_in_client(found, row)
+            self._fill_in_client(found, row, change)
         else:
-            self._take(found, row)
+            self._take(found, row, change)
+        self.report.used.append(TakenRow(row.line, merged, found, change))
         self.known.add(found)
 
-    def _take(self, found: Known, row: ClientRow) -> None:
+    def _take(self, found: Known, row: ClientRow, change: RowChange) -> None:
+        change.new_client = True
         self.report.taken += 1
         self.report.by_group[row.group.value] += 1
         found.in_campaign, found.code = True, row.texts["code"]
@@ -56,55 +60,59 @@ class Settling:
         self.report.by_source[self.known.sources[found.source_key][0] if found.source_key else ""] += 1
         self.changes.clients.append(found)
         if row.group is not Group.NEW:
-            self._move(found, row.group)
+            self._move(found, row.group, change)
 
-    def _fill_in_organisation(self, found: Known, row: ClientRow) -> None:
+    def _fill_in_organisation(self, found: Known, row: ClientRow, change: RowChange) -> None:
         """Put what the row says where the organisation has nothing; remark on what it says otherwise."""
-        filled = False
         for name, given in row.texts.items():
             if given and not found.texts[name]:
-                found.texts[name], filled = given, True
+                found.texts[name], change.columns[name] = given, ("", given)
             else:
                 self._remark_kept(row, name, found.texts[name], given)
         for name, given in row.attributes.items():
             if not found.attributes.get(name):
-                found.attributes[name], filled = given, True
+                change.attributes[name] = (found.attributes.get(name), given)
+                found.attributes[name] = given
             else:
                 self._remark_kept(row, name, str(found.attributes[name]), given)
         if row.headcount is not None and found.headcount is None:
-            found.headcount, filled = row.headcount, True
+            found.headcount, change.columns["headcount"] = row.headcount, (None, row.headcount)
         elif row.headcount is not None:
             self._remark_kept(row, "headcount", str(found.headcount), str(row.headcount))
         if row.time_zone and not found.time_zone:
-            found.time_zone, filled = row.time_zone, True
-        if filled and found.organisation_id is not None:
+            found.time_zone, change.columns["time_zone"] = row.time_zone, ("", row.time_zone)
+        if (change.columns or change.attributes) and found.organisation_id is not None:
             self.changes.filled[found.organisation_id] = found
 
-    def _fill_in_client(self, found: Known, row: ClientRow) -> None:
+    def _fill_in_client(self, found: Known, row: ClientRow, change: RowChange) -> None:
         if fold(row.list_name) != found.list_key:
             kept = self.known.lists[found.list_key][0]
             self._remark(row, "row.in_other_list", name=row.name, kept=kept, given=row.list_name)
         if row.source and not found.source_key:
             found.source_key = self.known.source_key(row.source)
+            change.client["source"] = ("", found.source_key)
             self.changes.sourced.append(found)
         elif row.source:
             self._remark_kept(row, "source", self.known.sources[found.source_key][0], row.source)
         if row.group is not Group.NEW and found.group is Group.NEW:
-            self._move(found, row.group)
+            self._move(found, row.group, change)
         elif row.group is not Group.NEW:
             self._remark_kept(row, "group", found.group.value, row.group.value)
 
-    def _move(self, found: Known, to: Group) -> None:
+    def _move(self, found: Known, to: Group, change: RowChange) -> None:
+        change.client["group"] = (found.group.value, to.value)
         self.changes.moves.append((found, found.group, to))
         found.group = to
 
-    def _add_numbers_and_person(self, found: Known, row: ClientRow) -> None:
+    def _add_numbers_and_person(self, found: Known, row: ClientRow, change: RowChange) -> None:
         for phone in row.phones:
             if (phone.e164, phone.extension) not in found.numbers:
+                change.numbers.append((phone.e164, phone.extension))
                 self.changes.numbers.append((found, phone, len(found.numbers)))
                 found.numbers.add((phone.e164, phone.extension))
         if row.person and fold(row.person) not in found.people:
             found.people.add(fold(row.person))
+            change.people.append(row.person)
             self.changes.people.append((found, row.person, row.position))
 
     def _remark_kept(self, row: ClientRow, field_name: str, kept: str, given: str) -> None:

@@ -84,12 +84,14 @@ async def _write_lists_and_sources(session: AsyncSession, known: KnownOrganisati
             session.add(made)
             await session.flush()
             known.lists[key] = (name, made.id)
+            known.made["lists"].append(made.id)
     for key, (name, source_id) in known.sources.items():
         if source_id is None:
             found = Source(name=name)
             session.add(found)
             await session.flush()
             known.sources[key] = (name, found.id)
+            known.made["sources"].append(found.id)
 
 
 async def _new_ids(session: AsyncSession, table: Table, count: int) -> Sequence[int]:

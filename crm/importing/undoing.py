@@ -1,0 +1,366 @@
+"""Undoing an import: what it added is removed, what it filled in is blank again, and what has been worked with since is
+left as it is and listed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Select, Table, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm import audit
+from crm.call_lists import CallList, ListState
+from crm.clients import Client
+from crm.groups import Group, GroupMove, MoveCause, move
+from crm.imports import Import, ImportRow, ImportState, RowEnd, RowUndone, as_shown, get_import
+from crm.mapping import Base
+from crm.organisations import Organisation
+from crm.people import Person
+from crm.phone_numbers import NumberState, PhoneNumber
+from crm.plan_entries import EntryState, PlanEntry
+from crm.sources import Source
+from crm.text_rules import fold
+
+_BATCH: Final = 5_000
+_CALLED: Final = frozenset({"attempts", "contacts"})
+# What goes with a row of the table, when nothing else speaks against it.
+_TAKEN_CARE_OF: Final[dict[type[Base], frozenset[str]]] = {
+    Client: frozenset({"group_moves", "plan_entries"}),
+    Organisation: frozenset({"clients", "people", "phone_numbers"}),
+}
+
+
+@dataclass(slots=True)
+class UndoReport:
+    """How many rows' traces were removed, and restored; and the rows of which something was left."""
+
+    removed: int = 0
+    restored: int = 0
+    kept: list[ImportRow] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Since:
+    """What happened since the import: codes of `undo.` by id."""
+
+    clients: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    organisations: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    numbers: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    people: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+@dataclass(slots=True)
+class _Doomed:
+    """Ids of what is to be removed."""
+
+    clients: set[int] = field(default_factory=set)
+    organisations: set[int] = field(default_factory=set)
+    numbers: set[int] = field(default_factory=set)
+    people: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Present:
+    """What the organisations of the import have now: numbers by E.164 and extension, people by folded name."""
+
+    numbers: dict[int, dict[tuple[str, str], int]] = field(default_factory=lambda: defaultdict(dict))
+    people: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+
+
+async def undo(
+    session: AsyncSession, *, import_id: int, version: int | None, now: datetime, author_id: int | None = None
+) -> UndoReport:
+    """Undo a confirmed import, all in the caller's transaction. Raises `Conflict`, `NotFound`, `Refused`."""
+    found = await get_import(session, import_id, lock=True)
+    as_shown(found, version, ImportState.CONFIRMED)
+    found.state, found.undone_at, found.undone_by = ImportState.UNDONE, now, author_id
+    await session.flush()
+    used = select(ImportRow).where(ImportRow.import_id == found.id, ImportRow.ended != RowEnd.REFUSED)
+    rows = list(await session.scalars(used.order_by(ImportRow.line)))
+    since, present = await _since(session, found, rows), await _present(session, rows)
+    await _since_to_parts(session, present, since)
+    new = {row.organisation_id for row in rows if row.change.get("new_organisation")}
+    doomed = _Doomed()
+    _judge_new(rows, new, present, since, doomed)
+    await _restore(session, [row for row in rows if row.organisation_id not in new], present, since, doomed,
+                   now=now, author_id=author_id)  # fmt: skip
+    await session.flush()  # what is removed is marked first: the database lets go of the moves of no others
+    await _remove(session, doomed)
+    await _remove_made(session, found)
+    report = UndoReport()
+    for row in rows:
+        report.removed += row.undone is RowUndone.REMOVED
+        report.restored += row.undone is RowUndone.RESTORED
+        if row.undone is RowUndone.KEPT:
+            report.kept.append(row)
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.IMPORT_UNDONE, subject=f"import:{found.id}",
+        details={"file": found.file_name, "removed": report.removed, "restored": report.restored,
+                 "kept": len(report.kept)},
+    )  # fmt: skip
+    await session.flush()
+    return report
+
+
+async def _since(session: AsyncSession, found: Import, rows: list[ImportRow]) -> _Since:
+    since = _Since()
+    clients = {row.client_id: row for row in rows if row.client_id is not None}
+    organisations = {row.organisation_id: row for row in rows if row.organisation_id is not None}
+    await _references(session, Client, clients, since.clients)
+    await _references(session, Organisation, organisations, since.organisations)
+    await _moves(session, rows, since)
+    planned: Select[Any] = select(PlanEntry.client_id).where(PlanEntry.state.in_((EntryState.CLAIMED, EntryState.DONE)))
+    for client_id in await _among(session, planned, PlanEntry.client_id, clients):
+        since.clients[client_id].add("undo.in_use")
+    again = select(ImportRow.organisation_id).join(Import, Import.id == ImportRow.import_id)
+    again = again.where(Import.id > found.id, Import.state == ImportState.CONFIRMED)
+    for organisation_id in await _among(session, again, ImportRow.organisation_id, organisations):
+        since.organisations[organisation_id].add("undo.imported_again")
+    elsewhere = select(Client.organisation_id).where(Client.campaign_id != found.campaign_id)
+    for organisation_id in await _among(session, elsewhere, Client.organisation_id, organisations):
+        since.organisations[organisation_id].add("undo.in_use")
+    for kind, left, codes in (
+        (Client, {row.client_id: row.client_version for row in rows}, since.clients),
+        (Organisation, {row.organisation_id: row.organisation_version for row in rows}, since.organisations),
+    ):
+        table = kind.metadata.tables[kind.__tablename__]
+        for batch in _batches(left):
+            for each_id, present in await session.execute(
+                select(table.c.id, table.c.version).where(table.c.id.in_(batch))
+            ):
+                if present != left[each_id]:
+                    codes[each_id].add("undo.edited")
+    return since
+
+
+async def _present(session: AsyncSession, rows: list[ImportRow]) -> _Present:
+    present = _Present()
+    for batch in _batches({row.organisation_id for row in rows}):
+        numbers = select(PhoneNumber.organisation_id, PhoneNumber.e164, PhoneNumber.extension, PhoneNumber.id)
+        for owner, e164, extension, each_id in await session.execute(
+            numbers.where(PhoneNumber.organisation_id.in_(batch))
+        ):
+            present.numbers[owner][e164, extension] = each_id
+        people = select(Person.organisation_id, Person.full_name, Person.id)
+        for owner, full_name, each_id in await session.execute(people.where(Person.organisation_id.in_(batch))):
+            present.people[owner][fold(full_name)] = each_id
+    return present
+
+
+async def _since_to_parts(session: AsyncSession, present: _Present, since: _Since) -> None:
+    """Note the numbers and people that are not as an import writes them, or that something refers to."""
+    numbers = [each for found in present.numbers.values() for each in found.values()]
+    people = [each for found in present.people.values() for each in found.values()]
+    await _references(session, PhoneNumber, numbers, since.numbers)
+    await _references(session, Person, people, since.people)
+    changed = select(PhoneNumber.id).where((PhoneNumber.version != 1) | (PhoneNumber.state != NumberState.OK))
+    for each in await _among(session, changed, PhoneNumber.id, numbers):
+        since.numbers[each].add("undo.edited")
+    for each in await _among(session, select(Person.id).where(Person.version != 1), Person.id, people):
+        since.people[each].add("undo.edited")
+
+
+async def _references(session: AsyncSession, kind: type[Base], ids: Iterable[int], codes: dict[int, set[str]]) -> None:
+    """Note which of the rows of `kind` something refers to that does not go with them."""
+    wanted = list(ids)
+    for table, column in _columns_that_name(kind):
+        if table.name in _TAKEN_CARE_OF.get(kind, frozenset()):
+            continue
+        code = "undo.called" if table.name in _CALLED else "undo.in_use"
+        for each_id in await _among(session, select(column), column, wanted):
+            codes[each_id].add(code)
+
+
+def _columns_that_name(kind: type[Base]) -> Iterator[tuple[Table, Any]]:
+    """Every column of the database that holds ids of `kind` and holds on to them."""
+    target = kind.metadata.tables[kind.__tablename__].c.id
+    for table in kind.metadata.tables.values():
+        for key in table.foreign_keys:
+            if key.column is target and key.ondelete is None:  # others go with it, or let go of it, by themselves
+                yield table, key.parent
+
+
+async def _moves(session: AsyncSession, rows: list[ImportRow], since: _Since) -> None:
+    """Note the clients that have moved since."""
+    own: dict[int, int] = defaultdict(int)
+    for row in rows:
+        if row.client_id is not None:
+            own[row.client_id] += "group" in row.change.get("client", {})
+    for batch in _batches({row.client_id for row in rows if row.change.get("new_client")}):
+        counted = select(GroupMove.client_id, func.count()).where(GroupMove.client_id.in_(batch))
+        for client_id, count in await session.execute(counted.group_by(GroupMove.client_id)):
+            if count > own[client_id]:
+                since.clients[client_id].add("undo.moved")
+
+
+def _judge_new(rows: list[ImportRow], new: set[int | None], present: _Present, since: _Since, doomed: _Doomed) -> None:
+    """An organisation that came with the import goes with all its rows, or stays with all of them."""
+    by_organisation: dict[int, list[ImportRow]] = defaultdict(list)
+    for row in rows:
+        if row.organisation_id is not None and row.organisation_id in new:
+            by_organisation[row.organisation_id].append(row)
+    for organisation_id, its_rows in by_organisation.items():
+        numbers, people = present.numbers[organisation_id], present.people[organisation_id]
+        clients = {row.client_id for row in its_rows if row.client_id is not None}
+        codes = set(since.organisations[organisation_id])
+        codes.update(*(since.clients[each] for each in clients), *(since.numbers[each] for each in numbers.values()),
+                     *(since.people[each] for each in people.values()))  # fmt: skip
+        brought = {tuple(number) for row in its_rows for number in row.change.get("numbers", ())}
+        named = {fold(name) for row in its_rows for name in row.change.get("people", ())}
+        if brought != numbers.keys() or named != people.keys():
+            codes.add("undo.edited")
+        for row in its_rows:
+            row.undone = RowUndone.KEPT if codes else RowUndone.REMOVED
+            row.kept_because = sorted(codes)
+        if not codes:
+            doomed.organisations.add(organisation_id)
+            doomed.clients |= clients
+            doomed.numbers |= set(numbers.values())
+            doomed.people |= set(people.values())
+
+
+async def _restore(
+    session: AsyncSession,
+    rows: list[ImportRow],
+    present: _Present,
+    since: _Since,
+    doomed: _Doomed,
+    *,
+    now: datetime,
+    author_id: int | None,
+) -> None:
+    """Organisations that were there before: blank again what the import filled in, as far as it is still as it was."""
+    changed = [row for row in rows if row.change]
+    for start in range(0, len(changed), _BATCH):
+        batch = changed[start : start + _BATCH]
+        asked = select(Organisation).where(Organisation.id.in_({row.organisation_id for row in batch}))
+        organisations = {each.id: each for each in await session.scalars(asked)}
+        for row in batch:
+            codes: set[str] = set()
+            organisation = organisations.get(row.organisation_id or 0)
+            if organisation is None:
+                codes.add("undo.edited")
+            else:
+                codes |= _blank_again(organisation, row.change)
+                _doom_parts(row, organisation.id, present, since, doomed, codes)
+            removed = await _restore_client(session, row, since, doomed, codes, now=now, author_id=author_id)
+            row.undone = RowUndone.KEPT if codes else RowUndone.REMOVED if removed else RowUndone.RESTORED
+            row.kept_because = sorted(codes)
+
+
+def _blank_again(organisation: Organisation, change: dict[str, Any]) -> set[str]:
+    codes: set[str] = set()
+    for name, (before, after) in change.get("columns", {}).items():
+        if getattr(organisation, name) == after:
+            setattr(organisation, name, before)
+        else:
+            codes.add("undo.edited")
+    attributes = dict(organisation.attributes)
+    for name, (before, after) in change.get("attributes", {}).items():
+        if attributes.get(name) != after:
+            codes.add("undo.edited")
+        elif before is None:
+            del attributes[name]
+        else:
+            attributes[name] = before
+    if attributes != organisation.attributes:
+        organisation.attributes = attributes
+    return codes
+
+
+def _doom_parts(
+    row: ImportRow, organisation_id: int, present: _Present, since: _Since, doomed: _Doomed, codes: set[str]
+) -> None:
+    for e164, extension in row.change.get("numbers", ()):
+        number = present.numbers[organisation_id].get((e164, extension))
+        if number is not None:
+            codes |= since.numbers[number]
+            if not since.numbers[number]:
+                doomed.numbers.add(number)
+    for full_name in row.change.get("people", ()):
+        person = present.people[organisation_id].get(fold(full_name))
+        if person is not None:
+            codes |= since.people[person]
+            if not since.people[person]:
+                doomed.people.add(person)
+
+
+async def _restore_client(
+    session: AsyncSession,
+    row: ImportRow,
+    since: _Since,
+    doomed: _Doomed,
+    codes: set[str],
+    *,
+    now: datetime,
+    author_id: int | None,
+) -> bool:
+    """Take back what the row did to the client; whether the client itself goes."""
+    did = row.change.get("client", {})
+    if row.client_id is None or not (did or row.change.get("new_client")):
+        return False
+    if row.change.get("new_client"):
+        codes |= since.clients[row.client_id]
+        if not since.clients[row.client_id]:
+            doomed.clients.add(row.client_id)
+        return not since.clients[row.client_id]
+    client = await session.get_one(Client, row.client_id)
+    if "source" in did:
+        source = await session.get(Source, client.source_id) if client.source_id else None
+        if source is not None and fold(source.name) == did["source"][1]:
+            client.source_id = None
+        else:
+            codes.add("undo.edited")
+    if "group" in did:
+        last = select(GroupMove).where(GroupMove.client_id == client.id).order_by(GroupMove.id.desc()).limit(1)
+        latest = await session.scalar(last)
+        if latest is not None and latest.cause is MoveCause.IMPORT and latest.to_group == did["group"][1]:
+            await move(session, client=client, to=Group(did["group"][0]), at=now, cause=MoveCause.IMPORT,
+                       author_id=author_id)  # fmt: skip
+        else:
+            codes.add("undo.moved")
+    return False
+
+
+async def _remove(session: AsyncSession, doomed: _Doomed) -> None:
+    for kind, column, ids in (
+        (PlanEntry, PlanEntry.client_id, doomed.clients),
+        (GroupMove, GroupMove.client_id, doomed.clients),
+        (Client, Client.id, doomed.clients),
+        (PhoneNumber, PhoneNumber.id, doomed.numbers),
+        (Person, Person.id, doomed.people),
+        (Organisation, Organisation.id, doomed.organisations),
+    ):
+        for batch in _batches(ids):
+            await session.execute(delete(kind).where(column.in_(batch)).execution_options(synchronize_session=False))
+
+
+async def _remove_made(session: AsyncSession, found: Import) -> None:
+    """Lists and sources that came with the import, and that nobody has filled or used otherwise."""
+    for kind, name in ((CallList, "lists"), (Source, "sources")):
+        used: dict[int, set[str]] = defaultdict(set)
+        await _references(session, kind, found.made.get(name, ()), used)
+        doomed = [each for each in found.made.get(name, ()) if not used[each]]
+        removing = delete(kind).where(kind.id.in_(doomed))
+        if kind is CallList:
+            removing = removing.where(CallList.state == ListState.DRAFT)
+        await session.execute(removing.execution_options(synchronize_session=False))
+
+
+async def _among(session: AsyncSession, asked: Select[Any], column: Any, ids: Iterable[int | None]) -> set[int]:
+    """Which of `ids` the query finds in `column`."""
+    found: set[int] = set()
+    for batch in _batches(ids):
+        found.update(await session.scalars(asked.where(column.in_(batch)).distinct()))
+    return found
+
+
+def _batches(ids: Iterable[int | None]) -> Iterator[list[int]]:
+    left = iter([each for each in ids if each is not None])
+    while batch := list(islice(left, _BATCH)):
+        yield batch
