@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install what the tests run against: SIP peers, PostgreSQL, a browser and a reader of compose files that nobody here wrote.
+# Install what the tests run against: SIP peers, PostgreSQL, a browser, a reader of Access files and one of compose files
+# that nobody here wrote.
 # What cannot be had is reported, and the tests that need it are skipped; in CI (CI=true) that is a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,6 +13,7 @@ has() {
         libatomic1) compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null ;; # which Playwright's driver is linked with
         sip-tester) command -v sipp >/dev/null ;;
         baresip-core) command -v baresip >/dev/null ;;
+        mdbtools) command -v mdb-export >/dev/null ;;
         kamailio) PATH=$PATH:/usr/sbin command -v kamailio >/dev/null ;;
         docker-compose) command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 ;;
         chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null ;;
@@ -19,7 +21,7 @@ has() {
 }
 
 missing=()
-for package in sip-tester baresip-core kamailio postgresql chromium libatomic1 fonts-liberation docker-compose; do
+for package in sip-tester baresip-core kamailio postgresql chromium libatomic1 fonts-liberation docker-compose mdbtools; do
     has "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

@@ -60,11 +60,11 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "import.unknown_field": "“{field}” is no field to import into.",
     "import.wrong_state": "Import {number} has been confirmed, discarded or undone already.",
     # what an undone import has left, for what happened since
-    "undo.called": "it has been called",
-    "undo.edited": "it has been changed",
-    "undo.imported_again": "a later import has to do with it",
-    "undo.in_use": "something refers to it",
-    "undo.moved": "it has moved to another group",
+    "undo.called": "It has been called.",
+    "undo.edited": "It has been changed.",
+    "undo.imported_again": "A later import has to do with it.",
+    "undo.in_use": "Something refers to it.",
+    "undo.moved": "It has moved to another group.",
     # one row
     "row.formula": "“{value}” is a formula. Put what it computes in its place.",
     "row.headcount": "“{value}” is no number of people.",

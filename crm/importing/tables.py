@@ -13,7 +13,8 @@ from crm.importing.delimited import DELIMITERS, ENCODINGS, read_text
 from crm.importing.foreign import ACCESS, WORKBOOK, read_foreign
 
 __all__ = [
-    "DELIMITERS", "ENCODINGS", "MAX_BYTES", "MAX_CELL", "MAX_CELLS", "MAX_COLUMNS", "Row", "Table", "read_table",
+    "DELIMITERS", "ENCODINGS", "MAX_BYTES", "MAX_CELL", "MAX_CELLS", "MAX_COLUMNS", "Row", "Table", "content_of",
+    "read_table",
 ]  # fmt: skip
 
 _FOREIGN: Final = {
@@ -47,7 +48,11 @@ def read_table(
     of a workbook or the table of a database, else the first with anything in it is read. This may take seconds: a
     service asks for it in a thread. Raises `Refused` with a `table.` code for whatever is no table.
     """
-    content = _content(source)
+    content = source if isinstance(source, bytes) else content_of(source)
+    if len(content) > MAX_BYTES:
+        raise Refused("table.too_big", limit_mb=MAX_BYTES // 1024 // 1024)
+    if not content.strip():
+        raise Refused("table.empty")
     for magic, form in _FOREIGN.items():
         if content.startswith(magic):
             return read_foreign(content, form, part=part, encoding=encoding or "")
@@ -55,22 +60,15 @@ def read_table(
     return read_text(content, encoding=encoding, delimiter=delimiter)
 
 
-def _content(source: Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        content = source
-    else:
-        try:
-            with source.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise Refused("table.cannot_open", path=source, reason=error.strerror or error) from error
-        except ValueError as error:  # a NUL in the path
-            raise Refused("table.cannot_open", path=source, reason=error) from error
-    if len(content) > MAX_BYTES:
-        raise Refused("table.too_big", limit_mb=MAX_BYTES // 1024 // 1024)
-    if not content.strip():
-        raise Refused("table.empty")
-    return content
+def content_of(path: Path) -> bytes:
+    """The bytes of a file, as far as they may be read. Raises `Refused`."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Refused("table.cannot_open", path=path, reason=error.strerror or error) from error
+    except ValueError as error:  # a NUL in the path
+        raise Refused("table.cannot_open", path=path, reason=error) from error
 
 
 def _refuse_other_formats(content: bytes) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm import audit
 from crm.call_lists import CallList, ListState
 from crm.clients import Client
+from crm.duplicates import DuplicatePair, PairState
 from crm.groups import Group, GroupMove, MoveCause, move
 from crm.imports import Import, ImportRow, ImportState, RowEnd, RowUndone, as_shown, get_import
 from crm.mapping import Base
@@ -31,7 +32,7 @@ _CALLED: Final = frozenset({"attempts", "contacts"})
 # What goes with a row of the table, when nothing else speaks against it.
 _TAKEN_CARE_OF: Final[dict[type[Base], frozenset[str]]] = {
     Client: frozenset({"group_moves", "plan_entries"}),
-    Organisation: frozenset({"clients", "people", "phone_numbers"}),
+    Organisation: frozenset({"clients", "people", "phone_numbers", "duplicate_pairs"}),
 }
 
 
@@ -117,6 +118,10 @@ async def _since(session: AsyncSession, found: Import, rows: list[ImportRow]) ->
     planned: Select[Any] = select(PlanEntry.client_id).where(PlanEntry.state.in_((EntryState.CLAIMED, EntryState.DONE)))
     for client_id in await _among(session, planned, PlanEntry.client_id, clients):
         since.clients[client_id].add("undo.in_use")
+    for side in (DuplicatePair.one_id, DuplicatePair.other_id):
+        decided: Select[Any] = select(side).where(DuplicatePair.state != PairState.OPEN)
+        for organisation_id in await _among(session, decided, side, organisations):
+            since.organisations[organisation_id].add("undo.in_use")
     again = select(ImportRow.organisation_id).join(Import, Import.id == ImportRow.import_id)
     again = again.where(Import.id > found.id, Import.state == ImportState.CONFIRMED)
     for organisation_id in await _among(session, again, ImportRow.organisation_id, organisations):
@@ -334,6 +339,8 @@ async def _remove(session: AsyncSession, doomed: _Doomed) -> None:
         (Client, Client.id, doomed.clients),
         (PhoneNumber, PhoneNumber.id, doomed.numbers),
         (Person, Person.id, doomed.people),
+        (DuplicatePair, DuplicatePair.one_id, doomed.organisations),
+        (DuplicatePair, DuplicatePair.other_id, doomed.organisations),
         (Organisation, Organisation.id, doomed.organisations),
     ):
         for batch in _batches(ids):

@@ -16,12 +16,14 @@ from crm.campaigns import Campaign, campaign_named, list_campaigns
 from crm.database import Database
 from crm.errors import ERRORS, NotFound, Refused
 from crm.importing.area_codes import read_area_code
-from crm.importing.clients import Progress, import_clients
+from crm.importing.clients import import_clients
 from crm.importing.contacts import import_contacts
 from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping, mapping_with
 from crm.importing.problems import Problem
 from crm.importing.report import ImportReport, refused_csv
-from crm.importing.tables import Table, read_table
+from crm.importing.staging import Choices, import_at_once
+from crm.importing.tables import Table, content_of, read_table
+from crm.imports import save_mapping, saved_mapping
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.console.labels import group_name
@@ -51,17 +53,20 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
     """Import `arguments.file`; 1 if not a single row of it could be used."""
     gettext = terminal.words.gettext
     path: Path = arguments.file
+    content = content_of(path)
     table = read_table(
-        path, encoding=arguments.encoding, delimiter=_delimiter(arguments.delimiter), part=arguments.sheet
+        content, encoding=arguments.encoding, delimiter=_delimiter(arguments.delimiter), part=arguments.sheet
     )
-    mapping = mapping_with(table.header, _said(arguments.mapped, terminal))
-    _tell_file(path, table, mapping, terminal)
     async with ready_database(settings, terminal) as database:
-        report = await _import(database, table, mapping, arguments, terminal, settings.dialing.region)
+        choices = Choices(
+            await _mapping(database, table, arguments, terminal), arguments.list_name or "", arguments.area_code
+        )
+        _tell_file(path, table, choices.mapping, terminal)
+        report = await _import(database, content, table, choices, arguments, terminal, settings.dialing.region)
     terminal.progress("")
     _tell(report, terminal)
     if report.refused and not arguments.dry_run:
-        written = _write_refused(path, report, arguments.list_name, terminal)
+        written = _write_refused(path, report, arguments.list_name, terminal, choices.mapping)
         terminal.say(gettext("The refused rows are in {file}: mend them there and import that file.", file=written))
     return 0 if report.taken + report.merged else 1
 
@@ -91,11 +96,24 @@ async def import_history(settings: Settings, arguments: argparse.Namespace, term
     terminal.say(gettext("there already: {count}", count=report.merged))
     terminal.say(gettext("refused: {count}", count=len(report.refused)))
     rows = [(row.line, " ".join(in_words(problem, terminal) for problem in row.problems)) for row in report.refused]
-    _tell_rows(gettext("Refused:"), rows, terminal)
+    tell_rows(gettext("Refused:"), rows, terminal)
     if report.refused and not arguments.dry_run:
         written = _write_refused(arguments.file, report, None, terminal)
         terminal.say(gettext("The refused rows are in {file}: mend them there and import that file.", file=written))
     return 0 if report.taken + report.merged else 1
+
+
+async def _mapping(
+    database: Database, table: Table, arguments: argparse.Namespace, terminal: Terminal
+) -> dict[str, str]:
+    """The guess, with what a saved mapping says of columns that are there, and with what was said on the command
+    line."""
+    said = _said(arguments.mapped, terminal)
+    if arguments.mapping:
+        async with database.reading() as session:
+            saved = (await saved_mapping(session, arguments.mapping)).mapping
+        said = {column: field for column, field in saved.items() if column in table.header} | said
+    return mapping_with(table.header, said)
 
 
 def _delimiter(named: str | None) -> str | None:
@@ -142,58 +160,50 @@ def form_in_words(table: Table, words: Words) -> str:
 
 async def _import(
     database: Database,
+    content: bytes,
     table: Table,
-    mapping: Mapping[str, str],
+    choices: Choices,
     arguments: argparse.Namespace,
     terminal: Terminal,
     region: str,
 ) -> ImportReport:
-    def progress(done: int, of: int) -> None:
-        terminal.progress(terminal.words.gettext("{done} of {of} rows", done=done, of=of))
+    gettext = terminal.words.gettext
 
+    def progress(done: int, of: int) -> None:
+        terminal.progress(gettext("{done} of {of} rows", done=done, of=of))
+
+    now = datetime.now(UTC)
     transaction = database.reading() if arguments.dry_run else database.transaction()
     async with transaction as session:
+        campaign = await _campaign(session, arguments.campaign, terminal)
         try:
-            campaign: Campaign = await campaign_named(session, arguments.campaign)
-        except NotFound:
-            known = ", ".join(f"“{campaign.name}”" for campaign in await list_campaigns(session))
-            raise CommandFailed(
-                terminal.words.gettext(
-                    "There is no campaign “{name}”. There are: {known}", name=arguments.campaign, known=known or "-"
-                )
-            ) from None
-        try:
-            return await _into(session, campaign, table, mapping, arguments, region, progress)
+            if arguments.dry_run:
+                return await import_clients(
+                    session, campaign=campaign, table=table, mapping=choices.mapping,
+                    list_name=choices.list_name or None, region=region,
+                    area_code=read_area_code(choices.area_code), now=now, dry_run=True, progress=progress,
+                )  # fmt: skip
+            if arguments.save_mapping:
+                await save_mapping(session, name=arguments.save_mapping, mapping=dict(choices.mapping), now=now)
+            _, report = await import_at_once(
+                session, campaign=campaign, file_name=arguments.file.name, content=content, table=table,
+                choices=choices, region=region, now=now, progress=progress,
+            )  # fmt: skip
         except Refused as error:
             if error.code != "import.no_list":
                 raise
-            raise CommandFailed(
-                terminal.words.gettext("No column holds the call list. Name one for all rows: --list NAME")
-            ) from None
+            raise CommandFailed(gettext("No column holds the call list. Name one for all rows: --list NAME")) from None
+    return report
 
 
-async def _into(
-    session: AsyncSession,
-    campaign: Campaign,
-    table: Table,
-    mapping: Mapping[str, str],
-    arguments: argparse.Namespace,
-    region: str,
-    progress: Progress,
-) -> ImportReport:
-    return await import_clients(
-        session,
-        campaign=campaign,
-        table=table,
-        mapping=mapping,
-        list_name=arguments.list_name,
-        file_name=arguments.file.name,
-        region=region,
-        area_code=read_area_code(arguments.area_code),
-        now=datetime.now(UTC),
-        dry_run=arguments.dry_run,
-        progress=progress,
-    )
+async def _campaign(session: AsyncSession, name: str, terminal: Terminal) -> Campaign:
+    try:
+        return await campaign_named(session, name)
+    except NotFound:
+        known = ", ".join(f"“{campaign.name}”" for campaign in await list_campaigns(session))
+        raise CommandFailed(
+            terminal.words.gettext("There is no campaign “{name}”. There are: {known}", name=name, known=known or "-")
+        ) from None
 
 
 def _tell(report: ImportReport, terminal: Terminal) -> None:
@@ -209,8 +219,8 @@ def _tell(report: ImportReport, terminal: Terminal) -> None:
     groups = Counter({gettext(group_name(group)): count for group, count in report.by_group.items()})
     _tell_counts(gettext("by group:"), groups, terminal)
     rows = [(row.line, " ".join(in_words(problem, terminal) for problem in row.problems)) for row in report.refused]
-    _tell_rows(gettext("Refused:"), rows, terminal)
-    _tell_rows(
+    tell_rows(gettext("Refused:"), rows, terminal)
+    tell_rows(
         gettext("Worth a look:"),
         [(remark.line, in_words(remark.problem, terminal)) for remark in report.remarks],
         terminal,
@@ -230,7 +240,8 @@ def _tell_counts(title: str, counts: Counter[str], terminal: Terminal) -> None:
         terminal.say(f"  {count:7}  {name}")
 
 
-def _tell_rows(title: str, rows: list[tuple[int, str]], terminal: Terminal) -> None:
+def tell_rows(title: str, rows: list[tuple[int, str]], terminal: Terminal) -> None:
+    """At most `SHOWN_ROWS` of the rows, each with its sentence."""
     if not rows:
         return
     gettext = terminal.words.gettext
@@ -241,11 +252,17 @@ def _tell_rows(title: str, rows: list[tuple[int, str]], terminal: Terminal) -> N
         terminal.say("  " + gettext("and {count} more", count=len(rows) - SHOWN_ROWS))
 
 
-def _write_refused(source: Path, report: ImportReport, list_name: str | None, terminal: Terminal) -> Path:
+def _write_refused(
+    source: Path,
+    report: ImportReport,
+    list_name: str | None,
+    terminal: Terminal,
+    mapping: Mapping[str, str] | None = None,
+) -> Path:
     """Beside the file if that can be written to, else in the current folder; never over an earlier one, which may have
     been mended half."""
-    listed = "list" in guess_mapping(report.header).values()
-    content = refused_csv(
+    listed = "list" in (mapping or guess_mapping(report.header)).values()
+    written = refused_csv(
         report,
         list_column=None if listed or not list_name else (terminal.words.gettext("list"), list_name),
         words=lambda problem: in_words(problem, terminal),
@@ -257,7 +274,7 @@ def _write_refused(source: Path, report: ImportReport, list_name: str | None, te
             path = folder / f"{source.stem}.refused{f'-{number}' if number > 1 else ''}.csv"
             try:
                 with path.open("xb") as file:
-                    file.write(content)
+                    file.write(written)
             except FileExistsError:
                 continue
             except OSError as error:

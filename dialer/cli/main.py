@@ -123,6 +123,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "serve": _serve,
         "check": _check,
         "import": _import,
+        "imports": _imports,
         "import-contacts": _import_contacts,
         "lists": _lists,
         "users": _users,
@@ -174,6 +175,21 @@ def _import(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from dialer.cli.importing import import_file
 
     return asyncio.run(import_file(settings, arguments, terminal))
+
+
+def _imports(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import imports
+
+    actions = {
+        "list": imports.show_all,
+        "show": imports.show,
+        "confirm": imports.take_in,
+        "discard": imports.forget,
+        "undo": imports.undo_one,
+        "mappings": imports.show_mappings,
+    }
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
 
 
 def _import_contacts(arguments: argparse.Namespace, terminal: Terminal) -> int:

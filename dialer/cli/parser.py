@@ -56,6 +56,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _serve(commands, words)
     _check(commands, words)
     _import(commands, words)
+    _imports(commands, words)
     _import_contacts(commands, words)
     _lists(commands, words)
     _users(commands, words)
@@ -159,10 +160,36 @@ def _import(commands: Commands, words: Words) -> None:
         "--map", dest="mapped", action="append", default=[], metavar="COLUMN=FIELD",
         help=gettext("what a column holds; with no field it is passed over; may be given several times"),
     )  # fmt: skip
+    parser.add_argument("--mapping", metavar="NAME", help=gettext("what a saved mapping says of the columns"))
+    parser.add_argument("--save-mapping", metavar="NAME", help=gettext("save what the columns hold, under a name"))
     parser.add_argument(
         "--area-code", default="", metavar="N", help=gettext("area code of numbers without one, in no known city")
     )
     _settings_option(parser, words)
+
+
+def _imports(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("list the imports, confirm or discard what waits, undo what was confirmed")
+    actions = commands.add_parser("imports", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list the imports, the newest first")
+    show = actions.add_parser("list", help=text, description=text)
+    show.add_argument("--campaign", metavar="C", help=gettext("name of the campaign (otherwise all)"))
+    text = gettext("list the saved mappings of columns")
+    mappings = actions.add_parser("mappings", help=text, description=text)
+    for action, text in (
+        ("show", gettext("tell how a file was read and what its rows became")),
+        ("confirm", gettext("take a file in that was uploaded on the page and tried")),
+        ("discard", gettext("forget a file that was uploaded on the page")),
+        ("undo", gettext("undo an import; what has been worked with since is listed and not touched")),
+    ):
+        one = actions.add_parser(action, help=text, description=text)
+        one.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+        _settings_option(one, words)
+    for parser in (show, mappings):
+        _settings_option(parser, words)
 
 
 def _import_contacts(commands: Commands, words: Words) -> None:

@@ -31,6 +31,7 @@ _COMMANDS: Final = (
     "do-not-call",
     "import",
     "import-contacts",
+    "imports",
     "init",
     "lists",
     "materials",

@@ -73,6 +73,13 @@ GROUNDS = {
     "name": mark("a similar name"),
 }
 
+IMPORT_STATES = {
+    "staged": mark("waits to be confirmed"),
+    "confirmed": mark("taken in"),
+    "undone": mark("undone"),
+    "discarded": mark("discarded"),
+}
+
 KINDS = {
     "callback": mark("A call back was promised"),
     "retry": mark("Was not reached, the next try"),

@@ -146,7 +146,7 @@ def test_in_ci_a_peer_that_cannot_be_had_is_a_failure(clone: Path, programs: Pat
 
 
 def test_peers_that_are_there_are_left_alone(clone: Path, programs: Path) -> None:
-    for name in ("sipp", "baresip", "kamailio", "postgres", "chromium", "docker-compose"):
+    for name in ("sipp", "baresip", "kamailio", "postgres", "chromium", "docker-compose", "mdb-export"):
         add_program(programs, name, "exit 1")
     add_program(programs, "apt-get", "echo must not be run; exit 1")
     add_program(programs, "id", "echo 1000")

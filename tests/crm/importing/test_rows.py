@@ -1,5 +1,6 @@
 import pytest
 
+from crm.errors import Refused
 from crm.groups import Group
 from crm.importing.area_codes import read_area_code
 from crm.importing.cities import zone_of_city
@@ -152,6 +153,13 @@ def test_a_number_without_its_area_code_gets_that_of_the_city_or_the_one_that_wa
 @pytest.mark.parametrize(("typed", "code"), [("", ""), ("(383)", "383"), ("8 3812", "3812"), ("831", "831")])
 def test_an_area_code_is_read_as_people_write_it(typed: str, code: str) -> None:
     assert read_area_code(typed) == code
+
+
+@pytest.mark.parametrize("typed", ["12", "9512", "код", "383000"])
+def test_what_is_no_area_code_is_refused(typed: str) -> None:
+    with pytest.raises(Refused) as caught:
+        read_area_code(typed)
+    assert caught.value.code == "import.area_code"
 
 
 def test_a_tax_number_that_a_spreadsheet_has_rounded_is_remarked_on() -> None:

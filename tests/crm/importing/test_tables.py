@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crm.errors import Refused
+from crm.importing import cells
 from crm.importing.tables import MAX_CELL, MAX_COLUMNS, read_table
 
 SEED_CASE = Path(__file__).parents[2] / "data" / "seed-case"
@@ -161,6 +162,13 @@ def test_a_file_that_cannot_be_opened_is_told_with_its_name(tmp_path: Path) -> N
         error = refusal(path)
         assert error.code == "table.cannot_open"
         assert error.params["path"] == path
+
+
+def test_a_table_of_too_many_cells_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "MAX_CELLS", 5)
+    assert len(read_table(b"a;b\n1;2\n3;4\n").rows) == 2
+    error = refusal(b"a;b\n1;2\n3;4\n5;6\n")
+    assert (error.code, error.params) == ("table.too_many_cells", {"limit": 5})
 
 
 def test_a_cell_of_the_greatest_length_and_a_row_of_the_greatest_width_are_read() -> None:

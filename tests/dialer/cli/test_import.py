@@ -240,3 +240,36 @@ def test_contacts_from_elsewhere(dialer: Dialer, office: Path, tmp_path: Path) -
     again = dialer("import-contacts", refused, "--campaign", "First campaign", "-c", office)
     assert again.out.startswith("taken: 1\n")
     assert dialer(*words).out.startswith("taken: 0\nthere already: 2\n")
+
+
+def test_an_import_is_listed_shown_and_undone(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD + BAD)
+    assert run(dialer, office, file).code == 0
+    listed = dialer("imports", "list", "--campaign", "First campaign", "-c", office)
+    assert listed.code == 0, listed.err
+    assert listed.out.splitlines()[1].split()[-8:] == ["campaign", "firms.csv", "taken", "in", "5", "3", "0", "2"]
+    shown = dialer("imports", "show", "1", "-c", office)
+    assert "phone → phone\n" in shown.out
+    assert "line 5: The organisation has no name." in shown.out
+    undone = dialer("imports", "undo", "1", "-c", office)
+    assert undone.out.startswith("rows whose clients are removed: 3\n")
+    assert clients_in(office) == 0
+    again = dialer("imports", "undo", "1", "-c", office)
+    assert (again.code, again.err) == (1, "Import 1 has been confirmed, discarded or undone already.\n")
+
+
+def test_a_mapping_is_saved_and_used_for_the_next_file(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text("Кто;Куда;Код\nАльфа;8 (342) 000-12-34;1\n")
+    options = ("--map", "Кто=name", "--map", "Куда=phone", "--save-mapping", "Справочник")
+    assert run(dialer, office, file, "--list", "весна", *options).code == 0
+    assert dialer("imports", "mappings", "-c", office).out.splitlines()[1].split(maxsplit=1) == [
+        "Справочник", "Код → code; Кто → name; Куда → phone",
+    ]  # fmt: skip
+    file.write_text("Кто;Куда\nБета;8 (342) 000-12-35\n")
+    said = run(dialer, office, file, "--list", "весна", "--mapping", "справочник")
+    assert said.code == 0, said.err
+    assert clients_in(office) == 2
+    said = run(dialer, office, file, "--list", "весна", "--mapping", "Другой")
+    assert said.err == "There is no saved mapping “Другой”.\n"
