@@ -11,6 +11,9 @@ ERRORS: Final[dict[str, str]] = {
     "approval.in_future": "An approval cannot have been signed on a day to come.",
     "approval.needs_signer": "Say who signed for the customer.",
     "approval.nothing": "There is nothing to approve yet.",
+    # abandoned clients
+    "abandoned.months": "Give from 1 to {most} months.",
+    "abandoned.needs_reason": "Say by what abandoned clients are found.",
     # attempts
     "attempt.already_open": "This client is being called already.",
     "attempt.already_ended": "This call has ended already.",
@@ -173,6 +176,7 @@ ERRORS: Final[dict[str, str]] = {
     "nobody.yet": "The next clients may not be called yet: it is too early at their place, or they were tried just "
     "now.",
     # organisations that are one
+    "duplicate.unknown": "There is no such pair to decide: it has been decided, or one of the two has been merged.",
     "merge.being_called": "One of the two is being called at the moment. Try again after the call.",
     "merge.later_one": "A later merge builds on this one. Undo no. {number} first.",
     "merge.merged_already": "One of the two has been merged into another organisation before.",
