@@ -1,13 +1,21 @@
-"""`dialer clients`: clients entered by hand."""
+"""`dialer clients`: clients entered by hand, and what the customer's own base tells of them."""
 
 from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
 
+from sqlalchemy import select
+
 from config.settings import Settings
+from crm.addresses import AddressKind, add_address
 from crm.campaigns import campaign_named
+from crm.clients import get_client
+from crm.competitors import Satisfaction, competitor_named, uses
 from crm.entering import Entry, enter_client
+from crm.joined import standing_client
+from crm.past_deals import add_deal, add_former_owner, read_amount
+from crm.users import User
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.labels import GROUNDS
@@ -32,4 +40,37 @@ async def add(settings: Settings, arguments: argparse.Namespace, terminal: Termi
         grounds = ", ".join(gettext(GROUNDS[ground]) for ground in each.grounds)
         place = f", {each.city}" if each.city else ""
         terminal.say(gettext("Looks alike: {name} ({grounds}).", name=f"{each.name}{place}", grounds=grounds))
+    return 0
+
+
+async def note(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients address|competitor|deal|former-owner`: one fact about a client."""
+    now = datetime.now(UTC)
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        client = await get_client(session, await standing_client(session, arguments.number))
+        match arguments.action:
+            case "address":
+                await add_address(
+                    session, organisation_id=client.organisation_id, kind=AddressKind(arguments.kind),
+                    written=arguments.written, now=now,
+                )  # fmt: skip
+            case "competitor":
+                await uses(
+                    session, organisation_id=client.organisation_id, now=now, note=arguments.note,
+                    competitor=await competitor_named(session, arguments.name, now=now),
+                    satisfaction=Satisfaction(arguments.satisfaction) if arguments.satisfaction else None,
+                )  # fmt: skip
+            case "deal":
+                await add_deal(
+                    session, organisation_id=client.organisation_id, made_on=arguments.on, now=now,
+                    amount=read_amount(arguments.amount), currency=arguments.currency, what=arguments.what,
+                    seller=arguments.seller,
+                )  # fmt: skip
+            case _:
+                user = await session.scalar(select(User).where(User.login == arguments.name))
+                await add_former_owner(
+                    session, client_id=client.id, now=now, user_id=user.id if user else None, left_on=arguments.left,
+                    name="" if user else arguments.name,
+                )  # fmt: skip
+    terminal.say(terminal.words.gettext("Written down for client no. {number}.", number=client.id))
     return 0

@@ -133,6 +133,9 @@ def _command(arguments: argparse.Namespace) -> Command:
         "script": _script,
         "calendar": _calendar,
         "clients": _clients,
+        "duplicates": _duplicates,
+        "abandoned": _abandoned,
+        "competitors": _competitors,
         "retries": _retries,
         "callbacks": _callbacks,
         "do-not-call": _do_not_call,
@@ -261,7 +264,18 @@ def _clients(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments, terminal, os.environ)
     from dialer.cli import clients
 
-    actions = {"add": clients.add}
+    action = clients.add if arguments.action == "add" else clients.note
+    return asyncio.run(action(settings, arguments, terminal))
+
+
+def _duplicates(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import duplicates
+
+    actions = {
+        "find": duplicates.find, "list": duplicates.show, "merge": duplicates.merge, "dismiss": duplicates.dismiss,
+        "undo": duplicates.undo,
+    }  # fmt: skip
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
 
 
@@ -270,6 +284,22 @@ def _callbacks(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from dialer.cli import callbacks
 
     return asyncio.run(callbacks.show(settings, arguments, terminal))
+
+
+def _abandoned(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import abandoned
+
+    action = abandoned.show if arguments.action == "list" else abandoned.move
+    return asyncio.run(action(settings, arguments, terminal))
+
+
+def _competitors(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import competitors
+
+    action = competitors.show if arguments.action == "list" else competitors.change
+    return asyncio.run(action(settings, arguments, terminal))
 
 
 def _retries(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -12,6 +12,7 @@ from crm.plan_rules import Consent, SharesBy
 from crm.users import Role
 from dialer import __version__
 from dialer.cli import setup_parser
+from dialer.cli.base_parser import add_abandoned, add_competitors, add_duplicates, add_to_clients
 from dialer.cli.outcome_parser import add_callbacks, add_retries
 from dialer.words import LANGUAGES, Words, mark
 
@@ -65,6 +66,9 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
         part(commands, words, _settings_option)
     _calendar(commands, words)
     _clients(commands, words)
+    add_duplicates(commands, words, _settings_option)
+    add_abandoned(commands, words, _settings_option)
+    add_competitors(commands, words, _settings_option)
     add_retries(commands, words, _settings_option)
     add_callbacks(commands, words, _settings_option)
     _do_not_call(commands, words)
@@ -408,7 +412,7 @@ def _calendar(commands: Commands, words: Words) -> None:
 
 def _clients(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("clients entered by hand")
+    text = gettext("clients entered by hand, and what is known of them")
     actions = commands.add_parser("clients", help=text, description=text).add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
@@ -438,6 +442,7 @@ def _clients(commands: Commands, words: Words) -> None:
         help=gettext("although somebody has the same number, tax number, site or e-mail"),
     )  # fmt: skip
     _settings_option(add, words)
+    add_to_clients(actions, words, _settings_option, _date(words))
 
 
 def _do_not_call(commands: Commands, words: Words) -> None:

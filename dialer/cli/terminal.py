@@ -19,6 +19,7 @@ from dialer.words import Language, Words, as_language, words
 # Without the letters and digits that are taken for one another when read aloud or from paper.
 _CLEAR_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _COMMANDS: Final = (
+    "abandoned",
     "backup",
     "calendar",
     "callbacks",
@@ -26,9 +27,11 @@ _COMMANDS: Final = (
     "candidates",
     "check",
     "clients",
+    "competitors",
     "db",
     "demo",
     "do-not-call",
+    "duplicates",
     "import",
     "import-contacts",
     "imports",

@@ -80,6 +80,27 @@ IMPORT_STATES = {
     "discarded": mark("discarded"),
 }
 
+ABANDONED_REASONS = {
+    "bought_once": mark("bought once, long ago"),
+    "silent": mark("no deal and no contact for long"),
+    "owner_left": mark("who looked after them has left"),
+    "no_owner": mark("bought, and nobody looks after them"),
+}
+
+ADDRESS_KINDS = {
+    "postal": mark("postal address"),
+    "legal": mark("legal address"),
+    "actual": mark("actual address"),
+    "other": mark("other address"),
+}
+
+SATISFACTIONS = {
+    "unknown": mark("not known"),
+    "satisfied": mark("satisfied"),
+    "partly": mark("partly satisfied"),
+    "dissatisfied": mark("dissatisfied"),
+}
+
 KINDS = {
     "callback": mark("A call back was promised"),
     "retry": mark("Was not reached, the next try"),

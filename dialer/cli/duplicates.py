@@ -1,0 +1,99 @@
+"""`dialer duplicates`: organisations that may be one."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from babel.dates import format_datetime
+
+from config.settings import Settings
+from crm.duplicate_search import find_duplicates, merges, not_duplicates, open_pair, open_pairs
+from crm.merging import merge as merge_organisations
+from crm.merging import undo as undo_merge
+from dialer.cli.database import ready_database
+from dialer.cli.terminal import Terminal
+from dialer.console.labels import GROUNDS
+
+
+async def find(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`duplicates find`: the whole base."""
+    words = terminal.words
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        found = await find_duplicates(session, now=datetime.now(UTC))
+    terminal.say(words.gettext("New in the queue: {new}; known already: {known}.", new=found.new, known=found.known))
+    if found.passed_over:
+        terminal.say(
+            words.ngettext(
+                "{n} group was too large to be looked at: many have that number, site or name.",
+                "{n} groups were too large to be looked at: many have that number, site or name.",
+                found.passed_over,
+            )
+        )
+    return 0
+
+
+async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`duplicates list`: a line for each pair, or for each merge."""
+    words = terminal.words
+    gettext = words.gettext
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        if arguments.merged:
+            rows = [
+                (gettext("no."), gettext("what stays"), gettext("merged into it"), gettext("when"), gettext("undone"))
+            ]
+            for made in await merges(session):
+                when = format_datetime(made.merged_at, "d MMM y HH:mm", locale=words.locale)
+                undone = gettext("yes") if made.undone_at else "-"
+                rows.append((str(made.id), made.survivor, made.duplicate, when, undone))
+        else:
+            rows = [(gettext("no."), gettext("older"), gettext("newer"), gettext("why"), gettext("likeness"))]
+            for pair in await open_pairs(session):
+                one, other = (
+                    f"{name}, {city}" if city else name
+                    for name, city in ((pair.one, pair.one_city), (pair.other, pair.other_city))
+                )
+                rows.append((str(pair.id), one, other, gettext(GROUNDS[pair.ground]), f"{pair.score:.0f}"))
+    terminal.table(rows)
+    return 0
+
+
+async def merge(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`duplicates merge`: the two of a pair become one."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        pair = await open_pair(session, arguments.number)
+        survivor, duplicate = (pair.other_id, pair.one_id) if arguments.keep_newer else (pair.one_id, pair.other_id)
+        made = await merge_organisations(
+            session, survivor_id=survivor, duplicate_id=duplicate, take=arguments.take, now=datetime.now(UTC)
+        )
+    terminal.say(
+        terminal.words.gettext("Merged as no. {number}. To undo: dialer duplicates undo {number}", number=made.id)
+    )
+    return 0
+
+
+async def dismiss(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`duplicates dismiss`: two are two."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        pair = await open_pair(session, arguments.number)
+        await not_duplicates(session, one_id=pair.one_id, other_id=pair.other_id, now=datetime.now(UTC))
+    terminal.say(terminal.words.gettext("No. {number}: these are two organisations.", number=arguments.number))
+    return 0
+
+
+async def undo(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`duplicates undo`: one becomes two again."""
+    words = terminal.words
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        _, left = await undo_merge(session, merge_id=arguments.number, now=datetime.now(UTC))
+    terminal.say(words.gettext("Merge no. {number} is undone.", number=arguments.number))
+    if left:
+        terminal.say(
+            words.ngettext(
+                "{n} value has been changed since and stays as it is: {what}",
+                "{n} values have been changed since and stay as they are: {what}",
+                len(left),
+                what=", ".join(left),
+            )
+        )
+    return 0
