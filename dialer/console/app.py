@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from crm import list_sheets, materials
 from dialer.console import (
     call_pages,
     campaign_pages,
@@ -15,6 +16,7 @@ from dialer.console import (
     entry_pages,
     health,
     live,
+    material_pages,
     operator_actions,
     operator_page,
     person_pages,
@@ -22,6 +24,8 @@ from dialer.console import (
     recording_pages,
     report_pages,
     retry_page,
+    setup_actions,
+    setup_pages,
     sign_in,
     status,
     stopping,
@@ -43,22 +47,28 @@ from dialer.console.pages import set_up_templates
 from dialer.console.static_files import StaticFiles
 from dialer.console.troubles import tell_troubles
 from dialer.console.visitors import ADMINISTRATORS, CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
+from dialer.console.uploads import LARGEST, take_uploads
+from dialer.console.visitors import CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
 
 __all__ = ["ConsoleDeps", "Route", "create_console", "routes"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LARGEST_POST = 64 * 1024
+LARGEST_SCRIPT = 4 * LARGEST_POST  # as a form sends it a Cyrillic letter is six bytes
+LARGEST_MATERIAL = materials.LARGEST_BYTES + LARGEST_POST
+LARGEST_WORKBOOK = list_sheets.LARGEST_BYTES + LARGEST_POST
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route and who may take it."""
+    """One route, who may take it, and how many bytes may be posted to it."""
 
     method: str
     path: str
     handler: Handler
     access: frozenset[str]
+    largest: int = LARGEST_POST
 
 
 def routes() -> tuple[Route, ...]:
@@ -98,6 +108,15 @@ def routes() -> tuple[Route, ...]:
         Route("POST", f"{campaign}/retries", retry_page.change, RULE_ROLES),
         Route("POST", f"{campaign}/calendar", campaign_pages.set_day, RULE_ROLES),
         Route("POST", f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}", campaign_pages.move_list, RULE_ROLES),
+        Route("GET", f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}.xlsx", material_pages.export_list, OFFICE_ROLES),
+        Route(
+            "POST",
+            f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}/marks",
+            material_pages.take_list_marks,
+            RULE_ROLES,
+            LARGEST_WORKBOOK,
+        ),
+        *_setup_routes(campaign),
         Route("GET", "/clients", client_pages.clients, SIGNED_IN),
         Route("GET", "/clients/new", entry_pages.new_client, RULE_ROLES),
         Route("GET", "/clients/similar", entry_pages.similar, RULE_ROLES),
@@ -119,9 +138,31 @@ def routes() -> tuple[Route, ...]:
     )
 
 
+def _setup_routes(campaign: str) -> tuple[Route, ...]:
+    """What a campaign is made of."""
+    material = f"{campaign}/materials/{{material_id:[0-9]{{1,9}}}}"
+    return (
+        Route("GET", f"{campaign}/setup", setup_pages.setup_page, OFFICE_ROLES),
+        Route("POST", f"{campaign}/setup", setup_pages.change, RULE_ROLES),
+        Route("POST", f"{campaign}/approvals", setup_actions.sign, RULE_ROLES),
+        Route("POST", f"{campaign}/experts", setup_actions.choose_expert, RULE_ROLES),
+        Route("POST", f"{campaign}/candidates", setup_actions.invite, RULE_ROLES),
+        Route("POST", f"{campaign}/candidates/{{candidate_id:[0-9]{{1,9}}}}", setup_actions.move_candidate, RULE_ROLES),
+        Route("POST", f"{campaign}/current", setup_actions.set_current, RULE_ROLES),
+        Route("POST", f"{campaign}/next", setup_actions.begin_next, RULE_ROLES),
+        Route("GET", f"{campaign}/script", material_pages.script_page, OFFICE_ROLES),
+        Route("POST", f"{campaign}/script", material_pages.change, RULE_ROLES, LARGEST_SCRIPT),
+        Route("GET", f"{campaign}/materials", material_pages.materials_page, OFFICE_ROLES),
+        Route("POST", f"{campaign}/materials", material_pages.add, RULE_ROLES, LARGEST_MATERIAL),
+        Route("GET", material, material_pages.download, OFFICE_ROLES),
+        Route("POST", f"{material}/remove", material_pages.remove, RULE_ROLES),
+    )
+
+
 def create_console(deps: ConsoleDeps) -> web.Application:
     """The application, to be run by `dialer.console.server`."""
-    app = web.Application(middlewares=[_count, tell_troubles, know_visitor, check_access], client_max_size=LARGEST_POST)
+    passed = [take_uploads, _count, tell_troubles, know_visitor, check_access]
+    app = web.Application(middlewares=passed, client_max_size=LARGEST_POST)
     app[DEPS] = deps
     app[FAILURES] = FailureLimit()
     app[METRICS] = Metrics()
@@ -129,12 +170,16 @@ def create_console(deps: ConsoleDeps) -> web.Application:
     app[live.SOCKETS] = set()
     set_up_templates(app)
     access: dict[web.AbstractRoute, frozenset[str]] = {}
+    largest: dict[web.AbstractRoute, int] = {}
     for route in routes():
         resource = app.router.add_resource(route.path)
-        access[resource.add_route(route.method, route.handler)] = route.access
+        added = resource.add_route(route.method, route.handler)
+        access[added] = route.access
+        if route.largest > LARGEST_POST:
+            largest[added] = route.largest
         if route.method == "GET" and route.path != "/operator/live":
             access[resource.add_route("HEAD", route.handler)] = route.access
-    app[ACCESS] = access
+    app[ACCESS], app[LARGEST] = access, largest
     app.on_response_prepare.append(bind_browser)
     app.on_shutdown.append(live.close_all)
     return app

@@ -61,6 +61,7 @@ class ListRow:
     state: str
     detail: str
     steps: list[tuple[str, str]]
+    awaits_marks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,8 @@ async def _list_row(request: web.Request, session: AsyncSession, call_list: Call
         detail = f"{call_list.approved_by}, {moment(words, call_list.approved_at, zone_of(request))}"
     steps = [(to.value, words.gettext(_STEPS[to])) for to in _STEPS if to in TRANSITIONS[call_list.state]]
     state = words.gettext(STATES[call_list.state])
-    return ListRow(call_list.id, call_list.name, clients or 0, state, detail, steps)
+    awaits_marks = bool(clients) and call_list.state is not ListState.APPROVED
+    return ListRow(call_list.id, call_list.name, clients or 0, state, detail, steps, awaits_marks)
 
 
 def _days(campaign: Campaign, first: date, last: date, words: Words) -> list[DayRow]:

@@ -14,7 +14,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 
-from config.settings import ConsoleSettings, Settings
+from config.settings import ConsoleSettings, ServiceSettings, Settings
 from crm import users
 from crm.database import Database
 from dialer.console.app import ConsoleDeps, create_console
@@ -121,9 +121,15 @@ def console_settings() -> ConsoleSettings:
 
 @pytest.fixture
 async def server(
-    database: Database, desk: FakeDesk, store: LocalStore, clock: Clock, console_settings: ConsoleSettings
+    database: Database,
+    desk: FakeDesk,
+    store: LocalStore,
+    clock: Clock,
+    console_settings: ConsoleSettings,
+    tmp_path: Path,
 ) -> AsyncIterator[TestServer]:
-    settings = Settings().model_copy(update={"console": console_settings})
+    service = ServiceSettings(data_dir=str(tmp_path / "data"))
+    settings = Settings().model_copy(update={"console": console_settings, "service": service})
     app = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
     running = TestServer(app)
     async with running:

@@ -61,6 +61,22 @@ MATRIX = {
     ("GET", f"{CAMPAIGN}/retries"): OFFICE,
     ("POST", f"{CAMPAIGN}/retries"): RULES,
     ("POST", f"{CAMPAIGN}/lists/{{list_id:[0-9]{{1,9}}}}"): RULES,
+    ("GET", f"{CAMPAIGN}/lists/{{list_id:[0-9]{{1,9}}}}.xlsx"): OFFICE,
+    ("POST", f"{CAMPAIGN}/lists/{{list_id:[0-9]{{1,9}}}}/marks"): RULES,
+    ("GET", f"{CAMPAIGN}/setup"): OFFICE,
+    ("POST", f"{CAMPAIGN}/setup"): RULES,
+    ("POST", f"{CAMPAIGN}/approvals"): RULES,
+    ("POST", f"{CAMPAIGN}/experts"): RULES,
+    ("POST", f"{CAMPAIGN}/candidates"): RULES,
+    ("POST", f"{CAMPAIGN}/candidates/{{candidate_id:[0-9]{{1,9}}}}"): RULES,
+    ("POST", f"{CAMPAIGN}/current"): RULES,
+    ("POST", f"{CAMPAIGN}/next"): RULES,
+    ("GET", f"{CAMPAIGN}/script"): OFFICE,
+    ("POST", f"{CAMPAIGN}/script"): RULES,
+    ("GET", f"{CAMPAIGN}/materials"): OFFICE,
+    ("POST", f"{CAMPAIGN}/materials"): RULES,
+    ("GET", f"{CAMPAIGN}/materials/{{material_id:[0-9]{{1,9}}}}"): OFFICE,
+    ("POST", f"{CAMPAIGN}/materials/{{material_id:[0-9]{{1,9}}}}/remove"): RULES,
     ("GET", "/clients"): SIGNED_IN,
     ("GET", "/clients/new"): RULES,
     ("GET", "/clients/similar"): RULES,
@@ -107,6 +123,7 @@ async def test_matrix(
         for (method, path), allowed in MATRIX.items():
             address = path.replace(ATTEMPT, attempt_id).replace("{name}", "console.css")
             address = re.sub(r"\{(campaign|client|list|person|user)_id:[^/]*\}", "1", address)
+            address = re.sub(r"\{(campaign|client|list|person|material|candidate)_id:[^/]*\}", "1", address)
             if method == "GET":
                 response = await browser.get(address)
             else:
