@@ -46,9 +46,8 @@ from dialer.console.metrics import Metrics
 from dialer.console.pages import set_up_templates
 from dialer.console.static_files import StaticFiles
 from dialer.console.troubles import tell_troubles
-from dialer.console.visitors import ADMINISTRATORS, CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
 from dialer.console.uploads import LARGEST, take_uploads
-from dialer.console.visitors import CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
+from dialer.console.visitors import ADMINISTRATORS, CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
 
 __all__ = ["ConsoleDeps", "Route", "create_console", "routes"]
 
