@@ -25,11 +25,13 @@ from crm.users import User
 
 READ_AHEAD: Final = 10_000
 """So many organisations are looked at to see whether what is sought is common."""
+NOBODY: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFilters:
-    """What the list is narrowed to. `text`: see `crm.search_index.needle_of`."""
+    """What the list is narrowed to. `text`: see `crm.search_index.needle_of`; `owner_id`: `NOBODY` for those without
+    one."""
 
     text: str = ""
     campaign_id: int | None = None
@@ -97,6 +99,13 @@ async def clients_page(
     return await _page(session, _by_name(places, after), limit)
 
 
+async def matching_clients(session: AsyncSession, *, filters: ClientFilters, limit: int) -> list[int]:
+    """The ids of at most so many clients, by name."""
+    needle, narrow = needle_of(filters.text), _Narrowing(filters, EVERYTHING)
+    places = _by_name(narrow.places(), None) if needle is None else _sought(session, narrow, needle, None)
+    return list(await session.scalars(places.limit(limit)))
+
+
 async def _is_common(session: AsyncSession, needle: Needle, limit: int) -> bool:
     """Whether those who are near fill a page."""
     held = select(DOCUMENTS.c.organisation_id).where(needle.stands_in(DOCUMENTS.c.document))
@@ -125,7 +134,7 @@ class _Narrowing:
     def narrowed(self, places: _Places, *, by_index: bool = True) -> _Places:
         filters = self.filters
         equal: tuple[tuple[Any, Any], ...] = (
-            (Client.owner_id, filters.owner_id),
+            (Client.owner_id, filters.owner_id or None),
             (Client.campaign_id, filters.campaign_id),
             (Client.call_list_id, filters.call_list_id),
             (Client.group, filters.group),
@@ -135,6 +144,8 @@ class _Narrowing:
                 places = places.where((column if by_index else func.coalesce(column, column)) == value)
             if column is Client.owner_id and value is not None:
                 by_index = False  # an owner has fewer clients than a group or a list
+        if filters.owner_id == NOBODY:
+            places = places.where(Client.owner_id.is_(None))
         return places.where(self.scope.clients(), ~is_joined(Client.id))
 
 

@@ -8,6 +8,7 @@ transaction, each once however many rows an import has added. Why it is our own:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -131,17 +132,19 @@ def _write(connection: Connection, ids: list[int]) -> None:
 
 
 def _documents(connection: Connection, ids: list[int]) -> dict[int, str]:
-    """Name, people, numbers, tax number, a line each; by organisation."""
-    lines: dict[int, list[str]] = {}
-    tax_numbers: dict[int, str] = {}
+    """The documents by organisation."""
+    people: dict[int, list[str]] = {}
+    numbers: dict[int, list[str]] = {}
+    for known, table in ((people, _PEOPLE), (numbers, _NUMBERS)):
+        for organisation_id, text in connection.execute(sa.select(table).where(table.c.organisation_id.in_(ids))):
+            known.setdefault(organisation_id, []).append(text)
     organisations = sa.select(_ORGANISATIONS).where(_ORGANISATIONS.c.id.in_(ids))
-    for organisation_id, name, tax_number in connection.execute(organisations):
-        lines[organisation_id] = [BREAK * 2 + plain(name)]
-        tax_numbers[organisation_id] = tax_number
-    people = sa.select(_PEOPLE).where(_PEOPLE.c.organisation_id.in_(ids))
-    for organisation_id, name in connection.execute(people):
-        lines[organisation_id].append(BREAK + plain(name))
-    numbers = sa.select(_NUMBERS).where(_NUMBERS.c.organisation_id.in_(ids))
-    for organisation_id, e164 in connection.execute(numbers):
-        lines[organisation_id].append(e164)
-    return {each: "\n".join((*known, tax_numbers[each])) for each, known in lines.items()}
+    return {
+        each: document_of(name, people.get(each, ()), numbers.get(each, ()), tax_number)
+        for each, name, tax_number in connection.execute(organisations)
+    }
+
+
+def document_of(name: str, people: Iterable[str], numbers: Iterable[str], tax_number: str) -> str:
+    """Name, people, numbers in E.164, tax number, a line each."""
+    return "\n".join((BREAK * 2 + plain(name), *(BREAK + plain(each) for each in people), *numbers, tax_number))
