@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Text, exists
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Text, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from crm.mapping import Base, UtcDateTime
@@ -32,3 +34,18 @@ class Absence(Base):
 def away_on(user_id: InstrumentedAttribute[Any], day: date) -> ColumnElement[bool]:
     """As a condition: the user in the column `user_id` is away that day."""
     return exists().where(Absence.user_id == user_id, Absence.first_day <= day, Absence.last_day >= day)
+
+
+async def is_away(session: AsyncSession, user_id: int, day: date) -> bool:
+    """Whether the user is away that day."""
+    away = select(Absence.id).where(Absence.user_id == user_id, Absence.first_day <= day, Absence.last_day >= day)
+    return await session.scalar(away.limit(1)) is not None
+
+
+async def absences_from(session: AsyncSession, day: date) -> Sequence[Absence]:
+    """Those that are not over on `day`, the earliest first."""
+    return list(
+        await session.scalars(
+            select(Absence).where(Absence.last_day >= day).order_by(Absence.first_day, Absence.user_id, Absence.id)
+        )
+    )

@@ -273,7 +273,7 @@ async def _offer_to_everybody(session: AsyncSession, overdue_since: Mapping[int,
     )
     for entry in of_one:
         if entry.due_at is not None and entry.due_at <= overdue_since[entry.campaign_id]:
-            entry.operator_id = None
+            entry.operator_id, entry.assigned = None, False
     await session.flush()
 
 

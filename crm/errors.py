@@ -15,6 +15,10 @@ ERRORS: Final[dict[str, str]] = {
     "abandoned.months": "Give from 1 to {most} months.",
     "abandoned.needs_reason": "Say by what abandoned clients are found.",
     # attempts
+    "absence.days": "The last day cannot be before the first.",
+    "absence.day_over": "These days are over.",
+    "absence.nobody_left": "Nobody else is at work on those days to take over the {count} promised calls.",
+    "absence.not_away": "{name} is not away.",
     "attempt.already_open": "This client is being called already.",
     "attempt.already_ended": "This call has ended already.",
     "attempt.number_busy": "This number is being called already.",
@@ -230,8 +234,15 @@ ERRORS: Final[dict[str, str]] = {
     "person.unknown": "There is no such person at this organisation.",
     "phone.unknown": "There is no such telephone number.",
     # plan
+    "plan.changed_meanwhile": "The plan has changed since you looked.",
+    "plan.day_over": "This day is over.",
     "plan.entry_unknown": "There is no such entry in the plan.",
+    "plan.hours_over": "The hours in which this client may be called are over for that day.",
+    "plan.in_hand": "Somebody has this client in hand.",
+    "plan.no_place": "This entry has no place to change: it is nobody's, or was promised for a minute.",
+    "plan.not_at_work": "{name} does not call that day.",
     "plan.not_yours": "This entry of the plan is not yours.",
+    "plan.promised": "This client was promised a call; it comes up at its minute.",
     "plan.taken": "{name} has this client already.",
     "plan.skip_needs_reason": "Say why this client is skipped.",
     # recordings

@@ -223,6 +223,7 @@ async def put_in_plan(
         session.add(entry)
     entry.kind, entry.rank, entry.due_at, entry.operator_id = kind, rank, due_at, operator_id
     entry.opens_at, entry.closes_at, entry.callback_id = window.opens_at, window.closes_at, callback_id
+    entry.place, entry.assigned = None, False
     if not is_new:
         await session.flush()
     return entry

@@ -16,7 +16,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from crm.plan_entries import OF_GROUP, WAITING, PlanEntry
+from crm.plan_entries import OF_GROUP, RANK_RETRY, WAITING, PlanEntry
 
 _Window = tuple[int, datetime, datetime]
 
@@ -25,7 +25,12 @@ async def next_waiting(
     session: AsyncSession, *, operator_id: int, now: datetime, passed_over: AbstractSet[int] = frozenset()
 ) -> PlanEntry | None:
     """The first entry that this operator may claim at `now`, its row held; `passed_over` are clients to leave out."""
-    for waiting in (_singled_out(now), *[_in_window(window) for window in await _open_windows(session, now)]):
+    due, others = (
+        _singled_out(now).where(PlanEntry.place.is_(None), at_rank)
+        for at_rank in (PlanEntry.rank <= RANK_RETRY, PlanEntry.rank > RANK_RETRY)
+    )
+    in_windows = [_in_window(window) for window in await _open_windows(session, now)]
+    for waiting in (due, _placed(operator_id, now), others, *in_windows):
         waiting = waiting.where(or_(PlanEntry.operator_id.is_(None), PlanEntry.operator_id == operator_id))
         if passed_over:
             waiting = waiting.where(PlanEntry.client_id.not_in(passed_over))
@@ -42,6 +47,16 @@ def _singled_out(now: datetime) -> Select[PlanEntry]:
         .where(PlanEntry.state == WAITING, PlanEntry.kind != OF_GROUP, PlanEntry.opens_at <= now)
         .where(PlanEntry.closes_at > now)
         .order_by(PlanEntry.rank, PlanEntry.due_at, PlanEntry.id)
+    )
+
+
+def _placed(operator_id: int, now: datetime) -> Select[PlanEntry]:
+    """What somebody has put in an order for this operator."""
+    return (
+        select(PlanEntry)
+        .where(PlanEntry.state == WAITING, PlanEntry.place.is_not(None), PlanEntry.operator_id == operator_id)
+        .where(PlanEntry.opens_at <= now, PlanEntry.closes_at > now)
+        .order_by(PlanEntry.day, PlanEntry.place)
     )
 
 
