@@ -94,3 +94,11 @@ async def set_owner(
         session, at=now, user_id=author_id, action=audit.CLIENT_OWNED, subject=f"client:{client.id}", details=details
     )
     await session.flush()
+
+
+async def callers(session: AsyncSession) -> list[User]:
+    """Everybody who is at a desk, by name."""
+    found = await session.scalars(
+        select(User).where(User.active, User.role.in_(AT_A_DESK)).order_by(User.name, User.id)
+    )
+    return list(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
@@ -18,6 +18,7 @@ from crm.dial_rules import may_dial
 from crm.errors import Conflict, Refused
 from crm.owners import AT_A_DESK
 from crm.plan_entries import (
+    OF_GROUP,
     PROMISED,
     RANK_HANDPICKED,
     RANK_RETRY,
@@ -159,14 +160,15 @@ def in_order(entry: PlanEntry) -> Select[PlanEntry]:
 def waiting_of(user_id: int, day: date) -> Select[PlanEntry]:
     """What waits for one person that day, promises apart, in the order in which it comes up: retries that nobody has
     put elsewhere, what has a place, the rest."""
+    windows = (case((PlanEntry.kind == OF_GROUP, column)) for column in (PlanEntry.opens_at, PlanEntry.closes_at))
     retry_first = or_(PlanEntry.rank > RANK_RETRY, PlanEntry.place.is_not(None))
     return (
         select(PlanEntry)
         .where(PlanEntry.operator_id == user_id, PlanEntry.day == day, PlanEntry.state == WAITING)
         .where(PlanEntry.kind != PROMISED)
         .order_by(
-            retry_first, PlanEntry.place.is_(None), PlanEntry.place, PlanEntry.rank, PlanEntry.due_at,
-            PlanEntry.opens_at, PlanEntry.closes_at, PlanEntry.id,
+            retry_first, PlanEntry.place.is_(None), PlanEntry.place, PlanEntry.rank, PlanEntry.due_at, *windows,
+            PlanEntry.id,
         )
         .limit(MOST_IN_ORDER)
     )  # fmt: skip

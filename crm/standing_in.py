@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit, transitions
 from crm.absences import Absence, away_on
 from crm.callbacks import Callback, CallbackState
 from crm.errors import Refused
+from crm.handovers import CallbackHandover, open_promises
 from crm.owners import AT_A_DESK
 from crm.plan_entries import EntryState, PlanEntry
 from crm.text_rules import tidy
@@ -103,6 +104,11 @@ async def _hand_over(
         load[receiver] += 1
         await _give(session, promise, receiver, now=now, author_id=author_id)
         taken.setdefault(receiver, []).append(promise.id)
+    for receiver, passed in taken.items():
+        audit.note(
+            session, at=now, user_id=author_id, action=audit.CALLBACKS_HANDED_OVER, subject=f"user:{user.id}",
+            details={"to": receiver, "callbacks": passed},
+        )  # fmt: skip
     return taken
 
 
@@ -117,8 +123,7 @@ async def _load(session: AsyncSession, user: User, day: date, *, to: int | None)
     same_kind = user.role if user.role in AT_A_DESK else Role.OPERATOR
     others = select(User.id).where(User.active, User.role == same_kind, User.id != user.id, ~away_on(User.id, day))
     load = dict.fromkeys(await session.scalars(others.order_by(User.id)), 0)
-    counted = select(Callback.owner_id, func.count()).where(Callback.state == CallbackState.OPEN)
-    for owner_id, count in await session.execute(counted.group_by(Callback.owner_id)):
+    for owner_id, count in (await open_promises(session)).items():
         if owner_id in load:
             load[owner_id] = count
     return load
@@ -131,13 +136,12 @@ async def _give(
     waiting = update(PlanEntry).where(PlanEntry.callback_id == promise.id, PlanEntry.state == EntryState.WAITING)
     waiting = waiting.where(PlanEntry.operator_id == was).values(operator_id=receiver)
     await session.execute(waiting.execution_options(synchronize_session=False))
+    session.add(
+        CallbackHandover(callback_id=promise.id, from_user_id=was, to_user_id=receiver, at=now, author_id=author_id)
+    )
     transitions.note(
-        session, "callback", callback=promise.id, client=promise.client_id, was=promise.state, on="handed over",
-        now=promise.state, owner=receiver,
-    )  # fmt: skip
-    audit.note(
-        session, at=now, user_id=author_id, action=audit.CALLBACK_HANDED_OVER, subject=f"callback:{promise.id}",
-        details={"was": was, "to": receiver},
+        session, "callback", callback=promise.id, client=promise.client_id, was=f"owner {was}", on="handed over",
+        now=f"owner {receiver}",
     )  # fmt: skip
 
 

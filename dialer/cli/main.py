@@ -138,6 +138,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "competitors": _competitors,
         "retries": _retries,
         "callbacks": _callbacks,
+        "plan": _plan,
         "do-not-call": _do_not_call,
         "reports": _reports,
         "db": _db,
@@ -310,6 +311,14 @@ def _retries(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return asyncio.run(action(settings, arguments, terminal))
 
 
+def _plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import plan
+
+    actions = {"show": plan.show, "add": plan.add, "move": plan.move, "build": plan.build}
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
 def _do_not_call(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments, terminal, os.environ)
     from dialer.cli import do_not_call
@@ -329,6 +338,8 @@ def _users(arguments: argparse.Namespace, terminal: Terminal) -> int:
         "role": users.set_role,
         "headset": users.set_headset,
         "hand-over": users.hand_over,
+        "away": users.set_away,
+        "back": users.set_back,
         "off": users.switch,
         "on": users.switch,
     }

@@ -14,6 +14,7 @@ from dialer import __version__
 from dialer.cli import setup_parser
 from dialer.cli.base_parser import add_abandoned, add_competitors, add_duplicates, add_to_clients
 from dialer.cli.outcome_parser import add_callbacks, add_retries
+from dialer.cli.plan_parser import add_plan, user_actions
 from dialer.words import LANGUAGES, Words, mark
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     add_competitors(commands, words, _settings_option)
     add_retries(commands, words, _settings_option)
     add_callbacks(commands, words, _settings_option)
+    add_plan(commands, words, _settings_option, _date(words))
     _do_not_call(commands, words)
     _reports(commands, words)
     _db(commands, words)
@@ -267,6 +269,7 @@ def _users(commands: Commands, words: Words) -> None:
     _settings_option(passwd, words)
 
     _users_changes(actions, words)
+    user_actions(actions, words, _settings_option, _date(words))
     switches = {
         "off": gettext("let a user sign in no more; what they did stays"),
         "on": gettext("let a user sign in again"),

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm import handovers, users
+from crm import handovers, standing_in, users
 from crm.errors import NotFound
+from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal, generated_password
 from dialer.words import mark
@@ -69,7 +70,7 @@ async def set_password(settings: Settings, arguments: argparse.Namespace, termin
     gettext = terminal.words.gettext
     password, generated = terminal.new_password(from_stdin=arguments.password_stdin)
     async with _transaction(settings, terminal) as session:
-        user = await _user(session, arguments.login)
+        user = await user_named(session, arguments.login)
         if arguments.headset:
             await users.set_headset_password(session, user=user, password=password, realm=settings.sip.realm)
         else:
@@ -87,7 +88,7 @@ async def set_password(settings: Settings, arguments: argparse.Namespace, termin
 async def set_role(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`users role`: what somebody does from now on."""
     async with _transaction(settings, terminal) as session:
-        user = await _user(session, arguments.login)
+        user = await user_named(session, arguments.login)
         await users.set_role(session, user=user, role=users.Role(arguments.role), now=datetime.now(UTC))
     terminal.say(terminal.words.gettext("The role of {login} is now {role}.", login=user.login, role=user.role.value))
     return 0
@@ -98,7 +99,7 @@ async def set_headset(settings: Settings, arguments: argparse.Namespace, termina
     gettext = terminal.words.gettext
     password = generated_password() if arguments.headset else ""
     async with _transaction(settings, terminal) as session:
-        user = await _user(session, arguments.login)
+        user = await user_named(session, arguments.login)
         await users.set_headset(session, user=user, headset=arguments.headset, now=datetime.now(UTC))
         if password:
             await users.set_headset_password(session, user=user, password=password, realm=settings.sip.realm)
@@ -109,7 +110,8 @@ async def set_headset(settings: Settings, arguments: argparse.Namespace, termina
     return 0
 
 
-async def _user(session: AsyncSession, login: str) -> users.User:
+async def user_named(session: AsyncSession, login: str) -> users.User:
+    """Raises `NotFound`."""
     user = await users.user_by_login(session, login)
     if user is None:
         raise NotFound("user.unknown")
@@ -122,11 +124,11 @@ async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Te
     active = arguments.action == "on"
     passed, taker = 0, None
     async with _transaction(settings, terminal) as session:
-        user = await _user(session, arguments.login)
+        user = await user_named(session, arguments.login)
         if active:
             await users.set_active(session, user=user, active=True, now=datetime.now(UTC))
         else:
-            taker = await _user(session, arguments.hand_over_to) if arguments.hand_over_to else None
+            taker = await user_named(session, arguments.hand_over_to) if arguments.hand_over_to else None
             passed = await handovers.switch_off(session, user=user, hand_over_to=taker, now=datetime.now(UTC))
     if taker is not None:
         _tell_passed(terminal, taker, passed)
@@ -138,7 +140,7 @@ async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Te
 async def hand_over(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`users hand-over`: the promises of somebody who is away."""
     async with _transaction(settings, terminal) as session:
-        of, to = await _user(session, arguments.login), await _user(session, arguments.to)
+        of, to = await user_named(session, arguments.login), await user_named(session, arguments.to)
         passed = await handovers.hand_over_all(session, of=of, to=to, now=datetime.now(UTC))
     _tell_passed(terminal, to, passed)
     return 0
@@ -150,6 +152,33 @@ def _tell_passed(terminal: Terminal, to: users.User, passed: int) -> None:
             "{n} callback is {login}'s now.", "{n} callbacks are {login}'s now.", passed, login=to.login
         )
     )
+
+
+async def set_away(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users away`: days away, and who takes over what was promised."""
+    gettext, now = terminal.words.gettext, datetime.now(UTC)
+    async with _transaction(settings, terminal) as session:
+        user = await user_named(session, arguments.login)
+        first = arguments.first or local(now, user.time_zone).date()
+        stand_in = arguments.hand_over_to and await user_named(session, arguments.hand_over_to)
+        taken = await standing_in.set_away(
+            session, user=user, first_day=first, last_day=arguments.until or first, now=now, reason=arguments.reason,
+            to=stand_in.id if stand_in else None,
+        )  # fmt: skip
+        names = {user_id: (await users.get_user(session, user_id)).name for user_id in taken}
+    terminal.say(gettext("{login} is away.", login=user.login))
+    for user_id, promises in taken.items():
+        terminal.say(gettext("{name} takes over promised calls: {count}", name=names[user_id], count=len(promises)))
+    return 0
+
+
+async def set_back(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users back`: at work again."""
+    async with _transaction(settings, terminal) as session:
+        user = await user_named(session, arguments.login)
+        await standing_in.set_back(session, user=user, now=datetime.now(UTC))
+    terminal.say(terminal.words.gettext("{login} is at work again.", login=user.login))
+    return 0
 
 
 def _tell_headset(settings: Settings, terminal: Terminal, headset: str, password: str) -> None:

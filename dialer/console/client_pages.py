@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from crm import owners
 from crm.campaigns import list_campaigns
 from crm.client_list import ClientFilters, ClientKey, clients_page
 from crm.clients import get_client, put_back_on_list
@@ -25,7 +26,7 @@ from dialer.console.formats import moment
 from dialer.console.labels import GROUPS, MOVE_CAUSES, group_name
 from dialer.console.pages import office_page, see_other
 from dialer.console.promises import read_promises
-from dialer.console.visitors import CARE_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.console.visitors import CARE_ROLES, DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
 from dialer.words import Words
 
 PAGE_ROWS: Final = 50
@@ -135,6 +136,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),
             attempt_id=None,
         )  # fmt: skip
+        callers = [(each.id, each.name) for each in await owners.callers(session)]
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
         promises, moved = await read_promises(
             session, words, zone_of(request), client_id=_id(request), now=deps.clock()
@@ -150,6 +152,9 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "off_list": stored.off_list_reason,
         "do_not_call": stored.do_not_call,
         "may_change": known.role in RULE_ROLES,
+        "may_pick": known.role in RULE_ROLES | DESK_ROLES,
+        "callers": callers,
+        "today": deps.clock().astimezone(zone_of(request)).date().isoformat(),
         "may_care": known.role in CARE_ROLES,
     }
     return await office_page(request, "client.html", context)

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from aiohttp import web
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.absences import absences_from
+from crm.campaigns import list_campaigns
 from crm.my_day import MyDay, my_day
 from crm.overdue import OverdueRow, overdue_count, overdue_promises
+from crm.owners import callers
 from crm.plan_entries import EntryKind
-from crm.users import Role, User
+from crm.users import User
 from dialer.console.day import overdue_text
 from dialer.console.deps import DEPS
-from dialer.console.formats import long_day, naive_moment
+from dialer.console.formats import long_day, naive_moment, short_day
 from dialer.console.pages import office_page
-from dialer.console.visitors import words_of, zone_of
+from dialer.console.visitors import RULE_ROLES, visitor, words_of, zone_of
 from dialer.crm_words import explain
 from dialer.words import Words
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One operator's day."""
+    """One person's day."""
 
+    user_id: int
     name: str
     done: int
     planned: int
@@ -48,24 +52,39 @@ class OverdueLine:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class AbsenceRow:
+    """Who is away, and when."""
+
+    user_id: int
+    name: str
+    days: str
+    reason: str
+
+
 async def plan(request: web.Request) -> web.StreamResponse:
     """GET /plan"""
-    deps, zone = request.app[DEPS], zone_of(request)
+    deps, zone, words = request.app[DEPS], zone_of(request), words_of(request)
     now = deps.clock()
     today = now.astimezone(zone).date()
     async with deps.database.reading() as session:
         rows = [
-            _row(user.name, await my_day(session, operator_id=user.id, now=now), today, zone)
-            for user in await _callers(session)
+            _row(user, await my_day(session, operator_id=user.id, now=now), today, zone)
+            for user in await callers(session)
         ]
         overdue = await overdue_promises(session, now=now)
         overdue_in_all = await overdue_count(session, now=now)
-    words = words_of(request)
+        away = await _away(session, words, {row.user_id: row.name for row in rows}, today)
+        running = [(each.id, each.name) for each in await list_campaigns(session)]
     context = {
         "rows": rows,
         "day": long_day(words, today),
         "overdue": [_overdue_row(words, row, now) for row in overdue],
         "more_overdue": overdue_in_all - len(overdue),
+        "today": today.isoformat(),
+        "away": away,
+        "campaigns": running,
+        "may_change": visitor(request).role in RULE_ROLES,
     }
     return await office_page(request, "plan.html", context)
 
@@ -81,18 +100,25 @@ def _overdue_row(words: Words, row: OverdueRow, now: datetime) -> OverdueLine:
     )
 
 
-async def _callers(session: AsyncSession) -> list[User]:
-    found = await session.scalars(
-        select(User).where(User.active, User.role.in_((Role.OPERATOR, Role.EXPERT))).order_by(User.name)
-    )
-    return list(found)
+async def _away(session: AsyncSession, words: Words, names: Mapping[int, str], today: date) -> list[AbsenceRow]:
+    return [
+        AbsenceRow(
+            absence.user_id,
+            names[absence.user_id],
+            f"{short_day(words, absence.first_day)} – {short_day(words, absence.last_day)}",
+            absence.reason,
+        )
+        for absence in await absences_from(session, today)
+        if absence.user_id in names
+    ]
 
 
-def _row(name: str, day: MyDay, today: date, zone: tzinfo) -> PlanRow:
+def _row(user: User, day: MyDay, today: date, zone: tzinfo) -> PlanRow:
     due = [row for row in day.now if row.kind is EntryKind.CALLBACK]
     later = [row for row in day.later if row.at is not None and row.at.astimezone(zone).date() == today]
     return PlanRow(
-        name=name,
+        user_id=user.id,
+        name=user.name,
         done=day.done_count,
         planned=day.planned_count,
         percent=round(100 * day.done_count / day.planned_count) if day.planned_count else 0,

@@ -9,11 +9,12 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from crm.absences import Absence, absences_from
-from crm.audit import CALLBACK_HANDED_OVER, USER_AWAY, USER_BACK, AuditEntry
+from crm.audit import CALLBACKS_HANDED_OVER, USER_AWAY, USER_BACK, AuditEntry
 from crm.callbacks import Callback, agree, bring_due
 from crm.clients import get_client
 from crm.day_plan import build, claim_next
 from crm.errors import CrmError
+from crm.handovers import CallbackHandover
 from crm.plan_changes import hand_pick, waiting_of
 from crm.standing_in import set_away, set_back
 from crm.users import Role, get_user
@@ -59,8 +60,10 @@ async def test_the_promises_of_those_days_are_handed_over_in_turn(world: World) 
         each: who for who, these in taken.items() for each in these
     }
     async with world.database.reading() as session:
-        actions = select(AuditEntry.action).where(AuditEntry.action.in_((USER_AWAY, CALLBACK_HANDED_OVER)))
-        assert list(await session.scalars(actions)) == [USER_AWAY] + [CALLBACK_HANDED_OVER] * 3
+        actions = select(AuditEntry.action).where(AuditEntry.action.in_((USER_AWAY, CALLBACKS_HANDED_OVER)))
+        assert list(await session.scalars(actions)) == [USER_AWAY] + [CALLBACKS_HANDED_OVER] * 2
+        remembered = select(CallbackHandover.callback_id).where(CallbackHandover.from_user_id == anna)
+        assert set(await session.scalars(remembered)) == {overdue, today, late}
 
 
 async def test_a_promise_that_has_come_up_already_goes_along(world: World) -> None:

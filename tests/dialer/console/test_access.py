@@ -53,6 +53,12 @@ MATRIX = {
     ("GET", f"/recordings/{ATTEMPT}.wav"): HERS,
     ("GET", f"/recordings/{ATTEMPT}/peaks.json"): HERS,
     ("GET", "/plan"): OFFICE,
+    ("POST", "/plan/build"): RULES,
+    ("POST", "/plan/away"): RULES,
+    ("POST", "/plan/back"): RULES,
+    ("GET", "/plan/{user_id:[0-9]{1,9}}"): OFFICE,
+    ("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/move"): RULES,
+    ("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/assign"): RULES,
     ("GET", "/campaigns"): OFFICE,
     ("POST", "/campaigns"): RULES,
     ("GET", CAMPAIGN): OFFICE,
@@ -82,6 +88,7 @@ MATRIX = {
     ("GET", "/clients/similar"): RULES,
     ("POST", "/clients"): RULES,
     ("GET", CLIENT): SIGNED_IN,
+    ("POST", f"{CLIENT}/plan"): RULES | DESK,
     ("POST", f"{CLIENT}/list"): RULES,
     ("POST", f"{CLIENT}/do-not-call"): RULES,
     ("GET", "/reports"): OFFICE,
@@ -122,8 +129,7 @@ async def test_matrix(
         browser = visit() if who == "nobody" else await signed_in(who)
         for (method, path), allowed in MATRIX.items():
             address = path.replace(ATTEMPT, attempt_id).replace("{name}", "console.css")
-            address = re.sub(r"\{(campaign|client|list|person|user)_id:[^/]*\}", "1", address)
-            address = re.sub(r"\{(campaign|client|list|person|material|candidate)_id:[^/]*\}", "1", address)
+            address = re.sub(r"\{(campaign|client|entry|list|person|user)_id:[^/]*\}", "1", address)
             if method == "GET":
                 response = await browser.get(address)
             else:

@@ -1,0 +1,64 @@
+"""The options of the commands about the day's plan, and about who is away."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from dialer.words import Words
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+TakesSettings = Callable[[argparse.ArgumentParser, Words], None]
+Day = Callable[[str], date]
+
+
+def add_plan(commands: Commands, words: Words, takes_settings: TakesSettings, day: Day) -> None:
+    """`plan show|add|move|build`."""
+    gettext = words.gettext
+    text = gettext("show and change the day's plan")
+    actions = commands.add_parser("plan", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("show plan against done, or one person's day")
+    show = actions.add_parser("show", help=text, description=text)
+    show.add_argument("--user", metavar="LOGIN", help=gettext("whose day, entry by entry (otherwise everybody's sums)"))
+    text = gettext("put a client into somebody's plan")
+    add = actions.add_parser("add", help=text, description=text)
+    add.add_argument("client", type=int, metavar="CLIENT", help=gettext("the client's number"))
+    add.add_argument("--user", required=True, metavar="LOGIN", help=gettext("into whose plan"))
+    for parser in (show, add):
+        parser.add_argument("--day", type=day, metavar="DAY", help=gettext("the day, as 2026-12-31 (otherwise today)"))
+    text = gettext("put an entry in another place, or give it to another person")
+    move = actions.add_parser("move", help=text, description=text)
+    move.add_argument("entry", type=int, metavar="ENTRY", help=gettext("the entry's number"))
+    where = move.add_mutually_exclusive_group(required=True)
+    where.add_argument("--before", type=int, metavar="ENTRY", help=gettext("before this entry of the same person"))
+    where.add_argument("--last", action="store_true", help=gettext("to the end of the person's day"))
+    where.add_argument("--to", metavar="LOGIN", help=gettext("to this person"))
+    where.add_argument("--to-everybody", action="store_true", help=gettext("whoever is next may take it"))
+    text = gettext("begin today's plan anew; what somebody has in hand or has decided stays")
+    build = actions.add_parser("build", help=text, description=text)
+    build.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+    for parser in (show, add, move, build):
+        takes_settings(parser, words)
+
+
+def user_actions(actions: Commands, words: Words, takes_settings: TakesSettings, day: Day) -> None:
+    """`users away|back`."""
+    gettext = words.gettext
+    text = gettext("note that somebody is away; what they promised for those days is handed over")
+    away = actions.add_parser("away", help=text, description=text)
+    text = gettext("somebody is at work again from today")
+    back = actions.add_parser("back", help=text, description=text)
+    for parser in (away, back):
+        parser.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+    away.add_argument("--from", dest="first", type=day, metavar="DAY", help=gettext("the first day (otherwise today)"))
+    away.add_argument("--until", type=day, metavar="DAY", help=gettext("the last day (otherwise the first)"))
+    away.add_argument("--hand-over-to", metavar="LOGIN", help=gettext("who stands in (otherwise the others in turn)"))
+    away.add_argument("--reason", default="", metavar="TEXT", help=gettext("why, in words"))
+    for parser in (away, back):
+        takes_settings(parser, words)

@@ -1,0 +1,116 @@
+"""The plan on its pages: everybody's sums, one person's day, who is away."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import delete, select
+
+from crm.audit import AuditEntry
+from crm.callbacks import Callback
+from crm.database import Database
+from crm.plan_entries import EntryKind, EntryState, PlanEntry
+from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.seed import NOW, Office
+
+TODAY = "2026-05-14"
+
+
+@pytest.fixture
+async def maria(signed_in: SignIn, office: Office) -> Browser:
+    return await signed_in("maria")
+
+
+async def pick(browser: Browser, client_id: int, user_id: int, day: str = TODAY) -> int:
+    return (await browser.post_form(f"/clients/{client_id}/plan", day=day, person=str(user_id))).status
+
+
+async def names(browser: Browser, user_id: int) -> list[str]:
+    """Who waits for the person, in the order of the page."""
+    page = await browser.text(f"/plan/{user_id}")
+    table = page[page.index("В этом порядке") : page.index("Общие, первые")]
+    return re.findall(r'class="name" href="/clients/\d+">([^<]*)<', table)
+
+
+async def forms(browser: Browser, user_id: int, action: str) -> list[tuple[str, dict[str, str]]]:
+    """The page's forms whose address ends with `action`: where to, and their hidden fields."""
+    page = await browser.text(f"/plan/{user_id}")
+    found = re.findall(rf'<form[^>]*action="(/plan/entries/\d+/{action})">(.*?)</form>', page, re.DOTALL)
+    hidden = r'type="hidden" name="(\w+)" value="([^"]*)"'
+    return [(address, {k: v for k, v in re.findall(hidden, form) if k != "csrf"}) for address, form in found]
+
+
+async def test_clients_are_picked_and_put_in_another_order(maria: Browser, office: Office) -> None:
+    anna = office.users["anna"]
+    for index in (3, 4, 5):
+        assert await pick(maria, office.clients[index], anna) == 303
+    assert await names(maria, anna) == ["Дельта", "Гамма-Холод", "Завод «Эпсилон»"]
+    down = [form for form in await forms(maria, anna, "move") if "up" not in form[1]]
+    answer = await maria.post_form(down[0][0], **down[0][1])
+    assert answer.headers["Location"].startswith(f"/plan/{anna}?day={TODAY}#entry-")
+    assert await names(maria, anna) == ["Гамма-Холод", "Дельта", "Завод «Эпсилон»"]
+    up = [form for form in await forms(maria, anna, "move") if "up" in form[1]]
+    await maria.post_form(up[-1][0], **up[-1][1])
+    assert await names(maria, anna) == ["Гамма-Холод", "Завод «Эпсилон»", "Дельта"]
+    stale = await maria.post_form(down[0][0], **down[0][1])
+    assert stale.status == 409
+    assert "План изменился, пока вы смотрели." in await stale.text()
+
+
+async def test_an_entry_goes_to_another_person_and_from_everybody(
+    maria: Browser, office: Office, database: Database
+) -> None:
+    anna, oleg = office.users["anna"], office.users["oleg"]
+    await pick(maria, office.clients[3], anna)
+    (address, hidden), *_ = await forms(maria, anna, "assign")
+    assert (await maria.post_form(address, **hidden, to=str(oleg))).status == 303
+    assert await names(maria, oleg) == ["Гамма-Холод"]
+    assert (await maria.post_form(address, **hidden, to=str(oleg))).status == 409
+    free = [form for form in await forms(maria, oleg, "assign") if form[1].get("was") == ""]
+    await maria.post_form(free[0][0], **free[0][1])
+    assert len(await names(maria, oleg)) == 2
+    async with database.reading() as session:
+        noted = select(AuditEntry).where(AuditEntry.action == "plan.reassigned")
+        assert [entry.user_id for entry in await session.scalars(noted)] == [office.users["maria"]] * 2
+
+
+async def test_who_calls_picks_for_the_own_plan_alone(signed_in: SignIn, office: Office, database: Database) -> None:
+    egor = await signed_in("egor")
+    assert await pick(egor, office.clients[3], office.users["anna"]) == 303
+    async with database.reading() as session:
+        entry = (await session.scalars(select(PlanEntry).where(PlanEntry.kind == EntryKind.HANDPICKED))).one()
+    assert entry.operator_id == office.users["egor"]
+    assert "В мой план" in await egor.text(f"/clients/{office.clients[3]}")
+    assert (await egor.post_form(f"/clients/{office.clients[3]}/plan", day="soon")).status == 400
+
+
+async def test_who_is_away_hands_over_and_comes_back(maria: Browser, office: Office, database: Database) -> None:
+    anna, oleg = office.users["anna"], office.users["oleg"]
+    fields = {"person": str(anna), "from": TODAY, "until": TODAY, "reason": "Болеет"}
+    assert (await maria.post_form("/plan/away", **fields)).status == 303
+    page = await maria.text("/plan")
+    assert "Болеет" in page
+    async with database.reading() as session:
+        assert set(await session.scalars(select(Callback.owner_id))) == {oleg}
+    assert (await maria.post_form("/plan/back", person=str(anna))).status == 303
+    assert "Все на работе." in await maria.text("/plan")
+    assert (await maria.post_form("/plan/back", person=str(anna))).status == 422
+    assert (await maria.post_form("/plan/away", **{**fields, "from": "soon"})).status == 400
+
+
+async def test_the_plan_is_begun_anew(maria: Browser, office: Office, database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(delete(PlanEntry))
+    assert (await maria.post_form("/plan/build", campaign=str(office.campaign_id))).status == 303
+    async with database.reading() as session:
+        waiting = select(PlanEntry).where(PlanEntry.state == EntryState.WAITING, PlanEntry.day == NOW.date())
+        assert len(list(await session.scalars(waiting))) == 4  # two of six are promised a call
+    assert (await maria.post_form("/plan/build", campaign="9")).status == 404
+
+
+async def test_who_may_only_look_finds_nothing_to_press(signed_in: SignIn, office: Office) -> None:
+    browser = await signed_in("audit")
+    for path in ("/plan", f"/plan/{office.users['anna']}"):
+        assert 'method="post" action="/plan' not in await browser.text(path)
+    assert (await browser.get(f"/plan/{office.users['maria']}")).status == 404
