@@ -214,6 +214,14 @@ async def withdraw(
     return callback
 
 
+async def reopen(session: AsyncSession, callback: Callback) -> None:
+    """What ended the promise was undone: it holds again, and comes up at its time or at the next poll."""
+    was, callback.state = callback.state, CallbackState.OPEN
+    callback.settled_at, callback.settled_by_attempt_id = None, None
+    await session.flush()
+    _note(session, callback, was=was, on="undone", attempt_id=None)
+
+
 async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
     """Bring every callback whose time has come to the front of the plan, also those that came due while nothing ran.
 

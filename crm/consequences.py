@@ -37,9 +37,10 @@ async def apply(
     disposition: Disposition,
     spoken: Spoken,
     base_group: Group | None,
+    is_first: bool = True,
 ) -> None:
     """Let everything follow. `base_group` is the client's group as it would be without this attempt, `None` when later
-    calls have moved the client on: then a correction leaves the group alone."""
+    calls have moved the client on: then a correction leaves the group alone. `is_first`: no correction."""
     now = outcome.recorded_at
     await _contact(session, outcome, attempt, client, disposition, spoken)
     if disposition.key == "nonexistent":
@@ -62,7 +63,7 @@ async def apply(
     await _competitor(session, outcome, client, now)
     await _entry_done(session, attempt, now)
     await _promises(session, outcome, attempt, client, now)
-    if outcome.supersedes_id is None and working is not None:
+    if is_first and working is not None:
         await _retry(session, attempt, client, disposition, now=now)
 
 

@@ -216,6 +216,9 @@ ERRORS: Final[dict[str, str]] = {
     "outcome.needs_summary": "Say why the main contact was impossible: ten letters or more.",
     "outcome.not_answered": "Nobody answered this call: “{disposition}” is impossible.",
     "outcome.not_yours": "This is another operator's call.",
+    "outcome.nothing_to_undo": "There is nothing to undo.",
+    "outcome.undo_overtaken": "Somebody else has this client already; correct the outcome on the call's page.",
+    "outcome.undo_too_late": "{seconds} seconds have passed; correct the outcome on the call's page.",
     "outcome.unknown_disposition": "There is no disposition “{disposition}”.",
     # organisations, people, numbers
     "address.empty": "Write down the address.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,11 +24,12 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from crm.mapping import Base, UtcDateTime
 
 _FIRST = text("supersedes_id IS NULL")
+UNDONE: Final = "undone"  # the disposition of a reversal: the outcome before it was taken back at once
 
 
 class Outcome(Base):
     """One outcome. A correction names the one that it `supersedes`; the outcomes of an attempt are one chain, of which
-    the last counts. Triggers refuse to change or delete one."""
+    the last counts; one that is "undone" says that there is none yet. Triggers refuse to change or delete one."""
 
     __tablename__ = "outcomes"
     __table_args__ = (
@@ -66,3 +68,9 @@ def superseded() -> ColumnElement[bool]:
     """Whether an `Outcome` was corrected by a later one."""
     later = aliased(Outcome)
     return exists().where(later.supersedes_id == Outcome.id)
+
+
+async def versions_of(session: AsyncSession, attempt_id: str) -> list[Outcome]:
+    """The whole chain, the first one first."""
+    found = await session.scalars(select(Outcome).where(Outcome.attempt_id == attempt_id).order_by(Outcome.id))
+    return list(found)

@@ -23,7 +23,7 @@ from crm.dispositions import DISPOSITIONS, Ask, Disposition, disposition_named, 
 from crm.errors import Conflict, NotAllowed, Refused
 from crm.groups import Group
 from crm.mapping import Base, UtcDateTime, json_column
-from crm.outcome_chain import Outcome, current_outcome, superseded
+from crm.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.people import Person, add_person, person_at, person_named
 from crm.spoken_time import parse_when
 from crm.text_rules import is_full_name, is_summary, tidy
@@ -100,7 +100,8 @@ async def record(
         raise Refused("attempt.still_open")
     await _assert_may_write(session, attempt, author_id)
     previous = await current_outcome(session, attempt_id)
-    if (previous.id if previous else None) != corrects:
+    undone = previous is not None and previous.disposition == UNDONE
+    if (previous.id if previous and not (undone and corrects is None) else None) != corrects:
         raise Conflict("outcome.already_recorded")
     client = await get_client(session, attempt.client_id, lock=True)
     base_group: Group | None = client.group
@@ -123,7 +124,16 @@ async def record(
         full_name=full_name,
         summary=form.summary,
     )
-    await apply(session, outcome, attempt, client, disposition=disposition, spoken=spoken, base_group=base_group)
+    await apply(
+        session,
+        outcome,
+        attempt,
+        client,
+        disposition=disposition,
+        spoken=spoken,
+        base_group=base_group,
+        is_first=previous is None or undone,
+    )
     attempt.wrapped_up_at = attempt.wrapped_up_at or now
     draft = await session.get(OutcomeDraft, attempt_id)
     if draft is not None:

@@ -11,6 +11,7 @@ LATIN_ALLOWED = {
     "Enter": "a key as it is printed on the keyboard",
     "Esc": "a key",
     "Ctrl": "a key",
+    "Z": "a key",
     "F2": "a key",
     "F4": "a key",
     "F7": "a key",

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import attempts, campaign_setup, campaigns, clients, day_plan, dial_rules, outcomes
+from crm import attempts, campaign_setup, campaigns, clients, day_plan, dial_rules, outcomes, undo
 from crm.attempt_rows import FIRST_NODE
 from crm.database import Database
 from crm.errors import Conflict, CrmError
@@ -303,6 +303,25 @@ class Desk:
             seat.step_call(CallStep.WRITTEN_DOWN)
             seat.put_card(None, None, seat.view.message)
             await self._present(seat)
+
+    async def undo_outcome(self, operator_id: int, *, attempt_id: str) -> None:
+        """Take back what was saved just now: the call is at the desk again with its form, the card in front goes back.
+        Raises `CrmError` when that is no longer possible."""
+        seat = await self._seats.of(operator_id)
+        async with seat.lock:
+            self._refuse_in_call(seat)
+            if seat.call.state is CallState.WRAP_UP:
+                raise DeskError("desk.wrap_up_pending")
+            async with self._database.transaction() as session:
+                attempt = await undo.undo(
+                    session,
+                    attempt_id=attempt_id,
+                    operator_id=operator_id,
+                    now=self._clock(),
+                    lease_s=self._rules.claim_lease_s,
+                )
+            log.info("outcome", call=attempt_id, operator=operator_id, was="saved", on="undo asked", now="undone")
+            self._seats.take_up(attempt)
 
     async def _wait_until_finished(self, runner: CallRunner) -> None:
         """An outcome needs the call's end in the database: nearly always it is there already."""

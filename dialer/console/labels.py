@@ -120,7 +120,12 @@ def group_name(key: str) -> str:
     return GROUPS.get(key, key)
 
 
+UNDONE = mark("Undone")
+
+
 def disposition_name(key: str) -> str:
+    if key == "undone":
+        return UNDONE
     return DISPOSITIONS.get(key, key)
 
 

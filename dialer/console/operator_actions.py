@@ -82,6 +82,13 @@ async def save_outcome(request: web.Request) -> web.StreamResponse:
     return _done()
 
 
+async def undo(request: web.Request) -> web.StreamResponse:
+    """POST /operator/undo `{attempt_id}`: the outcome that was saved just now"""
+    content = await _content(request)
+    await request.app[DEPS].desk.undo_outcome(visitor(request).user_id, attempt_id=_attempt_id(content))
+    return _done()
+
+
 async def keep_draft(request: web.Request) -> web.StreamResponse:
     """POST /operator/draft `{attempt_id, fields}`: what is typed, so that a reload finds it again."""
     content = await _content(request)

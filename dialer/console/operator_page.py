@@ -11,13 +11,13 @@ from datetime import datetime
 from aiohttp import web
 from markupsafe import Markup
 
-from crm import outcomes
+from crm import outcomes, undo
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.card import Card, read_card
 from dialer.console.day import Day, current_line, read_day
 from dialer.console.deps import DEPS
 from dialer.console.formats import phone
-from dialer.console.labels import result_name
+from dialer.console.labels import disposition_name, result_name
 from dialer.console.outcome_form import FIELD_OF_CODE, choices
 from dialer.console.pages import fragment, page
 from dialer.console.visitors import visitor, words_of, zone_of
@@ -84,6 +84,16 @@ class StateBox:
     since: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What can be undone until `until`, in milliseconds since 1970."""
+
+    attempt_id: str
+    client: str
+    outcome: str
+    until: int
+
+
 async def operator_page(request: web.Request) -> web.StreamResponse:
     """GET /operator"""
     deps, known, words = request.app[DEPS], visitor(request), words_of(request)
@@ -133,6 +143,7 @@ class Snapshots:
         self._card: Card | None = None
         self._card_for: tuple[object, ...] = ()
         self._day: Day | None = None
+        self._undo: undo.Undoable | None = None
         self.campaign = ""
 
     async def of(self, view: DeskView, *, beat: bool) -> dict[str, object]:
@@ -165,6 +176,7 @@ class Snapshots:
             "line": self._region("_line.html", common),
             "banner": self._region("_banner.html", {"banners": self._banners(view)}),
             "day": self._region("_day.html", {"day": self._day}),
+            "undo": self._region("_undo.html", {"undo": self._offered(view)}),
             # What is typed must not be swapped away, so these two change with the call and not with the draft.
             "note": self._region("_note.html", common, key=(view.attempt_id if writing else "",)),
             "outcome": self._outcome(view, common, draft),
@@ -231,6 +243,7 @@ class Snapshots:
                     attempt_id=view.attempt_id,
                 )
             current = current_line(words, zone, card, now) if card is not None else None
+            self._undo = await undo.undoable(session, operator_id=operator_id, now=now)
             self._day = await read_day(
                 session,
                 words,
@@ -241,6 +254,14 @@ class Snapshots:
             )
         self._card = card
         self.campaign = self._card.campaign if self._card else self._day.campaign
+
+    def _offered(self, view: DeskView) -> Offer | None:
+        """What was saved just now and can be undone; not in the next call."""
+        found = self._undo
+        if found is None or view.call is not CallState.NONE or found.until <= self._now():
+            return None
+        outcome = self._words.gettext(disposition_name(found.disposition))
+        return Offer(found.attempt_id, found.organisation, outcome, _ms(found.until))
 
     async def _draft_of(self, view: DeskView) -> dict[str, str]:
         assert view.attempt_id is not None  # asked for only while there is an outcome to write

@@ -266,3 +266,21 @@ async def test_a_lost_connection_is_said_and_comes_back(open_page: OpenPage, con
     await expect(page.locator("#lost")).to_be_visible()
     await page.context.set_offline(False)
     await expect(page.locator("#lost")).to_be_hidden()
+
+
+async def test_ctrl_z_takes_back_what_was_just_saved(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await settled(page)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-do=hang-up]")).to_be_visible()
+    await console.desk.end(console.office.users["anna"], Result.NO_ANSWER)
+    await expect(page.locator("input[value=no_contact]")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    await expect(page.locator("[data-left]")).to_have_text(re.compile(r"^(?:10|[1-9])$"))
+    await page.keyboard.press("Control+KeyZ")
+    await expect(page.locator(f"{CARD} h1")).to_have_text("ООО «Северный ветер»")
+    await expect(page.locator("input[value=no_contact]")).to_be_checked()
+    await expect(page.locator("[data-undo]")).to_have_count(0)
+    await page.keyboard.press("7")
+    await page.keyboard.press("Enter")

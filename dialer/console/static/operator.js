@@ -95,6 +95,11 @@ function tick() {
     const pair = [Math.floor(seconds / 60) % 60, seconds % 60].map((n) => String(n).padStart(2, "0")).join(":");
     clock.textContent = seconds >= 3600 ? `${Math.floor(seconds / 3600)}:${pair}` : pair;
   }
+  for (const offer of document.querySelectorAll("[data-until]")) {
+    const left = Math.ceil((Number(offer.dataset.until) - now) / 1000);
+    offer.hidden = left <= 0;
+    offer.querySelector("[data-left]").textContent = Math.max(0, left);
+  }
   for (const clock of document.querySelectorAll("[data-clock]")) {
     const form = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: clock.dataset.clock });
     const text = form.format(now);
@@ -150,6 +155,7 @@ const actions = {
   ready: () => ({}),
   pause: () => ({}),
   offline: () => ({}),
+  undo: (button) => ({ attempt_id: button.dataset.undo }),
   "hang-up": () => ({ attempt_id: desk.attempt }),
   dial: () => ({
     client_id: desk.client,
@@ -163,7 +169,7 @@ async function act(button) {
   if (action === "digits") return sendTone(button.dataset.digit);
   if (!(action in actions)) return undefined;
   button.disabled = true;
-  const said = await send(action, actions[action]());
+  const said = await send(action, actions[action](button));
   button.disabled = false;
   return tell(said.error);
 }
@@ -255,6 +261,8 @@ document.addEventListener("keydown", (event) => {
     event.target.blur();
     if (desk.call === "wrap_up") outcome.focus();
     taken = true;
+  } else if (event.ctrlKey && !event.shiftKey && event.code === "KeyZ" && !isField(event.target)) {
+    taken = press(document.querySelector("[data-until]:not([hidden]) [data-undo]"));
   } else if (!event.ctrlKey && !isField(event.target) && !document.querySelector("dialog[open]")) {
     if (event.key === "?") taken = press(document.querySelector("[data-do=keys]"));
     else if (!event.shiftKey || event.key === "*" || event.key === "#" || event.key === "№") taken = digitKey(event);

@@ -394,3 +394,21 @@ async def test_the_ringback_stops_when_nobody_answers(office: Office, how: str) 
         await office.until_call(CallState.EARLY_MEDIA)
         await asyncio.wait_for(office.telephony.bridged_once.wait(), 30)
     assert line.playing is None
+
+
+async def test_an_undone_outcome_brings_the_call_back_to_the_desk(office: Office) -> None:
+    attempt_id = await office.dial()
+    office.telephony.clients[0].emit(LegEnded(LegEnd.REFUSED, 486))
+    ended = await office.until_call(CallState.WRAP_UP)
+    with pytest.raises(DeskError) as pending:
+        await office.desk.undo_outcome(office.operator, attempt_id=attempt_id)
+    assert pending.value.code == "desk.wrap_up_pending"
+    await save_when_possible(office, attempt_id, NO_CONTACT)
+    following = await office.desk.view(office.operator)
+    assert following.client_id not in (None, ended.client_id)
+    await office.desk.undo_outcome(office.operator, attempt_id=attempt_id)
+    view = await office.desk.view(office.operator)
+    assert (view.call, view.client_id, view.attempt_id) == (CallState.WRAP_UP, ended.client_id, attempt_id)
+    assert (view.entry_id, view.result) == (ended.entry_id, "busy")
+    await office.desk.save_outcome(office.operator, attempt_id=attempt_id, form=OutcomeForm("nonexistent"))
+    assert (await office.desk.view(office.operator)).client_id == following.client_id

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import datetime
 
-from crm import attempts, day_plan, dial_rules, outcomes
+from crm import attempts, day_plan, dial_rules, outcomes, undo
 from crm.database import Database
 from crm.outcomes import OutcomeForm
 from crm.results import Result
@@ -149,6 +149,18 @@ class FakeDesk:
             await outcomes.record(session, attempt_id=attempt_id, form=form, author_id=operator_id, now=self.clock())
         self.saved.append(form)
         await self._present(operator_id)
+
+    async def undo_outcome(self, operator_id: int, *, attempt_id: str) -> None:
+        self.clicks.append(("undo", operator_id))
+        async with self.database.transaction() as session:
+            attempt = await undo.undo(
+                session, attempt_id=attempt_id, operator_id=operator_id, now=self.clock(), lease_s=LEASE_S
+            )
+        self.change(
+            operator_id, call=CallState.WRAP_UP, since=self.clock(), client_id=attempt.client_id,
+            entry_id=attempt.plan_entry_id, attempt_id=attempt.id, dialled=attempt.dialled,
+            answered_at=attempt.answered_at, ended_at=attempt.ended_at, result=attempt.result,
+        )  # fmt: skip
 
     async def stop_all_dialling(self, user_id: int, *, stopped: bool) -> None:
         self.clicks.append(("stop all", user_id, stopped))

@@ -47,6 +47,7 @@ MATRIX = {
     ("POST", "/operator/digits"): DESK,
     ("POST", "/operator/skip"): DESK,
     ("POST", "/operator/outcome"): DESK,
+    ("POST", "/operator/undo"): DESK,
     ("POST", "/operator/draft"): DESK,
     ("GET", "/calls"): SIGNED_IN,
     ("GET", f"/calls/{ATTEMPT}"): HERS,

@@ -80,7 +80,7 @@ async def test_the_page_is_told_of_every_change_and_only_of_what_changed(
     browser, anna = await signed_in("anna"), office.users["anna"]
     async with live(browser) as socket:
         first = await next_one(socket)
-        assert set(first["regions"]) == {"line", "banner", "day", "card", "note", "history", "call", "outcome"}
+        assert set(first["regions"]) == {"line", "banner", "day", "card", "note", "history", "call", "outcome", "undo"}
         await browser.act("ready")
         await next_one(socket)
         shown = await next_one(socket)
@@ -364,3 +364,29 @@ async def test_a_time_that_another_choice_left_behind_hinders_nobody_and_promise
     said = await browser.act("outcome", attempt_id=attempt_id, fields={"disposition": "no_contact", "when": when})
     assert said.status == 200, await said.text()
     assert desk.saved[-1].callback_at_local is None
+
+
+async def test_what_was_just_saved_can_be_undone_and_is_on_the_form_again(
+    signed_in: SignIn, office: Office, desk: FakeDesk, database: Database, clock: Clock
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    attempt_id = await dialled(browser, desk, office)
+    await desk.answer(anna)
+    await desk.end(anna)
+    fields = {"disposition": "cold", "reason": "Слишком дорого"}
+    assert (await browser.act("outcome", attempt_id=attempt_id, fields=fields)).status == 200
+    page = await browser.text("/operator")
+    assert "Записано: ООО «Северный ветер», Холодный" in page
+    assert f'data-undo="{attempt_id}"' in page
+    clock.move(seconds=9)
+    assert (await browser.act("undo", attempt_id=attempt_id)).status == 200
+    page = await browser.text("/operator")
+    assert 'value="Слишком дорого"' in page
+    assert "data-undo" not in page
+    again = await browser.act("undo", attempt_id=attempt_id)
+    assert again.status == 409
+    assert (await browser.act("outcome", attempt_id=attempt_id, fields=fields)).status == 200
+    clock.move(seconds=10)
+    assert "data-undo" not in await browser.text("/operator")
+    late = await browser.act("undo", attempt_id=attempt_id)
+    assert (await late.json())["code"] == "outcome.undo_too_late"
