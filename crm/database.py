@@ -24,6 +24,7 @@ from crm import search_index, transitions
 from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime
 from crm.service_lock import ServiceLock, ServiceNode, acquire, holder, running_nodes
+from crm.tombstones import OFFICE_KEY
 
 __all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config"]
 
@@ -33,9 +34,11 @@ UPGRADE_LOCK: Final = 0x6469_616C  # any constant: one upgrade at a time on a Po
 
 
 class Database:
-    """One database. `url` is `sqlite+aiosqlite:///path` or `postgresql://...`; drivers are chosen here."""
+    """One database. `url` is `sqlite+aiosqlite:///path` or `postgresql://...`; drivers are chosen here.
+    `office_key`, where there is one, is for what is kept unreadable to others."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, office_key: bytes = b"") -> None:
+        self._info: Final = {OFFICE_KEY: office_key}
         self.url: Final[URL] = _with_driver(make_url(url))
         self.dialect: Final[str] = self.url.get_backend_name()
         self._writer: AsyncEngine
@@ -59,7 +62,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A write transaction, committed at the end, rolled back on an exception. State changes that were noted in it
         are logged once they are committed. Keep it short; do not nest."""
-        async with AsyncSession(self._writer, expire_on_commit=False) as session:
+        async with AsyncSession(self._writer, expire_on_commit=False, info=self._info) as session:
             async with session.begin():
                 yield session
                 await search_index.refresh(session)
@@ -69,7 +72,7 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A transaction that sees one state of the database and cannot change it. It ends with the session, whose
         closing goes on when the task is cancelled meanwhile: a page that goes away leaves no broken connection."""
-        async with AsyncSession(self._reader, expire_on_commit=False) as session:
+        async with AsyncSession(self._reader, expire_on_commit=False, info=self._info) as session:
             yield session
 
     async def upgrade(self) -> None:

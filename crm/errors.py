@@ -220,6 +220,10 @@ ERRORS: Final[dict[str, str]] = {
     "outcome.undo_overtaken": "Somebody else has this client already; correct the outcome on the call's page.",
     "outcome.undo_too_late": "{seconds} seconds have passed; correct the outcome on the call's page.",
     "outcome.unknown_disposition": "There is no disposition “{disposition}”.",
+    # erasures
+    "erasure.call_open": "Somebody is calling there just now. Erase when the call is over.",
+    "erasure.needs_reason": "Say who asked to be erased, when and how.",
+    "erasure.no_key": "The office's key is not at hand: without it nobody can tell who was erased. Put the file back.",
     # organisations, people, numbers
     "address.empty": "Write down the address.",
     "address.unknown": "There is no such address of this organisation.",

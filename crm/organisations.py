@@ -54,6 +54,7 @@ class Organisation(Base):
     time_zone: Mapped[str] = mapped_column(Text, default="")
     note: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
     name_key: Mapped[str] = mapped_column(Text, default="", server_default="")
     name_skeleton: Mapped[str] = mapped_column(Text, default="", server_default="")

@@ -102,7 +102,8 @@ async def person_file(session: AsyncSession, person_id: int) -> PersonFile:
     ids = [attempt.id for attempt in attempts]
     recordings = await session.scalars(select(Recording).where(Recording.attempt_id.in_(ids)).order_by(Recording.id))
     theirs = or_(DoNotCall.person_id == person_id, DoNotCall.e164.in_([number.e164 for number in numbers]))
-    requests = await session.scalars(select(DoNotCall).where(theirs).order_by(DoNotCall.id))
+    requests = tuple(await session.scalars(select(DoNotCall).where(theirs).order_by(DoNotCall.id)))
+    subjects = {f"person:{person_id}", *(f"do_not_call:{request.id}" for request in requests)}
     return PersonFile(
         person=person,
         organisation=organisation,
@@ -113,9 +114,9 @@ async def person_file(session: AsyncSession, person_id: int) -> PersonFile:
         drafts=await _drafts(session, organisation.id, known),
         contacts=await _contacts(session, person),
         callbacks=await _callbacks(session, organisation.id, known),
-        requests=tuple(requests),
+        requests=requests,
         recordings=tuple(recordings),
-        audit=await entries_about(session, known, subjects={f"person:{person_id}"}),
+        audit=await entries_about(session, known, subjects=subjects),
         mentions=await _mentions(session, organisation.id, known, except_outcomes={each.id for each in outcomes}),
     )
 
@@ -162,7 +163,12 @@ async def _callbacks(session: AsyncSession, organisation_id: int, known: Traces)
 async def _mentions(
     session: AsyncSession, organisation_id: int, known: Traces, *, except_outcomes: set[int]
 ) -> tuple[Mention, ...]:
-    found = []
+    attributes = (await get_organisation(session, organisation_id)).attributes
+    found = [
+        Mention("organisations", str(organisation_id), f"attributes.{name}", str(value))
+        for name, value in attributes.items()
+        if known.are_inside({name: value})
+    ]
     for place in places(organisation_id):
         for row in await session.scalars(select(place.table).where(place.of)):
             if isinstance(row, Outcome) and row.id in except_outcomes:

@@ -13,15 +13,20 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, or_, select
 
+from crm.addresses import Address
 from crm.attempts import Attempt
 from crm.callbacks import Callback
 from crm.clients import Client
+from crm.competitors import CompetitorUse
+from crm.consents import ConsentGiven
 from crm.contacts import Contact
 from crm.do_not_call import DoNotCall
 from crm.groups import GroupMove
+from crm.list_marks import ListMark
 from crm.mapping import Base
 from crm.organisations import Organisation
 from crm.outcomes import Outcome
+from crm.past_deals import PastDeal
 from crm.people import Person
 from crm.phone_numbers import PhoneNumber
 from crm.plan_entries import PlanEntry
@@ -73,6 +78,11 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         DoNotCall.attempt_id.in_(attempts),
         DoNotCall.e164.in_(numbers_of(organisation_id)),
     )
+    consented = or_(
+        ConsentGiven.organisation_id == organisation_id,
+        ConsentGiven.person_id.in_(people),
+        ConsentGiven.e164.in_(numbers_of(organisation_id)),
+    )
     outcome = ("full_name", "summary", "reason", "competitor", "callback_words", "asked_by", "note")
     return (
         Place(Outcome, outcome, Outcome.attempt_id.in_(attempts)),
@@ -82,6 +92,11 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         Place(GroupMove, ("note",), GroupMove.client_id.in_(clients)),
         Place(Client, ("code", "off_list_reason"), Client.organisation_id == organisation_id),
         Place(DoNotCall, ("evidence", "lift_reason"), asked),
+        Place(ConsentGiven, ("evidence", "withdraw_reason"), consented),
+        Place(Address, ("written",), Address.organisation_id == organisation_id),
+        Place(CompetitorUse, ("note",), CompetitorUse.organisation_id == organisation_id),
+        Place(PastDeal, ("what", "seller"), PastDeal.organisation_id == organisation_id),
+        Place(ListMark, ("remark",), ListMark.client_id.in_(clients)),
         Place(Organisation, ("note",), Organisation.id == organisation_id),
         Place(Person, ("position", "note"), Person.organisation_id == organisation_id),
     )
@@ -89,15 +104,18 @@ def places(organisation_id: int) -> tuple[Place, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """By what somebody is recognised in a text: beginnings of words, and runs of digits."""
+    """By what somebody is recognised in a text: beginnings of words, runs of digits, whole phrases."""
 
     stems: frozenset[str]
     digits: frozenset[str]
+    phrases: frozenset[str] = frozenset()
 
     def are_in(self, text: str) -> bool:
         """Whether the text tells of them."""
         words = re.split(r"\W+", fold(text))
         if any(word.startswith(stem) for stem in self.stems for word in words):
+            return True
+        if any(phrase in fold(text) for phrase in self.phrases):
             return True
         run = re.sub(r"\D", "", text)
         return any(digits in run for digits in self.digits)
@@ -111,11 +129,11 @@ class Traces:
         return isinstance(value, str) and self.are_in(value)
 
 
-def traces(full_names: Iterable[str], e164s: Iterable[str]) -> Traces:
-    """The traces of people by these names and numbers."""
+def traces(full_names: Iterable[str], e164s: Iterable[str], phrases: Iterable[str] = ()) -> Traces:
+    """The traces of people by these names and numbers; `phrases` are folded, such as an organisation's name."""
     stems = {stem for name in full_names if (stem := _stem(surname(name)))}
     digits = {number[-_LAST_DIGITS:] for e164 in e164s if len(number := e164.lstrip("+")) >= _LEAST_DIGITS}
-    return Traces(frozenset(stems), frozenset(digits))
+    return Traces(frozenset(stems), frozenset(digits), frozenset(phrase for phrase in phrases if phrase))
 
 
 def surname(full_name: str) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, or_, select
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.attempts import Attempt, Result
 from crm.errors import Conflict, NotFound
-from crm.mapping import Base, one_of
+from crm.mapping import Base, UtcDateTime, one_of
 
 
 class RecordingState(enum.StrEnum):
@@ -27,7 +27,8 @@ class RecordingState(enum.StrEnum):
 
 class Recording(Base):
     """One recording. `duration_s` in seconds; `rms_left` (operator) and `rms_right` (client) as parts of full scale,
-    0..1; `bytes` is the size of the file; `failure` says in words what went wrong."""
+    0..1; `bytes` is the size of the sound file; `failure` says in words what went wrong. `wrapped_key` opens a file
+    that is `sealed`, with the office's key; of an erased one it is gone."""
 
     __tablename__ = "recordings"
     __table_args__ = (
@@ -50,6 +51,9 @@ class Recording(Base):
     rms_right: Mapped[float | None]
     bytes: Mapped[int | None]
     failure: Mapped[str] = mapped_column(Text, default="")
+    wrapped_key: Mapped[str] = mapped_column(Text, default="", server_default="")
+    sealed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 async def open_recording(session: AsyncSession, *, attempt_id: str, key: str) -> Recording:

@@ -368,7 +368,7 @@ def _calls() -> Select[*_CallColumns]:
         .join(User, User.id == Attempt.operator_id)
         .join(Outcome, (Outcome.attempt_id == Attempt.id) & ~superseded(), isouter=True)
         .join(Contact, Contact.attempt_id == Attempt.id, isouter=True)
-        .join(Recording, Recording.attempt_id == Attempt.id, isouter=True)
+        .join(Recording, (Recording.attempt_id == Attempt.id) & Recording.erased_at.is_(None), isouter=True)
     )
     return made
 

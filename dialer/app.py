@@ -21,6 +21,8 @@ from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
 from dialer.engines.native import NativeTelephony
 from dialer.engines.pyvoip import PyVoipTelephony
+from dialer.office_key import make_key
+from dialer.purging import link_rows, purge
 from dialer.scheduler import Scheduler
 from dialer.sip.endpoint import RegistrarAccount
 from dialer.telephony import Telephony
@@ -28,6 +30,7 @@ from recordings.store import LocalStore
 
 REFRESH_HEADSETS_S = 5.0
 KEEP_LOCK_S = 5.0
+CARE_S = 60.0
 
 log = structlog.get_logger("dialer.app")
 
@@ -85,7 +88,7 @@ async def running_service(
     `recordings.errors.RecordingError` (the folder cannot be written) before anything was changed.
     """
     async with contextlib.AsyncExitStack() as stack:
-        database = Database(settings.database_url)
+        database = Database(settings.database_url, make_key(settings))
         stack.push_async_callback(database.dispose)
         lock = await database.acquire_service(
             node=settings.service.node, further_node=settings.service.further_node, now=clock()
@@ -106,6 +109,8 @@ async def running_service(
         )
         if isinstance(telephony, NativeTelephony):
             scheduler.add(functools.partial(_refresh_headsets, database, telephony), every_s=REFRESH_HEADSETS_S)
+        scheduler.add(functools.partial(purge, database, store), every_s=CARE_S)
+        scheduler.add(functools.partial(link_rows, database), every_s=CARE_S)
         scheduler.add(functools.partial(_keep_lock, lock), every_s=KEEP_LOCK_S)
         await scheduler.start()
         stack.push_async_callback(scheduler.stop)

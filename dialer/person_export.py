@@ -49,7 +49,7 @@ def write_zip(target: IO[bytes], held: PersonFile, words: Words, open_recording:
         archive.writestr(JSON_FILE, json.dumps(told, ensure_ascii=False, indent=1))
         archive.writestr(HTML_FILE, page(told, words))
         for recording in held.recordings:
-            if recording.state is not RecordingState.READY:
+            if recording.state is not RecordingState.READY or recording.erased_at is not None:
                 continue
             name = f"recordings/{recording.attempt_id}.wav"
             try:

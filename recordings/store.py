@@ -39,6 +39,9 @@ class Store(Protocol):
     def size(self, key: str) -> int:
         """Bytes of the recording; `StoreError` when there is none."""
 
+    def remove(self, key: str) -> bool:
+        """Take the recording out of the store; whether it was there."""
+
     def free_bytes(self) -> int:
         """Bytes that can still be written before the store is full."""
 
@@ -108,6 +111,14 @@ class LocalStore:
     def size(self, key: str) -> int:
         """Bytes of the recording's file."""
         return self.path(key).stat().st_size
+
+    def remove(self, key: str) -> bool:
+        """Delete the file; whether it was there."""
+        try:
+            self._place(key).unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def free_bytes(self) -> int:
         """Bytes that an ordinary user may still write on the disk that holds the root."""

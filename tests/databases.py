@@ -175,7 +175,7 @@ def sqlite_url(request: pytest.FixtureRequest, sqlite_template: Path) -> Iterato
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A migrated database that holds nothing."""
-    opened = Database(database_url)
+    opened = Database(database_url, b"key of the office, for tests")
     yield opened
     await opened.dispose()
 

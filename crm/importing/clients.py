@@ -22,6 +22,7 @@ from crm.importing.settling import Settling
 from crm.importing.tables import Row, Table
 from crm.importing.writing import write
 from crm.text_rules import fold, tidy
+from crm.tombstones import Erasures
 
 Progress = Callable[[int, int], None]
 """Told after each batch how many rows of how many are done."""
@@ -64,9 +65,11 @@ async def import_clients(
         await session.execute(select(Campaign.id).where(Campaign.id == campaign.id).with_for_update(key_share=True))
     known = KnownOrganisations(campaign.id, lists_need_approval=campaign.lists_need_approval)
     await known.begin(session)
+    erasures = await Erasures.read(session)
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         readable = _read(batch, columns, list_name, report, region=region, area_code=area_code)
+        readable = [row for row in readable if not _is_of_erased(row, erasures, report)]
         await known.look_up(session, readable)
         settling = Settling(columns, known, report)
         for row in readable:
@@ -101,6 +104,16 @@ def _note(
         subject=f"campaign:{campaign.id}",
         details={"file": file_name, "lists": dict(report.by_list), **counts},
     )
+
+
+def _is_of_erased(row: ClientRow, erasures: Erasures, report: ImportReport) -> bool:
+    code = erasures.code_of(
+        organisation=row.name, e164s=[phone.e164 for phone in row.phones], tax_number=row.texts["tax_number"],
+        person=row.person,
+    )  # fmt: skip
+    if code:
+        report.refused.append(RefusedRow(row.line, (Problem(code),), row.raw))
+    return bool(code)
 
 
 def _selected(table: Table, columns: Columns, list_name: str | None) -> list[Row]:

@@ -67,6 +67,9 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "undo.moved": "It has moved to another group.",
     # one row
     "row.formula": "“{value}” is a formula. Put what it computes in its place.",
+    "row.number_erased": "This number's owner has been erased at their request and must not be taken in again.",
+    "row.organisation_erased": "This organisation has been erased at its request and must not be taken in again.",
+    "row.person_erased": "This person has been erased at their request. Take the name out of the row.",
     "row.headcount": "“{value}” is no number of people.",
     "row.list_closed": "The list “{list}” has been handed in for approval. Put new clients into another list.",
     "row.no_list": "The row does not say to which list it belongs.",

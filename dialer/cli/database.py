@@ -10,6 +10,7 @@ from config.settings import Settings
 from crm.database import Database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.crm_words import database_finding
+from dialer.office_key import read_key
 
 
 async def upgrade(settings: Settings, terminal: Terminal) -> int:
@@ -35,7 +36,7 @@ async def upgrade(settings: Settings, terminal: Terminal) -> int:
 @asynccontextmanager
 async def ready_database(settings: Settings, terminal: Terminal) -> AsyncIterator[Database]:
     """A database that is there and up to date. Raises `CommandFailed` for any other."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, read_key(settings))
     try:
         wrong = await database.check()
         if wrong is not None:

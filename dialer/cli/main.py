@@ -143,6 +143,8 @@ def _command(arguments: argparse.Namespace) -> Command:
         "reports": _reports,
         "db": _db,
         "people": _people,
+        "erase": _erase,
+        "audit": _audit,
         "backup": _backup,
         "restore": _restore,
     }[arguments.command]
@@ -379,3 +381,17 @@ def _people(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     action = people.show if arguments.action == "list" else people.export
     return asyncio.run(action(settings, arguments, terminal))
+
+
+def _erase(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli.erasing import erase
+
+    return asyncio.run(erase(settings, arguments, terminal))
+
+
+def _audit(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli.erasing import verify_audit
+
+    return asyncio.run(verify_audit(settings, arguments, terminal))

@@ -77,6 +77,8 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     _reports(commands, words)
     _db(commands, words)
     _people(commands, words)
+    _erase(commands, words)
+    _audit(commands, words)
     _backup(commands, words)
     _restore(commands, words)
     return parser
@@ -564,3 +566,30 @@ def _people(commands: Commands, words: Words) -> None:
     export.add_argument("file", type=Path, metavar="FILE", help=gettext("ZIP file to make"))
     for parser in (show, export):
         _settings_option(parser, words)
+
+
+def _erase(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("blank everything on a person or an organisation; what is counted stays")
+    actions = commands.add_parser("erase", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    numbers = {
+        "person": (gettext("erase a person"), gettext("their number in `dialer people list`")),
+        "organisation": (gettext("erase an organisation with its people"), gettext("its number on its client's page")),
+    }
+    for action, (text, meaning) in numbers.items():
+        parser = actions.add_parser(action, help=text, description=text)
+        parser.add_argument("number", type=int, metavar="NO", help=meaning)
+        parser.add_argument("--reason", required=True, metavar="TEXT", help=gettext("who asked, when and how"))
+        parser.add_argument("--yes", action="store_true", help=gettext("do not ask for the name once more"))
+        _settings_option(parser, words)
+
+
+def _audit(commands: Commands, words: Words) -> None:
+    text = words.gettext("the audit")
+    actions = commands.add_parser("audit", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = words.gettext("see whether audit and outcomes are as the program wrote them")
+    _settings_option(actions.add_parser("verify", help=text, description=text), words)

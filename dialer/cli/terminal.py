@@ -20,6 +20,7 @@ from dialer.words import Language, Words, as_language, words
 _CLEAR_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _COMMANDS: Final = (
     "abandoned",
+    "audit",
     "backup",
     "calendar",
     "callbacks",
@@ -32,6 +33,7 @@ _COMMANDS: Final = (
     "demo",
     "do-not-call",
     "duplicates",
+    "erase",
     "import",
     "import-contacts",
     "imports",
@@ -108,6 +110,11 @@ class Terminal:
         """Overwrites the last line of progress; nothing where nobody would see it."""
         if self.err.isatty():
             print(f"\r\x1b[2K{line}", end="", file=self.err, flush=True)
+
+    def asked(self, question: str) -> str:
+        """What somebody answers, without spaces around it; "" when nobody is there."""
+        print(question, end="", file=self.err, flush=True)
+        return self.source.readline().strip()
 
     def new_password(self, *, from_stdin: bool) -> tuple[str, bool]:
         """A password, and whether it was generated: read from standard input, or typed twice without echo, or made here

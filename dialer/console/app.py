@@ -134,6 +134,7 @@ def routes() -> tuple[Route, ...]:
         Route("POST", f"{client}/do-not-call", client_pages.ask_off, RULE_ROLES),
         Route("GET", "/reports", report_pages.reports, OFFICE_ROLES),
         Route("GET", "/reports.csv", report_pages.download, OFFICE_ROLES),
+        Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"})),
         Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
         Route("GET", "/users", user_pages.users, ADMINISTRATORS),
         Route("POST", f"{user}/active", user_pages.switch, ADMINISTRATORS),

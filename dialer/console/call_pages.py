@@ -146,7 +146,7 @@ async def call(request: web.Request) -> web.StreamResponse:
         "recording": None,
         "no_recording": _no_recording(words, recording),
     }
-    if recording is not None and recording.state is RecordingState.READY:
+    if recording is not None and recording.state is RecordingState.READY and recording.erased_at is None:
         context["recording"] = {"duration": recording.duration_s, "shown": minutes(recording.duration_s)}
     return await office_page(request, "call.html", context)
 
@@ -192,6 +192,8 @@ def _written(words: Words, found: views.CallRow, outcome: Outcome | None) -> lis
 def _no_recording(words: Words, recording: Recording | None) -> str:
     if recording is None:
         return words.gettext(NO_RECORDING)
+    if recording.erased_at is not None:
+        return words.gettext("The recording was erased at somebody's request.")
     text = RECORDINGS.get(recording.state.value)
     return words.gettext(text, reason=in_language(words, unpacked(recording.failure))) if text else ""
 

@@ -156,6 +156,8 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "callers": callers,
         "today": deps.clock().astimezone(zone_of(request)).date().isoformat(),
         "may_care": known.role in CARE_ROLES,
+        "may_erase": known.role == "administrator",
+        "organisation_id": stored.organisation_id,
     }
     return await office_page(request, "client.html", context)
 

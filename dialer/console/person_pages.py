@@ -8,10 +8,17 @@ import tempfile
 from aiohttp import web
 
 from crm import audit
-from crm.person_file import person_file
+from crm.clients import get_client
+from crm.erasures import erase_organisation, erase_person
+from crm.organisations import get_organisation
+from crm.person_file import get_person, person_file
 from dialer.console.deps import DEPS
+from dialer.console.pages import see_other
+from dialer.console.troubles import Trouble
 from dialer.console.visitors import visitor, words_of
 from dialer.person_export import from_store, write_zip
+from dialer.purging import remove_recordings
+from dialer.words import mark
 
 CHUNK_BYTES = 256 * 1024
 
@@ -37,3 +44,37 @@ async def export(request: web.Request) -> web.StreamResponse:
             await response.write(chunk)
     await response.write_eof()
     return response
+
+
+async def erase_one(request: web.Request) -> web.StreamResponse:
+    """POST /clients/{client_id}/erase with `person` (an id, "" for the organisation), `reason`, and `name` typed once
+    more: what is gone does not come back."""
+    deps, fields = request.app[DEPS], await request.post()
+    client_id = int(request.match_info["client_id"])
+    person, reason, typed = (str(fields.get(name, "")).strip() for name in ("person", "reason", "name"))
+    async with deps.database.transaction() as session:
+        client = await get_client(session, client_id)
+        now, author_id = deps.clock(), visitor(request).user_id
+        if person:
+            found = await get_person(session, int(person) if person.isdecimal() and len(person) < 10 else 0)
+            _must_be(typed, found.full_name, belongs=found.organisation_id == client.organisation_id)
+            done = await erase_person(session, person_id=found.id, reason=reason, now=now, author_id=author_id)
+        else:
+            organisation = await get_organisation(session, client.organisation_id)
+            _must_be(typed, organisation.name, belongs=True)
+            done = await erase_organisation(
+                session, organisation_id=organisation.id, reason=reason, now=now, author_id=author_id
+            )
+    await asyncio.to_thread(remove_recordings, deps.store, done.recording_keys)
+    return see_other(f"/clients/{client_id}")
+
+
+def _must_be(typed: str, name: str, *, belongs: bool) -> None:
+    if not belongs:
+        raise Trouble.not_found()
+    if typed != name:
+        raise Trouble(
+            400,
+            mark("The name that was typed is another one. Nothing was erased."),
+            mark("Go back and type the name as it stands there."),
+        )

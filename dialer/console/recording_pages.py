@@ -99,7 +99,7 @@ async def _ready_recording(request: web.Request, *, listening: bool) -> Recordin
         if not await scope_of(request).has_attempt(session, attempt_id):
             raise Trouble.not_for_you()
         recording = await recording_facts.find_recording(session, attempt_id)
-    if recording is None or recording.state is not RecordingState.READY:
+    if recording is None or recording.state is not RecordingState.READY or recording.erased_at is not None:
         raise Trouble.not_found()
     if listening:
         await _note_listening(request, known, attempt_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import zipfile
 from pathlib import Path
 
@@ -23,3 +25,39 @@ def test_people_are_found_and_handed_out(dialer: Dialer, office: Path, tmp_path:
     again = dialer("people", "export", "1", target, "-c", office)
     assert (again.code, again.out) == (1, "")
     assert "There is no such person" in dialer("people", "export", "9", tmp_path / "x.zip", "-c", office).err
+
+
+def test_a_person_is_erased_and_does_not_come_back(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text("list;name;phone;person\nspring;Северный ветер;8 (342) 000-12-34;Петрова Анна\n")
+    assert dialer("import", file, "--campaign", "First campaign", "-c", office).code == 0
+    words = ("erase", "person", "1", "--reason", "a letter", "-c", office)
+    said = dialer(*words, stdin="Петров\n")
+    assert said.code == 1
+    assert "nothing was erased" in said.err
+    said = dialer(*words, stdin="Петрова Анна\n")
+    assert said.code == 0, said.err
+    assert "Erased as no. 1" in said.out
+    assert "Петрова" not in dialer("people", "list", "ветер", "-c", office).out
+    said = dialer("import", file, "--campaign", "First campaign", "-c", office)
+    assert "Петрова" in (tmp_path / "firms.refused.csv").read_text(encoding="utf-8-sig")
+    said = dialer("erase", "organisation", "1", "--reason", "a letter", "--yes", "-c", office)
+    assert said.code == 0, said.err
+    said = dialer("audit", "verify", "-c", office)
+    assert said.code == 0, said.err
+    assert said.out.endswith("The chain is whole.\n")
+    (office.parent / "data" / "office.key").unlink()
+    said = dialer("import", file, "--campaign", "First campaign", "-c", office)
+    assert said.code == 1
+    assert "The office's key is not at hand" in said.err
+
+
+def test_a_broken_chain_is_told(dialer: Dialer, sqlite_office: Path) -> None:
+    assert dialer("erase", "organisation", "7", "--reason", "x", "--yes", "-c", sqlite_office).code == 1
+    with contextlib.closing(sqlite3.connect(sqlite_office.parent / "data" / "dialer.db")) as database:
+        row = "(1, 'audit', 999, '{}', '{}', 'x')"
+        database.execute(f"INSERT INTO chain_links (id, kind, row_id, salts, digests, link) VALUES {row}")
+        database.commit()
+    said = dialer("audit", "verify", "-c", sqlite_office)
+    assert said.code == 1
+    assert "audit 999: the row is gone" in said.err

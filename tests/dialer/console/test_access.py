@@ -94,6 +94,7 @@ MATRIX = {
     ("POST", f"{CLIENT}/do-not-call"): RULES,
     ("GET", "/reports"): OFFICE,
     ("GET", "/reports.csv"): OFFICE,
+    ("POST", f"{CLIENT}/erase"): {"admin"},
     ("POST", "/people/{person_id:[0-9]{1,9}}/export"): {"maria", "admin"},
     ("GET", "/users"): {"admin"},
     ("POST", f"{USER}/active"): {"admin"},

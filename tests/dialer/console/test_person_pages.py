@@ -15,7 +15,7 @@ from crm.outcomes import OutcomeForm
 from crm.people import Person
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import SignIn
-from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
+from tests.dialer.console.seed import CLIENTS, NOW, Office, seed_call, seed_recording
 
 
 async def test_a_zip_with_everything_and_the_recordings(
@@ -56,3 +56,33 @@ async def test_a_recording_that_is_gone_is_named(
     with zipfile.ZipFile(io.BytesIO(await response.read())) as archive:
         assert f"recordings/{attempt_id}.wav" in archive.read("missing.txt").decode()
     assert (await admin.post_form("/people/999/export")).status == 404
+
+
+async def test_an_administrator_erases_after_typing_the_name(
+    office: Office, database: Database, store: LocalStore, signed_in: SignIn
+) -> None:
+    at = NOW - timedelta(hours=1)
+    form = OutcomeForm(disposition="warm", person_id=1, summary="хочет расчёт к пятнице")
+    attempt_id = await seed_call(database, office, client=0, at=at, form=form)
+    path = await seed_recording(database, store, attempt_id, at)
+    maria, admin = await signed_in("maria"), await signed_in("admin")
+    page = f"/clients/{office.clients[0]}"
+    assert "/erase" not in await maria.text(page)
+    assert "Петрова Анна Сергеевна" in await admin.text(page)
+    fields = {"person": "1", "reason": "письмо"}
+    wrong = await admin.post_form(f"{page}/erase", name="Петрова", **fields)
+    assert wrong.status == 400
+    assert path.exists()
+    of_other = await admin.post_form(f"/clients/{office.clients[1]}/erase", name="Петрова Анна Сергеевна", **fields)
+    assert of_other.status == 404
+    done = await admin.post_form(f"{page}/erase", name="Петрова Анна Сергеевна", **fields)
+    assert done.status == 303
+    shown = await admin.text(page)
+    assert "Петрова" not in shown
+    assert "Erased · Стёрто" in shown
+    assert not path.exists()
+    assert (await admin.get(f"/recordings/{attempt_id}.wav")).status == 404
+    assert "стёрта по просьбе" in await admin.text(f"/calls/{attempt_id}")
+    whole = await admin.post_form(f"{page}/erase", name=CLIENTS[0][0], person="", reason="письмо")
+    assert whole.status == 303
+    assert "Северный" not in await admin.text(page)

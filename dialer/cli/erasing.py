@@ -1,0 +1,70 @@
+"""`dialer erase` and `dialer audit verify`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from datetime import UTC, datetime
+
+from config.settings import Settings
+from crm.audit_chain import verify
+from crm.erasures import erase_organisation, erase_person
+from crm.organisations import get_organisation
+from crm.person_file import get_person
+from dialer.cli.database import ready_database
+from dialer.cli.terminal import CommandFailed, Terminal
+from dialer.office_key import make_key
+from dialer.purging import remove_recordings
+from recordings.store import LocalStore
+
+
+async def erase(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`erase person` and `erase organisation`: asks for the name once more, unless told `--yes`."""
+    gettext = terminal.words.gettext
+    of_person = arguments.action == "person"
+    make_key(settings)
+    async with ready_database(settings, terminal) as database:
+        async with database.reading() as session:
+            name = (
+                (await get_person(session, arguments.number)).full_name
+                if of_person
+                else (await get_organisation(session, arguments.number)).name
+            )
+        terminal.say(gettext("{name} will be erased. Nothing brings it back but a backup from before.", name=name))
+        if not arguments.yes and terminal.asked(gettext("Type the name to go on: ")) != name:
+            raise CommandFailed(gettext("That is another name; nothing was erased."))
+        now = datetime.now(UTC)
+        async with database.transaction() as session:
+            if of_person:
+                done = await erase_person(session, person_id=arguments.number, reason=arguments.reason, now=now)
+            else:
+                done = await erase_organisation(
+                    session, organisation_id=arguments.number, reason=arguments.reason, now=now
+                )
+        await asyncio.to_thread(remove_recordings, LocalStore(settings.recordings_dir), done.recording_keys)
+    terminal.say(
+        gettext(
+            "Erased as no. {number}: {texts} texts, {recordings} recordings.",
+            number=done.erasure_id, texts=sum(done.blanked.values()), recordings=len(done.recording_keys),
+        )
+    )  # fmt: skip
+    terminal.say(gettext("Backups from before still hold it: delete them as their time comes."))
+    return 0
+
+
+async def verify_audit(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`audit verify`: walks along the chain; 1 when something was changed behind the program's back."""
+    gettext = terminal.words.gettext
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        found = await verify(session)
+    terminal.say(
+        gettext(
+            "{links} rows are linked, {unlinked} not yet; {erased} texts were erased.",
+            links=found.links, unlinked=found.unlinked, erased=found.erased,
+        )
+    )  # fmt: skip
+    terminal.say(gettext("Last link: {link}", link=found.head))
+    if found.broken:
+        raise CommandFailed("\n".join([gettext("The chain is broken:"), *found.broken]))
+    terminal.say(gettext("The chain is whole."))
+    return 0
