@@ -16,15 +16,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import ForeignKey, Text, text
+from sqlalchemy import ForeignKey, Text, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.campaign_setup import note_setup
 from crm.campaigns import Campaign, get_campaign
+from crm.clients import Client
 from crm.errors import Conflict, Refused
 from crm.mapping import Base, UtcDateTime
 from crm.text_rules import fold, tidy
@@ -135,6 +137,18 @@ def _assert_reached(steps: tuple[Step, ...], drafts: list[_Draft]) -> None:
     for place, draft in enumerate(drafts):
         if place not in reached:
             raise Refused("script.step_unreached", line=draft.line, step=draft.title)
+
+
+@lru_cache(maxsize=64)
+def _known(script: str) -> tuple[Step, ...]:
+    return parse(script)
+
+
+async def steps_for(session: AsyncSession, client_id: int) -> tuple[Step, ...]:
+    """What is said to this client: the script of the client's campaign, none where there is none."""
+    of_client = select(CallScript.script).join(Client, Client.campaign_id == CallScript.campaign_id)
+    script = await session.scalar(of_client.where(Client.id == client_id))
+    return _known(script) if script else ()
 
 
 async def script_of(session: AsyncSession, campaign_id: int) -> CallScript | None:

@@ -13,6 +13,7 @@ LATIN_ALLOWED = {
     "Ctrl": "a key",
     "Z": "a key",
     "F2": "a key",
+    "F3": "a key",
     "F4": "a key",
     "F7": "a key",
     "F8": "a key",

@@ -12,6 +12,8 @@ from aiohttp import web
 from markupsafe import Markup
 
 from crm import outcomes, undo
+from crm import outcomes
+from crm.scripts import Step, steps_for
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.card import Card, read_card
 from dialer.console.day import Day, current_line, read_day
@@ -144,6 +146,7 @@ class Snapshots:
         self._card_for: tuple[object, ...] = ()
         self._day: Day | None = None
         self._undo: undo.Undoable | None = None
+        self._steps: tuple[Step, ...] = ()
         self.campaign = ""
 
     async def of(self, view: DeskView, *, beat: bool) -> dict[str, object]:
@@ -189,6 +192,7 @@ class Snapshots:
                     "nobody": self._day.nobody if self._day else "",
                 },
             ),
+            "script": self._region("_script.html", {"steps": self._steps}),
             "history": self._region("_history.html", common),
             "call": self._region(
                 "_call.html",
@@ -231,6 +235,7 @@ class Snapshots:
         self._card_for = about
         operator_id, now = visitor(self._request).user_id, self._now()
         card, words, zone = None, self._words, self._zone
+        self._steps = ()
         async with deps.database.reading() as session:
             if view.client_id is not None:
                 card = await read_card(
@@ -242,6 +247,7 @@ class Snapshots:
                     now=now,
                     attempt_id=view.attempt_id,
                 )
+                self._steps = await steps_for(session, view.client_id)
             current = current_line(words, zone, card, now) if card is not None else None
             self._undo = await undo.undoable(session, operator_id=operator_id, now=now)
             self._day = await read_day(

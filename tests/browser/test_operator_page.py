@@ -8,10 +8,13 @@ import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import select
 
+from crm.campaigns import get_campaign
 from crm.outcomes import Outcome
 from crm.results import Result
+from crm.scripts import change_script
 from dialer.calls.view import CallState
 from tests.browser.conftest import OpenPage, RunningConsole, sign_in
+from tests.dialer.console.seed import NOW
 
 pytestmark = pytest.mark.browser
 
@@ -188,6 +191,54 @@ async def test_a_reload_in_the_middle_brings_back_the_call_and_what_was_typed(
     await expect(page.locator("#note")).to_have_value("Ворота синие, звонить дважды")
     await page.keyboard.press("F8")
     await expect(page.locator("[data-save]")).to_be_visible()
+
+
+SCRIPT = """# Приветствие
+Добрый день!
+> Подходит -> Предложение
+> Не сейчас -> Возражение
+# Предложение
+Пришлём?
+> Да
+# Возражение
+Когда удобно?
+"""
+STEP = "#script .step:visible"
+
+
+async def test_the_script_leads_on_with_the_keyboard_while_digits_stay_tones(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    async with console.database.transaction() as session:
+        campaign = await get_campaign(session, console.office.campaign_id)
+        await change_script(session, campaign=campaign, script=SCRIPT, now=NOW)
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    await page.keyboard.press("F3")
+    await expect(page.locator(f"{STEP} button").first).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("7")
+    await expect(page.locator("#tones")).to_have_text("7")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(STEP)).to_contain_text("Когда удобно?")
+    await page.keyboard.press("ArrowLeft")
+    await expect(page.locator(STEP)).to_contain_text("Добрый день!")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(STEP)).to_contain_text("Пришлём?")
+    await page.reload()
+    await expect(page.locator(STEP)).to_contain_text("Пришлём?")
+    await page.keyboard.press("F3")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#script [data-step=end]")).to_be_visible()
+    await expect(page.locator("[data-script=back]")).to_be_focused()
+    await page.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
+    await page.keyboard.press("4")
+    await expect(page.locator("input[value=cold]")).to_be_checked()
+    await page.locator("input[name=reason]").fill("дорого")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    await expect(page.locator(STEP)).to_contain_text("Добрый день!")
 
 
 async def test_two_tabs_show_the_same_call(open_page: OpenPage, console: RunningConsole) -> None:

@@ -2,6 +2,7 @@
 // Everything that is shown was written by the server; this script swaps regions, runs the clocks and moves the focus.
 
 import { Outcome } from "./outcome.js";
+import { Script } from "./script.js";
 
 const body = document.body;
 const strings = JSON.parse(document.getElementById("strings").textContent);
@@ -40,6 +41,8 @@ async function send(action, content = {}, options = {}) {
 
 const outcome = new Outcome({ send, strings, isTalking: () => desk.call !== "wrap_up" });
 
+const script = new Script();
+
 // What the service sends
 
 function takeSnapshot(snapshot) {
@@ -58,6 +61,7 @@ function takeSnapshot(snapshot) {
   }
   showLevels(snapshot);
   tick();
+  script.refresh(snapshot.client);
   if (snapshot.regions.outcome || snapshot.call !== before.call) outcome.refresh(snapshot.proposal);
   if (snapshot.call === "wrap_up" && before.call !== "wrap_up" && !isField(document.activeElement)) outcome.focus();
 }
@@ -215,6 +219,7 @@ function press(element) {
 }
 
 function functionKey(event) {
+  if (event.code === "F3") return script.focus();
   if (event.code === "F7") {
     const skip = document.getElementById("skip");
     if (!skip) return false;
@@ -256,6 +261,7 @@ document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.altKey || event.metaKey) return;
   let taken = false;
   if (/^F\d+$/.test(event.code)) taken = !event.repeat && !event.ctrlKey && !event.shiftKey && functionKey(event);
+  else if (script.key(event)) taken = true;
   else if (event.code === "Enter" || event.code === "NumpadEnter") taken = enter(event);
   else if (event.code === "Escape" && isField(event.target)) {
     event.target.blur();
@@ -271,6 +277,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 outcome.refresh(null);
+script.refresh(desk.client);
 if (desk.client) settle();
 setInterval(tick, 1000);
 tick();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,15 +12,17 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from sqlalchemy import select
 
+from crm.campaigns import get_campaign
 from crm.database import Database
 from crm.organisations import Organisation
 from crm.outcomes import Outcome, load_draft
 from crm.results import Result
+from crm.scripts import change_script
 from crm.web_sessions import end_sessions_of
 from dialer.calls.view import CallState, LineState, Message, RecordingState
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
-from tests.dialer.console.seed import Office
+from tests.dialer.console.seed import NOW, Office
 
 
 @asynccontextmanager
@@ -81,6 +84,9 @@ async def test_the_page_is_told_of_every_change_and_only_of_what_changed(
     async with live(browser) as socket:
         first = await next_one(socket)
         assert set(first["regions"]) == {"line", "banner", "day", "card", "note", "history", "call", "outcome", "undo"}
+        assert set(first["regions"]) == {
+            *("line", "banner", "day", "card", "script", "note", "history", "call", "outcome")
+        }
         await browser.act("ready")
         await next_one(socket)
         shown = await next_one(socket)
@@ -90,6 +96,23 @@ async def test_the_page_is_told_of_every_change_and_only_of_what_changed(
         levels = await next_one(socket)
         assert levels["levels"] == {"operator": -20.0, "client": -60.0}
         assert levels["regions"] == {}
+
+
+async def test_the_script_of_the_clients_campaign_is_on_the_card(
+    signed_in: SignIn, office: Office, database: Database
+) -> None:
+    text = "# Приветствие\nДобрый день, <b>это мы</b>!\n> Да -> Предложение\n> Нет\n# Предложение\nПришлём?"
+    async with database.transaction() as session:
+        campaign = await get_campaign(session, office.campaign_id)
+        await change_script(session, campaign=campaign, script=text, now=NOW)
+    browser = await signed_in("anna")
+    assert 'id="script"' not in await browser.text("/operator"), "nobody is in front yet"
+    await browser.act("ready")
+    page = await browser.text("/operator")
+    assert "Добрый день, &lt;b&gt;это мы&lt;/b&gt;!" in page
+    assert re.findall(r'data-leads="(\w+)">([^<]*)<', page) == [("1", "Да"), ("end", "Нет")]
+    steps = re.findall(r'data-step="(\w+)"( hidden)?>', page)
+    assert steps == [("0", ""), ("1", " hidden"), ("end", " hidden")]
 
 
 async def test_a_page_that_comes_back_gets_only_what_it_lacks(signed_in: SignIn, office: Office) -> None:
