@@ -12,7 +12,6 @@ from aiohttp import web
 from markupsafe import Markup
 
 from crm import outcomes, undo
-from crm import outcomes
 from crm.scripts import Step, steps_for
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.card import Card, read_card
