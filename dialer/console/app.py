@@ -98,6 +98,7 @@ def routes() -> tuple[Route, ...]:
         Route("POST", "/operator/draft", operator_actions.keep_draft, DESK_ROLES),
         Route("GET", "/calls", call_pages.calls, SIGNED_IN),
         Route("GET", f"/calls/{attempt}", call_pages.call, SIGNED_IN),
+        Route("POST", f"/calls/{attempt}/outcome", call_pages.correct, DESK_ROLES | STOP_ROLES),
         Route("GET", f"/recordings/{attempt}.wav", recording_pages.sound, SIGNED_IN),
         Route("GET", f"/recordings/{attempt}/peaks.json", recording_pages.outline, SIGNED_IN),
         Route("GET", "/plan", plan_page.plan, OFFICE_ROLES),

@@ -11,24 +11,29 @@ from aiohttp import web
 from sqlalchemy import select
 
 from crm import outcomes, recording_facts, views
+from crm.attempts import get_attempt
 from crm.dispositions import DISPOSITIONS
+from crm.errors import Conflict, CrmError
 from crm.groups import Group
-from crm.outcomes import Outcome
+from crm.outcome_chain import UNDONE, Outcome
 from crm.recording_facts import Recording, RecordingState
 from crm.results import Result
 from crm.users import Role, User
+from dialer.console.correction import answers, correction, may_correct, versions
 from dialer.console.deps import DEPS
-from dialer.console.formats import minutes, moment, naive_moment, phone
+from dialer.console.formats import minutes, moment, phone
 from dialer.console.labels import GROUPS, NO_RECORDING, RECORDINGS, disposition_name, group_name, result_name
-from dialer.console.pages import office_page
+from dialer.console.outcome_form import read_form
+from dialer.console.pages import office_page, see_other
 from dialer.console.troubles import Trouble
-from dialer.console.visitors import scope_of, words_of, zone_of
-from dialer.crm_words import in_language
+from dialer.console.visitors import scope_of, visitor, words_of, zone_of
+from dialer.crm_words import explain, in_language
 from dialer.reasons import unpacked
 from dialer.words import Words
 
 PAGE_ROWS = 50
 LONGEST_TEXT = 100
+LONGEST_ID = 10
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -131,6 +136,36 @@ async def calls(request: web.Request) -> web.StreamResponse:
 
 async def call(request: web.Request) -> web.StreamResponse:
     """GET /calls/{attempt_id}: what was written down, and the player."""
+    return await _call_page(request)
+
+
+async def correct(request: web.Request) -> web.StreamResponse:
+    """POST /calls/{attempt_id}/outcome: another outcome in the place of `corrects`; that one is kept. What is refused
+    is told beside what was typed."""
+    deps, attempt_id = request.app[DEPS], request.match_info["attempt_id"]
+    typed = {name: str(value) for name, value in (await request.post()).items()}
+    async with deps.database.reading() as session:
+        attempt = await get_attempt(session, attempt_id)
+    if not may_correct(visitor(request), attempt.operator_id):
+        raise Trouble.not_for_you()
+    corrects = typed.get("corrects", "")
+    if not (corrects.isascii() and corrects.isdecimal() and len(corrects) < LONGEST_ID):
+        raise Trouble.unreadable()
+    try:
+        form = await read_form(request, attempt_id, typed, of_others=True)
+        async with deps.database.transaction() as session:
+            await outcomes.record(
+                session, attempt_id=attempt_id, form=form, author_id=visitor(request).user_id, now=deps.clock(),
+                corrects=int(corrects),
+            )  # fmt: skip
+    except CrmError as refusal:
+        return await _call_page(request, typed=typed, refusal=refusal)
+    return see_other(f"/calls/{attempt_id}")
+
+
+async def _call_page(
+    request: web.Request, *, typed: Mapping[str, str] | None = None, refusal: CrmError | None = None
+) -> web.StreamResponse:
     deps, words, zone = request.app[DEPS], words_of(request), zone_of(request)
     attempt_id = request.match_info["attempt_id"]
     async with deps.database.reading() as session:
@@ -139,16 +174,26 @@ async def call(request: web.Request) -> web.StreamResponse:
             raise Trouble.not_for_you()
         outcome = await outcomes.current_outcome(session, attempt_id)
         recording = await recording_facts.find_recording(session, attempt_id)
+        all_versions = await versions(session, words, zone, attempt_id)
+        form = None
+        if may_correct(visitor(request), found.operator_id):
+            form = await correction(session, words, found, outcome, typed)
     context: dict[str, object] = {
         "call": _row(words, zone, found),
         "back": "/calls",
         "written": _written(words, found, outcome),
         "recording": None,
         "no_recording": _no_recording(words, recording),
+        "versions": all_versions,
+        "correction": form,
+        "trouble": explain(words, refusal.code, refusal.params) if refusal is not None else "",
     }
     if recording is not None and recording.state is RecordingState.READY and recording.erased_at is None:
         context["recording"] = {"duration": recording.duration_s, "shown": minutes(recording.duration_s)}
-    return await office_page(request, "call.html", context)
+    response = await office_page(request, "call.html", context)
+    if refusal is not None:
+        response.set_status(409 if isinstance(refusal, Conflict) else 422)
+    return response
 
 
 def _row(words: Words, zone: tzinfo, found: views.CallRow) -> CallRow:
@@ -171,22 +216,15 @@ def _written(words: Words, found: views.CallRow, outcome: Outcome | None) -> lis
     """What the network said and what the operator wrote, as pairs of a name and a text."""
     result = words.gettext(result_name(found.result.value)) if found.result else words.gettext("in progress")
     pairs = [(words.gettext("Number"), phone(found.dialled)), (words.gettext("Result"), result)]
-    if outcome is None:
+    if outcome is None or outcome.disposition == UNDONE:
         return [*pairs, (words.gettext("Outcome"), words.gettext("not written down yet"))]
     contact = {"main": words.gettext("Main contact"), "other": words.gettext("Contact")}.get(found.contact, "")
-    promised = naive_moment(words, outcome.callback_at_local) if outcome.callback_at_local else ""
-    pairs += [
+    return [
+        *pairs,
         (words.gettext("Outcome"), words.gettext(disposition_name(outcome.disposition))),
         (words.gettext("Counts as"), contact or words.gettext("Attempt")),
-        (words.gettext("Talked to"), outcome.full_name),
-        (words.gettext("Reason"), outcome.reason),
-        (words.gettext("Competitor"), outcome.competitor),
-        (words.gettext("What was said"), outcome.summary),
-        (words.gettext("Call back, by the client's clock"), promised),
-        (words.gettext("Asked by"), outcome.asked_by),
-        (words.gettext("Note"), outcome.note),
+        *answers(words, outcome),
     ]
-    return [(name, text) for name, text in pairs if text]
 
 
 def _no_recording(words: Words, recording: Recording | None) -> str:

@@ -30,6 +30,7 @@ class DayLine:
     late: bool = False
     current: bool = False
     mark: str = ""
+    attempt_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +149,5 @@ def _done_line(zone: tzinfo, row: DayRow) -> DayLine:
         when=clock_time(row.at, zone) if row.at else "",
         name=row.organisation,
         mark=chosen.group.value if chosen is not None and chosen.group else "",
+        attempt_id=row.attempt_id or "",
     )

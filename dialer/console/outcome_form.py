@@ -147,19 +147,22 @@ class MeantTime:
         )
 
 
-async def read_when(request: web.Request, attempt_id: str, text: str) -> MeantTime:
-    """What `text` means on the clock of this attempt's client. Raises `Refused`."""
+async def read_when(request: web.Request, attempt_id: str, text: str, *, of_others: bool = False) -> MeantTime:
+    """What `text` means on the clock of this attempt's client; of another operator's only where that is allowed
+    (`of_others`). Raises `Refused`."""
     deps = request.app[DEPS]
     now = deps.clock()
     async with deps.database.reading() as session:
         attempt = await attempts.get_attempt(session, attempt_id)
-        if attempt.operator_id != visitor(request).user_id:
+        if not of_others and attempt.operator_id != visitor(request).user_id:
             raise Trouble.not_for_you()
         zone_name = await clients.time_zone_of(session, await clients.get_client(session, attempt.client_id))
     return MeantTime(callbacks.parse_when(text, now=now, zone=zone_name), zone_name, now)
 
 
-async def read_form(request: web.Request, attempt_id: str, fields: Mapping[str, str]) -> OutcomeForm:
+async def read_form(
+    request: web.Request, attempt_id: str, fields: Mapping[str, str], *, of_others: bool = False
+) -> OutcomeForm:
     """The answers. Those that belong to another disposition and were left behind are not read here, nor taken by
     `crm.outcomes`."""
     disposition = fields.get("disposition", "")
@@ -168,7 +171,7 @@ async def read_form(request: web.Request, attempt_id: str, fields: Mapping[str, 
     answers = {name: text.strip()[:LONGEST_ANSWER] for name, text in fields.items()}
     asks_when = {Ask.WHEN, Ask.NEXT_CONTACT} & set(disposition_named(disposition).asks)
     when = answers.get("when", "") if asks_when else ""
-    meant = await read_when(request, attempt_id, when) if when else None
+    meant = await read_when(request, attempt_id, when, of_others=of_others) if when else None
     person = answers.get("person_id", "")
     return OutcomeForm(
         disposition=disposition,

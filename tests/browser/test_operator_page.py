@@ -335,3 +335,6 @@ async def test_ctrl_z_takes_back_what_was_just_saved(open_page: OpenPage, consol
     await expect(page.locator("[data-undo]")).to_have_count(0)
     await page.keyboard.press("7")
     await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-undo]")).to_be_visible()
+    assert [form.disposition for form in console.desk.saved] == ["no_contact", "nonexistent"]

@@ -51,6 +51,7 @@ MATRIX = {
     ("POST", "/operator/draft"): DESK,
     ("GET", "/calls"): SIGNED_IN,
     ("GET", f"/calls/{ATTEMPT}"): HERS,
+    ("POST", f"/calls/{ATTEMPT}/outcome"): {"anna", "maria", "admin"},
     ("GET", f"/recordings/{ATTEMPT}.wav"): HERS,
     ("GET", f"/recordings/{ATTEMPT}/peaks.json"): HERS,
     ("GET", "/plan"): OFFICE,
