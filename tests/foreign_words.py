@@ -26,6 +26,10 @@ LATIN_ALLOWED = {
     "S": "a key of the player",
     "Unauthorized": "what a provider answered, quoted as it came (RFC 3261 section 21.4.2)",
     "Forbidden": "the same (section 21.4.4)",
+    **dict.fromkeys(("CSV", "XLSX", "XLS", "ODS", "Access"), "a kind of file, as its program calls it"),
+    **dict.fromkeys(
+        ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp866", "koi8-r"), "an encoding's name"
+    ),
     "English": "the other language names itself, for those who read no Russian",
 }
 

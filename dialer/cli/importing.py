@@ -26,27 +26,10 @@ from crm.importing.tables import Table, content_of, read_table
 from crm.imports import save_mapping, saved_mapping
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
+from dialer.console.import_words import FIELD_NAMES, form_in_words
 from dialer.console.labels import group_name
-from dialer.words import Words, mark
 
 SHOWN_ROWS: Final = 10
-FIELD_NAMES: Final[Mapping[str, str]] = {
-    "list": mark("list"),
-    "code": mark("code"),
-    "name": mark("name of the organisation"),
-    "city": mark("city"),
-    "phone": mark("phone"),
-    "industry": mark("industry"),
-    "source": mark("source"),
-    "group": mark("group"),
-    "headcount": mark("headcount"),
-    "tax_number": mark("tax number"),
-    "site": mark("site"),
-    "email": mark("e-mail"),
-    "person": mark("person"),
-    "position": mark("position"),
-    "note": mark("note"),
-}
 
 
 async def import_file(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -143,19 +126,6 @@ def _tell_file(path: Path, table: Table, mapping: Mapping[str, str], terminal: T
     say(gettext("columns recognised: {columns}", columns="; ".join(known) or "-"))
     if others := [column for column, field in mapping.items() if field.startswith(ATTRIBUTE)]:
         say(gettext("kept beside, not recognised: {columns}", columns="; ".join(others)))
-
-
-def form_in_words(table: Table, words: Words) -> str:
-    """How the file was read: its form, then what had to be found out about it."""
-    gettext = words.gettext
-    encoding = "UTF-8" if table.encoding == "utf-8-sig" else table.encoding
-    if table.form == "csv":
-        delimiter = gettext("tabs") if table.delimiter == "\t" else f"“{table.delimiter}”"
-        return gettext("{encoding}, columns parted by {delimiter}", encoding=encoding, delimiter=delimiter)
-    if table.form.startswith("access"):
-        form = gettext("Access, table “{part}”", part=table.part)
-        return f"{form}, {encoding}" if encoding else form
-    return gettext("{form}, sheet “{part}”", form=table.form.upper(), part=table.part)
 
 
 async def _import(

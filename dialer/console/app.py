@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from crm import list_sheets, materials
+from crm.importing.tables import MAX_BYTES
 from dialer.console import (
     call_pages,
     campaign_pages,
     client_pages,
     entry_pages,
     health,
+    import_pages,
     live,
     material_pages,
     operator_actions,
@@ -58,6 +60,8 @@ LARGEST_POST = 64 * 1024
 LARGEST_SCRIPT = 4 * LARGEST_POST  # as a form sends it a Cyrillic letter is six bytes
 LARGEST_MATERIAL = materials.LARGEST_BYTES + LARGEST_POST
 LARGEST_WORKBOOK = list_sheets.LARGEST_BYTES + LARGEST_POST
+LARGEST_FILE = MAX_BYTES + LARGEST_POST
+LARGEST_MAPPING = 1024 * 1024  # hundreds of columns with long names
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def routes() -> tuple[Route, ...]:
     client = "/clients/{client_id:[0-9]{1,9}}"
     user = "/users/{user_id:[0-9]{1,9}}"
     campaign = "/campaigns/{campaign_id:[0-9]{1,9}}"
+    brought = "/imports/{import_id:[0-9]{1,9}}"
     return (
         Route("GET", "/", sign_in.first_page, SIGNED_IN),
         Route("GET", "/sign-in", sign_in.form, EVERYBODY),
@@ -133,6 +138,14 @@ def routes() -> tuple[Route, ...]:
         Route("POST", f"{client}/plan", person_plan_page.pick, RULE_ROLES | DESK_ROLES),
         Route("POST", f"{client}/list", client_pages.set_off_list, RULE_ROLES),
         Route("POST", f"{client}/do-not-call", client_pages.ask_off, RULE_ROLES),
+        Route("GET", "/imports", import_pages.imports, OFFICE_ROLES),
+        Route("POST", "/imports", import_pages.upload, RULE_ROLES, LARGEST_FILE),
+        Route("GET", brought, import_pages.import_page, OFFICE_ROLES),
+        Route("POST", brought, import_pages.try_again, RULE_ROLES, LARGEST_MAPPING),
+        Route("GET", f"{brought}/refused.csv", import_pages.refused, OFFICE_ROLES),
+        Route("POST", f"{brought}/confirm", import_pages.take_in, RULE_ROLES),
+        Route("POST", f"{brought}/discard", import_pages.forget, RULE_ROLES),
+        Route("POST", f"{brought}/undo", import_pages.take_back, RULE_ROLES),
         Route("GET", "/reports", report_pages.reports, OFFICE_ROLES),
         Route("GET", "/reports.csv", report_pages.download, OFFICE_ROLES),
         Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"})),

@@ -83,6 +83,7 @@ def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
             ("/plan", words.gettext("Today's plan")),
             ("/clients", words.gettext("Clients")),
             ("/campaigns", words.gettext("Campaigns")),
+            ("/imports", words.gettext("Imports")),
             ("/reports", words.gettext("Reports")),
             *([("/users", words.gettext("Users"))] if known.role in ADMINISTRATORS else []),
         ]

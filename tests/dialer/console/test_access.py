@@ -31,6 +31,7 @@ CLIENT = "/clients/{client_id:[0-9]{1,9}}"
 USER = "/users/{user_id:[0-9]{1,9}}"
 CAMPAIGN = "/campaigns/{campaign_id:[0-9]{1,9}}"
 ATTEMPT = "{attempt_id:[0-9a-f]{32}}"
+IMPORT = "/imports/{import_id:[0-9]{1,9}}"
 MATRIX = {
     ("GET", "/"): SIGNED_IN,
     ("GET", "/sign-in"): EVERYBODY,
@@ -93,6 +94,14 @@ MATRIX = {
     ("POST", f"{CLIENT}/plan"): RULES | DESK,
     ("POST", f"{CLIENT}/list"): RULES,
     ("POST", f"{CLIENT}/do-not-call"): RULES,
+    ("GET", "/imports"): OFFICE,
+    ("POST", "/imports"): RULES,
+    ("GET", IMPORT): OFFICE,
+    ("POST", IMPORT): RULES,
+    ("GET", f"{IMPORT}/refused.csv"): OFFICE,
+    ("POST", f"{IMPORT}/confirm"): RULES,
+    ("POST", f"{IMPORT}/discard"): RULES,
+    ("POST", f"{IMPORT}/undo"): RULES,
     ("GET", "/reports"): OFFICE,
     ("GET", "/reports.csv"): OFFICE,
     ("POST", f"{CLIENT}/erase"): {"admin"},

@@ -18,6 +18,7 @@ from recordings.store import LocalStore
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
+from tests.dialer.console.test_import_pages import brought
 from tests.dialer.msgids import all_msgids
 from tests.foreign_words import latin_words, shown_texts
 
@@ -110,6 +111,8 @@ async def test_russian_pages_hold_no_foreign_word(
         "/campaigns",
         "/campaigns/1",
         "/campaigns/1/retries",
+        "/imports",
+        await brought(maria, "список;название;телефон\nвесна;Альфа;нет\n".encode("cp1251"), "фирмы"),
         "/clients",
         "/clients?text=000",
         "/clients/1",

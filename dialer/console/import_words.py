@@ -1,0 +1,52 @@
+"""The words for files that are brought in: how they were read, and what their columns hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from dialer.words import Words, mark
+
+FIELD_NAMES: Final[Mapping[str, str]] = {
+    "list": mark("list"),
+    "code": mark("code"),
+    "name": mark("name of the organisation"),
+    "city": mark("city"),
+    "phone": mark("phone"),
+    "industry": mark("industry"),
+    "source": mark("source"),
+    "group": mark("group"),
+    "headcount": mark("headcount"),
+    "tax_number": mark("tax number"),
+    "site": mark("site"),
+    "email": mark("e-mail"),
+    "person": mark("person"),
+    "position": mark("position"),
+    "note": mark("note"),
+}
+
+
+class AsRead(Protocol):
+    """What a table and an import both tell of how the file was read."""
+
+    @property
+    def form(self) -> str: ...
+    @property
+    def encoding(self) -> str: ...
+    @property
+    def delimiter(self) -> str: ...
+    @property
+    def part(self) -> str: ...
+
+
+def form_in_words(read: AsRead, words: Words) -> str:
+    """How the file was read: its form, then what had to be found out about it."""
+    gettext = words.gettext
+    encoding = "UTF-8" if read.encoding == "utf-8-sig" else read.encoding
+    if read.form == "csv":
+        delimiter = gettext("tabs") if read.delimiter == "\t" else f"“{read.delimiter}”"
+        return gettext("{encoding}, columns parted by {delimiter}", encoding=encoding, delimiter=delimiter)
+    if read.form.startswith("access"):
+        form = gettext("Access, table “{part}”", part=read.part)
+        return f"{form}, {encoding}" if encoding else form
+    return gettext("{form}, sheet “{part}”", form=read.form.upper(), part=read.part)

@@ -1,0 +1,181 @@
+"""Imports on their pages: brought in, looked at, read otherwise, confirmed, undone."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from aiohttp import ClientResponse, FormData
+from sqlalchemy import func, select
+from xlsxwriter import Workbook
+
+from crm.clients import Client
+from crm.database import Database
+from crm.importing import tables
+from crm.imports import Import, ImportState, list_imports
+from dialer.console import app
+from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.seed import Office
+
+FILE = "list;name;phone\nвесна;Альфа;8 (342) 000-10-01\nвесна;;8 (342) 000-10-02\n".encode()
+
+
+@pytest.fixture
+async def maria(signed_in: SignIn, office: Office) -> Browser:
+    browser = await signed_in("maria")
+    await browser.post_form("/language", language="en", back="/imports")
+    return browser
+
+
+async def upload(browser: Browser, content: bytes, name: str = "firms.csv", **fields: str) -> ClientResponse:
+    form = FormData({"csrf": browser.csrf, "campaign": "1", **fields}, quote_fields=False)
+    form.add_field("file", content, filename=name)
+    return await browser.client.post("/imports", data=form, headers={"Origin": browser.origin}, allow_redirects=False)
+
+
+async def brought(browser: Browser, content: bytes = FILE, name: str = "firms.csv", **fields: str) -> str:
+    """The address of the page of a file that was brought in."""
+    response = await upload(browser, content, name, **fields)
+    assert response.status == 303, await response.text()
+    return response.headers["Location"]
+
+
+def version_in(page: str) -> str:
+    found = re.search(r'name="version" value="(\d+)"', page)
+    assert found
+    return found[1]
+
+
+def fields_in(page: str) -> dict[str, str]:
+    """What is chosen on the page for each column."""
+    selects = re.findall(r'<select name="(column\d+)".*?</select>', page, re.DOTALL)
+    chosen = re.findall(r'<select name="column\d+".*?<option value="([^"]*)" selected>', page, re.DOTALL)
+    return dict(zip(selects, chosen, strict=True))
+
+
+async def clients(database: Database) -> int:
+    async with database.reading() as session:
+        return await session.scalar(select(func.count()).select_from(Client)) or 0
+
+
+async def only_import(database: Database) -> Import:
+    async with database.reading() as session:
+        (found,) = await list_imports(session)
+        return found
+
+
+async def test_a_file_is_tried_taken_in_and_undone(maria: Browser, database: Database) -> None:
+    before = await clients(database)
+    address = await brought(maria)
+    page = await maria.text(address)
+    assert "The organisation has no name." in page
+    assert "utf-8, columns parted by “;”" in page
+    assert await clients(database) == before
+    taken = await maria.post_form(f"{address}/confirm", version=version_in(page))
+    assert taken.status == 303
+    assert await clients(database) == before + 1
+    refused = await maria.get(f"{address}/refused.csv")
+    assert refused.headers["Content-Disposition"].endswith("filename*=UTF-8''firms.refused.csv")
+    assert "Not imported because" in (await refused.read()).decode("utf-8-sig")
+    page = await maria.text(address)
+    undone = await maria.post_form(f"{address}/undo", version=version_in(page))
+    assert undone.status == 303
+    assert await clients(database) == before
+    assert (await only_import(database)).state is ImportState.UNDONE
+    assert "firms.csv" in await maria.text("/imports")
+    assert "version" not in await maria.text(address) or "disabled" in await maria.text(address)
+
+
+async def test_what_was_guessed_wrong_is_said_otherwise_and_saved(maria: Browser, database: Database) -> None:
+    content = "Кто|Куда\nАльфа|22-33-44\nБета|8 (342) 000-10-02\n".encode("koi8-r")
+    address = await brought(maria, content)
+    page = await maria.text(address)
+    assert "No column holds the name of the organisation." in page
+    assert fields_in(page) == {"column0": "attributes.Кто", "column1": "attributes.Куда"}
+    said = {"column0": "name", "column1": "phone", "encoding": "koi8-r", "delimiter": "|", "list_name": "весна"}
+    again = await maria.post_form(address, version=version_in(page), area_code="3812", save_as="Справочник", **said)
+    assert again.status == 303
+    found = await only_import(database)
+    assert (found.taken, found.refused, found.encoding, found.trouble) == (2, 0, "koi8-r", [])
+    stale = await maria.post_form(address, version=version_in(page), **said)
+    assert stale.status == 409
+    assert "Somebody has changed this import since you opened it." in await stale.text()
+    other = await brought(maria, content, saved="справочник", list_name="лето", area_code="3812")
+    assert fields_in(await maria.text(other)) == {"column0": "name", "column1": "phone"}
+
+
+async def test_another_sheet_of_a_workbook_is_read(maria: Browser, database: Database) -> None:
+    file = io.BytesIO()
+    book = Workbook(file)
+    for name, firm in (("Пермь", "Альфа"), ("Омск", "Бета")):
+        sheet = book.add_worksheet(name)
+        sheet.write_row(0, 0, ("name", "phone"))
+        sheet.write_row(1, 0, (firm, "8 (342) 000-10-01"))
+    book.close()
+    address = await brought(maria, file.getvalue(), "book.xlsx", list_name="весна")
+    page = await maria.text(address)
+    assert "XLSX, sheet “Пермь”" in page
+    assert "Альфа" in page
+    await maria.post_form(address, version=version_in(page), part="Омск", list_name="весна")
+    page = await maria.text(address)
+    assert "XLSX, sheet “Омск”" in page
+    assert "Бета" in page
+    missing = await maria.post_form(address, version=version_in(page), part="Уфа")
+    assert missing.status == 422
+    assert "no sheet or table “Уфа”" in await missing.text()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"%PDF-1.7", "This is a PDF file, not a table."),
+        (b"PK\x03\x04\x14\x00", "The file is damaged"),
+        (b"", "The file is empty."),
+        (b"a;b\n1;\x002", "The file is not text"),
+    ],
+)
+async def test_what_is_no_table_is_told_and_nothing_is_kept(
+    maria: Browser, database: Database, content: bytes, told: str
+) -> None:
+    response = await upload(maria, content)
+    assert response.status == 422
+    assert told in await response.text()
+    async with database.reading() as session:
+        assert await list_imports(session) == []
+
+
+async def test_a_file_may_be_large_and_other_posts_may_not(maria: Browser, database: Database) -> None:
+    rows = "".join(f"весна;Фирма {number};8 (342) 000-10-01;{'x' * 900}\n" for number in range(80))
+    content = f"list;name;phone;note\n{rows}".encode()
+    assert len(content) > app.LARGEST_POST
+    assert app.LARGEST_FILE > tables.MAX_BYTES
+    await brought(maria, content)
+    assert (await only_import(database)).row_count == 80
+    assert (await maria.post_form("/imports/1/confirm", version="1" * app.LARGEST_POST)).status == 413
+
+
+async def test_a_form_without_a_file_or_token_is_refused(maria: Browser) -> None:
+    assert (await maria.post_form("/imports", campaign="1")).status == 400
+    form = FormData({"campaign": "1"})
+    form.add_field("file", FILE, filename="firms.csv")
+    response = await maria.client.post("/imports", data=form, headers={"Origin": maria.origin})
+    assert response.status == 403
+
+
+async def test_a_discarded_file_cannot_be_taken_in(maria: Browser, database: Database) -> None:
+    address = await brought(maria)
+    version = version_in(await maria.text(address))
+    assert (await maria.post_form(f"{address}/discard", version=version)).status == 303
+    refused = await maria.post_form(f"{address}/confirm", version=version)
+    assert refused.status == 409 or refused.status == 422
+    assert (await only_import(database)).state is ImportState.DISCARDED
+
+
+async def test_who_only_reads_sees_no_way_to_change(maria: Browser, signed_in: SignIn) -> None:
+    address = await brought(maria)
+    auditor = await signed_in("audit")
+    page = await auditor.text(address)
+    assert f'action="{address}/confirm"' not in page
+    assert "<fieldset disabled>" in page
+    assert 'type="file"' not in await auditor.text("/imports")
