@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
+from crm.audit import AuditEntry
+from crm.call_lists import CallList
 from crm.campaigns import Campaign
 from crm.errors import Conflict, NotFound, Refused
 from crm.groups import Group, MoveCause, move
@@ -112,7 +114,9 @@ async def take_off_list(
 async def put_back_on_list(
     session: AsyncSession, *, client: Client, now: datetime, author_id: int | None = None
 ) -> None:
-    """Let the client be called again."""
+    """Let the client be called again. Raises `Refused` for one whom the customer did not sign for: an approved list is
+    returned first."""
+    await _assert_signed_for(session, client)
     details = {"was": client.off_list_reason}
     client.off_list_reason = ""
     audit.note(
@@ -120,6 +124,20 @@ async def put_back_on_list(
         details=details,
     )  # fmt: skip
     await session.flush()
+
+
+async def _assert_signed_for(session: AsyncSession, client: Client) -> None:
+    """Where only approved lists are called: that the client was still on the list when it was approved."""
+    campaign = await session.get_one(Campaign, client.campaign_id)
+    call_list = await session.get_one(CallList, client.call_list_id)
+    if not campaign.lists_need_approval or call_list.approved_at is None:
+        return
+    taken_off = select(func.max(AuditEntry.at)).where(
+        AuditEntry.subject == f"client:{client.id}", AuditEntry.action == audit.CLIENT_OFF_LIST
+    )
+    taken_off_at = await session.scalar(taken_off)
+    if taken_off_at is not None and taken_off_at <= call_list.approved_at:
+        raise Refused("client.not_signed_for", name=call_list.name)
 
 
 async def time_zone_of(session: AsyncSession, client: Client) -> str:

@@ -67,6 +67,7 @@ ERRORS: Final[dict[str, str]] = {
     "candidate.score": "The result of the training is a number from 0 to 100.",
     "candidate.step": "A candidate who is {was} cannot become {to}.",
     "candidate.unknown": "There is no such candidate in this campaign.",
+    "client.not_signed_for": "The customer has approved the list “{name}” without this client. Return the list first.",
     "client.needs_reason": "Say why this client is taken off the list.",
     "client.unknown": "There is no such client.",
     "client.exists": "This organisation is in the campaign already.",

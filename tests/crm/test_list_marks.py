@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
 from crm.audit import LIST_MARKS_TAKEN, AuditEntry
 from crm.call_lists import CallList, ListState, list_named, set_list_state
 from crm.callbacks import open_callback
-from crm.clients import get_client, put_back_on_list
+from crm.clients import get_client, put_back_on_list, take_off_list
+from crm.database import Database
 from crm.errors import NotFound, Refused
 from crm.list_marks import Mark, MarksTaken, list_for_marks, listed_clients, take_marks
 from crm.outcomes import OutcomeForm
-from tests.crm.builders import NOON, World
+from tests.crm.builders import NOON, World, build_world
 
 
 async def taken(world: World, *marks: Mark, signer: str = "Орлова") -> MarksTaken:
@@ -90,6 +93,32 @@ async def test_who_was_refused_and_is_put_back_needs_the_customers_word_again(wo
     async with world.transaction() as session:
         await put_back_on_list(session, client=await get_client(session, first, lock=True), now=NOON)
     assert (await taken(world, Mark(2, second, True))).open_clients == 1
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_whom_the_customer_did_not_sign_for_stays_off_the_approved_list(database: Database, asks: bool) -> None:
+    world = await build_world(database, lists_need_approval=asks)
+    signed, refused, later = [await world.client(name) for name in "АБВ"]
+    await taken(world, Mark(2, signed, True), Mark(3, refused, False), Mark(4, later, True))
+
+    async def put_back(client_id: int) -> None:
+        async with world.transaction() as session:
+            client = await get_client(session, client_id, lock=True)
+            await put_back_on_list(session, client=client, now=NOON + timedelta(hours=2))
+
+    async with world.transaction() as session:
+        client = await get_client(session, later, lock=True)
+        await take_off_list(session, client=client, reason="закрыты на ремонт", now=NOON + timedelta(hours=1))
+    await put_back(later)
+    if not asks:
+        await put_back(refused)
+        return
+    with pytest.raises(Refused) as not_signed:
+        await put_back(refused)
+    assert (not_signed.value.code, not_signed.value.params) == ("client.not_signed_for", {"name": "Первый"})
+    async with world.transaction() as session:
+        await set_list_state(session, call_list_id=world.call_list_id, to=ListState.RETURNED, now=NOON)
+    await put_back(refused)
 
 
 async def test_a_sheet_of_another_list_changes_nothing(world: World) -> None:

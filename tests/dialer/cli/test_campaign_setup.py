@@ -7,8 +7,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from config.settings import load_settings
 from crm.campaign_setup import CampaignSetup, setup_of
 from crm.campaigns import campaign_named
@@ -84,20 +82,17 @@ def test_an_expert_is_named_and_leaves(dialer: Dialer, office: Path) -> None:
     assert lines(campaigns(dialer, office, "check"))["Experts"] == ("[ ]", "No expert is named.")
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
+def test_what_cannot_be_is_refused_in_words(dialer: Dialer, office: Path) -> None:
+    for words, told in (
         (("approve", "script", "--by", "Орлова"), "There is nothing to approve yet."),
         (("setup", "--caller-id", "abc"), "“abc” is no telephone number."),
         (("setup", "--target-organisations", "0"), "At least one organisation must be wanted."),
         (("current",), "A campaign goes on in current mode only after its calls have begun."),
         (("expert", "nobody"), "There is no such user."),
         (("expert", "manager"), "“Head of sales” is no expert."),
-    ],
-)
-def test_what_cannot_be_is_refused_in_words(dialer: Dialer, office: Path, words: tuple[str, ...], told: str) -> None:
-    said = campaigns(dialer, office, *words)
-    assert (said.code, said.err) == (1, f"{told}\n")
+    ):
+        said = campaigns(dialer, office, *words)
+        assert (said.code, said.err) == (1, f"{told}\n")
 
 
 def test_only_a_number_that_the_provider_lets_us_show(dialer: Dialer, sqlite_office: Path) -> None:
