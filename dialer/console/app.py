@@ -11,6 +11,7 @@ from aiohttp import web
 from crm import list_sheets, materials
 from crm.importing.tables import MAX_BYTES
 from dialer.console import (
+    bulk_pages,
     call_pages,
     campaign_pages,
     client_pages,
@@ -134,6 +135,15 @@ def routes() -> tuple[Route, ...]:
         Route("GET", "/clients/new", entry_pages.new_client, RULE_ROLES),
         Route("GET", "/clients/similar", entry_pages.similar, RULE_ROLES),
         Route("POST", "/clients", entry_pages.enter, RULE_ROLES),
+        Route("POST", "/clients/filters", client_pages.keep_filter, DESK_ROLES | RULE_ROLES),
+        Route(
+            "POST", "/clients/filters/{filter_id:[0-9]{1,9}}/remove", client_pages.drop_filter, DESK_ROLES | RULE_ROLES
+        ),
+        Route("GET", "/clients/bulk", bulk_pages.look, RULE_ROLES),
+        Route("POST", "/clients/bulk", bulk_pages.carry_out, RULE_ROLES),
+        Route("GET", "/bulk-actions", bulk_pages.actions, OFFICE_ROLES),
+        Route("GET", "/bulk-actions/{action_id:[0-9]{1,9}}", bulk_pages.action_page, OFFICE_ROLES),
+        Route("POST", "/bulk-actions/{action_id:[0-9]{1,9}}/undo", bulk_pages.undo, RULE_ROLES),
         Route("GET", client, client_pages.client_page, SIGNED_IN),
         Route("POST", f"{client}/plan", person_plan_page.pick, RULE_ROLES | DESK_ROLES),
         Route("POST", f"{client}/list", client_pages.set_off_list, RULE_ROLES),

@@ -11,81 +11,65 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from crm import owners
-from crm.campaigns import list_campaigns
-from crm.client_list import ClientFilters, ClientKey, clients_page
+from crm.client_list import ClientKey, clients_page
 from crm.clients import get_client, put_back_on_list
 from crm.do_not_call import Whom
 from crm.errors import NotFound
-from crm.groups import Group, MoveRow, move_rows
+from crm.groups import MoveRow, move_rows
 from crm.joined import standing_client
+from crm.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
 from crm.silence import keep_request, off_list
 from crm.views import card as stored_card
 from dialer.console.card import read_card
+from dialer.console.client_filters import Chosen, choices, is_id
 from dialer.console.deps import DEPS
 from dialer.console.formats import moment
-from dialer.console.labels import GROUPS, MOVE_CAUSES, group_name
+from dialer.console.labels import MOVE_CAUSES
 from dialer.console.pages import office_page, see_other
 from dialer.console.promises import read_promises
-from dialer.console.visitors import CARE_ROLES, DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.console.troubles import Trouble
+from dialer.console.visitors import (
+    CARE_ROLES,
+    DESK_ROLES,
+    OFFICE_ROLES,
+    RULE_ROLES,
+    scope_of,
+    visitor,
+    words_of,
+    zone_of,
+)
 from dialer.words import Words
 
 PAGE_ROWS: Final = 50
-LONGEST_TEXT: Final = 100
-_LONGEST_ID: Final = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The filters as they came; what makes no sense is left out rather than refused."""
-
-    text: str = ""
-    group: str = ""
-    campaign: str = ""
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> Chosen:
-        group, campaign = query.get("group", ""), query.get("campaign", "")
-        return cls(
-            text=query.get("text", "").strip()[:LONGEST_TEXT],
-            group=group if group in GROUPS else "",
-            campaign=campaign if _is_id(campaign) else "",
-        )
-
-    def query(self) -> dict[str, str]:
-        """The filters for a link."""
-        named = {"text": self.text, "group": self.group, "campaign": self.campaign}
-        return {name: value for name, value in named.items() if value}
-
-    def filters(self) -> ClientFilters:
-        return ClientFilters(
-            text=self.text,
-            group=Group(self.group) if self.group else None,
-            campaign_id=int(self.campaign) if self.campaign else None,
-        )
+LONGEST_NAME: Final = 60
 
 
 async def clients(request: web.Request) -> web.StreamResponse:
-    """GET /clients?text=&group=&campaign=&after=&id="""
+    """GET /clients?text=&group=&campaign=&list=&owner=&after=&id="""
     words, chosen = words_of(request), Chosen.of(request.query)
     after = _key(request.query)
     async with request.app[DEPS].database.reading() as session:
         found = await clients_page(
             session, filters=chosen.filters(), after=after, limit=PAGE_ROWS, scope=scope_of(request)
         )
-        known = [(str(each.id), each.name) for each in await list_campaigns(session)]
-    query = chosen.query()
+        offered = await choices(session, words)
+        saved = await filters_seen_by(session, visitor(request).user_id)
+    query, role = chosen.query(), visitor(request).role
     context = {
         "rows": found.rows,
         "chosen": chosen,
         "filtered": bool(query),
-        "groups": [(key, words.gettext(group_name(key))) for key in GROUPS],
-        "campaigns": known,
+        "query": query,
+        "offered": offered,
+        "saved": [_saved(request, each) for each in saved],
+        "sees_all": role in OFFICE_ROLES,
+        "may_save": role in DESK_ROLES | RULE_ROLES,
         "first": after is None,
         "as_they_came_in": not found.by_name,
         "beginning": f"/clients?{urlencode(query)}",
         "further": _further(query, found.next_after),
-        "show_campaign": len(known) > 1,
-        "may_change": visitor(request).role in RULE_ROLES,
+        "show_campaign": len(offered.campaigns) > 1,
+        "may_change": role in RULE_ROLES,
     }
     return await office_page(request, "clients.html", context)
 
@@ -101,13 +85,46 @@ def _further(query: dict[str, str], key: ClientKey | None) -> str:
 
 def _key(query: Mapping[str, str]) -> ClientKey | None:
     number, organisation = query.get("id", ""), query.get("organisation", "")
-    if not _is_id(number):
+    if not is_id(number):
         return None
-    return ClientKey(query.get("after", ""), int(number), int(organisation) if _is_id(organisation) else None)
+    return ClientKey(query.get("after", ""), int(number), int(organisation) if is_id(organisation) else None)
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID
+def _saved(request: web.Request, saved: SavedFilter) -> dict[str, object]:
+    known = visitor(request)
+    return {
+        "id": saved.id,
+        "name": saved.name,
+        "shared": saved.shared,
+        "address": Chosen.from_filters(saved.filters).address(),
+        "may_remove": saved.owner_id == known.user_id or known.role in RULE_ROLES,
+    }
+
+
+async def keep_filter(request: web.Request) -> web.StreamResponse:
+    """POST /clients/filters with `name`, `shared` and the filters."""
+    deps, fields, known = request.app[DEPS], await request.post(), visitor(request)
+    shared = bool(fields.get("shared"))
+    if shared and known.role not in RULE_ROLES:
+        raise Trouble.not_for_you()
+    chosen = Chosen.of(fields)
+    async with deps.database.transaction() as session:
+        await save_filter(
+            session, name=str(fields.get("name", ""))[:LONGEST_NAME], filters=chosen.filters(), shared=shared,
+            owner_id=known.user_id, now=deps.clock(),
+        )  # fmt: skip
+    return see_other(chosen.address())
+
+
+async def drop_filter(request: web.Request) -> web.StreamResponse:
+    """POST /clients/filters/{filter_id}/remove"""
+    deps, known = request.app[DEPS], visitor(request)
+    async with deps.database.transaction() as session:
+        await remove_filter(
+            session, filter_id=int(request.match_info["filter_id"]), now=deps.clock(), user_id=known.user_id,
+            sets_rules=known.role in RULE_ROLES,
+        )  # fmt: skip
+    return see_other("/clients")
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,3 +103,52 @@ async def test_a_company_asks_not_to_be_called(maria: Browser, office: Office, d
 async def test_who_may_only_look_finds_nothing_to_press(signed_in: SignIn, office: Office) -> None:
     page = await (await signed_in("audit")).text(f"/clients/{office.clients[1]}")
     assert 'action="/clients' not in page
+
+
+async def test_filters_are_saved_and_removed(maria: Browser, signed_in: SignIn, office: Office) -> None:
+    await maria.post_form("/clients/filters", name="Горячие", group="hot", shared="yes")
+    await maria.post_form("/clients/filters", name="Мой ветер", text="ветер")
+    assert (await maria.post_form("/clients/filters", name="горячие", group="hot")).status == 409
+    page = await maria.text("/clients")
+    assert await names(maria, addresses(page)["Мой ветер"]) == ["ООО «Северный ветер»"]
+    egor = await signed_in("egor")
+    page = await egor.text("/clients")
+    assert set(addresses(page)) == {"Горячие"}
+    assert "/clients/filters/1/remove" in page
+    assert "Удалить фильтр" not in page
+    assert (await egor.post_form("/clients/filters/1/remove")).status == 403
+    assert (await egor.post_form("/clients/filters", name="Х", group="hot", shared="yes")).status == 403
+    await maria.post_form("/clients/filters/1/remove")
+    assert set(addresses(await maria.text("/clients"))) == {"Мой ветер"}
+
+
+def addresses(page: str) -> dict[str, str]:
+    """The saved filters, by name."""
+    found = re.findall(r'<a class="button" href="(/clients\?[^"]*)">([^<]*)</a>', page)
+    return {name: address.replace("&amp;", "&") for address, name in found}
+
+
+async def test_all_clients_of_a_filter_are_changed_and_changed_back(maria: Browser, database: Database) -> None:
+    sought = "/clients/bulk?text=ветер&kind=group&value=cold"
+    shown = await maria.text(sought)
+    assert "Будет изменён 1 клиент" in shown
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', shown))
+    stale = await maria.post_form("/clients/bulk", **fields | {"seen": "another"})
+    assert stale.status == 409
+    assert "что-то изменилось" in await stale.text()
+    done = await maria.post_form("/clients/bulk", **fields)
+    assert done.status == 303
+    page = await maria.text(done.headers["Location"])
+    for told in ("Изменён 1 клиент", "ООО «Северный ветер»", "Холодный", "Отменить для 1 клиента"):
+        assert told in page, told
+    assert "Группа: Холодный" in await maria.text("/bulk-actions")
+    assert (await maria.post_form(f"{done.headers['Location']}/undo")).status == 303
+    assert "Отменено" in await maria.text(done.headers["Location"])
+    assert (await maria.post_form(f"{done.headers['Location']}/undo")).status == 409
+
+
+@pytest.mark.parametrize(
+    "query", ["kind=group&value=cold", "text=а&kind=burn&value=", "text=а&kind=do_not_call&value="]
+)
+async def test_what_cannot_be_changed_at_once_is_said(maria: Browser, query: str) -> None:
+    assert (await maria.get(f"/clients/bulk?{query}")).status in (400, 422)
