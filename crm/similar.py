@@ -4,13 +4,26 @@ like it. Each question is one step into an index, so that it can be asked while 
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from rapidfuzz import fuzz
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Row,
+    and_,
+    bindparam,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from crm.clients import Client
 from crm.joined import is_merged
@@ -24,6 +37,7 @@ LEAST_SCORE: Final = 85.0
 _LEAST_PREFIX: Final = 3  # letters; whatever begins with fewer is half of the base
 _MOST_CANDIDATES: Final = 60  # of one kind that are looked at
 _LAST_LETTER: Final = "\U0010ffff"
+_NOBODYS: Final = _LAST_LETTER  # no name begins so
 
 
 class Ground(enum.StrEnum):
@@ -63,37 +77,22 @@ async def similar_to(
     session: AsyncSession, sought: Sought, *, except_id: int | None = None, limit: int = 10
 ) -> list[Similar]:
     """Who looks like `sought`, those with something in common first, then by the likeness of the name."""
-    found: dict[int, Similar] = {}
-    for ground, condition in _in_common(sought):
-        for organisation in await session.execute(_organisations().where(condition).limit(_MOST_CANDIDATES)):
-            _add(found, ground, organisation.id, organisation.name, organisation.city)
-    if sought.phones:
-        holders = (
-            _organisations()
-            .join(PhoneNumber, PhoneNumber.organisation_id == Organisation.id)
-            .where(PhoneNumber.e164.in_(sought.phones))
-        )
-        for organisation in await session.execute(holders.limit(_MOST_CANDIDATES)):
-            _add(found, Ground.PHONE, organisation.id, organisation.name, organisation.city)
-    key = name_key(sought.name)
-    for candidate in await _named_alike(session, sought, key):
-        if likeness(key, candidate.name_key) >= LEAST_SCORE or _begins(candidate.name_key, key):
-            _add(found, Ground.NAME, candidate.id, candidate.name, candidate.city)
+    key, found = name_key(sought.name), dict[int, Similar]()
+    for ground, organisation_id, name, city, its_key in await _candidates(session, sought, key):
+        score = likeness(key, its_key)
+        if ground == Ground.NAME and score < LEAST_SCORE and not _begins(its_key, key):
+            continue
+        similar = found.setdefault(organisation_id, Similar(organisation_id, name, city, score=score))
+        if Ground(ground) not in similar.grounds:
+            similar.grounds.append(Ground(ground))
     found.pop(except_id or 0, None)
-    city = fold(sought.city)
-    for each in found.values():
-        each.score = likeness(key, name_key(each.name))
-    ranked = sorted(
-        found.values(),
-        key=lambda each: (
-            each.grounds == [Ground.NAME],
-            -len(each.grounds),
-            fold(each.city) != city,
-            -each.score,
-            each.organisation_id,
-        ),
-    )
-    return ranked[:limit]
+    place = fold(sought.city)
+
+    def rank(each: Similar) -> tuple[bool, int, bool, float, int]:
+        by_name_alone, elsewhere = each.grounds == [Ground.NAME], fold(each.city) != place
+        return by_name_alone, -len(each.grounds), elsewhere, -each.score, each.organisation_id
+
+    return sorted(found.values(), key=rank)[:limit]
 
 
 async def clients_of(session: AsyncSession, organisation_ids: Iterable[int]) -> dict[int, int]:
@@ -112,65 +111,57 @@ def _begins(whole: str, part: str) -> bool:
     return len(part) >= _LEAST_PREFIX and whole.startswith(part)
 
 
-def _in_common(sought: Sought) -> Iterable[tuple[Ground, ColumnElement[bool]]]:
+_Candidate = tuple[str, int, str, str, str]
+
+
+async def _candidates(session: AsyncSession, sought: Sought, key: str) -> Sequence[Row[*_Candidate]]:
+    """Who may be alike: the ground on which each was found, id, name, city, and key of the name."""
     keys = keys_of(name=sought.name, tax_number=sought.tax_number, site=sought.site, email=sought.email)
-    for ground, column in (
-        (Ground.TAX_NUMBER, Organisation.tax_key),
-        (Ground.DOMAIN, Organisation.domain_key),
-        (Ground.EMAIL, Organisation.email_key),
-    ):
-        if keys[column.key]:
-            # Said twice, so that the partial index is seen to serve.
-            yield ground, and_(column == keys[column.key], column != "")
+    beginning = key if len(key) >= _LEAST_PREFIX else _NOBODYS
+    values = {name: value or _NOBODYS for name, value in keys.items()} | {
+        "phones": list(sought.phones), "at": tidy(sought.city), "beginning": beginning, "end": beginning + _LAST_LETTER,
+    }  # fmt: skip
+    return (await session.execute(_statement(session.get_bind().dialect.name), values)).all()
 
 
-async def _named_alike(session: AsyncSession, sought: Sought, key: str) -> Sequence[_Candidate]:
-    """Candidates by name: the same key, the same skeleton, the same beginning; of the city first."""
-    if not key:
-        return []
-    skeleton = keys_of(name=sought.name)["name_skeleton"]
-    city = tidy(sought.city)
-    asked: list[Select[int, str, str, str]] = []
-    for condition in (Organisation.name_key == key, Organisation.name_skeleton == skeleton if skeleton else None):
-        if condition is None:
-            continue
-        if city:
-            asked.append(_organisations().where(condition, Organisation.city == city))
-        asked.append(_organisations().where(condition))
-    if len(key) >= _LEAST_PREFIX:
-        asked.append(_organisations().where(_key_begins(session, key)))
-    found: dict[int, _Candidate] = {}
-    for question in asked:
-        for row in await session.execute(question.limit(_MOST_CANDIDATES)):
-            found[row.id] = _Candidate(row.id, row.name, row.city, row.name_key)
-    return list(found.values())
+@functools.cache
+def _statement(dialect: str) -> CompoundSelect[*_Candidate]:
+    """One statement with a few steps into indexes, put together once. What is not known is sought as nobody's."""
+    all_standing = select(Organisation.id, Organisation.name, Organisation.city, Organisation.name_key)
+    all_standing = all_standing.where(~is_merged(Organisation.id))
+    holders = all_standing.join(PhoneNumber, PhoneNumber.organisation_id == Organisation.id)
+    same_name = all_standing.where(Organisation.name_key == bindparam("name_key"))
+    same_skeleton = all_standing.where(Organisation.name_skeleton == bindparam("name_skeleton"))
+    here = Organisation.city == bindparam("at")
+    asked = (
+        *((ground, all_standing.where(_is_filled(column))) for ground, column in _KEYS),
+        (Ground.PHONE, holders.where(PhoneNumber.e164.in_(bindparam("phones", expanding=True)))),
+        # Those of the city apart, so that they are among the few that are looked at.
+        *((Ground.NAME, wanted) for wanted in (same_name, same_name.where(here))),
+        *((Ground.NAME, wanted) for wanted in (same_skeleton, same_skeleton.where(here))),
+        (Ground.NAME, all_standing.where(_key_begins(dialect))),
+    )
+    few = [(ground, wanted.limit(_MOST_CANDIDATES).subquery()) for ground, wanted in asked]
+    return union_all(*(select(literal(ground.value).label("ground"), *wanted.c) for ground, wanted in few))
 
 
-def _key_begins(session: AsyncSession, beginning: str) -> ColumnElement[bool]:
+_KEYS: Final = (
+    (Ground.TAX_NUMBER, Organisation.tax_key),
+    (Ground.DOMAIN, Organisation.domain_key),
+    (Ground.EMAIL, Organisation.email_key),
+)
+
+
+def _is_filled(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """It is what is sought; said once more, so that the partial index is seen to serve."""
+    return and_(column == bindparam(column.key), column != literal("", literal_execute=True))
+
+
+def _key_begins(dialect: str) -> ColumnElement[bool]:
     """A range of the index; PostgreSQL's compares by characters whatever the locale."""
     column = Organisation.name_key
-    if session.get_bind().dialect.name == "postgresql":
-        return and_(
-            column.op("~>=~", is_comparison=True)(beginning),
-            column.op("~<~", is_comparison=True)(beginning + _LAST_LETTER),
-        )
-    return and_(column >= beginning, column < beginning + _LAST_LETTER)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    id: int
-    name: str
-    city: str
-    name_key: str
-
-
-def _organisations() -> Select[int, str, str, str]:
-    of_all = select(Organisation.id, Organisation.name, Organisation.city, Organisation.name_key)
-    return of_all.where(~is_merged(Organisation.id))
-
-
-def _add(found: dict[int, Similar], ground: Ground, organisation_id: int, name: str, city: str) -> None:
-    similar = found.setdefault(organisation_id, Similar(organisation_id, name, city))
-    if ground not in similar.grounds:
-        similar.grounds.append(ground)
+    beginning: BindParameter[str] = bindparam("beginning")
+    end: BindParameter[str] = bindparam("end")
+    if dialect == "postgresql":
+        return and_(column.op("~>=~", is_comparison=True)(beginning), column.op("~<~", is_comparison=True)(end))
+    return and_(column >= beginning, column < end)

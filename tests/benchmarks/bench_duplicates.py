@@ -1,0 +1,157 @@
+"""How long the check for duplicates takes when a client is saved: `python -m tests.benchmarks.bench_duplicates
+[--organisations 1000000] [--questions 2000] [--postgresql]`.
+
+Prints one JSON object: ms as percentiles for the check of different organisations, half of which are there already
+under another spelling, the cold first check, and seconds to fill the base. Names are as skewed as in directories: a
+few hundred words make up most of them, and thousands of firms have one name in different cities.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import insert, text
+
+from crm.database import Database
+from crm.organisation_keys import keys_of
+from crm.organisations import Organisation
+from crm.phone_numbers import PhoneNumber
+from crm.similar import Sought, similar_to
+from crm.text_rules import fold
+from tests.benchmarks.durable_postgresql import durable_cluster
+from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence
+
+FIRST: Final = (
+    "Строй", "Тех", "Пром", "Агро", "Мета", "Транс", "Энерго", "Авто", "Мед", "Хим", "Лес", "Нефте", "Газ", "Электро",
+    "Инвест", "Торг", "Эко", "Универсал", "Вент", "Климат", "Тепло", "Спец", "Гранд", "Альфа", "Вектор", "Север",
+)  # fmt: skip
+SECOND: Final = (
+    "сервис", "монтаж", "снаб", "комплект", "ресурс", "проект", "маш", "сбыт", "центр", "групп", "альянс", "трейд",
+    "логистик", "мастер", "дом", "системы", "плюс", "регион", "инжиниринг", "продукт", "холдинг", "экспорт",
+)  # fmt: skip
+FORMS: Final = ("ООО «{}»", "ЗАО «{}»", "{}", "АО {}", "ООО {}", 'Общество с ограниченной ответственностью "{}"')
+CITIES: Final = ("Москва",) * 8 + ("Санкт-Петербург",) * 4 + ("Пермь", "Омск", "Казань", "Самара", "Тула", "Уфа", "")
+BATCH: Final = 10_000
+
+
+def organisation(number: int) -> dict[str, str]:
+    """One of a directory: the same for the same number."""
+    chance = random.Random(number)
+    # The first words are far more frequent than the last ones.
+    first = FIRST[min(int(chance.expovariate(0.2)), len(FIRST) - 1)]
+    second = SECOND[min(int(chance.expovariate(0.2)), len(SECOND) - 1)]
+    name = first + second if chance.random() < 0.4 else f"{first}{second} {chance.choice(SECOND)}-{number % 9973}"
+    return {
+        "name": chance.choice(FORMS).format(name),
+        "city": chance.choice(CITIES),
+        "tax_number": f"{5_900_000_000 + number}" if chance.random() < 0.7 else "",
+        "site": f"https://www.firm{number}.ru" if chance.random() < 0.4 else "",
+        "email": f"info@firm{number}.ru" if chance.random() < 0.4 else "",
+    }
+
+
+def number_of(number: int) -> str:
+    return f"+7342{number % 10_000_000:07}"
+
+
+def rows(count: int) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    created_at = datetime(2026, 1, 1, tzinfo=UTC)
+    for begin in range(1, count + 1, BATCH):
+        organisations, numbers = [], []
+        for number in range(begin, min(begin + BATCH, count + 1)):
+            made = organisation(number)
+            keys = keys_of(name=made["name"], tax_number=made["tax_number"], site=made["site"], email=made["email"])
+            organisations.append(
+                {"id": number, "name_folded": fold(made["name"]), "created_at": created_at, **made, **keys}
+            )
+            numbers.append({"organisation_id": number, "e164": number_of(number), "raw": "", "rank": 0})
+        yield organisations, numbers
+
+
+async def fill(database: Database, count: int) -> float:
+    """Without the search index: the check does not ask it."""
+    begun = time.perf_counter()
+    for organisations, numbers in rows(count):
+        async with database.engine.begin() as connection:
+            await connection.execute(insert(Organisation.metadata.tables["organisations"]), organisations)
+            await connection.execute(insert(PhoneNumber.metadata.tables["phone_numbers"]), numbers)
+            await connection.execute(text("DELETE FROM search_stale"))
+    async with database.engine.begin() as connection:
+        await connection.execute(text("ANALYZE"))
+    return time.perf_counter() - begun
+
+
+def question(number: int, count: int) -> Sought:
+    """What somebody types: an organisation that is there, otherwise spelt, or one that is not."""
+    chance = random.Random(-number)
+    if number % 2:
+        there = chance.randrange(1, count + 1)
+        known = organisation(there)
+        name = known["name"].upper() if number % 4 == 1 else known["name"].replace("о", "а", 1)
+        return Sought(
+            name=name, city=known["city"], tax_number=known["tax_number"], site=known["site"], email=known["email"],
+            phones=(number_of(there),),
+        )  # fmt: skip
+    new = organisation(count + number)
+    return Sought(name=new["name"], city=new["city"], site=new["site"], phones=(f"+7495{number:07}",))
+
+
+async def measure(database: Database, count: int, questions: int) -> dict[str, object]:
+    times, found = [], 0
+    for number in range(questions):
+        sought = question(number, count)
+        async with database.reading() as session:
+            begun = time.perf_counter_ns()
+            found += bool(await similar_to(session, sought))
+            times.append(time.perf_counter_ns() - begun)
+    return {
+        "organisations": count,
+        "questions": questions,
+        "found": found,
+        "first_ms": round(times[0] / 1e6, 2),
+        **percentiles_ms(times[1:]),
+    }
+
+
+async def run(url: str, arguments: argparse.Namespace) -> dict[str, object]:
+    count, questions = arguments.organisations, arguments.questions
+    database = Database(url)
+    try:
+        await database.upgrade()
+        filled_s = await fill(database, count)
+        await database.dispose()  # the first question finds no connection
+        take_precedence(arguments)  # filling may wait for others
+        database = Database(url)
+        return {"database": database.dialect, "fill_s": round(filled_s, 1), **await measure(database, count, questions)}
+    finally:
+        await database.dispose()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the check for duplicates of a client that is saved.")
+    parser.add_argument("--organisations", type=int, default=1_000_000)
+    parser.add_argument("--questions", type=int, default=2_000)
+    parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL (otherwise SQLite)")
+    add_precedence(parser)
+    arguments = parser.parse_args()
+    if arguments.postgresql:
+        with durable_cluster() as cluster:
+            url = cluster.url("postgres")
+            print(json.dumps(asyncio.run(run(url, arguments))))
+        return
+    with tempfile.TemporaryDirectory(prefix="dialer-bench-") as folder:
+        url = f"sqlite:///{Path(folder) / 'benchmark.db'}"
+        print(json.dumps(asyncio.run(run(url, arguments))))
+
+
+if __name__ == "__main__":
+    main()
