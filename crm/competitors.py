@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base, UtcDateTime, one_of
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
 from crm.text_rules import fold, tidy
 
 
@@ -78,9 +78,9 @@ async def competitor_named(
     return found
 
 
-async def get_competitor(session: AsyncSession, competitor_id: int) -> Competitor:
-    """Raises `NotFound`."""
-    found = await session.get(Competitor, competitor_id, with_for_update=True)
+async def get_competitor(session: AsyncSession, competitor_id: int, *, lock: bool = False) -> Competitor:
+    """The competitor; `lock` holds its row until the transaction ends. Raises `NotFound`."""
+    found = await session.get(Competitor, competitor_id, with_for_update=WEAK_LOCK if lock else None)
     if found is None:
         raise NotFound("competitor.unknown")
     return found

@@ -82,8 +82,8 @@ async def abandoned(request: web.Request) -> web.StreamResponse:
 
 
 async def move(request: web.Request) -> web.StreamResponse:
-    """POST /abandoned with `campaign`, `months`, `reason`..., and `client`...: those that were ticked, if the rule still
-    finds them."""
+    """POST /abandoned with `campaign`, `months`, `reason`..., and `client`...: those that were ticked, if the rule
+    still finds them."""
     deps, fields, words = request.app[DEPS], await request.post(), words_of(request)
     typed = {name: str(value) for name, value in fields.items()}
     chosen = frozenset(str(each) for each in fields.getall("reason", []) if each in set(Reason))

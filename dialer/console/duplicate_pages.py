@@ -64,7 +64,7 @@ async def duplicates(request: web.Request) -> web.StreamResponse:
     context = {
         "pairs": [(pair, words.gettext(GROUNDS[pair.ground]), f"{pair.score:.0f}") for pair in pairs],
         "merges": [(row, moment(words, row.merged_at, zone_of(request))) for row in made],
-        "left": int(left) if left.isascii() and left.isdecimal() and len(left) < 4 else 0,  # noqa: PLR2004
+        "left": int(left) if left.isascii() and left.isdecimal() and len(left) < 4 else 0,
         "may_change": visitor(request).role in RULE_ROLES,
     }
     return await office_page(request, "duplicates.html", context)
@@ -105,9 +105,7 @@ async def decide(request: web.Request) -> web.StreamResponse:
     async with deps.database.transaction() as session:
         pair = await open_pair(session, _id(request))
         if what == "two":
-            await not_duplicates(
-                session, one_id=pair.one_id, other_id=pair.other_id, now=now, author_id=author_id
-            )
+            await not_duplicates(session, one_id=pair.one_id, other_id=pair.other_id, now=now, author_id=author_id)
         else:
             take = [column for column in _LABELS if fields.get(column) == "other"]
             await merge(
@@ -188,8 +186,8 @@ async def _of_clients(session: AsyncSession, words: Words, pair: PairRow) -> lis
     group, their_group, owner, their_name = row
     rows = []
     if group is not their_group:
-        named = [words.gettext(group_name(each.value)) for each in (group, their_group)]
-        rows.append(FieldRow("group", words.gettext(_LABELS["group"]), *named, group is Group.NEW))
+        one, other = words.gettext(group_name(group.value)), words.gettext(group_name(their_group.value))
+        rows.append(FieldRow("group", words.gettext(_LABELS["group"]), one, other, group is Group.NEW))
     if owner != their_name:
         rows.append(FieldRow("owner", words.gettext(_LABELS["owner"]), owner or "", their_name or "", owner is None))
     return rows

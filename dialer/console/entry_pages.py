@@ -21,10 +21,8 @@ from dialer.console.deps import DEPS
 from dialer.console.fields import Field, Unreadable
 from dialer.console.labels import GROUNDS
 from dialer.console.pages import fragment, office_page, see_other
-from dialer.console.troubles import Trouble
 from dialer.console.visitors import visitor, words_of
-from dialer.crm_words import explain
-from dialer.words import Words, mark
+from dialer.words import mark
 
 LONGEST: Final = 500
 FIELDS: Final = (
@@ -116,7 +114,7 @@ async def _page(
         "list_name": typed.get("list_name", lists[0] if lists else ""),
         "fields": fields.as_sent(FIELDS, typed),
         "alike": alike,
-        "trouble": _told(refusal, words_of(request)),
+        "trouble": fields.told(words_of(request), refusal),
         "stopped_by_alike": isinstance(refusal, Conflict) and refusal.code == "client.alike",
     }
     response = await office_page(request, "new_client.html", context)
@@ -139,14 +137,6 @@ async def _alike(request: web.Request, session: AsyncSession, typed: Mapping[str
         )
         for each in found
     ]  # fmt: skip
-
-
-def _told(refusal: Unreadable | CrmError | None, words: Words) -> str:
-    if refusal is None:
-        return ""
-    if isinstance(refusal, Unreadable):
-        raise Trouble.unreadable()
-    return explain(words, refusal.code, refusal.params)
 
 
 def _number(text: str) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Final
 
+from crm.errors import CrmError
+from dialer.crm_words import explain
 from dialer.words import Words
 
 LONGEST_NUMBER: Final = 6
@@ -116,3 +118,22 @@ def _in_words(stored: str, field: Field, words: Words) -> str:
         return ", ".join(words.gettext(dict(field.choices)[key]) for key in stored.split(","))
     label = dict(field.choices).get(stored)
     return words.gettext(label) if label else stored or words.gettext("empty")
+
+
+def version_of(typed: Mapping[str, str]) -> int:
+    """The version that the form was shown with; 0, which no record has, for none."""
+    text = typed.get("version", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else 0
+
+
+def told(words: Words, refusal: Unreadable | CrmError | None) -> str:
+    """What to say of a refusal above the form; "" for none."""
+    if refusal is None:
+        return ""
+    if isinstance(refusal, Unreadable):
+        label = words.gettext(refusal.field.label)
+        return words.gettext("{field}: “{typed}” cannot be read.", field=label, typed=refusal.typed)
+    sentence = explain(words, refusal.code, refusal.params)
+    if not refusal.code.endswith(".changed_meanwhile"):
+        return sentence
+    return f"{sentence} {words.gettext('What it is now stands beside what you typed; save again to keep yours.')}"

@@ -117,6 +117,9 @@ async def test_russian_pages_hold_no_foreign_word(
         "/clients?text=000",
         "/clients/1",
         "/clients/new",
+        "/duplicates",
+        "/abandoned",
+        "/competitors",
         *(f"/reports?report={report}" for report in REPORTS),
     ):
         pages.append(await maria.text(path))
