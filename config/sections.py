@@ -213,6 +213,10 @@ class RecordingsSettings(Section):
 
     folder: PathText = Field(default="", description="Folder of the recordings; empty: recordings in data_dir.")
     policy: Literal["all", "never"] = Field(default="all", description="Which answered calls are recorded.")
+    encrypt: bool = Field(
+        default=True,
+        description="Seal finished recordings, each with a key of its own that the file office.key in data_dir opens.",
+    )
     minimum_free_mb: Annotated[Megabytes, Field(ge=1)] = Field(
         default=200,
         description="With less free space on the disk than this no new recording is begun, and the page says so.",

@@ -54,6 +54,11 @@ class Database:
             self._reader = self._writer.execution_options(postgresql_readonly=True)
 
     @property
+    def office_key(self) -> bytes:
+        """The office's key, b"" where there is none."""
+        return self._info[OFFICE_KEY]
+
+    @property
     def engine(self) -> AsyncEngine:
         """The engine that may write."""
         return self._writer

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, false, or_, select
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, false, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -56,9 +56,11 @@ class Recording(Base):
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-async def open_recording(session: AsyncSession, *, attempt_id: str, key: str) -> Recording:
-    """A recording begins. Raises `Conflict` when the attempt has one."""
-    return await _add(session, Recording(attempt_id=attempt_id, key=key, state=RecordingState.WRITING))
+async def open_recording(session: AsyncSession, *, attempt_id: str, key: str, wrapped_key: str = "") -> Recording:
+    """A recording begins. Its `wrapped_key` is written now, long before it is used, so that no backup has a sealed file
+    without its key. Raises `Conflict` when the attempt has one."""
+    begun = Recording(attempt_id=attempt_id, key=key, state=RecordingState.WRITING, wrapped_key=wrapped_key)
+    return await _add(session, begun)
 
 
 async def exempt_recording(session: AsyncSession, *, attempt_id: str) -> Recording:
@@ -119,6 +121,22 @@ async def unsettled_recordings(session: AsyncSession) -> list[Recording]:
         select(Recording).where(Recording.state == RecordingState.WRITING).order_by(Recording.id)
     )
     return list(found)
+
+
+async def unsealed_recordings(session: AsyncSession, *, limit: int) -> list[Recording]:
+    """Finished recordings with a key whose files are not known to be sealed, the oldest first."""
+    found = await session.scalars(
+        select(Recording)
+        .where(Recording.state == RecordingState.READY, ~Recording.sealed, Recording.wrapped_key != "")
+        .order_by(Recording.id)
+        .limit(limit)
+    )
+    return list(found)
+
+
+async def mark_sealed(session: AsyncSession, *, recording_id: int) -> None:
+    """The file opens only with its key from now on."""
+    await session.execute(update(Recording).where(Recording.id == recording_id).values(sealed=True))
 
 
 @dataclass(frozen=True, slots=True)

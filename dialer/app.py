@@ -25,7 +25,9 @@ from dialer.office_key import make_key
 from dialer.purging import link_rows, purge
 from dialer.scheduler import Scheduler
 from dialer.sip.endpoint import RegistrarAccount
+from dialer.sound_files import seal_finished
 from dialer.telephony import Telephony
+from recordings.sealing import new_wrapped_key
 from recordings.store import LocalStore
 
 REFRESH_HEADSETS_S = 5.0
@@ -101,7 +103,7 @@ async def running_service(
         telephony = build_telephony(settings, await headset_accounts(database))
         await telephony.start()
         stack.push_async_callback(telephony.stop)
-        desk = Desk(database, telephony, store, _rules(settings), clock)
+        desk = Desk(database, telephony, store, _rules(settings, database.office_key), clock)
         await desk.start()
         stack.push_async_callback(desk.stop)
         scheduler = Scheduler(
@@ -109,6 +111,7 @@ async def running_service(
         )
         if isinstance(telephony, NativeTelephony):
             scheduler.add(functools.partial(_refresh_headsets, database, telephony), every_s=REFRESH_HEADSETS_S)
+        scheduler.add(functools.partial(seal_finished, database, store), every_s=CARE_S)
         scheduler.add(functools.partial(purge, database, store), every_s=CARE_S)
         scheduler.add(functools.partial(link_rows, database), every_s=CARE_S)
         scheduler.add(functools.partial(_keep_lock, lock), every_s=KEEP_LOCK_S)
@@ -128,7 +131,7 @@ async def running_service(
         log.info("service", was="running", on="stop asked", now="stopping")
 
 
-def _rules(settings: Settings) -> DeskRules:
+def _rules(settings: Settings, office_key: bytes) -> DeskRules:
     return DeskRules(
         ring_timeout_s=settings.dialing.ring_timeout_s,
         claim_lease_s=settings.dialing.claim_lease_s,
@@ -137,6 +140,7 @@ def _rules(settings: Settings) -> DeskRules:
         recording_policy=settings.recordings.policy,
         minimum_free_bytes=settings.recordings.minimum_free_mb * 2**20,
         node=settings.service.node,
+        new_recording_key=functools.partial(new_wrapped_key, office_key) if settings.recordings.encrypt else str,
     )
 
 

@@ -11,6 +11,7 @@ from typing import IO, Any, BinaryIO, Final
 
 from crm.person_file import PersonFile
 from crm.recording_facts import Recording, RecordingState
+from dialer.sound_files import sound_of
 from dialer.words import Words, mark
 from recordings.errors import RecordingError
 from recordings.store import Store
@@ -36,9 +37,9 @@ _HEADINGS: Final[Mapping[str, str]] = {
 OpenRecording = Callable[[Recording], BinaryIO]
 
 
-def from_store(store: Store) -> OpenRecording:
+def from_store(store: Store, office_key: bytes) -> OpenRecording:
     """How the recordings of this store are opened."""
-    return lambda recording: store.open(recording.key)
+    return lambda recording: sound_of(store, recording, office_key)
 
 
 def write_zip(target: IO[bytes], held: PersonFile, words: Words, open_recording: OpenRecording) -> None:

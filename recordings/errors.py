@@ -15,6 +15,8 @@ ERRORS: Mapping[str, str] = MappingProxyType(
         "store.key_taken": "There is already a recording {key} in the store.",
         "file.missing": "The recording {path} does not exist.",
         "file.unreadable": "The recording {path} cannot be read: {reason}.",
+        "file.no_key": "The recording {path} is sealed, and its key is not there.",
+        "file.other_key": "The recording {path} is damaged, or this is not its key.",
         "file.not_wav": "The recording {path} is not a WAV file with 16-bit samples: {reason}.",
         "file.no_header": "The recording {path} ends before its sound begins: nothing was recorded.",
         "file.not_written": "The recording {path} cannot be written: {reason}.",

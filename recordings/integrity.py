@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from recordings.errors import RecordingError
 from recordings.store import Store
@@ -35,10 +36,15 @@ class IntegrityReport:
 
 
 def check_integrity(
-    store: Store, known: Iterable[KnownRecording], *, progress: Callable[[int], None] | None = None
+    store: Store,
+    known: Iterable[KnownRecording],
+    *,
+    progress: Callable[[int], None] | None = None,
+    open_sound: Callable[[str], BinaryIO] | None = None,
 ) -> IntegrityReport:
     """Hash every finished recording that the database knows and look for files that it does not know.
 
+    `open_sound` opens the recording of a key where files may be sealed: digests are of the sound.
     `progress` is told after each recording how many are done. A file that cannot be read counts as missing;
     trouble with the store as a whole raises `StoreError`.
     """
@@ -50,7 +56,7 @@ def check_integrity(
         unexplained.discard(recording.key)
         if not recording.sha256 and _held(store, recording.key):
             unfinished += 1
-        elif (held := _hash(store, recording.key)) is None:
+        elif (held := _hash(open_sound or store.open, recording.key)) is None:
             missing.append(recording.key)
         elif held == recording.sha256:
             sound += 1
@@ -69,10 +75,10 @@ def _held(store: Store, key: str) -> bool:
         return False
 
 
-def _hash(store: Store, key: str) -> str | None:
+def _hash(opened: Callable[[str], BinaryIO], key: str) -> str | None:
     digest = hashlib.sha256()
     try:
-        with store.open(key) as file:
+        with opened(key) as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)
     except (RecordingError, OSError):

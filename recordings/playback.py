@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import soundfile
 
@@ -38,8 +39,9 @@ class Peaks:
         }
 
 
-def peaks(path: Path, buckets: int = MAX_BUCKETS) -> Peaks:
-    """The outline of the WAV file at `path` in `buckets` pieces, or in one piece a frame if it has fewer frames.
+def peaks(path: Path, buckets: int = MAX_BUCKETS, *, sound_file: BinaryIO | None = None) -> Peaks:
+    """The outline of the WAV file at `path` in `buckets` pieces, or in one piece a frame if it has fewer frames;
+    `sound_file` is its sound where it has been opened already.
 
     Reads one bucket at a time. A file that is still being written is read as far as its header counts.
     Raises `BrokenRecording`; `ValueError` when `buckets` is not 1..`MAX_BUCKETS`.
@@ -49,7 +51,7 @@ def peaks(path: Path, buckets: int = MAX_BUCKETS) -> Peaks:
     if not path.is_file():
         raise BrokenRecording("file.missing", path=str(path))
     try:
-        with soundfile.SoundFile(path) as sound:
+        with soundfile.SoundFile(sound_file or path) as sound:
             frames = int(sound.frames)
             outline = [ChannelPeaks([], []) for _ in range(int(sound.channels))]
             pieces = min(buckets, frames)

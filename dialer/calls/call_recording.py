@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -32,7 +33,8 @@ async def note_failure(session: AsyncSession, *, attempt_id: str, key: str, fail
 
 
 class CallRecording:
-    """`policy` is "all" or "never"; below `minimum_free_bytes` of free disk no recording is begun."""
+    """`policy` is "all" or "never"; below `minimum_free_bytes` of free disk no recording is begun. `new_key` gives
+    the wrapped key of a recording that is to be sealed when it is finished, "" for one that stays plain."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class CallRecording:
         *,
         policy: str,
         minimum_free_bytes: int,
+        new_key: Callable[[], str] = str,
     ) -> None:
         self._telephony = telephony
         self._store = store
@@ -50,6 +53,7 @@ class CallRecording:
         self._attempt_id = attempt_id
         self._policy = policy
         self._minimum_free_bytes = minimum_free_bytes
+        self._new_key = new_key
         self._key = ""
         self._path: Path | None = None
         self._begun = False
@@ -74,7 +78,9 @@ class CallRecording:
         self._begun = True
         self._journal.note(
             "recording begun",
-            functools.partial(recording_facts.open_recording, attempt_id=attempt_id, key=self._key),
+            functools.partial(
+                recording_facts.open_recording, attempt_id=attempt_id, key=self._key, wrapped_key=self._new_key()
+            ),
         )
         log.info("recording", call=attempt_id, was="off", on="started", now="on", key=self._key)
         return None

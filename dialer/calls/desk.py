@@ -44,7 +44,8 @@ WRITE_PATIENCE_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class DeskRules:
-    """Seconds and bytes; from the settings. `node` is the name of this service."""
+    """Seconds and bytes; from the settings. `node` is the name of this service. `new_recording_key`: see
+    `CallRecording`."""
 
     ring_timeout_s: float = 35
     claim_lease_s: float = 900
@@ -53,6 +54,7 @@ class DeskRules:
     recording_policy: str = "all"
     minimum_free_bytes: int = 200 * 2**20
     node: str = FIRST_NODE
+    new_recording_key: Callable[[], str] = str
 
 
 class Desk:
@@ -237,6 +239,7 @@ class Desk:
             journal,
             plan.attempt_id,
             policy=rules.recording_policy,
+            new_key=rules.new_recording_key,
             minimum_free_bytes=rules.minimum_free_bytes,
         )
         runner = CallRunner(

@@ -50,7 +50,7 @@ async def export(settings: Settings, arguments: argparse.Namespace, terminal: Te
         async with database.transaction() as session:
             held = await person_file(session, arguments.number)
             audit.person_exported(session, person_id=arguments.number, user_id=None, now=datetime.now(UTC))
-        await asyncio.to_thread(_write, arguments.file, held, terminal.words, from_store(store))
+        await asyncio.to_thread(_write, arguments.file, held, terminal.words, from_store(store, database.office_key))
     gettext = terminal.words.gettext
     terminal.say(gettext("{file} holds all that is known of {name}.", file=arguments.file, name=held.person.full_name))
     return 0

@@ -30,7 +30,9 @@ async def export(request: web.Request) -> web.StreamResponse:
         held = await person_file(session, person_id)
         audit.person_exported(session, person_id=person_id, user_id=visitor(request).user_id, now=deps.clock())
     with tempfile.TemporaryFile() as file:
-        await asyncio.to_thread(write_zip, file, held, words_of(request), from_store(deps.store))
+        await asyncio.to_thread(
+            write_zip, file, held, words_of(request), from_store(deps.store, deps.database.office_key)
+        )
         response = web.StreamResponse(
             headers={
                 "Content-Type": "application/zip",

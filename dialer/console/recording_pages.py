@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,6 +20,7 @@ from crm.recording_facts import Recording, RecordingState
 from dialer.console.deps import DEPS, METRICS
 from dialer.console.troubles import Trouble
 from dialer.console.visitors import Visitor, scope_of, visitor, zone_of
+from dialer.sound_files import sound_of
 from dialer.words import mark
 from recordings.errors import BrokenRecording, RangeNotSatisfiable, StoreError
 from recordings.playback import ByteRange, parse_range, peaks
@@ -36,8 +38,15 @@ SAME_LISTENING = timedelta(minutes=10)  # a player asks for many ranges; they ar
 async def sound(request: web.Request) -> web.StreamResponse:
     """GET /recordings/{attempt_id}.wav, whole or in a range; `?download=1` to keep it."""
     recording = await _ready_recording(request, listening=request.method == hdrs.METH_GET)
-    store = request.app[DEPS].store
-    size = await _from_store(recording, store.size)
+    file = await _opened(request, recording)
+    try:
+        return await _answer(request, recording, file)
+    finally:
+        file.close()  # at once: a thread might not get to it when the service stops
+
+
+async def _answer(request: web.Request, recording: Recording, file: BinaryIO) -> web.StreamResponse:
+    size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
     headers = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
@@ -54,14 +63,9 @@ async def sound(request: web.Request) -> web.StreamResponse:
     if part:
         response.headers["Content-Range"] = part.content_range
     response.content_length = wanted.length
-    if request.method == hdrs.METH_HEAD:
-        return response
-    file = await _from_store(recording, store.open)
-    try:
+    if request.method != hdrs.METH_HEAD:
         await response.prepare(request)
         await _pour(file, wanted, response)
-    finally:
-        file.close()  # at once: a thread might not get to it when the service stops
     return response
 
 
@@ -69,10 +73,13 @@ async def outline(request: web.Request) -> web.StreamResponse:
     """GET /recordings/{attempt_id}/peaks.json: `{"duration_s", "channels": [{"low", "high"}, …]}`."""
     recording = await _ready_recording(request, listening=False)
     path = await _from_store(recording, request.app[DEPS].store.path)
+    file = await _opened(request, recording)
     try:
-        found = await asyncio.to_thread(peaks, path)
+        found = await asyncio.to_thread(peaks, path, sound_file=file)
     except BrokenRecording as error:
         raise _broken(recording, error) from error
+    finally:
+        file.close()
     # The file never changes once it is ready, so the outline may stay in the browser for the day.
     return web.json_response(found.as_json(), headers={"Cache-Control": "private, max-age=86400"})
 
@@ -128,6 +135,14 @@ async def _from_store(recording: Recording, read: Callable[[str], T]) -> T:
     try:
         return await asyncio.to_thread(read, recording.key)
     except StoreError as error:
+        raise _broken(recording, error) from error
+
+
+async def _opened(request: web.Request, recording: Recording) -> BinaryIO:
+    deps = request.app[DEPS]
+    try:
+        return await asyncio.to_thread(sound_of, deps.store, recording, deps.database.office_key)
+    except (StoreError, BrokenRecording) as error:
         raise _broken(recording, error) from error
 
 

@@ -210,6 +210,6 @@ def _settings(folder: Path, database_url: str, far_end: FarEndProcess) -> Settin
             "sip": {"port": 0, "realm": REALM},
             "media": {"first_port": 0, "last_port": 0},
             "trunk": {"host": far_end.host, "port": far_end.port, "caller_id": "+73420000000"},
-            "recordings": {"minimum_free_mb": 20},
+            "recordings": {"minimum_free_mb": 20, "encrypt": False},
         }
     )

@@ -260,7 +260,7 @@ async def whole_service(
             "sip": {"host": host, "port": 0, "realm": REALM},
             "media": {"host": host, "first_port": 0, "last_port": 0, **chosen},
             "trunk": {"caller_id": "+73420000000", "options_interval_s": 5, **trunk},
-            "recordings": {"minimum_free_mb": 1},
+            "recordings": {"minimum_free_mb": 1, "encrypt": False},
         }
     )
     settings.data_dir.mkdir()

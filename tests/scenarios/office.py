@@ -264,6 +264,7 @@ caller_id = "+73420000000"
 options_interval_s = 5
 [recordings]
 minimum_free_mb = 1
+encrypt = false
 [scheduler]
 poll_s = 1
 {further}

@@ -272,6 +272,20 @@ async def test_a_call_without_recording_by_policy_is_exempt(office: Office) -> N
     await office.desk.stop()
 
 
+async def test_a_recording_has_its_key_from_its_first_second(office: Office) -> None:
+    office.desk = office.new_desk(DeskRules(new_recording_key=lambda: "wrapped key"))
+    attempt_id = await office.dial()
+    office.telephony.clients[0].emit(LegAnswered("PCMA"))
+    await office.until_call(CallState.TALKING)
+    office.telephony.clients[0].emit(LegEnded(LegEnd.REMOTE_HUNG_UP))
+    await office.until_call(CallState.WRAP_UP)
+    await office.desk.settled(office.operator)
+    async with office.database.reading() as session:
+        keys = await session.scalars(select(Recording.wrapped_key).where(Recording.attempt_id == attempt_id))
+    assert keys.all() == ["wrapped key"]
+    await office.desk.stop()
+
+
 async def test_after_a_restart_the_desk_comes_back_to_the_call_without_outcome(office: Office) -> None:
     attempt_id = await office.dial()
     office.telephony.clients[0].emit(LegEnded(LegEnd.REFUSED, 486))

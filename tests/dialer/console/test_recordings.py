@@ -10,11 +10,14 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from crm.audit import RECORDING_LISTENED, AuditEntry
 from crm.database import Database
 from crm.outcomes import OutcomeForm
+from crm.recording_facts import Recording
+from dialer.sound_files import seal_finished
+from recordings.sealing import new_wrapped_key
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import Clock, SignIn
 from tests.dialer.console.seed import CLIENTS, NOW, Office, seed_call, seed_recording
@@ -62,6 +65,24 @@ async def test_a_part_of_it(signed_in: SignIn, played: Played, asked: str, first
     assert response.status == 206
     assert response.headers["Content-Range"] == f"bytes {start}-{end}/{size}"
     assert await response.read() == played.content[start : end + 1]
+
+
+async def test_a_sealed_recording_plays_as_before(
+    signed_in: SignIn, played: Played, database: Database, store: LocalStore
+) -> None:
+    key = new_wrapped_key(database.office_key)
+    async with database.transaction() as session:
+        await session.execute(update(Recording).values(wrapped_key=key))
+    browser = await signed_in("maria")
+    outline = await (await browser.get(f"/recordings/{played.attempt_id}/peaks.json")).json()
+    await seal_finished(database, store)
+    assert played.path.read_bytes() != played.content
+    assert await (await browser.get(played.address)).read() == played.content
+    part = await browser.get(played.address, headers={"Range": "bytes=70000-70099"})
+    assert (part.status, await part.read()) == (206, played.content[70000:70100])
+    head = await browser.client.head(played.address)
+    assert head.headers["Content-Length"] == str(len(played.content))
+    assert await (await browser.get(f"/recordings/{played.attempt_id}/peaks.json")).json() == outline
 
 
 async def test_a_part_that_is_not_there(signed_in: SignIn, played: Played) -> None:
