@@ -20,6 +20,7 @@ from crm.phone_parsing import ParsedPhone, parse_phones, zone_of
 from crm.similar import Ground, Similar, Sought, similar_to
 from crm.sources import source_named
 from crm.text_rules import tidy
+from crm.tombstones import Erasures
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,12 @@ async def enter_client(
     if not tidy(entry.list_name):
         raise Refused("client.needs_list")
     phones = parse_phones(entry.phones, region=region) if entry.phones.strip() else []
+    erased = (await Erasures.read(session)).code_of(
+        organisation=entry.name, e164s=[phone.e164 for phone in phones], tax_number=entry.tax_number,
+        person=entry.person,
+    )  # fmt: skip
+    if erased:
+        raise Refused(erased)
     alike = await similar_to(session, sought(entry, region=region))
     in_common = [each.name for each in alike if each.grounds != [Ground.NAME]]
     if in_common and not though_alike:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.bulk_actions import BulkAction
+from crm.call_lists import CallList
 from crm.clients import Client
+from crm.competitors import Competitor
 from crm.imports import Import, ImportRow
 from crm.joined import OrganisationMerge
 from crm.past_deals import FormerOwner
 from crm.personal import ERASED, Traces
+from crm.saved_filters import SavedFilter
 
 
-async def blank_imports(session: AsyncSession, known: Traces, *, organisation_id: int | None) -> int:
-    """Blank the rows of imports that tell of the erased, all rows of the organisation where one is given, and the
+async def blank_imports(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> int:
+    """Blank the rows of imports that tell of the erased, of the organisation all if it is erased as a `whole`, and the
     samples of files. Such a row cannot be undone any more. Returns how many rows."""
-    going = [row_id async for row_id in _rows_about(session, known, organisation_id)]
+    going = [row_id async for row_id in _rows_about(session, known, organisation_id, whole=whole)]
+    strict = known.strict()
     for start in range(0, len(going), 500):
         some = ImportRow.id.in_(going[start : start + 500])
         await session.execute(
@@ -28,19 +33,40 @@ async def blank_imports(session: AsyncSession, known: Traces, *, organisation_id
             .execution_options(synchronize_session=False)
         )
     for import_id, sample, trouble in (await session.execute(select(Import.id, Import.sample, Import.trouble))).all():
-        if known.are_inside(sample) or known.are_inside(trouble):
+        if strict.are_inside(sample) or strict.are_inside(trouble):
             await session.execute(update(Import).where(Import.id == import_id).values(sample=[], trouble=[]))
     return len(going)
 
 
-async def _rows_about(session: AsyncSession, known: Traces, organisation_id: int | None) -> AsyncIterator[int]:
+async def _rows_about(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> AsyncIterator[int]:
+    strict = known.strict()
     columns = select(
         ImportRow.id, ImportRow.organisation_id, ImportRow.cells, ImportRow.problems, ImportRow.change,
         ImportRow.kept_because,
     )  # fmt: skip
     async for row_id, of, *texts in await session.stream(columns.order_by(ImportRow.id)):
-        if (organisation_id is not None and of == organisation_id) or any(map(known.are_inside, texts)):
+        theirs = of == organisation_id
+        if (theirs and whole) or any(map((known if theirs else strict).are_inside, texts)):
             yield row_id
+
+
+async def blank_loose_texts(session: AsyncSession, strict: Traces) -> None:
+    """Texts that belong to no organisation and name the erased: remarks on lists, notes on competitors, filters."""
+    for call_list in list(await session.scalars(select(CallList))):
+        if strict.are_in(call_list.remarks):
+            await session.execute(update(CallList).where(CallList.id == call_list.id).values(remarks=ERASED))
+    for rival in list(await session.scalars(select(Competitor))):
+        texts = {"product": rival.product, "terms": rival.terms, "note": rival.note}
+        going = {column: ERASED for column, said in texts.items() if strict.are_in(said)}
+        if going:
+            await session.execute(update(Competitor).where(Competitor.id == rival.id).values(going))
+    for saved in list(await session.scalars(select(SavedFilter))):
+        if strict.are_in(saved.name) or strict.are_inside(saved.narrowing):
+            await session.execute(delete(SavedFilter).where(SavedFilter.id == saved.id))
+    for action in list(await session.scalars(select(BulkAction))):
+        if strict.are_in(action.value) or strict.are_inside(action.narrowing):
+            blank = update(BulkAction).where(BulkAction.id == action.id)
+            await session.execute(blank.values(value=ERASED, narrowing={}))
 
 
 async def blank_merges(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> None:

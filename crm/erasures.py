@@ -26,15 +26,15 @@ from crm.consents import ConsentGiven
 from crm.contacts import Contact
 from crm.do_not_call import DoNotCall
 from crm.erasure_rows import Erased, Erasure, ErasureCompletion, Tombstone
-from crm.erasure_tables import blank_former_owners, blank_imports, blank_merges, merged_into
+from crm.erasure_tables import blank_former_owners, blank_imports, blank_loose_texts, blank_merges, merged_into
 from crm.errors import Conflict, Refused
 from crm.mapping import Base
 from crm.organisation_keys import keys_of, name_key
 from crm.organisations import Organisation, get_organisation
 from crm.outcomes import Outcome, OutcomeDraft
 from crm.people import Person
-from crm.person_file import PersonFile, entries_about, person_file
-from crm.personal import ERASED, Traces, attempts_of, clients_of, places, traces
+from crm.person_file import PersonFile, entries_about, person_file, subjects_of
+from crm.personal import ERASED, Traces, attempts_of, places, traces
 from crm.phone_numbers import NumberState, PhoneNumber
 from crm.recording_facts import Recording
 from crm.silence import off_list
@@ -47,7 +47,14 @@ _MAY_BE_EMPTY: Final = frozenset(
 # Counted by reports, so they go only where they tell of somebody; the plan's reasons and the rules of
 # moves are codes.
 _COUNTED: Final = frozenset(
-    {("outcomes", "reason"), ("outcomes", "competitor"), ("plan_entries", "reason"), ("group_moves", "note")}
+    {
+        ("outcomes", "reason"),
+        ("outcomes", "competitor"),
+        ("plan_entries", "reason"),
+        ("group_moves", "note"),
+        ("bulk_changes", "before"),
+        ("bulk_changes", "after"),
+    }
 )
 
 
@@ -78,6 +85,7 @@ async def erase_person(
     """Erase one person; their organisation stays. Raises `NotFound`, `Conflict` while somebody calls there, `Refused`
     without a reason or without the office's key."""
     held = await person_file(session, person_id)
+    _assert_names_nobody(reason, held.traces)
     erasure, work = await _begin(
         session, Erased.PERSON, held.organisation.id, person_id, reason=reason, now=now, author_id=author_id
     )
@@ -124,8 +132,9 @@ async def _erase_whole(
     numbers = list(await session.scalars(select(PhoneNumber).where(PhoneNumber.organisation_id == organisation_id)))
     e164s = [number.e164 for number in numbers]
     known = traces([person.full_name for person in people], e164s, phrases=[name_key(organisation.name)])
+    _assert_names_nobody(reason, known)
     marks = await _marks_of_organisation(session, organisation, people, numbers)
-    entries = await entries_about(session, known, subjects=await _subjects(session, organisation_id, people))
+    entries = await entries_about(session, known, subjects=await subjects_of(session, organisation_id), loosely=set())
 
     def tells(row: Base, column: str, text: str) -> bool:
         return (row.__tablename__, column) not in _COUNTED or known.are_in(text)
@@ -168,6 +177,12 @@ async def _begin(
     session.add(erasure)
     await session.flush()
     return erasure, _Work(session, now, Counter())
+
+
+def _assert_names_nobody(reason: str, known: Traces) -> None:
+    """The reason stays, so it must not be what keeps the name."""
+    if known.are_in(reason):
+        raise Refused("erasure.reason_names")
 
 
 async def _finish(work: _Work, erasure: Erasure, marks: set[str], keys: Sequence[str]) -> Done:
@@ -215,9 +230,8 @@ async def _blank_texts(work: _Work, organisation_id: int, tells: Tells) -> None:
 
 
 async def _blank_row(work: _Work, row: Base, values: dict[str, Any]) -> None:
-    table = type(row).__table__
-    key = next(iter(table.primary_key))
-    await work.session.execute(update(type(row)).where(key == getattr(row, key.key)).values(values))
+    key = [column == getattr(row, column.key) for column in type(row).__table__.primary_key]
+    await work.session.execute(update(type(row)).where(*key).values(values))
     await forget(work.session, row, list(values))
     work.blanked.update(f"{type(row).__tablename__}.{column}" for column in values)
 
@@ -257,7 +271,8 @@ async def _blank_audit(work: _Work, entries: Sequence[AuditEntry]) -> None:
 
 
 async def _blank_tables(work: _Work, organisation_id: int, known: Traces, *, whole: bool) -> None:
-    rows = await blank_imports(work.session, known, organisation_id=organisation_id if whole else None)
+    rows = await blank_imports(work.session, known, organisation_id, whole=whole)
+    await blank_loose_texts(work.session, known.strict())
     work.blanked["import_rows.cells"] += rows
     await blank_merges(work.session, known, organisation_id, whole=whole)
     await blank_former_owners(work.session, known, organisation_id)
@@ -309,20 +324,6 @@ async def _marks_of_organisation(
     asked = select(DoNotCall.e164).where(DoNotCall.e164.in_(e164s), DoNotCall.lifted_at.is_(None))
     own = {number.e164 for number in numbers if number.person_id is not None}
     return marks | {number_mark(e164) for e164 in own | {each for each in await session.scalars(asked) if each}}
-
-
-async def _subjects(session: AsyncSession, organisation_id: int, people: Sequence[Person]) -> set[str]:
-    clients = await session.scalars(clients_of(organisation_id))
-    attempts = await session.scalars(attempts_of(organisation_id))
-    (asked,) = [place.of for place in places(organisation_id) if place.table is DoNotCall]
-    requests = await session.scalars(select(DoNotCall.id).where(asked))
-    return {
-        *(f"do_not_call:{request_id}" for request_id in requests),
-        f"organisation:{organisation_id}",
-        *(f"person:{person.id}" for person in people),
-        *(f"client:{client_id}" for client_id in clients),
-        *(f"attempt:{attempt_id}" for attempt_id in attempts),
-    }
 
 
 async def erased_recording_keys(session: AsyncSession) -> list[str]:

@@ -224,6 +224,7 @@ ERRORS: Final[dict[str, str]] = {
     # erasures
     "erasure.call_open": "Somebody is calling there just now. Erase when the call is over.",
     "erasure.needs_reason": "Say who asked to be erased, when and how.",
+    "erasure.reason_names": "The reason stays, so it must not name whom it erases: say only when and how it was asked.",
     "erasure.no_key": "The office's key is not at hand: without it nobody can tell who was erased. Put the file back.",
     # organisations, people, numbers
     "address.empty": "Write down the address.",

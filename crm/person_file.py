@@ -103,6 +103,7 @@ async def person_file(session: AsyncSession, person_id: int) -> PersonFile:
     recordings = await session.scalars(select(Recording).where(Recording.attempt_id.in_(ids)).order_by(Recording.id))
     theirs = or_(DoNotCall.person_id == person_id, DoNotCall.e164.in_([number.e164 for number in numbers]))
     requests = tuple(await session.scalars(select(DoNotCall).where(theirs).order_by(DoNotCall.id)))
+    loosely = await subjects_of(session, organisation.id)
     subjects = {f"person:{person_id}", *(f"do_not_call:{request.id}" for request in requests)}
     return PersonFile(
         person=person,
@@ -116,7 +117,7 @@ async def person_file(session: AsyncSession, person_id: int) -> PersonFile:
         callbacks=await _callbacks(session, organisation.id, known),
         requests=requests,
         recordings=tuple(recordings),
-        audit=await entries_about(session, known, subjects=subjects),
+        audit=await entries_about(session, known, subjects=subjects, loosely=loosely),
         mentions=await _mentions(session, organisation.id, known, except_outcomes={each.id for each in outcomes}),
     )
 
@@ -182,8 +183,32 @@ async def _mentions(
     return tuple(found)
 
 
-async def entries_about(session: AsyncSession, known: Traces, *, subjects: set[str]) -> tuple[AuditEntry, ...]:
-    """Entries of the audit about one of `subjects`, or whose details tell of them. Reads the whole audit: JSON is not
-    searched alike by both databases."""
+async def entries_about(
+    session: AsyncSession, known: Traces, *, subjects: set[str], loosely: set[str]
+) -> tuple[AuditEntry, ...]:
+    """Entries of the audit about one of `subjects`; those about one of `loosely` whose details tell of them; and all
+    whose details do so beyond doubt. Reads the whole audit: JSON is not searched alike by both databases."""
+    strict = known.strict()
+
+    def is_about(entry: AuditEntry) -> bool:
+        traces_there = known if entry.subject in loosely else strict
+        return entry.subject in subjects or traces_there.are_inside(entry.details)
+
     entries = await session.stream_scalars(select(AuditEntry).order_by(AuditEntry.id))
-    return tuple([entry async for entry in entries if entry.subject in subjects or known.are_inside(entry.details)])
+    return tuple([entry async for entry in entries if is_about(entry)])
+
+
+async def subjects_of(session: AsyncSession, organisation_id: int) -> set[str]:
+    """How the audit names the organisation, its clients, its people and its calls."""
+    clients = await session.scalars(clients_of(organisation_id))
+    attempts = await session.scalars(attempts_of(organisation_id))
+    people = await session.scalars(select(Person.id).where(Person.organisation_id == organisation_id))
+    (asked,) = [place.of for place in places(organisation_id) if place.table is DoNotCall]
+    requests = await session.scalars(select(DoNotCall.id).where(asked))
+    return {
+        f"organisation:{organisation_id}",
+        *(f"do_not_call:{request_id}" for request_id in requests),
+        *(f"person:{person_id}" for person_id in people),
+        *(f"client:{client_id}" for client_id in clients),
+        *(f"attempt:{attempt_id}" for attempt_id in attempts),
+    }

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, or_, select
 
 from crm.addresses import Address
 from crm.attempts import Attempt
+from crm.bulk_actions import BulkChange
 from crm.callbacks import Callback
 from crm.clients import Client
 from crm.competitors import CompetitorUse
@@ -96,6 +97,7 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         Place(Address, ("written",), Address.organisation_id == organisation_id),
         Place(CompetitorUse, ("note",), CompetitorUse.organisation_id == organisation_id),
         Place(PastDeal, ("what", "seller"), PastDeal.organisation_id == organisation_id),
+        Place(BulkChange, ("before", "after"), BulkChange.client_id.in_(clients)),
         Place(ListMark, ("remark",), ListMark.client_id.in_(clients)),
         Place(Organisation, ("note",), Organisation.id == organisation_id),
         Place(Person, ("position", "note"), Person.organisation_id == organisation_id),
@@ -104,16 +106,24 @@ def places(organisation_id: int) -> tuple[Place, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """By what somebody is recognised in a text: beginnings of words, runs of digits, whole phrases."""
+    """By what somebody is recognised in a text: beginnings of words, runs of digits, whole phrases, and beginnings of
+    words that stand `together`: the surname with the first name."""
 
     stems: frozenset[str]
     digits: frozenset[str]
     phrases: frozenset[str] = frozenset()
+    together: frozenset[tuple[str, ...]] = frozenset()
+
+    def strict(self) -> Traces:
+        """For texts about anybody: a surname alone is not theirs there."""
+        return replace(self, stems=frozenset())
 
     def are_in(self, text: str) -> bool:
         """Whether the text tells of them."""
         words = re.split(r"\W+", fold(text))
         if any(word.startswith(stem) for stem in self.stems for word in words):
+            return True
+        if any(all(any(word.startswith(stem) for word in words) for stem in name) for name in self.together):
             return True
         if any(phrase in fold(text) for phrase in self.phrases):
             return True
@@ -131,9 +141,13 @@ class Traces:
 
 def traces(full_names: Iterable[str], e164s: Iterable[str], phrases: Iterable[str] = ()) -> Traces:
     """The traces of people by these names and numbers; `phrases` are folded, such as an organisation's name."""
-    stems = {stem for name in full_names if (stem := _stem(surname(name)))}
+    names = list(full_names)
+    stems = {stem for name in names if (stem := _stem(surname(name)))}
+    split = [[_stem(word) for word in fold(name).split() if not _PATRONYMIC.search(word)] for name in names]
+    together = frozenset(tuple(each) for each in split if len(each) > 1)
     digits = {number[-_LAST_DIGITS:] for e164 in e164s if len(number := e164.lstrip("+")) >= _LEAST_DIGITS}
-    return Traces(frozenset(stems), frozenset(digits), frozenset(phrase for phrase in phrases if phrase))
+    whole = frozenset(phrase for phrase in phrases if phrase)
+    return Traces(frozenset(stems), frozenset(digits), whole, together)
 
 
 def surname(full_name: str) -> str:

@@ -61,7 +61,7 @@ def digests(key: bytes, marks: Iterable[str]) -> set[str]:
 class Erasures:
     """Everyone who was erased, for one import."""
 
-    def __init__(self, known: frozenset[str], key: bytes) -> None:
+    def __init__(self, known: frozenset[str] = frozenset(), key: bytes = b"") -> None:
         self._known = known
         self._key = key
 
@@ -69,7 +69,7 @@ class Erasures:
     async def read(cls, session: AsyncSession) -> Erasures:
         """Raises `Refused` when somebody was erased and the office's key is not at hand: then nobody can tell whom."""
         if not await session.scalar(select(exists().where(Tombstone.erasure_id > 0))):
-            return cls(frozenset(), b"")
+            return cls()
         known, key = frozenset(await session.scalars(select(Tombstone.digest))), office_key(session)
         if known.isdisjoint(digests(key, [OFFICE_MARK])):
             raise Refused("erasure.no_key")

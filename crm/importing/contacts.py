@@ -29,6 +29,7 @@ from crm.organisations import Organisation
 from crm.people import Person
 from crm.text_rules import fold
 from crm.time_zones import instant
+from crm.tombstones import Erasures, person_marks
 
 HEADINGS: Final[Mapping[str, str]] = {
     "list": "list, call list, список, список актуализации",
@@ -87,6 +88,12 @@ class _Base:
     by_name: dict[str, list[_KnownClient]] = field(default_factory=dict)
     people: dict[tuple[int, str], _KnownPerson] = field(default_factory=dict)
     contacts: set[tuple[int, datetime | None, str, str]] = field(default_factory=set)
+    names: dict[int, str] = field(default_factory=dict)
+    erasures: Erasures = field(default_factory=Erasures)
+
+    def is_erased(self, full_name: str, organisation_id: int) -> bool:
+        """Whether the organisation's person of that name was erased."""
+        return self.erasures.among(person_marks(full_name, self.names[organisation_id], ()))
 
 
 async def import_contacts(
@@ -165,7 +172,7 @@ def _lists(table: Table, places: Mapping[str, int]) -> list[str]:
 
 
 async def _base_of(session: AsyncSession, campaign: Campaign) -> _Base:
-    base = _Base()
+    base = _Base(erasures=await Erasures.read(session))
     clients = await session.execute(
         select(Client.id, Client.organisation_id, Client.code, Organisation.name_folded, CallList.name)
         .join(Organisation, Organisation.id == Client.organisation_id)
@@ -174,6 +181,7 @@ async def _base_of(session: AsyncSession, campaign: Campaign) -> _Base:
     )
     for client_id, organisation_id, code, name, list_name in clients:
         client = _KnownClient(client_id, organisation_id, fold(list_name))
+        base.names[organisation_id] = name
         base.by_name.setdefault(name, []).append(client)
         if code:
             base.by_code.setdefault(fold(code), []).append(client)
@@ -201,6 +209,8 @@ def _judge(row: Row, places: Mapping[str, int], campaign: Campaign, base: _Base)
     missing = Spoken(full_name=full_name, summary=summary).missing
     if missing and not (main and full_name):
         raise Refused(missing)
+    if base.is_erased(full_name, client.organisation_id):
+        raise Refused("row.person_erased")
     key = (client.id, at, full_name, summary)
     if key in base.contacts:
         return None

@@ -26,6 +26,7 @@ OTHER = "Зуев Иван"
 class Known:
     """Two people of one organisation, each spoken with once; a third call's note tells of the first."""
 
+    operator: int
     person: int
     other: int
     calls: tuple[str, ...]
@@ -53,7 +54,7 @@ async def known(world: World) -> Known:
         await ask(session, whom=Whom.PERSON, target=person, evidence="сказала сама", now=NOON)
         audit.note(session, at=NOON, user_id=None, action="test", subject="x:1", details={"to": ["8 (999) 000-11-22"]})
         audit.note(session, at=NOON, user_id=None, action="test", subject="x:2", details={"name": OTHER})
-    return Known(person, other, tuple(calls))
+    return Known(operator, person, other, tuple(calls))
 
 
 async def read(world: World, person_id: int) -> PersonFile:
@@ -84,8 +85,7 @@ async def test_nothing_on_others_is_in_it(world: World, known: Known) -> None:
 
 
 async def test_a_draft_that_tells_of_them_is_among_it(world: World, known: Known) -> None:
-    operator, client_id = await world.operator("Борис"), 1
-    attempt_id = await world.call(client_id, operator, at=NOON + timedelta(days=1))
+    attempt_id = await world.call(1, known.operator, at=NOON + timedelta(days=1))
     async with world.transaction() as session:
         await save_draft(session, attempt_id=attempt_id, fields={"note": "передала Петрова"}, now=NOON)
     assert [draft.attempt_id for draft in (await read(world, known.person)).drafts] == [attempt_id]
