@@ -17,6 +17,7 @@ from crm.contacts import Spoken, add_contact, contact_of
 from crm.dispositions import Disposition
 from crm.do_not_call import Whom, lift_of_attempt, request_of
 from crm.groups import Group, MoveCause, move, moves_of
+from crm.learnt import call_learnt
 from crm.outcome_chain import Outcome
 from crm.owners import keeper_of, set_owner
 from crm.phone_numbers import NumberState, PhoneNumber, first_working
@@ -65,6 +66,8 @@ async def apply(
     await _promises(session, outcome, attempt, client, now)
     if is_first and working is not None:
         await _retry(session, attempt, client, disposition, now=now)
+        if not await _is_asked_off(session, client):
+            await call_learnt(session, attempt=attempt, client=client, now=now)
 
 
 async def _owner(

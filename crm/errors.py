@@ -92,6 +92,8 @@ ERRORS: Final[dict[str, str]] = {
     "list.marks_too_late": "The list “{name}” has been approved already; return it first.",
     "list.marks_twice": "Row {row}: this client is marked otherwise in row {first}.",
     "list.marks_unclear": "Row {row}: “{value}” says neither yes nor no.",
+    "learnt.nothing": "Give a number, a name, or both.",
+    "learnt.other_call": "This is not the call that you write down now.",
     "list.needs_signature": "Say who approved the list.",
     "list.unknown": "There is no such call list.",
     "list.wrong_state": "A call list that is {state} cannot become {to}.",

@@ -326,6 +326,11 @@ class Desk:
             log.info("outcome", call=attempt_id, operator=operator_id, was="saved", on="undo asked", now="undone")
             self._seats.take_up(attempt)
 
+    async def look_again(self, operator_id: int) -> None:
+        """Something on the card was changed by a page: let it be read anew."""
+        seat = await self._seats.of(operator_id)
+        seat.change(looks=seat.view.looks + 1)
+
     async def _wait_until_finished(self, runner: CallRunner) -> None:
         """An outcome needs the call's end in the database: nearly always it is there already."""
         try:

@@ -72,3 +72,4 @@ class DeskView:
     trunk_detail: str = ""
     dialling_stopped: bool = False
     message: Message | None = None
+    looks: int = 0  # grows when the card has to be read anew, though the desk has not changed

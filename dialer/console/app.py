@@ -104,6 +104,7 @@ def routes() -> tuple[Route, ...]:
         Route("POST", "/operator/skip", operator_actions.skip, DESK_ROLES),
         Route("POST", "/operator/outcome", operator_actions.save_outcome, DESK_ROLES),
         Route("POST", "/operator/undo", operator_actions.undo, DESK_ROLES),
+        Route("POST", "/operator/learn", operator_actions.learn, DESK_ROLES),
         Route("POST", "/operator/draft", operator_actions.keep_draft, DESK_ROLES),
         Route("GET", "/calls", call_pages.calls, SIGNED_IN),
         Route("GET", f"/calls/{attempt}", call_pages.call, SIGNED_IN),

@@ -8,6 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from crm import outcomes
+from crm.learnt import Learnt
+from crm.learnt import learn as learn_of
 from dialer.console.deps import DEPS
 from dialer.console.outcome_form import read_form, read_when
 from dialer.console.troubles import Trouble
@@ -96,6 +98,31 @@ async def keep_draft(request: web.Request) -> web.StreamResponse:
     deps = request.app[DEPS]
     async with deps.database.transaction() as session:
         await outcomes.save_draft(session, attempt_id=_attempt_id(content), fields=_fields(content), now=deps.clock())
+    return _done()
+
+
+async def learn(request: web.Request) -> web.StreamResponse:
+    """POST /operator/learn `{client_id, attempt_id?, fields}`: a number or a person that the client has just told."""
+    content = await _content(request)
+    deps, operator_id, fields = request.app[DEPS], visitor(request).user_id, _fields(content)
+    view = await deps.desk.view(operator_id)
+    if view.client_id is None or view.client_id != _whole_number(content, "client_id"):
+        raise Trouble.stale()
+    if content.get("attempt_id") and content["attempt_id"] != view.attempt_id:
+        raise Trouble.stale()
+    learnt = Learnt(
+        phone=fields.get("phone", "")[:LONGEST_REASON],
+        person_name=fields.get("person_name", "")[:LONGEST_REASON],
+        position=fields.get("position", "")[:LONGEST_REASON],
+        decides=fields.get("decides") == "yes",
+        call_next=fields.get("call_next") == "yes",
+    )
+    async with deps.database.transaction() as session:
+        await learn_of(
+            session, client_id=view.client_id, learnt=learnt, now=deps.clock(), author_id=operator_id,
+            attempt_id=view.attempt_id, region=deps.settings.dialing.region,
+        )  # fmt: skip
+    await deps.desk.look_again(operator_id)
     return _done()
 
 

@@ -228,7 +228,15 @@ class Snapshots:
         """Read the card and the day when they may have changed: another client, another state, or a while has passed.
         Levels come every second and read nothing."""
         deps = self._request.app[DEPS]
-        about = (view.client_id, view.entry_id, view.attempt_id, view.call, view.line, view.dialling_stopped)
+        about = (
+            view.client_id,
+            view.entry_id,
+            view.attempt_id,
+            view.call,
+            view.line,
+            view.dialling_stopped,
+            view.looks,
+        )
         if about == self._card_for and not beat and self._day is not None:
             return
         self._card_for = about

@@ -169,6 +169,7 @@ const actions = {
 
 async function act(button) {
   const action = button.dataset.do;
+  if (action === "learn") return openLearning();
   if (action === "keys") return document.querySelector("dialog#keys").showModal();
   if (action === "digits") return sendTone(button.dataset.digit);
   if (!(action in actions)) return undefined;
@@ -176,6 +177,27 @@ async function act(button) {
   const said = await send(action, actions[action](button));
   button.disabled = false;
   return tell(said.error);
+}
+
+function openLearning() {
+  const dialog = document.getElementById("learn");
+  dialog.querySelector("form[data-form=learn]").reset();
+  tellIn(dialog, "");
+  dialog.showModal();
+  dialog.querySelector("[name=phone]").focus();
+}
+
+async function learn(form) {
+  const { client, attempt } = desk;
+  const said = await send("learn", { client_id: client, attempt_id: attempt, fields: Object.fromEntries(new FormData(form)) });
+  tellIn(form, said.error);
+  if (!said.error) form.closest("dialog").close();
+}
+
+function tellIn(part, error) {
+  const place = part.querySelector(".trouble");
+  place.hidden = !error;
+  place.textContent = error ?? "";
 }
 
 function tell(error) {
@@ -206,6 +228,7 @@ document.addEventListener("submit", async (event) => {
   if (!form.dataset.form) return;
   event.preventDefault();
   if (form.dataset.form === "outcome") return void outcome.next();
+  if (form.dataset.form === "learn") return void learn(form);
   const reason = form.elements.reason.value.trim();
   if (reason) tell((await send("skip", { client_id: desk.client, reason })).error);
 });
@@ -270,7 +293,8 @@ document.addEventListener("keydown", (event) => {
   } else if (event.ctrlKey && !event.shiftKey && event.code === "KeyZ" && !isField(event.target)) {
     taken = press(document.querySelector("[data-until]:not([hidden]) [data-undo]"));
   } else if (!event.ctrlKey && !isField(event.target) && !document.querySelector("dialog[open]")) {
-    if (event.key === "?") taken = press(document.querySelector("[data-do=keys]"));
+    if (event.key === "+") taken = press(document.querySelector("[data-do=learn]"));
+    else if (event.key === "?") taken = press(document.querySelector("[data-do=keys]"));
     else if (!event.shiftKey || event.key === "*" || event.key === "#" || event.key === "№") taken = digitKey(event);
   }
   if (taken) event.preventDefault();

@@ -162,6 +162,10 @@ class FakeDesk:
             answered_at=attempt.answered_at, ended_at=attempt.ended_at, result=attempt.result,
         )  # fmt: skip
 
+    async def look_again(self, operator_id: int) -> None:
+        self.clicks.append(("look again", operator_id))
+        self.change(operator_id, looks=self._view(operator_id).looks + 1)
+
     async def stop_all_dialling(self, user_id: int, *, stopped: bool) -> None:
         self.clicks.append(("stop all", user_id, stopped))
         async with self.database.transaction() as session:

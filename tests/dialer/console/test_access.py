@@ -49,6 +49,7 @@ MATRIX = {
     ("POST", "/operator/skip"): DESK,
     ("POST", "/operator/outcome"): DESK,
     ("POST", "/operator/undo"): DESK,
+    ("POST", "/operator/learn"): DESK,
     ("POST", "/operator/draft"): DESK,
     ("GET", "/calls"): SIGNED_IN,
     ("GET", f"/calls/{ATTEMPT}"): HERS,

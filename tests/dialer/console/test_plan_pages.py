@@ -12,6 +12,7 @@ from crm.callbacks import Callback
 from crm.database import Database
 from crm.plan_entries import EntryKind, EntryState, PlanEntry
 from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office
 
 TODAY = "2026-05-14"
@@ -114,3 +115,29 @@ async def test_who_may_only_look_finds_nothing_to_press(signed_in: SignIn, offic
     for path in ("/plan", f"/plan/{office.users['anna']}"):
         assert 'method="post" action="/plan' not in await browser.text(path)
     assert (await browser.get(f"/plan/{office.users['maria']}")).status == 404
+
+
+async def test_a_number_told_in_mid_call_is_on_the_card_at_once_and_dialled_after_it(
+    signed_in: SignIn, office: Office, desk: FakeDesk
+) -> None:
+    anna, operator_id = await signed_in("anna"), office.users["anna"]
+    await anna.act("ready")
+    client_id = desk.views[operator_id].client_id
+    await anna.act("dial", client_id=client_id)
+    await desk.answer(operator_id)
+    attempt_id = desk.views[operator_id].attempt_id
+    fields = {"phone": "8 912 000-12-34", "person_name": "Новый Директор", "decides": "yes", "call_next": "yes"}
+    stale = await anna.act("learn", client_id=99, attempt_id=attempt_id, fields=fields)
+    assert stale.status == 409
+    answer = await anna.act("learn", client_id=client_id, attempt_id=attempt_id, fields=fields)
+    assert answer.status == 200, await answer.text()
+    assert ("look again", operator_id) in desk.clicks
+    page = await anna.text("/operator")
+    assert "+7 912 000-12-34" in page
+    assert "Новый Директор" in page
+    await desk.end(operator_id)
+    outcome = {"disposition": "not_main", "person_name": "Секретарь Ольга", "summary": "Дала мобильный директора"}
+    await anna.act("outcome", attempt_id=attempt_id, fields=outcome)
+    assert desk.views[operator_id].client_id == client_id
+    refused = await anna.act("learn", client_id=client_id, fields={"phone": "абв"})
+    assert refused.status == 422
