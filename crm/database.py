@@ -49,8 +49,9 @@ class Database:
             self._reader = _sqlite_engine(self.url, begin="BEGIN", query_only=True, pool_size=8)
         else:
             self._writer = create_async_engine(
-                self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True
-            )
+                self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True,
+                connect_args={"server_settings": {"jit": "off"}},  # compiling takes longer than any of our queries
+            )  # fmt: skip
             self._reader = self._writer.execution_options(postgresql_readonly=True)
 
     @property

@@ -15,6 +15,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from crm.phone_parsing import digits_sought, national
 from crm.text_rules import fold
@@ -22,6 +25,10 @@ from crm.text_rules import fold
 BREAK: Final = "|"  # stands between words; one before a person's name, two before the organisation's
 _SEPARATORS: Final = re.compile(r"""[\s«»"“”„()\[\]–—,./\\'’№:;|-]+""")
 GRAM: Final = 3
+_MOST_GRAMS: Final = 4
+_TWO_WORDS: Final = 45
+_SHORT: Final = 8
+_BY_FREQUENCY: Final = "|оаеинтсрвлкмдпуяыьгзбчйхжшюцщэфъ"  # what is none of these is rarer than they are
 _BASE: Final = 1021
 _MODULUS: Final = 2_147_483_647
 _BATCH: Final = 5_000  # both databases allow some 32,000 parameters in a statement
@@ -38,6 +45,23 @@ _PEOPLE: Final = sa.table("people", sa.column("organisation_id", sa.Integer), sa
 _NUMBERS: Final = sa.table("phone_numbers", sa.column("organisation_id", sa.Integer), sa.column("e164", sa.Text))
 
 
+class _Place(FunctionElement[int]):
+    """Where the second text stands in the first, from 1; 0: nowhere. Several times as fast as LIKE."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(_Place, "sqlite")
+def _in_sqlite(element: _Place, compiler: SQLCompiler, **options: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Place, "postgresql")
+def _in_postgresql(element: _Place, compiler: SQLCompiler, **options: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)})"
+
+
 def plain(text: str) -> str:
     """Folded, with one `BREAK` for whatever stands between words, and none at its ends: quotation marks and hyphens are
     no matter."""
@@ -52,16 +76,19 @@ class Needle:
 
     def stands_in(self, document: ColumnElement[str]) -> ColumnElement[bool]:
         """As a condition: one of the patterns stands in `document`."""
-        return sa.or_(*(document.contains(pattern, autoescape=True) for pattern in self.patterns))
+        return sa.or_(*(_Place(document, sa.literal(pattern)) > 0 for pattern in self.patterns))
 
     def organisations(self, dialect: str) -> Select[Any]:
         """The ids of the organisations, by the index. What the index finds is looked at once more: it knows which three
         characters a document holds, not in which order."""
-        found = sa.select(DOCUMENTS.c.organisation_id).where(self.stands_in(DOCUMENTS.c.document))
+        found = sa.select(DOCUMENTS.c.organisation_id)
         if dialect == "sqlite":
+            found = found.where(self.stands_in(DOCUMENTS.c.document))
             grams = " OR ".join(f"({' AND '.join(map(_quoted, _grams(pattern)))})" for pattern in self.patterns)
             match = sa.literal_column("search_trigrams").op("MATCH")(grams)
             return found.where(DOCUMENTS.c.organisation_id.in_(sa.select(_TRIGRAMS.c.rowid).where(match)))
+        # PostgreSQL takes LIKE for rare, as it is here; what is compared with 0 it takes for common.
+        found = found.where(sa.or_(*(DOCUMENTS.c.document.contains(each, autoescape=True) for each in self.patterns)))
         held = sa.func.search_grams(DOCUMENTS.c.document)
         return found.where(
             sa.or_(*(held.op("@>")(sa.cast(_hashes(pattern), sa.ARRAY(sa.Integer))) for pattern in self.patterns))
@@ -81,7 +108,21 @@ def needle_of(text: str) -> Needle | None:
 
 
 def _grams(pattern: str) -> list[str]:
-    return list(dict.fromkeys(pattern[at : at + GRAM] for at in range(len(pattern) - GRAM + 1)))
+    """The grams to look for: of a long pattern the few, apart from one another, that seem rarest by their letters. Each
+    that half of the base holds costs as much as the rest, and tells nothing: the document is looked at anyway."""
+    places = sorted(range(len(pattern) - GRAM + 1), key=lambda at: (_rarity(pattern[at : at + GRAM]), at), reverse=True)
+    apart = 1 if len(pattern) <= _SHORT // 2 else 2 if len(pattern) <= _SHORT else GRAM
+    chosen: list[int] = []
+    for at in places:
+        if len(chosen) < _MOST_GRAMS and all(abs(at - other) >= apart for other in chosen):
+            chosen.append(at)
+    return [pattern[at : at + GRAM] for at in chosen]
+
+
+def _rarity(gram: str) -> int:
+    if gram[1] == BREAK:
+        return _TWO_WORDS  # it tells of two words, which each alone may be anybody's
+    return sum(_BY_FREQUENCY.find(character) % (len(_BY_FREQUENCY) + 1) for character in gram)
 
 
 def _quoted(gram: str) -> str:
@@ -91,11 +132,12 @@ def _quoted(gram: str) -> str:
 
 def _hashes(pattern: str) -> list[int]:
     """As the database's function `search_grams` makes them."""
-    hashes = []
-    for gram in _grams(pattern):
-        first, second, third = map(ord, gram)
-        hashes.append(((first * _BASE + second) * _BASE + third) % _MODULUS)
-    return hashes
+    return [_hash(gram) for gram in _grams(pattern)]
+
+
+def _hash(gram: str) -> int:
+    first, second, third = map(ord, gram)
+    return ((first * _BASE + second) * _BASE + third) % _MODULUS
 
 
 async def refresh(session: AsyncSession) -> None:

@@ -22,8 +22,13 @@ class DurableCluster(Cluster):
         self.folder.chmod(0o755)
         files = str(self.folder / "data")
         self._run("initdb", "-D", files, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C")
+        self.resume()
+
+    def resume(self) -> None:
+        """Start what was stopped."""
         options = f"-k {self.folder} -c listen_addresses=''"
-        self._run("pg_ctl", "-D", files, "-l", str(self.folder / "log"), "-o", options, "-w", "start")
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-o", options, "-w", "start")
 
 
 class NoPostgresql(Exception):

@@ -155,7 +155,7 @@ async def test_the_grams_of_the_database_are_ours(world: World) -> None:
         return
     async with world.database.reading() as session:
         made = await session.scalar(sql("SELECT search_grams('||альфа 𝄞')"))
-    assert set(made or ()) == set(search_index._hashes("||альфа 𝄞"))
+    assert set(made or ()) == {search_index._hash("||альфа 𝄞"[at : at + 3]) for at in range(7)}
 
 
 async def test_filters(world: World) -> None:
