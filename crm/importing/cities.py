@@ -6,6 +6,7 @@ the number is a mobile one. Names that towns in several zones share are left out
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -77,6 +78,7 @@ def _words(text: str) -> str:
 _ZONES: Final = {_words(city): zone for zone, cities in _CITIES.items() for city in cities.split(",")}
 
 
+@functools.lru_cache(maxsize=4096)  # a file names few cities, many times
 def city_key(city: str) -> str:
     """The form in which names of cities are compared: without "г.", short names in full."""
     words = _words(city)

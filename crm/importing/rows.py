@@ -182,6 +182,8 @@ def _reasons(row: Row, columns: Columns, said: Mapping[str, str], numbers: _Numb
 def _formulas(row: Row, columns: Columns) -> list[str]:
     """Cells that a spreadsheet would compute: what they are to say is not in the file. With an apostrophe in front, a
     cell is text."""
+    if not any("=" in cell for cell in row.cells):
+        return []
     named = (*columns.places.values(), *columns.phones, *columns.attributes.values())
     return [cell[:100] for place in sorted(named) if _FORMULA.match(cell := _cell(row, place))]
 
