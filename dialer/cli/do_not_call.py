@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
 from crm.do_not_call import DoNotCall, Whom, lift, requests
+from crm.errors import NotFound
 from crm.organisations import Organisation
-from crm.people import Person
+from crm.people import Person, person_named
 from crm.phone_parsing import parse_phones
 from crm.silence import keep_request
 from crm.text_rules import fold
@@ -21,7 +22,7 @@ from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.words import mark
 
-_WHOM: Final = {
+WHOM: Final = {
     Whom.NUMBER: mark("number"),
     Whom.PERSON: mark("person"),
     Whom.ORGANISATION: mark("organisation"),
@@ -47,24 +48,34 @@ async def _row(session: AsyncSession, request: DoNotCall, terminal: Terminal) ->
         name = (await session.get_one(Person, request.person_id)).full_name
     evidence = request.evidence or terminal.words.gettext("said in the call {call}", call=request.attempt_id)
     asked = format_datetime(request.asked_at, "d MMM y HH:mm", locale=terminal.words.locale)
-    who = terminal.words.gettext(_WHOM[request.whom])
+    who = terminal.words.gettext(WHOM[request.whom])
     return (str(request.id), who, name, asked, evidence, request.lift_reason or "-")
 
 
 async def add(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """`do-not-call add`: a number, or an organisation by its name."""
+    """`do-not-call add`: a number, an organisation by its name, or a person there."""
     async with ready_database(settings, terminal) as database, database.transaction() as session:
-        whom = Whom.ORGANISATION if arguments.number is None else Whom.NUMBER
-        target: str | int = (
-            await _organisation_named(session, arguments.organisation, terminal)
-            if arguments.number is None
-            else parse_phones(arguments.number, region=settings.dialing.region)[0].e164
-        )
+        whom, target = await named(session, settings, arguments, terminal)
         request = await keep_request(
             session, whom=whom, target=target, evidence=arguments.evidence, now=datetime.now(UTC)
         )
     terminal.say(terminal.words.gettext("Kept as no. {number}; it holds from now on.", number=request.id))
     return 0
+
+
+async def named(
+    session: AsyncSession, settings: Settings, arguments: argparse.Namespace, terminal: Terminal
+) -> tuple[Whom, str | int]:
+    """Whom the command line names: a number, an organisation, or with `--person` somebody there."""
+    if arguments.number is not None:
+        return Whom.NUMBER, parse_phones(arguments.number, region=settings.dialing.region)[0].e164
+    organisation_id = await _organisation_named(session, arguments.organisation, terminal)
+    if arguments.person is None:
+        return Whom.ORGANISATION, organisation_id
+    person = await person_named(session, organisation_id=organisation_id, full_name=arguments.person)
+    if person is None:
+        raise NotFound("person.unknown")
+    return Whom.PERSON, person.id
 
 
 async def _organisation_named(session: AsyncSession, name: str, terminal: Terminal) -> int:

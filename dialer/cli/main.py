@@ -139,6 +139,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "retries": _retries,
         "callbacks": _callbacks,
         "plan": _plan,
+        "consents": _consents,
         "do-not-call": _do_not_call,
         "reports": _reports,
         "db": _db,
@@ -311,6 +312,14 @@ def _retries(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     action = retries.show if arguments.action == "list" else retries.change
     return asyncio.run(action(settings, arguments, terminal))
+
+
+def _consents(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import consents
+
+    actions = {"list": consents.show, "add": consents.add, "withdraw": consents.end}
+    return asyncio.run(actions[arguments.action](settings, arguments, terminal))
 
 
 def _plan(arguments: argparse.Namespace, terminal: Terminal) -> int:

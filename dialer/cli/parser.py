@@ -14,7 +14,7 @@ from dialer import __version__
 from dialer.cli import setup_parser
 from dialer.cli.base_parser import add_abandoned, add_competitors, add_duplicates, add_to_clients
 from dialer.cli.outcome_parser import add_callbacks, add_retries
-from dialer.cli.plan_parser import add_plan, user_actions
+from dialer.cli.plan_parser import add_consents, add_plan, user_actions
 from dialer.words import LANGUAGES, Words, mark
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     add_retries(commands, words, _settings_option)
     add_callbacks(commands, words, _settings_option)
     add_plan(commands, words, _settings_option, _date(words))
+    add_consents(commands, words, _settings_option)
     _do_not_call(commands, words)
     _reports(commands, words)
     _db(commands, words)
@@ -464,6 +465,7 @@ def _do_not_call(commands: Commands, words: Words) -> None:
     which = add.add_mutually_exclusive_group(required=True)
     which.add_argument("--number", metavar="NUMBER", help=gettext("a telephone number, whoever's it is"))
     which.add_argument("--organisation", metavar="NAME", help=gettext("an organisation with all its numbers"))
+    add.add_argument("--person", metavar="NAME", help=gettext("not all of the organisation, but this person there"))
     add.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who asked, when and how"))
     text = gettext("lift a request; it stays in the register")
     lift = actions.add_parser("lift", help=text, description=text)

@@ -47,6 +47,30 @@ def add_plan(commands: Commands, words: Words, takes_settings: TakesSettings, da
         takes_settings(parser, words)
 
 
+def add_consents(commands: Commands, words: Words, takes_settings: TakesSettings) -> None:
+    """`consents list|add|withdraw`."""
+    gettext = words.gettext
+    text = gettext("who agreed to be called, with the evidence")
+    actions = commands.add_parser("consents", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list the consents that are in force")
+    show = actions.add_parser("list", help=text, description=text)
+    text = gettext("keep a consent; it counts in every campaign")
+    add = actions.add_parser("add", help=text, description=text)
+    which = add.add_mutually_exclusive_group(required=True)
+    which.add_argument("--number", metavar="NUMBER", help=gettext("a telephone number, whoever's it is"))
+    which.add_argument("--organisation", metavar="NAME", help=gettext("an organisation with all its numbers"))
+    add.add_argument("--person", metavar="NAME", help=gettext("not all of the organisation, but this person there"))
+    add.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who agreed, when and how"))
+    text = gettext("withdraw a consent; it stays on record")
+    withdraw = actions.add_parser("withdraw", help=text, description=text)
+    withdraw.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    withdraw.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
+    for parser in (show, add, withdraw):
+        takes_settings(parser, words)
+
+
 def user_actions(actions: Commands, words: Words, takes_settings: TakesSettings, day: Day) -> None:
     """`users away|back`."""
     gettext = words.gettext

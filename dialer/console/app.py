@@ -162,6 +162,7 @@ def routes() -> tuple[Route, ...]:
         Route("GET", client, client_pages.client_page, SIGNED_IN),
         Route("POST", f"{client}/plan", person_plan_page.pick, RULE_ROLES | DESK_ROLES),
         Route("POST", f"{client}/list", client_pages.set_off_list, RULE_ROLES),
+        Route("POST", f"{client}/consents", client_pages.agree, RULE_ROLES),
         Route("POST", f"{client}/do-not-call", client_pages.ask_off, RULE_ROLES),
         Route("GET", "/imports", import_pages.imports, OFFICE_ROLES),
         Route("POST", "/imports", import_pages.upload, RULE_ROLES, LARGEST_FILE),

@@ -103,7 +103,8 @@ class SalesDays(RuleBasedStateMachine):
         return self.runner.run(waited())
 
     def teardown(self) -> None:
-        self.run(self.database.dispose())
+        if hasattr(self, "database"):  # not yet, where an example ends before the office opens
+            self.run(self.database.dispose())
         self.run(self.opened.__aexit__(None, None, None))
         self.runner.close()
 

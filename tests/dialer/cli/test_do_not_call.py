@@ -43,3 +43,28 @@ def test_what_cannot_be_is_said_in_words(dialer: Dialer, base: Path, words: tupl
     assert said.code == 1
     assert told in said.err
     assert "Traceback" not in said.err
+
+
+def test_a_person_may_ask_alone(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("list;name;phone;person\nspring;Вектор;8 (342) 000-12-36;Петров Пётр\n")
+    assert dialer("import", file, "--campaign", "First campaign", "-c", office).code == 0
+    of_him = ("--organisation", "Вектор", "--person", "петров петр", "--evidence", "by telephone")
+    assert dialer("do-not-call", "add", *of_him, "-c", office).code == 0
+    (row,) = dialer("do-not-call", "list", "-c", office).out.splitlines()[1:]
+    assert row.split()[:4] == ["1", "person", "Петров", "Пётр"]
+    other = ("--organisation", "Вектор", "--person", "Никто", "--evidence", "x")
+    said = dialer("do-not-call", "add", *other, "-c", office)
+    assert (said.code, said.err) == (1, "There is no such person at this organisation.\n")
+
+
+def test_consents_are_kept_and_withdrawn(dialer: Dialer, base: Path) -> None:
+    assert dialer("consents", "add", "--organisation", "АЛЬФА", "--evidence", "a letter", "-c", base).code == 0
+    assert dialer("consents", "add", "--number", "8 342 000 12 34", "--evidence", "by e-mail", "-c", base).code == 0
+    rows = dialer("consents", "list", "-c", base).out.splitlines()
+    assert [row.split()[:3] for row in rows[1:]] == [["2", "number", "+73420001234"], ["1", "organisation", "Альфа"]]
+    said = dialer("consents", "withdraw", "1", "--reason", "they said so", "-c", base)
+    assert said.out == "No. 1 is withdrawn.\n"
+    assert len(dialer("consents", "list", "-c", base).out.splitlines()) == 2
+    said = dialer("consents", "withdraw", "1", "--reason", "again", "-c", base)
+    assert (said.code, said.err) == (1, "This consent has been withdrawn already.\n")

@@ -112,6 +112,7 @@ MATRIX = {
     ("GET", CLIENT): SIGNED_IN,
     ("POST", f"{CLIENT}/plan"): RULES | DESK,
     ("POST", f"{CLIENT}/list"): RULES,
+    ("POST", f"{CLIENT}/consents"): RULES,
     ("POST", f"{CLIENT}/do-not-call"): RULES,
     ("GET", "/imports"): OFFICE,
     ("POST", "/imports"): RULES,

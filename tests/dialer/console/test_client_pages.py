@@ -152,3 +152,19 @@ async def test_all_clients_of_a_filter_are_changed_and_changed_back(maria: Brows
 )
 async def test_what_cannot_be_changed_at_once_is_said(maria: Browser, query: str) -> None:
     assert (await maria.get(f"/clients/bulk?{query}")).status in (400, 422)
+
+
+async def test_a_person_asks_off_and_a_company_agrees(maria: Browser, office: Office, database: Database) -> None:
+    address = f"/clients/{office.clients[1]}"
+    page = await maria.text(address)
+    people = re.findall(r'<option value="(person:\d+)">', page)
+    assert (await maria.post_form(f"{address}/do-not-call", whom=people[0], evidence="Звонок")).status == 303
+    assert (await maria.post_form(f"{address}/do-not-call", whom="person:99", evidence="Звонок")).status == 404
+    async with database.reading() as session:
+        (request,) = await requests(session)
+    assert f"person:{request.person_id}" == people[0]
+    assert (await maria.post_form(f"{address}/consents", evidence=" ")).status == 422
+    assert (await maria.post_form(f"{address}/consents", evidence="Письмо от 3 мая")).status == 303
+    assert "Письмо от 3 мая" in await maria.text(address)
+    assert (await maria.post_form(f"{address}/consents", withdraw="1", reason="Передумали")).status == 303
+    assert "Письмо от 3 мая" not in await maria.text(address)
