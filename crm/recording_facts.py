@@ -134,6 +134,12 @@ async def unsealed_recordings(session: AsyncSession, *, limit: int) -> list[Reco
     return list(found)
 
 
+async def newest_with_key(session: AsyncSession) -> Recording | None:
+    """The newest recording that has a key."""
+    keyed = select(Recording).where(Recording.wrapped_key != "").order_by(Recording.id.desc()).limit(1)
+    return await session.scalar(keyed)
+
+
 async def mark_sealed(session: AsyncSession, *, recording_id: int) -> None:
     """The file opens only with its key from now on."""
     await session.execute(update(Recording).where(Recording.id == recording_id).values(sealed=True))

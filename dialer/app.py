@@ -25,7 +25,7 @@ from dialer.office_key import make_key
 from dialer.purging import link_rows, purge
 from dialer.scheduler import Scheduler
 from dialer.sip.endpoint import RegistrarAccount
-from dialer.sound_files import seal_finished
+from dialer.sound_files import seal_finished, warn_of_another_key
 from dialer.telephony import Telephony
 from recordings.sealing import new_wrapped_key
 from recordings.store import LocalStore
@@ -99,6 +99,7 @@ async def running_service(
         await database.upgrade()
         store = LocalStore(settings.recordings_dir)
         store.check()
+        await warn_of_another_key(database)
         await recover_calls(database, store, node=settings.service.node, now=clock())
         telephony = build_telephony(settings, await headset_accounts(database))
         await telephony.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import BinaryIO
 
 import structlog
@@ -22,6 +23,21 @@ log = structlog.get_logger("dialer.recordings")
 def sound_of(store: Store, recording: Recording, office_key: bytes) -> BinaryIO:
     """The recording's sound, for the caller to close. Raises `RecordingError` when it cannot be had."""
     return open_sound(store.path(recording.key), recording.wrapped_key, office_key)
+
+
+async def warn_of_another_key(database: Database) -> bool:
+    """Whether the newest key of a recording opens with the office's key; says in the log when it does not. A lost key
+    is made anew, so that calls go on; what was sealed before waits for the file to come back."""
+    async with database.reading() as session:
+        newest = await recording_facts.newest_with_key(session)
+    if newest is None:
+        return True
+    try:
+        unwrapped(newest.wrapped_key, database.office_key, Path(newest.key))
+    except RecordingError as error:
+        log.error("office key", was="another", on="start", now="sealed recordings stay closed", reason=str(error))
+        return False
+    return True
 
 
 async def seal_finished(database: Database, store: Store) -> None:

@@ -13,7 +13,7 @@ from crm.erasures import erase_person
 from crm.outcomes import OutcomeForm
 from crm.recording_facts import Recording, RecordingState, recording_of
 from dialer.purging import link_rows, purge
-from dialer.sound_files import seal_finished, sound_of
+from dialer.sound_files import seal_finished, sound_of, warn_of_another_key
 from recordings.errors import RecordingError
 from recordings.sealing import is_sealed, new_wrapped_key
 from recordings.store import LocalStore
@@ -85,3 +85,14 @@ async def test_erasing_destroys_the_key_so_that_copies_are_noise(database: Datab
         sound_of(store, recording, database.office_key)
     assert recording.duration_s == 10, "its length stays for the reports"
     await link_rows(database)
+
+
+async def test_another_office_key_is_told_at_the_start(database: Database, database_url: str, tmp_path: Path) -> None:
+    assert await warn_of_another_key(database), "nothing is sealed yet"
+    await talk(database, LocalStore(tmp_path))
+    assert await warn_of_another_key(database)
+    mistaken = Database(database_url, b"made anew")
+    try:
+        assert not await warn_of_another_key(mistaken)
+    finally:
+        await mistaken.dispose()

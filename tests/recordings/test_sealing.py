@@ -84,7 +84,9 @@ def test_without_its_key_it_is_noise(tmp_path: Path, wrapped: str) -> None:
     assert broken.value.code == "file.other_key"
 
 
-@pytest.mark.parametrize("harm", ["a byte", "the size", "two pieces changed over", "cut off"])
+@pytest.mark.parametrize(
+    "harm", ["a byte", "the size", "two pieces changed over", "cut off", "cut off, and the size put right"]
+)
 def test_what_was_tampered_with_is_not_played(tmp_path: Path, wrapped: str, harm: str) -> None:
     path = kept(tmp_path / "call.wav", os.urandom(2 * PIECE_BYTES), wrapped)
     sealed, piece = bytearray(path.read_bytes()), PIECE_BYTES + 16
@@ -92,8 +94,10 @@ def test_what_was_tampered_with_is_not_played(tmp_path: Path, wrapped: str, harm
         sealed[-40] ^= 1
     elif harm == "the size":
         sealed[12] ^= 1
-    elif harm == "cut off":
+    elif harm.startswith("cut off"):
         del sealed[-piece:]
+        if harm != "cut off":
+            sealed[12:20] = PIECE_BYTES.to_bytes(8, "little")
     else:
         first, second = sealed[28 : 28 + piece], sealed[28 + piece :]
         sealed[28:] = second + first
