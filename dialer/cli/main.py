@@ -266,10 +266,14 @@ def _calendar(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _clients(arguments: argparse.Namespace, terminal: Terminal) -> int:
     settings = settings_of(arguments, terminal, os.environ)
-    from dialer.cli import clients
+    from dialer.cli import client_lists, clients
 
-    action = clients.add if arguments.action == "add" else clients.note
-    return asyncio.run(action(settings, arguments, terminal))
+    actions = {
+        "list": client_lists.show, "filters": client_lists.filters, "save-filter": client_lists.save,
+        "remove-filter": client_lists.remove, "bulk": client_lists.bulk, "changes": client_lists.changes,
+        "undo": client_lists.undo, "add": clients.add,
+    }  # fmt: skip
+    return asyncio.run(actions.get(arguments.action, clients.note)(settings, arguments, terminal))
 
 
 def _duplicates(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -13,6 +13,7 @@ from crm.users import Role
 from dialer import __version__
 from dialer.cli import setup_parser
 from dialer.cli.base_parser import add_abandoned, add_competitors, add_duplicates, add_to_clients
+from dialer.cli.client_lists_parser import add_client_lists
 from dialer.cli.outcome_parser import add_callbacks, add_retries
 from dialer.cli.plan_parser import add_consents, add_plan, user_actions
 from dialer.words import LANGUAGES, Words, mark
@@ -449,6 +450,7 @@ def _clients(commands: Commands, words: Words) -> None:
     )  # fmt: skip
     _settings_option(add, words)
     add_to_clients(actions, words, _settings_option, _date(words))
+    add_client_lists(actions, words, _settings_option)
 
 
 def _do_not_call(commands: Commands, words: Words) -> None:

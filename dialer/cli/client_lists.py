@@ -1,0 +1,193 @@
+"""`dialer clients list`, saved filters, and changes to all clients of a filter."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from babel.dates import format_datetime
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from config.settings import Settings
+from crm import bulk_actions
+from crm.bulk_actions import BulkKind, BulkRow, Wanted
+from crm.call_lists import existing_list
+from crm.campaigns import campaign_named
+from crm.client_list import NOBODY, ClientFilters, clients_page
+from crm.errors import ERRORS, NotFound, Refused
+from crm.groups import Group
+from crm.saved_filters import filter_named, filters_seen_by, remove_filter, save_filter
+from crm.users import user_by_login
+from dialer.cli.database import ready_database
+from dialer.cli.terminal import Terminal
+from dialer.console.bulk_words import KINDS, values_in_words
+from dialer.console.labels import group_name
+
+FIRST_ROWS: Final = 10
+
+
+async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients list`: one line a client."""
+    gettext = terminal.words.gettext
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        page = await clients_page(session, filters=await _filters(session, arguments), limit=arguments.rows)
+    heading = (gettext("no."), gettext("Client"), gettext("City"), gettext("Group"), gettext("List"), gettext("Whose"))
+    rows = [
+        (str(row.client_id), row.organisation, row.city, gettext(group_name(row.group.value)), row.call_list,
+         row.owner or "-")
+        for row in page.rows
+    ]  # fmt: skip
+    terminal.table([heading, *rows])
+    if page.next_after is not None:
+        terminal.say(gettext("There are more: narrow the list, or ask for more --rows."))
+    return 0
+
+
+async def filters(settings: Settings, _arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients filters`: those that are everybody's."""
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        for saved in await filters_seen_by(session, None):
+            narrowing = ", ".join(f"{name}={value}" for name, value in saved.narrowing.items())
+            terminal.say(f"{saved.name}  ({narrowing})")
+    return 0
+
+
+async def save(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients save-filter`."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        narrowed = await _filters(session, arguments)
+        saved = await save_filter(session, name=arguments.name, filters=narrowed, shared=True, now=datetime.now(UTC))
+    terminal.say(terminal.words.gettext("The filter “{name}” is saved for everybody.", name=saved.name))
+    return 0
+
+
+async def remove(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients remove-filter`."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        saved = await filter_named(session, name=arguments.name, user_id=None)
+        await remove_filter(session, filter_id=saved.id, now=datetime.now(UTC), user_id=None, sets_rules=True)
+    terminal.say(terminal.words.gettext("The filter “{name}” is removed.", name=saved.name))
+    return 0
+
+
+async def bulk(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients bulk`: who would be changed; with `--yes` they are."""
+    words = terminal.words
+    async with ready_database(settings, terminal) as database:
+        async with database.reading() as session:
+            narrowed, wanted = await _filters(session, arguments), await _wanted(session, arguments)
+            shown = await bulk_actions.preview(session, filters=narrowed, wanted=wanted)
+            terminal.say(
+                words.ngettext("{n} client will be changed.", "{n} clients will be changed.", len(shown.changing))
+            )
+            await _tell(session, wanted.kind, shown.changing, terminal)
+            _tell_reasons(shown.skipped, terminal)
+        if not arguments.yes:
+            terminal.say(words.gettext("Nothing was changed: say --yes to do it."))
+            return 0
+        async with database.transaction() as session:
+            action = await bulk_actions.carry_out(
+                session, filters=narrowed, wanted=wanted, seen=shown.seen, now=datetime.now(UTC)
+            )
+    terminal.say(words.gettext("Done. To undo it: dialer clients undo {number}", number=action.id))
+    return 0
+
+
+async def changes(settings: Settings, _arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients changes`."""
+    gettext = terminal.words.gettext
+    heading = (gettext("no."), gettext("When"), gettext("What"), "", gettext("clients"), gettext("Undone"))
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        rows = []
+        for action in await bulk_actions.actions(session):
+            said = await values_in_words(session, terminal.words, action.kind, [action.value])
+            at, undone = (
+                format_datetime(moment, "d MMM y HH:mm", locale=terminal.words.locale) if moment else "-"
+                for moment in (action.at, action.undone_at)
+            )
+            to = said.get(action.value, action.value)
+            rows.append((str(action.id), at, gettext(KINDS[action.kind]), to, str(action.changed), undone))
+    terminal.table([heading, *rows])
+    return 0
+
+
+async def undo(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients undo`: what was changed since is listed, and left alone."""
+    words = terminal.words
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        rows = await bulk_actions.undo(session, action_id=arguments.number, now=datetime.now(UTC))
+    left = [row for row in rows if row.reason]
+    undone = len(rows) - len(left)
+    terminal.say(words.ngettext("Undone for {n} client.", "Undone for {n} clients.", undone))
+    for row in left:
+        terminal.say(f"  {row.organisation}: {words.gettext(ERRORS[row.reason])}")
+    return 0
+
+
+async def _tell(session: AsyncSession, kind: BulkKind, rows: tuple[BulkRow, ...], terminal: Terminal) -> None:
+    first = rows[:FIRST_ROWS]
+    values = {value for row in first for value in (row.before, row.after)}
+    said = await values_in_words(session, terminal.words, kind, values)
+    for row in first:
+        before, after = said.get(row.before, row.before), said.get(row.after, row.after)
+        terminal.say(f"  {row.organisation}: {before} → {after}")
+    if len(rows) > len(first):
+        terminal.say("  " + terminal.words.gettext("and {count} more", count=len(rows) - len(first)))
+
+
+def _tell_reasons(skipped: Counter[str], terminal: Terminal) -> None:
+    words = terminal.words
+    for code, count in skipped.most_common():
+        terminal.say(
+            words.ngettext(
+                "{n} client stays as it is: {reason}", "{n} clients stay as they are: {reason}", count,
+                reason=words.gettext(ERRORS[code]),
+            )
+        )  # fmt: skip
+
+
+async def _filters(session: AsyncSession, arguments: argparse.Namespace) -> ClientFilters:
+    """The saved filter, and what the options narrow further."""
+    narrowed = ClientFilters()
+    if arguments.saved:
+        narrowed = (await filter_named(session, name=arguments.saved, user_id=None)).filters
+    if arguments.text:
+        narrowed = replace(narrowed, text=arguments.text)
+    if arguments.campaign:
+        narrowed = replace(narrowed, campaign_id=(await campaign_named(session, arguments.campaign)).id)
+    if arguments.list_name:
+        narrowed = replace(narrowed, call_list_id=await _list_id(session, narrowed, arguments.list_name))
+    if arguments.group:
+        narrowed = replace(narrowed, group=Group(arguments.group))
+    if arguments.owner is not None:
+        narrowed = replace(narrowed, owner_id=await _user_id(session, arguments.owner) or NOBODY)
+    return narrowed
+
+
+async def _list_id(session: AsyncSession, narrowed: ClientFilters, name: str) -> int:
+    if narrowed.campaign_id is None:
+        raise Refused("filter.list_of_which_campaign")
+    return (await existing_list(session, campaign_id=narrowed.campaign_id, name=name)).id
+
+
+async def _user_id(session: AsyncSession, login: str) -> int | None:
+    if not login:
+        return None
+    user = await user_by_login(session, login)
+    if user is None:
+        raise NotFound("user.unknown")
+    return user.id
+
+
+async def _wanted(session: AsyncSession, arguments: argparse.Namespace) -> Wanted:
+    if arguments.assign is not None:
+        return Wanted(BulkKind.OWNER, str(await _user_id(session, arguments.assign) or ""))
+    if arguments.to_group:
+        return Wanted(BulkKind.GROUP, arguments.to_group)
+    if arguments.to_list:
+        narrowed = await _filters(session, arguments)
+        return Wanted(BulkKind.LIST, str(await _list_id(session, narrowed, arguments.to_list)))
+    return Wanted(BulkKind.DO_NOT_CALL, arguments.do_not_call)
