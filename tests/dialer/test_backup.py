@@ -123,6 +123,8 @@ async def test_a_backup_is_of_one_moment_while_others_write(
     then, later = await restored_rows(empty_place, tmp_path / "kept"), await rows_of(database)
     assert 0 < len(then["organisations"]) == len(then["audit_entries"])
     for name, rows in then.items():
+        if name.startswith("search_"):
+            continue  # the index is rewritten as it grows
         assert set(map(repr, rows)) <= set(map(repr, later[name])), name
 
 
