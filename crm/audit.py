@@ -77,6 +77,7 @@ APPROVAL_REOPENED: Final = "approval.reopened"
 LIST_MARKS_TAKEN: Final = "list.marks_taken"
 CAMPAIGN_FOLLOWED: Final = "campaign.followed"
 CALLBACKS_HANDED_OVER: Final = "callbacks.handed_over"
+DISPOSITION_SET: Final = "disposition.set"
 RETRY_RULES_SET: Final = "retry_rules.set"
 
 

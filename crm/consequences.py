@@ -14,6 +14,7 @@ from crm.campaigns import Campaign
 from crm.clients import Client
 from crm.competitors import competitor_named, uses
 from crm.contacts import Spoken, add_contact, contact_of
+from crm.disposition_sets import acts_as
 from crm.dispositions import Disposition
 from crm.do_not_call import Whom, lift_of_attempt, request_of
 from crm.groups import Group, MoveCause, move, moves_of
@@ -44,9 +45,9 @@ async def apply(
     calls have moved the client on: then a correction leaves the group alone. `is_first`: no correction."""
     now = outcome.recorded_at
     await _contact(session, outcome, attempt, client, disposition, spoken)
-    if disposition.key == "nonexistent":
+    if disposition.acts_as == "nonexistent":
         await _set_number(session, attempt, NumberState.DEAD)
-    if disposition.key == "do_not_call":
+    if disposition.acts_as == "do_not_call":
         await _do_not_call(session, outcome, attempt, client, now)
     working = await first_working(session, client.organisation_id)
     if base_group is not None:
@@ -80,7 +81,7 @@ async def _owner(
     now: datetime,
 ) -> None:
     """Who spoke with a client that nobody keeps becomes its owner."""
-    spoke = attempt.talked and disposition.key not in ("do_not_call", "nonexistent")
+    spoke = attempt.talked and disposition.acts_as not in ("do_not_call", "nonexistent")
     if not spoke and disposition.group not in (Group.HOT, Group.WARM, Group.ABANDONED):
         return
     campaign = await session.get_one(Campaign, client.campaign_id)
@@ -100,9 +101,10 @@ async def take_back(
     contact = await contact_of(session, attempt.id)
     if contact is not None:
         await session.delete(contact)
-    if outcome.disposition == "nonexistent":
+    acted_as = await acts_as(session, client.campaign_id, outcome.disposition)
+    if acted_as == "nonexistent":
         await _set_number(session, attempt, NumberState.OK)
-    if outcome.disposition == "do_not_call":
+    if acted_as == "do_not_call":
         await lift_of_attempt(session, attempt_id=attempt.id, now=now, author_id=author_id)
     promised = await session.scalar(
         select(Callback).where(Callback.made_by_attempt_id == attempt.id, Callback.state == CallbackState.OPEN)
@@ -150,7 +152,7 @@ async def _contact(
     disposition: Disposition,
     spoken: Spoken,
 ) -> None:
-    may_be_main = disposition.key != "not_main"
+    may_be_main = disposition.acts_as != "not_main"
     judged = spoken if may_be_main else Spoken(None, False, spoken.full_name, spoken.summary)
     if not attempt.talked or not disposition.makes_contact or judged.missing:
         return
@@ -238,10 +240,10 @@ async def _promiser(session: AsyncSession, outcome: Outcome, attempt: Attempt) -
 async def _retry(
     session: AsyncSession, attempt: Attempt, client: Client, disposition: Disposition, *, now: datetime
 ) -> None:
-    if disposition.key not in RETRIED or await _is_asked_off(session, client):
+    if disposition.acts_as not in RETRIED or await _is_asked_off(session, client):
         return
-    another_number = disposition.key == "nonexistent" and attempt.result is not Result.ANSWERED
-    if disposition.key == "nonexistent" and not another_number:
+    another_number = disposition.acts_as == "nonexistent" and attempt.result is not Result.ANSWERED
+    if disposition.acts_as == "nonexistent" and not another_number:
         return
     await plan_retry(
         session, attempt=attempt, client=client, disposition=disposition.key, another_number=another_number, now=now

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from crm.errors import Refused
 from crm.groups import Group
 from crm.results import Result
 
@@ -27,7 +27,9 @@ class Ask(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Disposition:
     """A choice. `group`: where it moves the client, or `None`. `unanswered`: possible when nobody answered.
-    `makes_contact`: a talk that ends so may be a contact. `required` is a part of `asks`."""
+    `makes_contact`: a talk that ends so may be a contact. `required` is a part of `asks`. `like`: the key of the usual
+    one whose effects another one has; `labels`: own names in Russian and English, "" for the usual ones; not `active`:
+    it is offered no more."""
 
     key: str
     digit: str
@@ -36,6 +38,14 @@ class Disposition:
     required: frozenset[Ask] = frozenset()
     unanswered: bool = False
     makes_contact: bool = True
+    like: str = ""
+    labels: tuple[str, str] = ("", "")
+    active: bool = True
+
+    @property
+    def acts_as(self) -> str:
+        """The key of the usual disposition whose effects it has."""
+        return self.like or self.key
 
 
 def _table(*dispositions: Disposition) -> dict[str, Disposition]:
@@ -83,18 +93,11 @@ _PROPOSALS: Final[dict[Result, str | None]] = {
 }
 
 
-def disposition_named(key: str) -> Disposition:
-    """Raises `Refused` for a key that there is not."""
-    if key not in DISPOSITIONS:
-        raise Refused("outcome.unknown_disposition", disposition=key)
-    return DISPOSITIONS[key]
-
-
 def propose(result: Result) -> str | None:
     """The disposition that the network's word suggests, or `None` when only the operator can tell."""
     return _PROPOSALS[result]
 
 
-def possible(*, answered: bool) -> list[Disposition]:
-    """What may be chosen, in the order of the digits 1 to 9 and 0."""
-    return [disposition for disposition in DISPOSITIONS.values() if answered or disposition.unanswered]
+def possible(*, answered: bool, of: Mapping[str, Disposition] = DISPOSITIONS) -> list[Disposition]:
+    """What may be chosen of these (the usual ones, or a campaign's), in the order of the digits 1 to 9 and 0."""
+    return [each for each in of.values() if each.active and (answered or each.unanswered)]

@@ -19,7 +19,8 @@ from crm.attempts import Attempt, get_attempt
 from crm.clients import Client, get_client, time_zone_of
 from crm.consequences import apply, take_back
 from crm.contacts import Spoken
-from crm.dispositions import DISPOSITIONS, Ask, Disposition, disposition_named, possible, propose
+from crm.disposition_sets import disposition_of
+from crm.dispositions import DISPOSITIONS, Ask, Disposition, possible, propose
 from crm.errors import Conflict, NotAllowed, Refused
 from crm.groups import Group
 from crm.mapping import Base, UtcDateTime, json_column
@@ -45,6 +46,7 @@ __all__ = [
     "superseded",
 ]
 
+_OF_A_TALK = frozenset({Ask.PERSON, Ask.SUMMARY, Ask.ASKED_BY})
 _MAY_CORRECT = frozenset({Role.MANAGER, Role.ADMINISTRATOR})
 
 
@@ -107,7 +109,7 @@ async def record(
     base_group: Group | None = client.group
     if previous is not None:
         base_group = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
-    disposition = disposition_named(form.disposition)
+    disposition = await disposition_of(session, client.campaign_id, form.disposition)
     if attempt.answered_at is None and not disposition.unanswered:
         raise Refused("outcome.not_answered", disposition=disposition.key)
     asks = set(disposition.asks) | ({Ask.REASON} if (base_group or client.group) is Group.ABANDONED else set())
@@ -232,7 +234,8 @@ async def _person_of(session: AsyncSession, form: OutcomeForm, client: Client) -
 def _assert_complete(
     form: OutcomeForm, disposition: Disposition, full_name: str, *, was: Group, answered: bool
 ) -> None:
-    required = disposition.required
+    # Nobody can be asked who did not answer.
+    required = disposition.required if answered else disposition.required - _OF_A_TALK
     if was is Group.ABANDONED and answered and not form.reason:
         raise Refused("outcome.needs_reason_left")
     if Ask.COMPETITOR in required and not form.competitor:
@@ -245,6 +248,10 @@ def _assert_complete(
         raise Refused("outcome.needs_full_name")
     if Ask.SUMMARY in required and not is_summary(form.summary):
         raise Refused("outcome.needs_summary")
+    if Ask.NEXT_CONTACT in required and form.callback_at_local is None:
+        raise Refused("outcome.callback_needs_time")
+    if Ask.ASKED_BY in required and not form.asked_by:
+        raise Refused("outcome.needs_asked_by")
 
 
 async def _add(

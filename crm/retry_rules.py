@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit
 from crm.calling_hours import Window, day_at, window_on
 from crm.campaigns import Campaign
+from crm.disposition_sets import dispositions_of
 from crm.errors import Refused
 from crm.mapping import Base, one_of
 from crm.results import Result
@@ -104,7 +105,9 @@ async def set_rules(
 ) -> None:
     """Decide these rules, `None`: the default again; the others stay. Hold the campaign's row. What was and what is
     goes into the audit. Raises `Refused` for a time, or after a disposition, that cannot be."""
-    if not all(disposition in RETRIED or not disposition for _, disposition in rules):
+    known = await dispositions_of(session, campaign.id)
+    acting = {key: each.acts_as for key, each in known.items()}
+    if not all(acting.get(disposition) in RETRIED or not disposition for _, disposition in rules):
         raise Refused("retry.not_after")
     own = await own_rules(session, campaign.id)
     changed: dict[str, object] = {}

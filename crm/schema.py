@@ -24,6 +24,7 @@ from crm import (  # noqa: F401 - importing them fills the metadata
     consents,
     contacts,
     dial_rules,
+    disposition_sets,
     do_not_call,
     duplicates,
     erasure_rows,

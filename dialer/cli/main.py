@@ -138,6 +138,7 @@ def _command(arguments: argparse.Namespace) -> Command:
         "competitors": _competitors,
         "retries": _retries,
         "callbacks": _callbacks,
+        "dispositions": _dispositions,
         "plan": _plan,
         "consents": _consents,
         "do-not-call": _do_not_call,
@@ -285,6 +286,14 @@ def _duplicates(arguments: argparse.Namespace, terminal: Terminal) -> int:
         "undo": duplicates.undo,
     }  # fmt: skip
     return asyncio.run(actions[arguments.action](settings, arguments, terminal))
+
+
+def _dispositions(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    settings = settings_of(arguments, terminal, os.environ)
+    from dialer.cli import dispositions
+
+    action = dispositions.show if arguments.action == "list" else dispositions.change
+    return asyncio.run(action(settings, arguments, terminal))
 
 
 def _callbacks(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from crm.disposition_sets import REQUIRABLE
+from crm.groups import Group
 from crm.results import Result
 from dialer.words import Words
 
@@ -56,3 +58,43 @@ def add_callbacks(commands: Commands, words: Words, settings_option: SettingsOpt
     overdue = actions.add_parser("overdue", help=text, description=text)
     overdue.add_argument("--most", type=int, default=50, metavar="N", help=gettext("how many lines at most"))
     settings_option(overdue, words)
+
+
+def add_dispositions(commands: Commands, words: Words, settings_option: SettingsOption) -> None:
+    """`dialer dispositions`."""
+    gettext = words.gettext
+    text = gettext("what operators choose from after a call")
+    actions = commands.add_parser("dispositions", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    for action, text in (
+        ("list", gettext("list the dispositions")),
+        ("add", gettext("add a disposition that acts like one of the usual ones")),
+        ("set", gettext("change a disposition")),
+        ("off", gettext("offer a disposition no more; what was written with it stays")),
+        ("on", gettext("offer a disposition again")),
+    ):
+        parser = actions.add_parser(action, help=text, description=text)
+        if action != "list":
+            parser.add_argument("key", metavar="KEY", help=gettext("its short name"))
+        if action == "add":
+            parser.add_argument(
+                "--like", required=True, metavar="KEY", help=gettext("the usual disposition that it acts like")
+            )
+        if action in ("add", "set"):
+            parser.add_argument("--label-ru", metavar="TEXT", help=gettext("its name in Russian"))
+            parser.add_argument("--label-en", metavar="TEXT", help=gettext("its name in English"))
+            parser.add_argument("--digit", metavar="D", help=gettext("its key on the keyboard, '' for none"))
+            groups = [group.value for group in Group if group is not Group.NEW]
+            parser.add_argument(
+                "--group",
+                choices=[*groups, "none"],
+                metavar="GROUP",
+                help=gettext("where it moves the client, or none"),
+            )
+            parser.add_argument(
+                "--required", nargs="+", choices=[*REQUIRABLE, "nothing"], metavar="ASK",
+                help=gettext("what must be answered, or nothing"),
+            )  # fmt: skip
+        parser.add_argument("--campaign", metavar="C", help=gettext("only in this campaign (otherwise in the office)"))
+        settings_option(parser, words)

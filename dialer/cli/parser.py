@@ -14,7 +14,7 @@ from dialer import __version__
 from dialer.cli import setup_parser
 from dialer.cli.base_parser import add_abandoned, add_competitors, add_duplicates, add_to_clients
 from dialer.cli.client_lists_parser import add_client_lists
-from dialer.cli.outcome_parser import add_callbacks, add_retries
+from dialer.cli.outcome_parser import add_callbacks, add_dispositions, add_retries
 from dialer.cli.plan_parser import add_consents, add_plan, user_actions
 from dialer.words import LANGUAGES, Words, mark
 
@@ -73,6 +73,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     add_competitors(commands, words, _settings_option)
     add_retries(commands, words, _settings_option)
     add_callbacks(commands, words, _settings_option)
+    add_dispositions(commands, words, _settings_option)
     add_plan(commands, words, _settings_option, _date(words))
     add_consents(commands, words, _settings_option)
     _do_not_call(commands, words)

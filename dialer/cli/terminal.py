@@ -31,6 +31,7 @@ _COMMANDS: Final = (
     "competitors",
     "db",
     "demo",
+    "dispositions",
     "do-not-call",
     "duplicates",
     "erase",

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from crm import outcomes, recording_facts, views
 from crm.attempts import get_attempt
+from crm.disposition_sets import own_labels
 from crm.dispositions import DISPOSITIONS
 from crm.errors import Conflict, CrmError
 from crm.groups import Group
@@ -58,7 +59,7 @@ class Chosen:
         return cls(
             operator=operator if operator.isascii() and operator.isdigit() and len(operator) < 10 else "",
             group=one_of("group", GROUPS),
-            disposition=one_of("disposition", DISPOSITIONS),
+            disposition=query.get("disposition", "")[:24],
             result=one_of("result", {result.value: result for result in Result}),
             since=_day_text(query.get("from", "")),
             until=_day_text(query.get("to", "")),
@@ -118,12 +119,15 @@ async def calls(request: web.Request) -> web.StreamResponse:
             session, before=before, filters=chosen.filters(zone), limit=PAGE_ROWS, scope=scope_of(request)
         )
         operators = list(await session.scalars(callers))
+        names = await own_labels(session, words.language)
     query = chosen.query()
     context = {
-        "rows": [_row(words, zone, each) for each in found.rows],
+        "rows": [_row(words, zone, each, names) for each in found.rows],
         "operators": operators,
         "groups": [(key, words.gettext(group_name(key))) for key in GROUPS],
-        "dispositions": [(key, words.gettext(disposition_name(key))) for key in DISPOSITIONS],
+        "dispositions": [
+            (key, names.get(key) or words.gettext(disposition_name(key))) for key in {**DISPOSITIONS, **names}
+        ],
         "results": [(result.value, words.gettext(result_name(result.value))) for result in Result],
         "chosen": chosen,
         "filtered": bool(query),
@@ -174,14 +178,15 @@ async def _call_page(
             raise Trouble.not_for_you()
         outcome = await outcomes.current_outcome(session, attempt_id)
         recording = await recording_facts.find_recording(session, attempt_id)
+        names = await own_labels(session, words.language)
         all_versions = await versions(session, words, zone, attempt_id)
         form = None
         if may_correct(visitor(request), found.operator_id):
             form = await correction(session, words, found, outcome, typed)
     context: dict[str, object] = {
-        "call": _row(words, zone, found),
+        "call": _row(words, zone, found, names),
         "back": "/calls",
-        "written": _written(words, found, outcome),
+        "written": _written(words, found, outcome, names),
         "recording": None,
         "no_recording": _no_recording(words, recording),
         "versions": all_versions,
@@ -196,7 +201,7 @@ async def _call_page(
     return response
 
 
-def _row(words: Words, zone: tzinfo, found: views.CallRow) -> CallRow:
+def _row(words: Words, zone: tzinfo, found: views.CallRow, names: Mapping[str, str]) -> CallRow:
     disposition = DISPOSITIONS.get(found.disposition or "")
     return CallRow(
         id=found.attempt_id,
@@ -208,11 +213,17 @@ def _row(words: Words, zone: tzinfo, found: views.CallRow) -> CallRow:
         talk=minutes(found.talk_seconds),
         recorded=found.recording is RecordingState.READY,
         mark=disposition.group.value if disposition is not None and disposition.group else "",
-        disposition=words.gettext(disposition_name(found.disposition)) if found.disposition else "—",
+        disposition=_named(words, found.disposition, names) if found.disposition else "—",
     )
 
 
-def _written(words: Words, found: views.CallRow, outcome: Outcome | None) -> list[tuple[str, str]]:
+def _named(words: Words, disposition: str, names: Mapping[str, str]) -> str:
+    return names.get(disposition) or words.gettext(disposition_name(disposition))
+
+
+def _written(
+    words: Words, found: views.CallRow, outcome: Outcome | None, names: Mapping[str, str]
+) -> list[tuple[str, str]]:
     """What the network said and what the operator wrote, as pairs of a name and a text."""
     result = words.gettext(result_name(found.result.value)) if found.result else words.gettext("in progress")
     pairs = [(words.gettext("Number"), phone(found.dialled)), (words.gettext("Result"), result)]
@@ -221,7 +232,7 @@ def _written(words: Words, found: views.CallRow, outcome: Outcome | None) -> lis
     contact = {"main": words.gettext("Main contact"), "other": words.gettext("Contact")}.get(found.contact, "")
     return [
         *pairs,
-        (words.gettext("Outcome"), words.gettext(disposition_name(outcome.disposition))),
+        (words.gettext("Outcome"), _named(words, outcome.disposition, names)),
         (words.gettext("Counts as"), contact or words.gettext("Attempt")),
         *answers(words, outcome),
     ]

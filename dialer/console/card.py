@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm import views
 from crm.contacts import Contact
 from crm.dial_rules import may_dial
+from crm.disposition_sets import own_labels
 from crm.phone_numbers import NumberState
 from crm.plan_entries import EntryKind
 from dialer.console.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
@@ -150,7 +152,8 @@ async def _history(
 ) -> tuple[HistoryLine, ...]:
     """Calls and imported contacts, the newest first; what happened before the system may have no date."""
     calls = await views.calls_page(session, filters=views.CallFilters(client_id=client_id), limit=MOST_HISTORY)
-    lines = [_call_line(words, zone, row) for row in calls.rows if row.attempt_id != attempt_id]
+    names = await own_labels(session, words.language)
+    lines = [_call_line(words, zone, row, names) for row in calls.rows if row.attempt_id != attempt_id]
     imported = await session.scalars(
         select(Contact)
         .where(Contact.client_id == client_id, Contact.imported)
@@ -169,9 +172,9 @@ async def _history(
     return tuple(lines)
 
 
-def _call_line(words: Words, zone: tzinfo, row: views.CallRow) -> HistoryLine:
+def _call_line(words: Words, zone: tzinfo, row: views.CallRow, names: Mapping[str, str]) -> HistoryLine:
     if row.disposition is not None:
-        what = words.gettext(disposition_name(row.disposition))
+        what = names.get(row.disposition) or words.gettext(disposition_name(row.disposition))
     else:
         result = words.gettext(result_name(row.result.value)) if row.result is not None else ""
         what = result[:1].upper() + result[1:]

@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm import views
 from crm.callbacks import Callback, CallbackState
 from crm.clients import get_client
+from crm.disposition_sets import dispositions_of, own_labels
 from crm.dispositions import possible
 from crm.outcome_chain import UNDONE, Outcome, versions_of
 from crm.people import Person, people_at
 from crm.users import User
 from dialer.console.formats import moment, naive_moment
 from dialer.console.labels import disposition_name
+from dialer.console.outcome_form import label_of
 from dialer.console.visitors import STOP_ROLES, Visitor
 from dialer.words import Words
 
@@ -56,12 +58,13 @@ async def versions(session: AsyncSession, words: Words, zone: tzinfo, attempt_id
     """All versions of the outcome, the newest first; what was undone at once is among them."""
     chain = await versions_of(session, attempt_id)
     named = select(User.id, User.name).where(User.id.in_({each.author_id for each in chain}))
+    names = await own_labels(session, words.language)
     authors = dict((await session.execute(named)).all())
     return [
         Version(
             when=moment(words, outcome.recorded_at, zone),
             author=authors[outcome.author_id],
-            disposition=words.gettext(disposition_name(outcome.disposition)),
+            disposition=names.get(outcome.disposition) or words.gettext(disposition_name(outcome.disposition)),
             answers=answers(words, outcome),
         )
         for outcome in reversed(chain)
@@ -90,11 +93,12 @@ async def correction(
     if outcome is None or outcome.disposition == UNDONE:
         return None
     client = await get_client(session, found.client_id)
-    offered = possible(answered=found.talk_seconds is not None)
+    known = await dispositions_of(session, client.campaign_id)
+    offered = possible(answered=found.talk_seconds is not None, of=known)
     return Correction(
         corrects=outcome.id,
         filled={name: typed.get(name, "") for name in FIELDS} if typed else await _stored(session, outcome),
-        dispositions=[(item.key, words.gettext(disposition_name(item.key))) for item in offered],
+        dispositions=[(item.key, label_of(words, item)) for item in offered],
         people=tuple(await people_at(session, client.organisation_id)),
     )
 

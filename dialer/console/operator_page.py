@@ -11,7 +11,9 @@ from datetime import datetime
 from aiohttp import web
 from markupsafe import Markup
 
-from crm import outcomes, undo
+from crm import clients, outcomes, undo
+from crm.disposition_sets import dispositions_of, own_labels
+from crm.dispositions import DISPOSITIONS, Disposition
 from crm.scripts import Step, steps_for
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.card import Card, read_card
@@ -145,6 +147,8 @@ class Snapshots:
         self._card_for: tuple[object, ...] = ()
         self._day: Day | None = None
         self._undo: undo.Undoable | None = None
+        self._dispositions: Mapping[str, Disposition] = DISPOSITIONS
+        self._own_names: Mapping[str, str] = {}
         self._steps: tuple[Step, ...] = ()
         self.campaign = ""
 
@@ -208,7 +212,8 @@ class Snapshots:
     def _outcome(self, view: DeskView, common: Mapping[str, object], draft: dict[str, str]) -> Region:
         answered = view.answered_at is not None
         card = self._card
-        offered = choices(self._words, answered=answered, was_abandoned=card is not None and card.group == "abandoned")
+        was_abandoned = card is not None and card.group == "abandoned"
+        offered = choices(self._words, self._dispositions, answered=answered, was_abandoned=was_abandoned)
         people = card.people if card is not None else ()
         restored = any(draft.values())
         if common["writing"] and not restored:
@@ -255,6 +260,9 @@ class Snapshots:
                     attempt_id=view.attempt_id,
                 )
                 self._steps = await steps_for(session, view.client_id)
+                campaign_id = (await clients.get_client(session, view.client_id)).campaign_id
+                self._dispositions = await dispositions_of(session, campaign_id)
+            self._own_names = await own_labels(session, words.language)
             current = current_line(words, zone, card, now) if card is not None else None
             self._undo = await undo.undoable(session, operator_id=operator_id, now=now)
             self._day = await read_day(
@@ -273,7 +281,8 @@ class Snapshots:
         found = self._undo
         if found is None or view.call is not CallState.NONE or found.until <= self._now():
             return None
-        outcome = self._words.gettext(disposition_name(found.disposition))
+        usual = self._words.gettext(disposition_name(found.disposition))
+        outcome = self._own_names.get(found.disposition, usual)
         return Offer(found.attempt_id, found.organisation, outcome, _ms(found.until))
 
     async def _draft_of(self, view: DeskView) -> dict[str, str]:

@@ -9,7 +9,8 @@ from datetime import datetime, tzinfo
 from aiohttp import web
 
 from crm import attempts, callbacks, clients
-from crm.dispositions import Ask, Disposition, disposition_named, possible
+from crm.disposition_sets import disposition_of
+from crm.dispositions import Ask, Disposition, possible
 from crm.errors import Refused
 from crm.outcomes import OutcomeForm
 from crm.time_zones import instant
@@ -26,11 +27,11 @@ LONGEST_ANSWER = 4000
 PARTS = {
     Ask.PERSON: ("person", ("person_name",)),
     Ask.SUMMARY: ("summary", ("summary",)),
-    Ask.NEXT_CONTACT: ("when", ()),
+    Ask.NEXT_CONTACT: ("when", ("when",)),
     Ask.COMPETITOR: ("competitor", ("competitor",)),
     Ask.REASON: ("reason", ("reason",)),
     Ask.WHEN: ("when", ("when",)),
-    Ask.ASKED_BY: ("asked_by", ()),
+    Ask.ASKED_BY: ("asked_by", ("asked_by",)),
     Ask.NUMBER_ONLY: ("number_only", ()),
 }
 
@@ -65,6 +66,7 @@ FIELD_OF_CODE = {
     "callback.words_no_time": "when",
     "callback.words_no_such_date": "when",
     "outcome.needs_competitor": "competitor",
+    "outcome.needs_asked_by": "asked_by",
     "outcome.needs_reason": "reason",
     "outcome.needs_reason_left": "reason",
     "outcome.needs_summary": "summary",
@@ -91,9 +93,12 @@ class Choice:
     summary_always: bool
 
 
-def choices(words: Words, *, answered: bool, was_abandoned: bool) -> list[Choice]:
-    """What may be chosen after this call. A client from "abandoned" is asked why it left, whichever key."""
-    return [_choice(words, item, answered, was_abandoned and answered) for item in possible(answered=answered)]
+def choices(
+    words: Words, dispositions: Mapping[str, Disposition], *, answered: bool, was_abandoned: bool
+) -> list[Choice]:
+    """What may be chosen of these after this call. A client from "abandoned" is asked why it left, whichever key."""
+    offered = possible(answered=answered, of=dispositions)
+    return [_choice(words, item, answered, was_abandoned and answered) for item in offered]
 
 
 def _choice(words: Words, item: Disposition, answered: bool, was_abandoned: bool) -> Choice:
@@ -106,21 +111,27 @@ def _choice(words: Words, item: Disposition, answered: bool, was_abandoned: bool
     when_label = mark("When to call, by the client's clock")
     if Ask.WHEN not in asks:
         when_label = mark("Next contact, by the client's clock (if agreed)")
-    reason_label = WHY_LEFT if ask_why_left else REASON_LABELS.get(item.key, "")
-    phrases = REASON_PHRASES.get("abandoned" if ask_why_left else item.key, ())
+    reason_label = WHY_LEFT if ask_why_left else REASON_LABELS.get(item.acts_as, mark("Reason"))
+    phrases = REASON_PHRASES.get("abandoned" if ask_why_left else item.acts_as, ())
     return Choice(
         key=item.key,
         digit=item.digit,
         group=item.group.value if item.group else "",
-        label=words.gettext(disposition_name(item.key)),
+        label=label_of(words, item),
         asks=tuple(PARTS[ask][0] for ask in asks),
         needs=tuple(field for ask in asks if ask in required for field in PARTS[ask][1]),
         reason_label=words.gettext(reason_label) if reason_label else "",
         when_label=words.gettext(when_label),
         reason_phrases=tuple(words.gettext(phrase) for phrase in phrases),
-        summary_phrases=tuple(words.gettext(phrase) for phrase in SUMMARY_PHRASES.get(item.key, ())),
+        summary_phrases=tuple(words.gettext(phrase) for phrase in SUMMARY_PHRASES.get(item.acts_as, ())),
         summary_always=Ask.SUMMARY in item.required,
     )
+
+
+def label_of(words: Words, item: Disposition) -> str:
+    """The own name, or the usual one."""
+    own = item.labels[0] if words.language == "ru" else item.labels[1]
+    return own or words.gettext(disposition_name(item.acts_as))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,14 @@ async def read_when(request: web.Request, attempt_id: str, text: str, *, of_othe
     return MeantTime(callbacks.parse_when(text, now=now, zone=zone_name), zone_name, now)
 
 
+async def _asks(request: web.Request, attempt_id: str, disposition: str) -> set[Ask]:
+    """What this disposition asks in the campaign of the call. Raises `Refused` for one that there is not."""
+    async with request.app[DEPS].database.reading() as session:
+        attempt = await attempts.get_attempt(session, attempt_id)
+        client = await clients.get_client(session, attempt.client_id)
+        return set((await disposition_of(session, client.campaign_id, disposition)).asks)
+
+
 async def read_form(
     request: web.Request, attempt_id: str, fields: Mapping[str, str], *, of_others: bool = False
 ) -> OutcomeForm:
@@ -169,7 +188,7 @@ async def read_form(
     if not disposition:
         raise Refused("outcome.unknown_disposition", disposition="")
     answers = {name: text.strip()[:LONGEST_ANSWER] for name, text in fields.items()}
-    asks_when = {Ask.WHEN, Ask.NEXT_CONTACT} & set(disposition_named(disposition).asks)
+    asks_when = {Ask.WHEN, Ask.NEXT_CONTACT} & await _asks(request, attempt_id, disposition)
     when = answers.get("when", "") if asks_when else ""
     meant = await read_when(request, attempt_id, when, of_others=of_others) if when else None
     person = answers.get("person_id", "")

@@ -10,12 +10,14 @@ from typing import Final
 from aiohttp import web
 
 from crm.campaigns import Campaign, change_campaign, get_campaign
-from crm.dispositions import DISPOSITIONS
+from crm.disposition_sets import dispositions_of
+from crm.dispositions import Disposition
 from crm.errors import Conflict, CrmError, NotFound
 from crm.results import Result
 from crm.retry_rules import RETRIED, Key, Rule, rules_of, set_rules
 from dialer.console.deps import DEPS
-from dialer.console.labels import disposition_name, result_name
+from dialer.console.labels import result_name
+from dialer.console.outcome_form import label_of
 from dialer.console.pages import office_page, see_other
 from dialer.console.visitors import RULE_ROLES, visitor, words_of
 from dialer.crm_words import explain
@@ -79,16 +81,17 @@ async def _page(
     async with request.app[DEPS].database.reading() as session:
         campaign = await get_campaign(session, _id(request))
         stored = await rules_of(session, campaign.id)
+        known = await dispositions_of(session, campaign.id)
     beside = typed if isinstance(refusal, Conflict) else None
     context = {
         "campaign": campaign,
-        "rows": [_row(words, key, rule, typed, beside) for key, rule in stored.items()],
+        "rows": [_row(words, key, rule, known, typed, beside) for key, rule in stored.items()],
         "tries": typed.get("tries", "") if typed is not None else campaign.tries_to_no_contact,
         "seen": _fingerprint(campaign, stored),
         "trouble": _told(words, refusal),
         "may_change": visitor(request).role in RULE_ROLES,
         "results": [(result.value, words.gettext(result_name(result))) for result in Result],
-        "dispositions": [(key, words.gettext(disposition_name(key))) for key in DISPOSITIONS if key in RETRIED],
+        "dispositions": [(key, label_of(words, each)) for key, each in known.items() if each.acts_as in RETRIED],
     }
     response = await office_page(request, "retries.html", context)
     if refusal is not None:
@@ -97,7 +100,12 @@ async def _page(
 
 
 def _row(
-    words: Words, key: Key, rule: Rule, typed: Mapping[str, str] | None, beside: Mapping[str, str] | None
+    words: Words,
+    key: Key,
+    rule: Rule,
+    known: Mapping[str, Disposition],
+    typed: Mapping[str, str] | None,
+    beside: Mapping[str, str] | None,
 ) -> RuleRow:
     result, disposition = key
     name = _name(key)
@@ -107,7 +115,7 @@ def _row(
     return RuleRow(
         name=name,
         result=words.gettext(result_name(result)),
-        disposition=words.gettext(disposition_name(disposition)) if disposition else "",
+        disposition=label_of(words, known[disposition]) if disposition in known else disposition,
         after=after,
         other_part=other_part,
         own=bool(disposition),

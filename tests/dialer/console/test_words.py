@@ -113,6 +113,8 @@ async def test_russian_pages_hold_no_foreign_word(
         "/campaigns/1/retries",
         "/imports",
         await brought(maria, "список;название;телефон\nвесна;Альфа;нет\n".encode("cp1251"), "фирмы"),
+        "/campaigns/1/dispositions",
+        "/dispositions",
         "/clients",
         "/clients?text=000",
         "/clients/1",

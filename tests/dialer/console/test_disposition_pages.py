@@ -1,0 +1,89 @@
+"""Dispositions on their pages, and on the operator's form."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from crm.database import Database
+from crm.disposition_sets import dispositions_of
+from crm.dispositions import Ask
+from crm.groups import Group
+from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.fake_desk import FakeDesk
+from tests.dialer.console.seed import Office
+
+PAGE = "/campaigns/1/dispositions"
+COLD = {"key": "cold", "version": "0", "label_ru": "Отказ", "label_en": "Refusal", "digit": "4", "group": "cold"}
+OWN = {"key": "send_offer", "like": "callback", "label_ru": "Отправить КП", "label_en": "Send the offer", "digit": ""}
+
+
+@pytest.fixture
+async def maria(signed_in: SignIn, office: Office) -> Browser:
+    return await signed_in("maria")
+
+
+async def test_one_is_renamed_and_one_added_and_the_operator_finds_them(
+    maria: Browser, signed_in: SignIn, office: Office, desk: FakeDesk, database: Database
+) -> None:
+    assert (await maria.post_form(PAGE, **COLD, active="yes", required="reason")).status == 303
+    assert (await maria.post_form(PAGE, **OWN)).status == 303
+    async with database.reading() as session:
+        found = await dispositions_of(session, 1)
+    assert found["cold"].labels == ("Отказ", "Refusal")
+    assert found["cold"].required == {Ask.REASON}
+    assert (found["send_offer"].like, found["send_offer"].group) == ("callback", None)
+    page = await maria.text(PAGE)
+    assert "действует как «Перезвонить»" in page
+    anna = await signed_in("anna")
+    await anna.act("ready")
+    answer = await anna.act("dial", client_id=office.clients[0])
+    attempt_id = (await answer.json())["attempt_id"]
+    await desk.answer(office.users["anna"])
+    await desk.end(office.users["anna"])
+    form = await anna.text("/operator")
+    assert re.search(r'value="cold" data-digit="4".*?<span>Отказ</span>', form, re.DOTALL)
+    assert re.search(r'value="send_offer" data-digit="" data-asks="when [^"]*" data-needs="when"', form)
+    fields = {"disposition": "send_offer", "when": "чт 1530"}
+    assert (await anna.act("outcome", attempt_id=attempt_id, fields=fields)).status == 200
+    assert "Отправить КП" in await maria.text("/calls")
+    assert "Отправить КП" in await maria.text(f"/calls/{attempt_id}")
+
+
+async def test_the_offices_holds_in_every_campaign_that_does_not_decide_otherwise(
+    maria: Browser, database: Database
+) -> None:
+    assert (await maria.post_form("/dispositions", **COLD, active="yes")).status == 303
+    async with database.reading() as session:
+        assert (await dispositions_of(session, 1))["cold"].labels[0] == "Отказ"
+    assert 'value="Отказ"' in await maria.text(PAGE)
+    off = {**COLD, "group": "competitor"}
+    assert (await maria.post_form(PAGE, **off)).status == 303
+    async with database.reading() as session:
+        here = (await dispositions_of(session, 1))["cold"]
+        assert (here.active, here.group) == (False, Group.COMPETITOR)
+        assert (await dispositions_of(session, None))["cold"].active
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "told"),
+    [
+        ({**COLD, "digit": "1"}, 422, "Клавиша 1 занята другим итогом."),
+        ({**COLD, "version": "7"}, 409, "Пока вы смотрели, этот итог изменили."),
+        ({**COLD, "group": "burnt"}, 400, ""),
+        ({**COLD, "version": "x"}, 400, ""),
+        ({**OWN, "key": "КП"}, 422, "Короткое имя итога"),
+    ],
+)
+async def test_what_cannot_be_is_told(maria: Browser, fields: dict[str, str], code: int, told: str) -> None:
+    answer = await maria.post_form(PAGE, **fields, active="yes")
+    assert answer.status == code
+    assert told in await answer.text()
+
+
+async def test_who_may_only_look_finds_nothing_to_press(signed_in: SignIn, office: Office) -> None:
+    page = await (await signed_in("audit")).text(PAGE)
+    assert "Холодный" in page
+    assert '<fieldset class="grid" disabled>' in page
+    assert 'aria-label="Ещё один итог"' not in page
