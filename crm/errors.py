@@ -253,6 +253,7 @@ ERRORS: Final[dict[str, str]] = {
     "record.changed_meanwhile": "Somebody has changed this since you opened it.",
     "organisation.needs_name": "An organisation needs a name.",
     "organisation.unknown": "There is no such organisation.",
+    "person.decides_by_contact": "A main contact was had with this person: the mark “decides” stays.",
     "person.needs_name": "A person needs a name.",
     "person.unknown": "There is no such person at this organisation.",
     "phone.unknown": "There is no such telephone number.",

@@ -113,6 +113,8 @@ MATRIX = {
     ("GET", "/bulk-actions"): OFFICE,
     ("GET", "/bulk-actions/{action_id:[0-9]{1,9}}"): OFFICE,
     ("POST", "/bulk-actions/{action_id:[0-9]{1,9}}/undo"): RULES,
+    ("GET", f"{CLIENT}/edit"): RULES,
+    ("POST", f"{CLIENT}/edit"): RULES,
     ("GET", CLIENT): SIGNED_IN,
     ("POST", f"{CLIENT}/plan"): RULES | DESK,
     ("POST", f"{CLIENT}/list"): RULES,

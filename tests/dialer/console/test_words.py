@@ -119,6 +119,7 @@ async def test_russian_pages_hold_no_foreign_word(
         "/clients?text=000",
         "/clients/1",
         "/clients/new",
+        "/clients/1/edit",
         "/duplicates",
         "/abandoned",
         "/competitors",
