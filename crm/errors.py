@@ -170,7 +170,6 @@ ERRORS: Final[dict[str, str]] = {
     "bulk.undone": "This has been undone already.",
     "bulk.unknown": "There is no change no. {number}.",
     "filter.exists": "There is a filter named “{name}” already.",
-    "filter.list_of_which_campaign": "Name the campaign whose call list this is.",
     "filter.narrows_nothing": "This filter narrows nothing: choose something first.",
     "filter.needs_name": "A filter needs a name.",
     "filter.not_yours": "This filter is another's.",

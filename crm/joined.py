@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, exists, or_, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, Subquery, exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 
 from crm.mapping import Base, UtcDateTime, json_column
@@ -90,6 +90,18 @@ def merged_into(organisation_id: int) -> Select[int]:
     return select(OrganisationMerge.duplicate_id).where(
         OrganisationMerge.survivor_id == organisation_id, OrganisationMerge.undone_at.is_(None)
     )
+
+
+def standing_clients() -> Subquery:
+    """Of every client that is joined (`client_id`): the one that it is read as in the end (`into_id`)."""
+    direct = select(ClientJoin.client_id, ClientJoin.into_client_id.label("into_id"))
+    steps = direct.cte("joined", recursive=True)
+    further = aliased(ClientJoin)
+    steps = steps.union_all(
+        select(steps.c.client_id, further.into_client_id).join(further, further.client_id == steps.c.into_id)
+    )
+    ends = select(steps.c.client_id, steps.c.into_id).where(~exists().where(ClientJoin.client_id == steps.c.into_id))
+    return ends.subquery("standing")
 
 
 async def standing_client(session: AsyncSession, client_id: int) -> int:

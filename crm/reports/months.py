@@ -11,8 +11,6 @@ from sqlalchemy import ColumnElement, Subquery, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.campaigns import Campaign
-from crm.clients import Client
-from crm.contacts import Contact
 from crm.errors import Refused
 from crm.organisations import Organisation
 from crm.reports.base import Base
@@ -70,9 +68,7 @@ async def contacts_by_month(
     `first` and `last` are the days of the project: without them those of the first and the last contact. A contact
     outside of them is left out; an undated one never is. Raises `Refused` when `last` is before `first`.
     """
-    dated = select(Contact.organisation_id, Contact.at.label("at"))
-    counted = dated.join(Client, Client.id == Contact.client_id).where(base.clients()).subquery("counted")
-    return await _by_month(session, base.campaign, counted, first=first, last=last)
+    return await _by_month(session, base.campaign, base.contacts().subquery("counted"), first=first, last=last)
 
 
 async def organisations_by_month(
@@ -80,11 +76,9 @@ async def organisations_by_month(
 ) -> MonthTable:
     """Every organisation that was contacted once, in the month of its first contact; undated only if all of its
     contacts are. Otherwise as `contacts_by_month`."""
-    firsts = select(Contact.organisation_id, func.min(Contact.at).label("at"))
-    of_base = firsts.join(Client, Client.id == Contact.client_id).where(base.clients())
-    return await _by_month(
-        session, base.campaign, of_base.group_by(Contact.organisation_id).subquery("counted"), first=first, last=last
-    )
+    every = base.contacts().subquery("every")
+    firsts = select(every.c.organisation_id, func.min(every.c.at).label("at")).group_by(every.c.organisation_id)
+    return await _by_month(session, base.campaign, firsts.subquery("counted"), first=first, last=last)
 
 
 async def _by_month(

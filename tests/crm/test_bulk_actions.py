@@ -64,8 +64,21 @@ async def test_an_owner_for_all_and_nobody_again(world: World) -> None:
             select(AuditEntry.action, AuditEntry.user_id).where(AuditEntry.subject == f"bulk:{action_id}")
         )
         assert [tuple(row) for row in noted] == [(BULK_DONE, egor), (BULK_UNDONE, None)]
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict) as refused:
         await undone(world, action_id)
+    assert refused.value.code == "bulk.undone"
+
+
+async def test_what_cannot_be_undone(world: World) -> None:
+    anna, egor = await world.operator("Анна"), await world.operator("Егор")
+    client_id = await world.client("Фирма А")
+    action_id = await do(world, BulkKind.OWNER, anna)
+    async with world.transaction() as session:
+        (await get_client(session, client_id)).owner_id = egor
+    for number, code in ((action_id, "bulk.nothing_to_undo"), (action_id + 1, "bulk.unknown")):
+        with pytest.raises(CrmError) as refused:
+            await undone(world, number)
+        assert refused.value.code == code
 
 
 async def test_moves_are_history_and_undone_by_moves(world: World) -> None:

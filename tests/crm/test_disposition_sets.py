@@ -165,8 +165,9 @@ async def test_something_is_left_to_choose(world: World) -> None:
 
 async def test_two_who_change_one_at_once_lose_nothing_and_all_is_audited(world: World) -> None:
     await decide(world, "cold", version=0, label_ru="Отказ")
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict) as error:
         await decide(world, "cold", version=0, label_ru="Нет")
+    assert error.value.code == "disposition.changed_meanwhile"
     await decide(world, "cold", version=1, label_en="Refusal")
     async with world.database.reading() as session:
         entries = select(AuditEntry).where(AuditEntry.action == DISPOSITION_SET).order_by(AuditEntry.id)

@@ -45,8 +45,9 @@ async def test_a_private_one_is_seen_by_its_owner_alone(world: World) -> None:
     await save(world, "Общий", owner_id=anna, shared=True)
     assert (await seen(world, anna), await seen(world, None)) == (["Мои", "Общий"], ["Общий"])
     async with world.transaction() as session:
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match="There is no filter") as unknown:
             await remove_filter(session, filter_id=own, now=NOON, user_id=egor, sets_rules=True)
+        assert unknown.value.code == "filter.unknown"
         await remove_filter(session, filter_id=own, now=NOON, user_id=anna, sets_rules=False)
     assert (await seen(world, anna), await seen(world, egor)) == (["Общий"], ["Мои", "Общий"])
 
@@ -55,8 +56,9 @@ async def test_a_shared_one_is_removed_by_its_owner_or_whoever_sets_rules(world:
     anna, egor = await world.operator("Анна"), await world.operator("Егор")
     shared = await save(world, "Общий", owner_id=anna, shared=True)
     async with world.transaction() as session:
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowed) as refused:
             await remove_filter(session, filter_id=shared, now=NOON, user_id=egor, sets_rules=False)
+        assert refused.value.code == "filter.not_yours"
         await remove_filter(session, filter_id=shared, now=NOON, user_id=egor, sets_rules=True)
         noted = await session.execute(select(AuditEntry.action, AuditEntry.user_id).order_by(AuditEntry.id))
         assert [tuple(row) for row in noted][-2:] == [(FILTER_SAVED, anna), (FILTER_REMOVED, egor)]
