@@ -20,11 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import ConnectionPoolEntry
 
 import crm.schema  # noqa: F401 - whoever opens a database has every class mapped
-from crm import search_index, transitions
+from crm import transitions
+from crm.base import search_index
+from crm.base.tombstones import OFFICE_KEY
 from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime
 from crm.service_lock import ServiceLock, ServiceNode, acquire, holder, running_nodes
-from crm.tombstones import OFFICE_KEY
 
 __all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config"]
 

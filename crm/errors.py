@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Self
 
-from crm.importing.problems import PROBLEMS
+from crm.problems import PROBLEMS
 
 ERRORS: Final[dict[str, str]] = {
     # approvals by the customer

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import structlog
 
 from config.settings import Settings
-from crm import users
 from crm.database import Database, ServiceLock
+from crm.office import users
 from dialer.calls.desk import Desk, DeskRules
 from dialer.calls.recovery import recover_calls
 from dialer.console.app import ConsoleDeps, create_console

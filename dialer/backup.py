@@ -22,8 +22,8 @@ from pydantic import SecretStr
 
 from config.reading import each_field
 from config.settings import Settings, load_settings
+from crm.care.snapshots import RowCounts, assert_empty, load_snapshot, take_snapshot
 from crm.database import Database
-from crm.snapshots import RowCounts, assert_empty, load_snapshot, take_snapshot
 from dialer import __version__
 from dialer.reasons import Reason
 

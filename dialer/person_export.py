@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import IO, Any, BinaryIO, Final
 
-from crm.person_file import PersonFile
-from crm.recording_facts import Recording, RecordingState
+from crm.calls.recording_facts import Recording, RecordingState
+from crm.care.person_file import PersonFile
 from dialer.sound_files import sound_of
 from dialer.words import Words, mark
 from recordings.errors import RecordingError

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import structlog
 
-from crm.audit_chain import add_links
+from crm.care.audit_chain import add_links
+from crm.care.erasures import erased_recording_keys
 from crm.database import Database
-from crm.erasures import erased_recording_keys
 from recordings.errors import StoreError
 from recordings.store import Store
 

@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from crm import callbacks, campaigns, day_plan
 from crm.database import Database
+from crm.day import day_plan
+from crm.plan import callbacks
+from crm.preparation import campaigns
 from dialer.calls.desk import Desk
 from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.calls.recovery import recover_forgotten, settle_left_recordings

@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import structlog
 
-from crm import recording_facts
+from crm.calls import recording_facts
+from crm.calls.recording_facts import Recording
 from crm.database import Database
-from crm.recording_facts import Recording
 from recordings.errors import RecordingError
 from recordings.sealing import open_sound, seal, unwrapped
 from recordings.store import Store

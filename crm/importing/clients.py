@@ -11,18 +11,18 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
-from crm.campaigns import Campaign
+from crm.base.tombstones import Erasures
 from crm.errors import Refused
 from crm.importing.known import KnownOrganisations
 from crm.importing.mapping import Columns, columns_of
-from crm.importing.problems import Problem
 from crm.importing.report import ImportReport, Remark
 from crm.importing.rows import ClientRow, RefusedRow, list_of, read_row
 from crm.importing.settling import Settling
 from crm.importing.tables import Row, Table
 from crm.importing.writing import write
+from crm.preparation.campaigns import Campaign
+from crm.problems import Problem
 from crm.text_rules import fold, tidy
-from crm.tombstones import Erasures
 
 Progress = Callable[[int, int], None]
 """Told after each batch how many rows of how many are done."""

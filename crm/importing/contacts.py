@@ -15,21 +15,21 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
-from crm.call_lists import CallList
-from crm.campaigns import Campaign
-from crm.clients import Client
-from crm.contacts import Contact, Spoken
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.base.tombstones import Erasures, person_marks
+from crm.clientele.clients import Client
 from crm.errors import Refused
 from crm.importing.clients import Progress
-from crm.importing.problems import Problem
 from crm.importing.report import ImportReport
 from crm.importing.rows import NO_WORDS, YES_WORDS, RefusedRow, clean
 from crm.importing.tables import Row, Table
-from crm.organisations import Organisation
-from crm.people import Person
+from crm.preparation.call_lists import CallList
+from crm.preparation.campaigns import Campaign
+from crm.problems import Problem
 from crm.text_rules import fold
 from crm.time_zones import instant
-from crm.tombstones import Erasures, person_marks
+from crm.wrap_up.contacts import Contact, Spoken
 
 HEADINGS: Final[Mapping[str, str]] = {
     "list": "list, call list, список, список актуализации",

@@ -10,15 +10,15 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import CallList, ListState
-from crm.clients import Client
-from crm.groups import Group
+from crm.base.joined import OrganisationMerge, survivors
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.base.phone_numbers import PhoneNumber
+from crm.base.sources import Source
+from crm.clientele.clients import Client
+from crm.group import Group
 from crm.importing.rows import TEXT_FIELDS, ClientRow
-from crm.joined import OrganisationMerge, survivors
-from crm.organisations import Organisation
-from crm.people import Person
-from crm.phone_numbers import PhoneNumber
-from crm.sources import Source
+from crm.preparation.call_lists import CallList, ListState
 from crm.text_rules import fold
 
 Number = tuple[str, str]

@@ -33,7 +33,7 @@ _OWN_TABLES: Final = re.compile(r"MSys|~|f_[0-9A-F]{32}_", re.IGNORECASE)
 
 
 class Unreadable(Exception):
-    """The file is not to be read; `code` and `params` are those of `crm.importing.problems`."""
+    """The file is not to be read; `code` and `params` are those of `crm.problems`."""
 
     def __init__(self, code: str, **params: object) -> None:
         super().__init__(code)

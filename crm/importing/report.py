@@ -10,8 +10,8 @@ from typing import Any, Final
 from crm.csv_sheets import csv_bytes
 from crm.importing.known import Known
 from crm.importing.mapping import REASON_COLUMNS
-from crm.importing.problems import Problem
 from crm.importing.rows import RefusedRow
+from crm.problems import Problem
 from crm.text_rules import fold
 
 _REASONS: Final = frozenset(fold(name) for name in REASON_COLUMNS.values())

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from crm.base.phone_parsing import ParsedPhone, read_phones, zone_of
 from crm.csv_sheets import FORMULA_SIGNS
-from crm.groups import Group
+from crm.group import Group
 from crm.importing.area_codes import area_code_of
 from crm.importing.cities import zone_of_city
 from crm.importing.mapping import Columns
-from crm.importing.problems import Problem
 from crm.importing.tables import Row
-from crm.phone_parsing import ParsedPhone, read_phones, zone_of
+from crm.problems import Problem
 from crm.text_rules import fold, tidy
 
 _GROUP_WORDS: Final[Mapping[Group, str]] = {

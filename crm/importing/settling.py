@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from crm.groups import Group
+from crm.group import Group
 from crm.importing.known import Known, KnownOrganisations
 from crm.importing.mapping import Columns
-from crm.importing.problems import Problem
 from crm.importing.report import ImportReport, Remark, RowChange, TakenRow
 from crm.importing.rows import ClientRow, RefusedRow
 from crm.importing.writing import Changes
+from crm.problems import Problem
 from crm.text_rules import fold
 
 

@@ -15,17 +15,17 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
-from crm.campaigns import Campaign
-from crm.clients import Client
+from crm.base.organisations import Organisation
+from crm.clientele.clients import Client
 from crm.errors import Refused
 from crm.importing.area_codes import read_area_code
 from crm.importing.clients import Progress, import_clients
-from crm.importing.problems import Problem
+from crm.importing.imports import Import, ImportFile, ImportRow, ImportState, RowEnd, as_shown, get_import
 from crm.importing.report import ImportReport, Remark
 from crm.importing.rows import RefusedRow
 from crm.importing.tables import Table
-from crm.imports import Import, ImportFile, ImportRow, ImportState, RowEnd, as_shown, get_import
-from crm.organisations import Organisation
+from crm.preparation.campaigns import Campaign
+from crm.problems import Problem
 from crm.text_rules import tidy
 
 SAMPLE: Final = 5  # rows that are shown beside the mapping

@@ -14,17 +14,18 @@ from sqlalchemy import Select, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
-from crm.call_lists import CallList, ListState
-from crm.clients import Client
-from crm.duplicates import DuplicatePair, PairState
-from crm.groups import Group, GroupMove, MoveCause, move
-from crm.imports import Import, ImportRow, ImportState, RowEnd, RowUndone, as_shown, get_import
+from crm.base.duplicates import DuplicatePair, PairState
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.base.phone_numbers import NumberState, PhoneNumber
+from crm.base.sources import Source
+from crm.clientele.clients import Client
+from crm.clientele.groups import GroupMove, MoveCause, move
+from crm.group import Group
+from crm.importing.imports import Import, ImportRow, ImportState, RowEnd, RowUndone, as_shown, get_import
 from crm.mapping import Base
-from crm.organisations import Organisation
-from crm.people import Person
-from crm.phone_numbers import NumberState, PhoneNumber
-from crm.plan_entries import EntryState, PlanEntry
-from crm.sources import Source
+from crm.plan.plan_entries import EntryState, PlanEntry
+from crm.preparation.call_lists import CallList, ListState
 from crm.text_rules import fold
 
 _BATCH: Final = 5_000

@@ -10,17 +10,18 @@ from typing import Any, Final
 from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import CallList
-from crm.clients import Client
-from crm.groups import Group, GroupMove, MoveCause
+from crm.base.organisation_keys import KEY_COLUMNS, keys_of
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.base.phone_numbers import PhoneNumber
+from crm.base.phone_parsing import ParsedPhone
+from crm.base.sources import Source
+from crm.clientele.clients import Client
+from crm.clientele.groups import GroupMove, MoveCause
+from crm.group import Group
 from crm.importing.known import Known, KnownOrganisations
 from crm.importing.rows import TEXT_FIELDS
-from crm.organisation_keys import KEY_COLUMNS, keys_of
-from crm.organisations import Organisation
-from crm.people import Person
-from crm.phone_numbers import PhoneNumber
-from crm.phone_parsing import ParsedPhone
-from crm.sources import Source
+from crm.preparation.call_lists import CallList
 from crm.text_rules import fold
 
 _ORGANISATIONS: Final = Organisation.metadata.tables["organisations"]

@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import existing_list
-from crm.campaigns import Campaign, campaign_named
-from crm.clients import Client
-from crm.contacts import Contact
-from crm.joined import is_joined, standing_clients
+from crm.base.joined import is_joined, standing_clients
+from crm.clientele.clients import Client
+from crm.preparation.call_lists import existing_list
+from crm.preparation.campaigns import Campaign, campaign_named
+from crm.wrap_up.contacts import Contact
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.clients import Client
-from crm.groups import Group
-from crm.organisations import Organisation
+from crm.base.organisations import Organisation
+from crm.clientele.clients import Client
+from crm.group import Group
 from crm.reports.base import Base
 from crm.reports.rounding import percent
 

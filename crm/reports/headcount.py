@@ -10,8 +10,8 @@ from typing import Final
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.clients import Client
-from crm.organisations import Organisation
+from crm.base.organisations import Organisation
+from crm.clientele.clients import Client
 from crm.reports.base import Base
 from crm.reports.rounding import percent
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 from sqlalchemy import ColumnElement, Subquery, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.campaigns import Campaign
+from crm.base.organisations import Organisation
 from crm.errors import Refused
-from crm.organisations import Organisation
+from crm.preparation.campaigns import Campaign
 from crm.reports.base import Base
 from crm.reports.rounding import per_day
 from crm.time_zones import instant, local

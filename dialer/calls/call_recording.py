@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import recording_facts
+from crm.calls import recording_facts
 from dialer.calls.journal import Journal
 from dialer.reasons import of_error, packed
 from dialer.telephony import Leg, Telephony, TelephonyError

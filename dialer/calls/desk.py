@@ -11,10 +11,14 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import attempts, campaign_setup, campaigns, clients, day_plan, dial_rules, outcomes, undo
-from crm.attempt_rows import FIRST_NODE
+from crm.calls import attempts, dial_rules
+from crm.clientele import clients
 from crm.database import Database
+from crm.day import day_plan
 from crm.errors import Conflict, CrmError
+from crm.plan.attempt_rows import FIRST_NODE
+from crm.preparation import campaign_setup, campaigns
+from crm.wrap_up import outcomes, undo
 from dialer.calls.call import CallStep
 from dialer.calls.call_recording import CallRecording
 from dialer.calls.errors import DeskError

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import structlog
 
-from crm import users
 from crm.database import Database
 from crm.errors import CrmError
+from crm.office import users
 from dialer.calls.errors import MESSAGES, DeskError
 from dialer.calls.operator_line import LineStep
 from dialer.calls.owned_tasks import OwnedTasks

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from crm import attempts, recording_facts
-from crm.attempts import Attempt
+from crm.calls import attempts, recording_facts
+from crm.calls.attempts import Attempt
 from crm.database import Database
 from dialer.calls.call_recording import note_failure
 from dialer.reasons import Reason, of_error, packed

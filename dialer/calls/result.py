@@ -6,7 +6,7 @@ network where a gateway folds several into one SIP code (RFC 3398 section 7.2.6.
 
 from __future__ import annotations
 
-from crm.attempts import Result
+from crm.calls.attempts import Result
 from dialer.telephony import LegEnd, LegEnded
 
 _BY_SIP_CODE: dict[int, Result] = {

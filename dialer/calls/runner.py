@@ -11,7 +11,8 @@ from datetime import datetime
 
 import structlog
 
-from crm import attempts, outcomes
+from crm.calls import attempts
+from crm.wrap_up import outcomes
 from dialer.calls.call import CallStep
 from dialer.calls.call_recording import CallRecording
 from dialer.calls.journal import Journal

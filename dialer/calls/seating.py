@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from crm import attempts, outcomes, users
+from crm.calls import attempts
 from crm.database import Database
+from crm.office import users
+from crm.wrap_up import outcomes
 from dialer.calls.call import CallStep
 from dialer.calls.seat import Seat
 from dialer.calls.view import CallState, Message

@@ -61,7 +61,7 @@ class DeskView:
     dialled: str = ""  # E.164 of the running or last attempt
     answered_at: datetime | None = None
     ended_at: datetime | None = None
-    result: str | None = None  # of the attempt in wrap-up; a value of crm.attempts.Result
+    result: str | None = None  # of the attempt in wrap-up; a value of crm.calls.attempts.Result
     proposal: str | None = None  # disposition that the network's result proposes
     operator_dbov: float | None = None  # level of the last second, dB relative to full scale
     client_dbov: float | None = None

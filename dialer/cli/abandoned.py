@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from babel.dates import format_date
 
 from config.settings import Settings
-from crm.abandoned import AbandonedRule, Reason, abandoned_clients, move_abandoned
-from crm.campaigns import campaign_named
+from crm.care.abandoned import AbandonedRule, Reason, abandoned_clients, move_abandoned
+from crm.preparation.campaigns import campaign_named
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal

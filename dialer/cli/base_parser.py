@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
-from crm.abandoned import Reason
-from crm.addresses import AddressKind
-from crm.competitors import Satisfaction
-from crm.merging import COLUMNS, OF_CLIENTS
+from crm.base.addresses import AddressKind
+from crm.base.competitors import Satisfaction
+from crm.care.abandoned import Reason
+from crm.care.merging import COLUMNS, OF_CLIENTS
 from dialer.words import Words
 
 if TYPE_CHECKING:

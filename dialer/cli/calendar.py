@@ -10,9 +10,9 @@ from typing import Final
 from babel.dates import format_date
 
 from config.settings import Settings
-from crm.campaigns import Campaign, campaign_named, set_calendar_day
+from crm.preparation.campaigns import Campaign, campaign_named, set_calendar_day
+from crm.preparation.working_calendar import days_between, holiday_name
 from crm.time_zones import local
-from crm.working_calendar import days_between, holiday_name
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 

@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 
 from config.settings import Settings
-from crm.overdue import overdue_count, overdue_promises
+from crm.day.overdue import overdue_count, overdue_promises
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.crm_words import explain

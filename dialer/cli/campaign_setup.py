@@ -10,12 +10,12 @@ from typing import Any, Final
 from babel.dates import format_date
 
 from config.settings import Settings
-from crm.approvals import Subject, approve, reopen_changed
-from crm.campaign_setup import change_setup, expert_by_login, go_on_in_current_mode, set_expert
-from crm.campaigns import campaign_named
-from crm.groups import Group
-from crm.next_campaign import USUAL_GROUPS, start_next
-from crm.stages import Stage, Task, checklist
+from crm.care.next_campaign import USUAL_GROUPS, start_next
+from crm.group import Group
+from crm.preparation.approvals import Subject, approve, reopen_changed
+from crm.preparation.campaign_setup import change_setup, expert_by_login, go_on_in_current_mode, set_expert
+from crm.preparation.campaigns import campaign_named
+from crm.reading.stages import Stage, Task, checklist
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal

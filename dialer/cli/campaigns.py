@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.settings import Settings
-from crm import day_plan
-from crm.campaigns import Campaign, add_campaign, campaign_named, change_campaign, list_campaigns
+from crm.day import day_plan
+from crm.preparation.campaigns import Campaign, add_campaign, campaign_named, change_campaign, list_campaigns
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.settings import Settings
-from crm.approvals import Subject, reopen_changed, signatures
-from crm.campaign_setup import expert_by_login
-from crm.campaigns import campaign_named
-from crm.candidates import CandidateState, add_candidate, candidates_of, change_candidate, get_candidate
+from crm.preparation.approvals import Subject, reopen_changed, signatures
+from crm.preparation.campaign_setup import expert_by_login
+from crm.preparation.campaigns import campaign_named
+from crm.preparation.candidates import CandidateState, add_candidate, candidates_of, change_candidate, get_candidate
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.setup_labels import CANDIDATE_STATES

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Protocol
 
 from config.settings import Settings
-from crm import users
 from crm.database import Database
+from crm.office import users
 from dialer.app import build_telephony, headset_accounts
 from dialer.cli.running import Neighbour, who_answers
 from dialer.cli.terminal import Terminal

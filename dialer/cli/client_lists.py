@@ -12,15 +12,15 @@ from babel.dates import format_datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm import bulk_actions
-from crm.bulk_actions import BulkKind, BulkRow, Wanted
-from crm.call_lists import existing_list
-from crm.campaigns import campaign_named
-from crm.client_list import NOBODY, ClientFilters, clients_page
+from crm.care import bulk_actions
+from crm.care.bulk_actions import BulkKind, BulkRow, Wanted
+from crm.care.saved_filters import filter_named, filters_seen_by, remove_filter, save_filter
 from crm.errors import ERRORS, NotFound, Refused
-from crm.groups import Group
-from crm.saved_filters import filter_named, filters_seen_by, remove_filter, save_filter
-from crm.users import user_by_login
+from crm.group import Group
+from crm.office.users import user_by_login
+from crm.preparation.call_lists import existing_list
+from crm.preparation.campaigns import campaign_named
+from crm.reading.client_list import NOBODY, ClientFilters, clients_page
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.bulk_words import KINDS, values_in_words

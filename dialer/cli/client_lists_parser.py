@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from crm.groups import Group
+from crm.group import Group
 from dialer.words import Words
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from config.settings import Settings
-from crm.addresses import AddressKind, add_address
-from crm.campaigns import campaign_named
-from crm.clients import get_client
-from crm.competitors import Satisfaction, competitor_named, uses
-from crm.entering import Entry, enter_client
-from crm.joined import standing_client
-from crm.past_deals import add_deal, add_former_owner, read_amount
-from crm.users import User
+from crm.base.addresses import AddressKind, add_address
+from crm.base.competitors import Satisfaction, competitor_named, uses
+from crm.base.joined import standing_client
+from crm.base.past_deals import add_deal, add_former_owner, read_amount
+from crm.clientele.clients import get_client
+from crm.importing.entering import Entry, enter_client
+from crm.office.users import User
+from crm.preparation.campaigns import campaign_named
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.labels import GROUNDS

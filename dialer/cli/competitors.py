@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 
 from config.settings import Settings
-from crm.competitors import change_competitor, competitor_named, list_competitors
+from crm.base.competitors import change_competitor, competitor_named, list_competitors
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from babel.dates import format_datetime
 
 from config.settings import Settings
-from crm.consents import consents_of, give, withdraw_consent
-from crm.organisations import Organisation
-from crm.people import Person
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.clientele.consents import consents_of, give, withdraw_consent
 from dialer.cli.database import ready_database
 from dialer.cli.do_not_call import WHOM, named
 from dialer.cli.terminal import Terminal

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm.campaigns import campaign_named
-from crm.disposition_sets import dispositions_of, set_disposition
-from crm.dispositions import Ask, Disposition
-from crm.groups import Group
+from crm.calls.disposition_sets import dispositions_of, set_disposition
+from crm.group import Group
+from crm.plan.dispositions import Ask, Disposition
+from crm.preparation.campaigns import campaign_named
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.outcome_form import label_of

@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm.do_not_call import DoNotCall, Whom, lift, requests
+from crm.base.do_not_call import DoNotCall, Whom, lift, requests
+from crm.base.organisations import Organisation
+from crm.base.people import Person, person_named
+from crm.base.phone_parsing import parse_phones
 from crm.errors import NotFound
-from crm.organisations import Organisation
-from crm.people import Person, person_named
-from crm.phone_parsing import parse_phones
-from crm.silence import keep_request
+from crm.plan.silence import keep_request
 from crm.text_rules import fold
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal

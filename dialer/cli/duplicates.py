@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from babel.dates import format_datetime
 
 from config.settings import Settings
-from crm.duplicate_search import find_duplicates, merges, not_duplicates, open_pair, open_pairs
-from crm.merging import merge as merge_organisations
-from crm.merging import undo as undo_merge
+from crm.care.duplicate_search import find_duplicates, merges, not_duplicates, open_pair, open_pairs
+from crm.care.merging import merge as merge_organisations
+from crm.care.merging import undo as undo_merge
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.labels import GROUNDS

@@ -7,10 +7,10 @@ import asyncio
 from datetime import UTC, datetime
 
 from config.settings import Settings
-from crm.audit_chain import verify
-from crm.erasures import erase_organisation, erase_person
-from crm.organisations import get_organisation
-from crm.person_file import get_person
+from crm.base.organisations import get_organisation
+from crm.care.audit_chain import verify
+from crm.care.erasures import erase_organisation, erase_person
+from crm.care.person_file import get_person
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.office_key import make_key

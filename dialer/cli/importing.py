@@ -12,18 +12,18 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm.campaigns import Campaign, campaign_named, list_campaigns
 from crm.database import Database
 from crm.errors import ERRORS, NotFound, Refused
 from crm.importing.area_codes import read_area_code
 from crm.importing.clients import import_clients
 from crm.importing.contacts import import_contacts
+from crm.importing.imports import save_mapping, saved_mapping
 from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping, mapping_with
-from crm.importing.problems import Problem
 from crm.importing.report import ImportReport, refused_csv
 from crm.importing.staging import Choices, import_at_once
 from crm.importing.tables import Table, content_of, read_table
-from crm.imports import save_mapping, saved_mapping
+from crm.preparation.campaigns import Campaign, campaign_named, list_campaigns
+from crm.problems import Problem
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.console.import_words import FIELD_NAMES, form_in_words

@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm.campaigns import Campaign, campaign_named
+from crm.importing.imports import Import, ImportRow, RowUndone, get_import, list_imports, list_mappings
 from crm.importing.staging import confirm, content_of, discard, refused_of, remarks_of
 from crm.importing.tables import read_table
 from crm.importing.undoing import undo
-from crm.imports import Import, ImportRow, RowUndone, get_import, list_imports, list_mappings
+from crm.preparation.campaigns import Campaign, campaign_named
 from crm.time_zones import zone
 from dialer.cli.database import ready_database
 from dialer.cli.importing import SHOWN_ROWS, in_words, tell_rows

@@ -11,8 +11,9 @@ from typing import Final
 
 from config import example_text
 from config.settings import Settings, load_settings
-from crm import campaigns, users
 from crm.database import Database
+from crm.office import users
+from crm.preparation import campaigns
 from dialer.cli.terminal import CommandFailed, Terminal, generated_password
 from dialer.words import Language
 

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm.call_lists import ListState, existing_list, lists_of, set_list_state
-from crm.campaigns import Campaign, campaign_named, list_campaigns
-from crm.clients import Client
+from crm.clientele.clients import Client
 from crm.errors import Refused
-from crm.list_marks import list_for_marks, listed_clients, take_marks
-from crm.list_sheets import list_workbook, read_marks
+from crm.importing.list_marks import list_for_marks, listed_clients, take_marks
+from crm.importing.list_sheets import list_workbook, read_marks
+from crm.preparation.call_lists import ListState, existing_list, lists_of, set_list_state
+from crm.preparation.campaigns import Campaign, campaign_named, list_campaigns
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.console.labels import STATES

@@ -6,9 +6,9 @@ import argparse
 from datetime import UTC, datetime
 
 from config.settings import Settings
-from crm.approvals import Approval, reopen_changed
-from crm.campaigns import campaign_named
-from crm.materials import (
+from crm.preparation.approvals import Approval, reopen_changed
+from crm.preparation.campaigns import campaign_named
+from crm.preparation.materials import (
     MaterialKind,
     add_material,
     clean_name,
@@ -18,7 +18,7 @@ from crm.materials import (
     read_file,
     remove_material,
 )
-from crm.scripts import change_script, parse, script_of
+from crm.preparation.scripts import change_script, parse, script_of
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.setup_labels import MATERIAL_KINDS, TASKS

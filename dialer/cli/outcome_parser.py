@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from crm.disposition_sets import REQUIRABLE
-from crm.groups import Group
-from crm.results import Result
+from crm.calls.disposition_sets import REQUIRABLE
+from crm.group import Group
+from crm.preparation.results import Result
 from dialer.words import Words
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from crm.plan_rules import Consent, SharesBy
-from crm.users import Role
+from crm.office.users import Role
+from crm.preparation.plan_rules import Consent, SharesBy
 from dialer import __version__
 from dialer.cli import setup_parser
 from dialer.cli.base_parser import add_abandoned, add_competitors, add_duplicates, add_to_clients

@@ -12,9 +12,9 @@ from sqlalchemy import select
 
 from config.settings import Settings
 from crm import audit
-from crm.organisations import Organisation
-from crm.people import Person
-from crm.person_file import PersonFile, person_file
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.care.person_file import PersonFile, person_file
 from crm.text_rules import fold
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal

@@ -8,12 +8,13 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from config.settings import Settings
-from crm import audit, day_plan, plan_changes
-from crm.campaigns import campaign_named
-from crm.my_day import my_day
-from crm.owners import callers
-from crm.person_plan import PlannedRow, person_plan
-from crm.plan_entries import get_entry
+from crm import audit
+from crm.calls.owners import callers
+from crm.day import day_plan, plan_changes
+from crm.plan.plan_entries import get_entry
+from crm.preparation.campaigns import campaign_named
+from crm.reading.my_day import my_day
+from crm.reading.person_plan import PlannedRow, person_plan
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal

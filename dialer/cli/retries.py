@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from config.settings import Settings
-from crm.campaigns import campaign_named, get_campaign
-from crm.results import Result
-from crm.retry_rules import DEFAULTS, Rule, own_rules, rules_of, set_rules
+from crm.calls.retry_rules import DEFAULTS, Rule, own_rules, rules_of, set_rules
+from crm.preparation.campaigns import campaign_named, get_campaign
+from crm.preparation.results import Result
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 

@@ -8,10 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crm.approvals import Subject
-from crm.candidates import CandidateState
-from crm.groups import Group
-from crm.materials import MaterialKind
+from crm.group import Group
+from crm.preparation.approvals import Subject
+from crm.preparation.candidates import CandidateState
+from crm.preparation.materials import MaterialKind
 from dialer.words import Words
 
 if TYPE_CHECKING:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm import handovers, standing_in, users
+from crm.day import standing_in
 from crm.errors import NotFound
+from crm.office import users
+from crm.plan import handovers
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal, generated_password

@@ -10,9 +10,9 @@ from typing import Final
 from aiohttp import web
 from babel.dates import format_date
 
-from crm.abandoned import AbandonedRule, Reason, abandoned_clients, move_abandoned
-from crm.campaigns import Campaign, get_campaign, list_campaigns
+from crm.care.abandoned import AbandonedRule, Reason, abandoned_clients, move_abandoned
 from crm.errors import CrmError
+from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.time_zones import local
 from dialer.console.deps import DEPS
 from dialer.console.labels import ABANDONED_REASONS

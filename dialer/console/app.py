@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from crm import list_sheets, materials
+from crm.importing import list_sheets
 from crm.importing.tables import MAX_BYTES
+from crm.preparation import materials
 from dialer.console import (
     abandoned_pages,
     bulk_pages,

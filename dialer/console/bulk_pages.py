@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy import select
 
-from crm import bulk_actions
-from crm.bulk_actions import BulkAction, BulkKind, BulkRow, Wanted
+from crm.care import bulk_actions
+from crm.care.bulk_actions import BulkAction, BulkKind, BulkRow, Wanted
+from crm.care.saved_filters import filters_of
 from crm.errors import ERRORS, Conflict
-from crm.saved_filters import filters_of
-from crm.users import User
+from crm.office.users import User
 from dialer.console.bulk_words import KINDS, values_in_words
 from dialer.console.client_filters import Chosen
 from dialer.console.deps import DEPS

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.bulk_actions import BulkKind
-from crm.call_lists import CallList
-from crm.users import User
+from crm.care.bulk_actions import BulkKind
+from crm.office.users import User
+from crm.preparation.call_lists import CallList
 from dialer.console.labels import group_name
 from dialer.words import Words, mark
 
@@ -22,7 +22,7 @@ KINDS = {
 
 
 async def values_in_words(session: AsyncSession, words: Words, kind: BulkKind, values: Iterable[str]) -> dict[str, str]:
-    """The values of `crm.bulk_actions.BulkAction` and `BulkRow`, by value."""
+    """The values of `crm.care.bulk_actions.BulkAction` and `BulkRow`, by value."""
     values = set(values)
     ids = [int(value) for value in values if value.isdecimal()]
     if kind is BulkKind.OWNER:

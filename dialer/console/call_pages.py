@@ -10,16 +10,18 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy import select
 
-from crm import outcomes, recording_facts, views
-from crm.attempts import get_attempt
-from crm.disposition_sets import own_labels
-from crm.dispositions import DISPOSITIONS
+from crm.calls import recording_facts
+from crm.calls.attempts import get_attempt
+from crm.calls.disposition_sets import own_labels
+from crm.calls.recording_facts import Recording, RecordingState
 from crm.errors import Conflict, CrmError
-from crm.groups import Group
-from crm.outcome_chain import UNDONE, Outcome
-from crm.recording_facts import Recording, RecordingState
-from crm.results import Result
-from crm.users import Role, User
+from crm.group import Group
+from crm.office.users import Role, User
+from crm.plan.dispositions import DISPOSITIONS
+from crm.plan.outcome_chain import UNDONE, Outcome
+from crm.preparation.results import Result
+from crm.reading import views
+from crm.wrap_up import outcomes
 from dialer.console.correction import answers, correction, may_correct, versions
 from dialer.console.deps import DEPS
 from dialer.console.formats import minutes, moment, phone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from crm.campaigns import Campaign
+from crm.preparation.campaigns import Campaign
 from dialer.console import fields
 from dialer.console.fields import LONGEST_NUMBER, Field, Shown, Unreadable
 from dialer.console.labels import GROUPS

@@ -11,14 +11,21 @@ from aiohttp import web
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import day_plan
-from crm.call_lists import TRANSITIONS, CallList, ListState, lists_of, set_list_state
-from crm.campaigns import Campaign, add_campaign, change_campaign, get_campaign, list_campaigns, set_calendar_day
-from crm.clients import Client
+from crm.clientele.clients import Client
+from crm.day import day_plan
 from crm.errors import Conflict, CrmError, NotFound
-from crm.plan_rules import GROUPS_IN_TURN
+from crm.preparation.call_lists import TRANSITIONS, CallList, ListState, lists_of, set_list_state
+from crm.preparation.campaigns import (
+    Campaign,
+    add_campaign,
+    change_campaign,
+    get_campaign,
+    list_campaigns,
+    set_calendar_day,
+)
+from crm.preparation.plan_rules import GROUPS_IN_TURN
+from crm.preparation.working_calendar import days_between, holiday_name
 from crm.time_zones import local
-from crm.working_calendar import days_between, holiday_name
 from dialer.console import campaign_form
 from dialer.console.campaign_form import Shown, Unreadable
 from dialer.console.deps import DEPS

@@ -9,12 +9,12 @@ from datetime import datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import views
-from crm.contacts import Contact
-from crm.dial_rules import may_dial
-from crm.disposition_sets import own_labels
-from crm.phone_numbers import NumberState
-from crm.plan_entries import EntryKind
+from crm.base.phone_numbers import NumberState
+from crm.calls.dial_rules import may_dial
+from crm.calls.disposition_sets import own_labels
+from crm.plan.plan_entries import EntryKind
+from crm.reading import views
+from crm.wrap_up.contacts import Contact
 from dialer.console.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
 from dialer.console.labels import KINDS, disposition_name, result_name
 from dialer.crm_words import explain
@@ -54,6 +54,7 @@ class Card:
     """What the operator reads before calling. `refusal`: why this client must not be called now, "" if it may be."""
 
     client_id: int
+    campaign_id: int
     campaign: str
     name: str
     group: str
@@ -86,6 +87,7 @@ async def read_card(
     promise = found.promise if found.why_now is EntryKind.CALLBACK else None
     return Card(
         client_id=found.client_id,
+        campaign_id=found.campaign_id,
         campaign=found.campaign,
         name=found.organisation,
         group=found.group.value,

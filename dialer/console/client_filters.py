@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import CallList
-from crm.campaigns import Campaign, list_campaigns
-from crm.client_list import NOBODY, ClientFilters
-from crm.groups import Group
-from crm.users import Role, User
+from crm.group import Group
+from crm.office.users import Role, User
+from crm.preparation.call_lists import CallList
+from crm.preparation.campaigns import Campaign, list_campaigns
+from crm.reading.client_list import NOBODY, ClientFilters
 from dialer.console.labels import GROUPS, group_name
 from dialer.words import Words
 

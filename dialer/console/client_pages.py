@@ -11,17 +11,18 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import consents, owners
-from crm.client_list import ClientKey, clients_page
-from crm.clients import get_client, put_back_on_list
-from crm.do_not_call import Whom
+from crm.base.do_not_call import Whom
+from crm.base.joined import standing_client
+from crm.base.people import person_at
+from crm.calls import owners
+from crm.care.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
+from crm.clientele import consents
+from crm.clientele.clients import get_client, put_back_on_list
+from crm.clientele.groups import MoveRow, move_rows
 from crm.errors import NotFound
-from crm.groups import MoveRow, move_rows
-from crm.joined import standing_client
-from crm.people import person_at
-from crm.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
-from crm.silence import keep_request, off_list
-from crm.views import card as stored_card
+from crm.plan.silence import keep_request, off_list
+from crm.reading.client_list import ClientKey, clients_page
+from crm.reading.views import card as stored_card
 from dialer.console.card import read_card
 from dialer.console.client_filters import Chosen, choices, is_id
 from dialer.console.deps import DEPS

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from crm.competitors import change_competitor, competitor_named, get_competitor, list_competitors
+from crm.base.competitors import change_competitor, competitor_named, get_competitor, list_competitors
 from crm.errors import Conflict, CrmError, NotFound
 from dialer.console import fields
 from dialer.console.deps import DEPS

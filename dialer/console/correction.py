@@ -9,14 +9,14 @@ from datetime import datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import views
-from crm.callbacks import Callback, CallbackState
-from crm.clients import get_client
-from crm.disposition_sets import dispositions_of, own_labels
-from crm.dispositions import possible
-from crm.outcome_chain import UNDONE, Outcome, versions_of
-from crm.people import Person, people_at
-from crm.users import User
+from crm.base.people import Person, people_at
+from crm.calls.disposition_sets import dispositions_of, own_labels
+from crm.clientele.clients import get_client
+from crm.office.users import User
+from crm.plan.callbacks import Callback, CallbackState
+from crm.plan.dispositions import possible
+from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
+from crm.reading import views
 from dialer.console.formats import moment, naive_moment
 from dialer.console.labels import disposition_name
 from dialer.console.outcome_form import label_of

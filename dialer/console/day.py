@@ -7,10 +7,10 @@ from datetime import datetime, tzinfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import campaigns
-from crm.dispositions import DISPOSITIONS
-from crm.my_day import DayRow, MyDay, my_day
-from crm.nobody_to_call import why_nobody
+from crm.day.nobody_to_call import why_nobody
+from crm.plan.dispositions import DISPOSITIONS
+from crm.preparation import campaigns
+from crm.reading.my_day import DayRow, MyDay, my_day
 from dialer.console.card import Card
 from dialer.console.formats import clock_time, near_moment
 from dialer.crm_words import explain

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from config.settings import ConsoleSettings, ServiceSettings, Settings
 from crm.database import Database
-from crm.outcomes import OutcomeForm
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.calls.view import DeskView
 from dialer.console.failure_limit import FailureLimit
 from dialer.console.metrics import Metrics

@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from crm.campaigns import get_campaign
-from crm.disposition_sets import REQUIRABLE, dispositions_of, set_disposition, versions_of_rows
-from crm.dispositions import DISPOSITIONS, Ask, Disposition
-from crm.groups import Group
+from crm.calls.disposition_sets import REQUIRABLE, dispositions_of, set_disposition, versions_of_rows
+from crm.group import Group
+from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition
+from crm.preparation.campaigns import get_campaign
 from dialer.console.deps import DEPS
 from dialer.console.labels import GROUPS, disposition_name, group_name
 from dialer.console.outcome_form import label_of

@@ -10,16 +10,16 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from crm.campaigns import Campaign
-from crm.clients import Client
-from crm.contacts import Contact
-from crm.duplicate_search import PairRow, find_duplicates, merges, not_duplicates, open_pair, open_pairs
-from crm.groups import Group
-from crm.merging import COLUMNS, default_take, merge, undo
-from crm.organisations import Organisation, get_organisation
-from crm.people import people_at
-from crm.phone_numbers import numbers_of
-from crm.users import User
+from crm.base.organisations import Organisation, get_organisation
+from crm.base.people import people_at
+from crm.base.phone_numbers import numbers_of
+from crm.care.duplicate_search import PairRow, find_duplicates, merges, not_duplicates, open_pair, open_pairs
+from crm.care.merging import COLUMNS, default_take, merge, undo
+from crm.clientele.clients import Client
+from crm.group import Group
+from crm.office.users import User
+from crm.preparation.campaigns import Campaign
+from crm.wrap_up.contacts import Contact
 from dialer.console.deps import DEPS
 from dialer.console.formats import moment, phone
 from dialer.console.labels import GROUNDS, group_name

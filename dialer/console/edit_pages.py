@@ -12,17 +12,17 @@ from aiohttp import web
 from babel.dates import format_date
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.addresses import AddressKind, add_address, address_at, addresses_of, change_address
-from crm.clients import Client, get_client
-from crm.competitors import Satisfaction, competitor_named, used_by, uses
-from crm.editing import add_numbers, change_number, change_organisation, set_person
+from crm.base.addresses import AddressKind, add_address, address_at, addresses_of, change_address
+from crm.base.competitors import Satisfaction, competitor_named, used_by, uses
+from crm.base.joined import standing_client
+from crm.base.organisations import get_organisation
+from crm.base.past_deals import PastDeal, add_deal, add_former_owner, deals_of, former_owners_of, read_amount
+from crm.base.people import people_at
+from crm.base.phone_numbers import numbers_of
+from crm.care.editing import add_numbers, change_number, change_organisation, set_person
+from crm.clientele.clients import Client, get_client
 from crm.errors import Conflict, CrmError, NotFound
-from crm.joined import standing_client
-from crm.organisations import get_organisation
-from crm.past_deals import PastDeal, add_deal, add_former_owner, deals_of, former_owners_of, read_amount
-from crm.people import people_at
-from crm.phone_numbers import numbers_of
-from crm.users import User
+from crm.office.users import User
 from dialer.console import fields
 from dialer.console.deps import DEPS
 from dialer.console.fields import Field, Shown, Unreadable

@@ -9,13 +9,14 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import lists_of
-from crm.campaigns import get_campaign, list_campaigns
-from crm.entering import Entry, enter_client, take_in
+from crm.base.organisations import get_organisation
+from crm.base.phone_parsing import read_phones
+from crm.base.similar import Sought, similar_to
+from crm.clientele.clients import clients_of
 from crm.errors import Conflict, CrmError, NotFound
-from crm.organisations import get_organisation
-from crm.phone_parsing import read_phones
-from crm.similar import Sought, clients_of, similar_to
+from crm.importing.entering import Entry, enter_client, take_in
+from crm.preparation.call_lists import lists_of
+from crm.preparation.campaigns import get_campaign, list_campaigns
 from dialer.console import fields
 from dialer.console.deps import DEPS
 from dialer.console.fields import Field, Unreadable

@@ -11,10 +11,19 @@ from aiohttp import web
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.campaigns import Campaign, get_campaign, list_campaigns
 from crm.errors import CrmError, Refused
+from crm.importing.imports import (
+    Import,
+    ImportRow,
+    ImportState,
+    RowUndone,
+    get_import,
+    list_imports,
+    list_mappings,
+    save_mapping,
+    saved_mapping,
+)
 from crm.importing.mapping import FIELDS, REASON_COLUMNS, mapping_with
-from crm.importing.problems import Problem
 from crm.importing.report import refused_csv
 from crm.importing.staging import (
     Choices,
@@ -29,17 +38,8 @@ from crm.importing.staging import (
 )
 from crm.importing.tables import DELIMITERS, ENCODINGS, Table, read_table
 from crm.importing.undoing import undo
-from crm.imports import (
-    Import,
-    ImportRow,
-    ImportState,
-    RowUndone,
-    get_import,
-    list_imports,
-    list_mappings,
-    save_mapping,
-    saved_mapping,
-)
+from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
+from crm.problems import Problem
 from dialer.console.deps import DEPS
 from dialer.console.formats import moment
 from dialer.console.import_words import FIELD_NAMES, form_in_words

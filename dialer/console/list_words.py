@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crm.list_marks import MarksTaken
-from crm.list_sheets import SheetWords
+from crm.importing.list_marks import MarksTaken
+from crm.importing.list_sheets import SheetWords
 from dialer.words import LANGUAGES, Words, words
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from aiohttp import web
 from babel.numbers import format_decimal
 
-from crm.approvals import reopen_changed
-from crm.call_lists import CallList
-from crm.campaigns import get_campaign
 from crm.errors import CrmError, NotFound
-from crm.list_marks import list_for_marks, listed_clients, take_marks
-from crm.list_sheets import list_workbook, read_marks
-from crm.materials import (
+from crm.importing.list_marks import list_for_marks, listed_clients, take_marks
+from crm.importing.list_sheets import list_workbook, read_marks
+from crm.preparation.approvals import reopen_changed
+from crm.preparation.call_lists import CallList
+from crm.preparation.campaigns import get_campaign
+from crm.preparation.materials import (
     EXTENSIONS,
     LARGEST_BYTES,
     MaterialKind,
@@ -26,7 +26,7 @@ from crm.materials import (
     read_file,
     remove_material,
 )
-from crm.scripts import CallScript, change_script, parse, script_of
+from crm.preparation.scripts import CallScript, change_script, parse, script_of
 from dialer.console.deps import DEPS
 from dialer.console.formats import moment
 from dialer.console.list_words import all_sheet_words, marks_in_words, sheet_words

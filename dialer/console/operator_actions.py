@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from crm import outcomes
-from crm.learnt import Learnt
-from crm.learnt import learn as learn_of
+from crm.calls.learnt import Learnt
+from crm.calls.learnt import learn as learn_of
+from crm.wrap_up import outcomes
 from dialer.console.deps import DEPS
 from dialer.console.outcome_form import read_form, read_when
 from dialer.console.troubles import Trouble

@@ -11,10 +11,11 @@ from datetime import datetime
 from aiohttp import web
 from markupsafe import Markup
 
-from crm import clients, outcomes, undo
-from crm.disposition_sets import dispositions_of, own_labels
-from crm.dispositions import DISPOSITIONS, Disposition
-from crm.scripts import Step, steps_for
+from crm.calls.disposition_sets import dispositions_of, own_labels
+from crm.clientele import clients
+from crm.plan.dispositions import DISPOSITIONS, Disposition
+from crm.preparation.scripts import Step, steps_for
+from crm.wrap_up import outcomes, undo
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.card import Card, read_card
 from dialer.console.day import Day, current_line, read_day
@@ -259,7 +260,7 @@ class Snapshots:
                     now=now,
                     attempt_id=view.attempt_id,
                 )
-                self._steps = await steps_for(session, view.client_id)
+                self._steps = await steps_for(session, card.campaign_id)
                 campaign_id = (await clients.get_client(session, view.client_id)).campaign_id
                 self._dispositions = await dispositions_of(session, campaign_id)
             self._own_names = await own_labels(session, words.language)

@@ -1,4 +1,5 @@
-"""The form after a call: which questions a disposition asks, and what was answered as `crm.outcomes` takes it."""
+"""The form after a call: which questions a disposition asks, and what was answered as `crm.wrap_up.outcomes` takes
+it."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from datetime import datetime, tzinfo
 
 from aiohttp import web
 
-from crm import attempts, callbacks, clients
-from crm.disposition_sets import disposition_of
-from crm.dispositions import Ask, Disposition, possible
+from crm.calls import attempts
+from crm.calls.disposition_sets import disposition_of
+from crm.clientele import clients
 from crm.errors import Refused
-from crm.outcomes import OutcomeForm
+from crm.plan import callbacks
+from crm.plan.dispositions import Ask, Disposition, possible
 from crm.time_zones import instant
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.deps import DEPS
 from dialer.console.formats import naive_moment, near_moment, zone_city
 from dialer.console.labels import disposition_name
@@ -183,7 +186,7 @@ async def read_form(
     request: web.Request, attempt_id: str, fields: Mapping[str, str], *, of_others: bool = False
 ) -> OutcomeForm:
     """The answers. Those that belong to another disposition and were left behind are not read here, nor taken by
-    `crm.outcomes`."""
+    `crm.wrap_up.outcomes`."""
     disposition = fields.get("disposition", "")
     if not disposition:
         raise Refused("outcome.unknown_disposition", disposition="")

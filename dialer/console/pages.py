@@ -9,8 +9,8 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from crm import dial_rules
-from crm.overdue import overdue_count
+from crm.calls import dial_rules
+from crm.day.overdue import overdue_count
 from dialer.console.deps import DEPS, STATIC
 from dialer.console.labels import group_name
 from dialer.console.visitors import ADMINISTRATORS, OFFICE_ROLES, STOP_ROLES, Visitor, maybe_visitor, visitor, words_of

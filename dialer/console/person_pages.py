@@ -8,10 +8,10 @@ import tempfile
 from aiohttp import web
 
 from crm import audit
-from crm.clients import get_client
-from crm.erasures import erase_organisation, erase_person
-from crm.organisations import get_organisation
-from crm.person_file import get_person, person_file
+from crm.base.organisations import get_organisation
+from crm.care.erasures import erase_organisation, erase_person
+from crm.care.person_file import get_person, person_file
+from crm.clientele.clients import get_client
 from dialer.console.deps import DEPS
 from dialer.console.pages import see_other
 from dialer.console.troubles import Trouble

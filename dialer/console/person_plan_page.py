@@ -8,13 +8,14 @@ from typing import Final
 
 from aiohttp import web
 
-from crm import audit, day_plan, plan_changes, standing_in
-from crm.campaigns import get_campaign
+from crm import audit
+from crm.calls.owners import AT_A_DESK, callers
+from crm.day import day_plan, plan_changes, standing_in
 from crm.errors import NotFound
-from crm.owners import AT_A_DESK, callers
-from crm.person_plan import PlannedRow, person_plan
+from crm.office.users import get_user
+from crm.preparation.campaigns import get_campaign
+from crm.reading.person_plan import PlannedRow, person_plan
 from crm.time_zones import local
-from crm.users import get_user
 from dialer.console.deps import DEPS
 from dialer.console.formats import clock_time, long_day
 from dialer.console.labels import KINDS

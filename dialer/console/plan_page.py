@@ -9,13 +9,13 @@ from datetime import date, datetime, tzinfo
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.absences import absences_from
-from crm.campaigns import list_campaigns
-from crm.my_day import MyDay, my_day
-from crm.overdue import OverdueRow, overdue_count, overdue_promises
-from crm.owners import callers
-from crm.plan_entries import EntryKind
-from crm.users import User
+from crm.calls.owners import callers
+from crm.day.overdue import OverdueRow, overdue_count, overdue_promises
+from crm.office.absences import absences_from
+from crm.office.users import User
+from crm.plan.plan_entries import EntryKind
+from crm.preparation.campaigns import list_campaigns
+from crm.reading.my_day import MyDay, my_day
 from dialer.console.day import overdue_text
 from dialer.console.deps import DEPS
 from dialer.console.formats import long_day, naive_moment, short_day

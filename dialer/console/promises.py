@@ -7,8 +7,8 @@ from datetime import datetime, tzinfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.callbacks import Standing
-from crm.promise_history import PromiseLine, promises_of
+from crm.plan.callbacks import Standing
+from crm.plan.promise_history import PromiseLine, promises_of
 from dialer.console.formats import moment, naive_moment
 from dialer.words import Words, mark
 

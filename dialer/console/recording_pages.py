@@ -14,9 +14,11 @@ import structlog
 from aiohttp import hdrs, web
 from sqlalchemy import select
 
-from crm import audit, recording_facts, views
-from crm.attempts import Attempt
-from crm.recording_facts import Recording, RecordingState
+from crm import audit
+from crm.calls import recording_facts
+from crm.calls.attempts import Attempt
+from crm.calls.recording_facts import Recording, RecordingState
+from crm.reading import views
 from dialer.console.deps import DEPS, METRICS
 from dialer.console.troubles import Trouble
 from dialer.console.visitors import Visitor, scope_of, visitor, zone_of

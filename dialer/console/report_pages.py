@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import CallList, lists_of
-from crm.campaigns import Campaign, get_campaign, list_campaigns
 from crm.csv_sheets import csv_bytes
 from crm.errors import NotFound, Refused
+from crm.preparation.call_lists import CallList, lists_of
+from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.reports.base import Base
 from crm.reports.headcount import attributes_of
 from dialer.console.deps import DEPS

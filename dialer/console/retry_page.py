@@ -9,12 +9,12 @@ from typing import Final
 
 from aiohttp import web
 
-from crm.campaigns import Campaign, change_campaign, get_campaign
-from crm.disposition_sets import dispositions_of
-from crm.dispositions import Disposition
+from crm.calls.disposition_sets import dispositions_of
+from crm.calls.retry_rules import RETRIED, Key, Rule, rules_of, set_rules
 from crm.errors import Conflict, CrmError, NotFound
-from crm.results import Result
-from crm.retry_rules import RETRIED, Key, Rule, rules_of, set_rules
+from crm.plan.dispositions import Disposition
+from crm.preparation.campaigns import Campaign, change_campaign, get_campaign
+from crm.preparation.results import Result
 from dialer.console.deps import DEPS
 from dialer.console.labels import result_name
 from dialer.console.outcome_form import label_of

@@ -8,13 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
-from crm.approvals import Subject, approve, reopen_changed
-from crm.campaign_setup import go_on_in_current_mode, set_expert
-from crm.campaigns import get_campaign
-from crm.candidates import CandidateState, add_candidate, change_candidate, get_candidate
-from crm.groups import Group
-from crm.next_campaign import start_next
-from crm.users import get_user
+from crm.care.next_campaign import start_next
+from crm.group import Group
+from crm.office.users import get_user
+from crm.preparation.approvals import Subject, approve, reopen_changed
+from crm.preparation.campaign_setup import go_on_in_current_mode, set_expert
+from crm.preparation.campaigns import get_campaign
+from crm.preparation.candidates import CandidateState, add_candidate, change_candidate, get_candidate
 from dialer.console.deps import DEPS
 from dialer.console.pages import see_other
 from dialer.console.troubles import Trouble

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crm.stages import Stage
+from crm.reading.stages import Stage
 from dialer.words import Words, mark
 
 PHASES = {

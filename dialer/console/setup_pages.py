@@ -12,16 +12,16 @@ from babel.dates import format_date
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.approvals import Signature, Subject, reopen_changed, signatures
-from crm.campaign_setup import CampaignSetup, change_setup, experts_of, setup_of
-from crm.campaigns import Campaign, get_campaign
-from crm.candidates import STEPS, Candidate, CandidateState, candidates_of
+from crm.care.next_campaign import USUAL_GROUPS
 from crm.errors import Conflict, CrmError, NotFound
-from crm.groups import Group
-from crm.next_campaign import USUAL_GROUPS
-from crm.stages import Stage, Task, checklist
+from crm.group import Group
+from crm.office.users import Role, User
+from crm.preparation.approvals import Signature, Subject, reopen_changed, signatures
+from crm.preparation.campaign_setup import CampaignSetup, change_setup, experts_of, setup_of
+from crm.preparation.campaigns import Campaign, get_campaign
+from crm.preparation.candidates import STEPS, Candidate, CandidateState, candidates_of
+from crm.reading.stages import Stage, Task, checklist
 from crm.time_zones import local
-from crm.users import Role, User
 from dialer.console import fields
 from dialer.console.deps import DEPS
 from dialer.console.fields import Field, Unreadable

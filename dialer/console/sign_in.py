@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
-from crm import users, web_sessions
+from crm.office import users, web_sessions
 from dialer.console.deps import DEPS, FAILURES, METRICS
 from dialer.console.pages import page, see_other
 from dialer.console.troubles import Trouble

@@ -9,7 +9,7 @@ from typing import Self
 
 from aiohttp import web
 
-from crm import users
+from crm.office import users
 from dialer.console.deps import DEPS
 from dialer.reasons import packed, unpacked
 from dialer.telephony import HeadsetStatus, TrunkStatus

@@ -8,8 +8,8 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.errors import NotFound
-from crm.handovers import MAY_OWN, hand_over_all, open_promises, switch_off
-from crm.users import User, get_user, list_users, set_active
+from crm.office.users import User, get_user, list_users, set_active
+from crm.plan.handovers import MAY_OWN, hand_over_all, open_promises, switch_off
 from dialer.console.deps import DEPS
 from dialer.console.labels import role_name
 from dialer.console.pages import office_page, see_other

@@ -9,9 +9,9 @@ from datetime import tzinfo
 
 from aiohttp import hdrs, web
 
-from crm import web_sessions
-from crm.scope import Scope
-from crm.users import Role, User
+from crm.office import web_sessions
+from crm.office.users import Role, User
+from crm.reading.scope import Scope
 from dialer.console.deps import DEPS
 from dialer.console.formats import zone_named
 from dialer.words import Language, Words, as_language, is_language, words

@@ -15,15 +15,15 @@ import soundfile
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.attempts import Attempt
-from crm.callbacks import Callback
-from crm.clients import Client, time_zone_of
-from crm.groups import Group
-from crm.outcomes import Outcome, OutcomeForm
-from crm.people import people_at
-from crm.recording_facts import Recording, RecordingState
-from crm.results import OF_THE_CLIENT, Result
-from crm.spoken_time import parse_when
+from crm.base.people import people_at
+from crm.calls.attempts import Attempt
+from crm.calls.recording_facts import Recording, RecordingState
+from crm.clientele.clients import Client, time_zone_of
+from crm.group import Group
+from crm.plan.callbacks import Callback
+from crm.plan.spoken_time import parse_when
+from crm.preparation.results import OF_THE_CLIENT, Result
+from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from dialer.app import RunningService
 from dialer.calls.desk import Desk
 from dialer.calls.view import CallState, DeskView, LineState

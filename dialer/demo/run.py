@@ -17,7 +17,7 @@ from typing import Any
 from config.settings import Settings
 from crm.database import Database
 from crm.errors import CrmError
-from crm.users import user_by_login
+from crm.office.users import user_by_login
 from dialer.app import RunningService, running_service, utc_now
 from dialer.calls.errors import DeskError
 from dialer.demo import seed

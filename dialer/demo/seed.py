@@ -11,15 +11,15 @@ from datetime import datetime, time
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import ListState, list_named, set_list_state
-from crm.campaigns import add_campaign, list_campaigns
-from crm.clients import add_client
-from crm.groups import Group
-from crm.organisations import add_organisation
-from crm.people import add_person
-from crm.phone_numbers import PhoneNumber
-from crm.sources import source_named
-from crm.users import Role, add_user, set_headset_password, user_by_login
+from crm.base.organisations import add_organisation
+from crm.base.people import add_person
+from crm.base.phone_numbers import PhoneNumber
+from crm.base.sources import source_named
+from crm.clientele.clients import add_client
+from crm.group import Group
+from crm.office.users import Role, add_user, set_headset_password, user_by_login
+from crm.preparation.call_lists import ListState, list_named, set_list_state
+from crm.preparation.campaigns import add_campaign, list_campaigns
 
 CAMPAIGN = "Вентиляция (учебная)"
 LIST = "Учебный список"

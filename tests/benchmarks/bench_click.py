@@ -22,10 +22,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from crm import web_sessions
-from crm.attempts import Attempt
-from crm.outcomes import Outcome
-from crm.recording_facts import Recording, RecordingState
+from crm.calls.attempts import Attempt
+from crm.calls.recording_facts import Recording, RecordingState
+from crm.office import web_sessions
+from crm.wrap_up.outcomes import Outcome
 from tests.benchmarks.durable_postgresql import durable_cluster
 from tests.benchmarks.figures import add_precedence, as_served, percentiles_ms, take_precedence
 from tests.benchmarks.office import Office, open_office

@@ -22,9 +22,9 @@ from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
+from crm.base.organisation_keys import KEY_COLUMNS, keys_of
+from crm.base.similar import Sought, similar_to
 from crm.database import Database
-from crm.organisation_keys import KEY_COLUMNS, keys_of
-from crm.similar import Sought, similar_to
 from crm.text_rules import fold
 from tests.benchmarks.durable_postgresql import durable_cluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence

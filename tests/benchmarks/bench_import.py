@@ -16,12 +16,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from crm.campaigns import add_campaign, campaign_named
 from crm.database import Database
 from crm.importing.clients import import_clients
 from crm.importing.mapping import guess_mapping
 from crm.importing.report import ImportReport
 from crm.importing.tables import Table, read_table
+from crm.preparation.campaigns import add_campaign, campaign_named
 from tests.benchmarks.figures import add_precedence, take_precedence
 
 CITIES = ("Новосибирск", "Омск", "Томск", "Екатеринбург", "Посёлок без зоны")

@@ -24,14 +24,14 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.client_list import ClientFilters, ClientKey, clients_page
-from crm.clients import Client
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.base.phone_numbers import PhoneNumber
+from crm.clientele.clients import Client
 from crm.database import Database
-from crm.groups import Group
-from crm.organisations import Organisation
-from crm.people import Person
-from crm.phone_numbers import PhoneNumber
-from crm.views import card, history
+from crm.group import Group
+from crm.reading.client_list import ClientFilters, ClientKey, clients_page
+from crm.reading.views import card, history
 from tests.benchmarks.durable_postgresql import DurableCluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence
 from tests.benchmarks.large_base import BEGINNINGS, ENDINGS, LISTS, OPERATORS, Size, fill_postgresql, fill_sqlite

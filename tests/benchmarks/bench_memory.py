@@ -21,8 +21,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from crm.outcomes import OutcomeForm
-from crm.recording_facts import Recording, RecordingState
+from crm.calls.recording_facts import Recording, RecordingState
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.calls.view import CallState, DeskView, LineState
 from dialer.calls.view import RecordingState as RecordingLight
 from tests.benchmarks.bench_generator import slot_of

@@ -21,10 +21,10 @@ from pathlib import Path
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.campaigns import get_campaign
 from crm.database import Database
-from crm.day_plan import build, build_anew, is_built
-from crm.plan_entries import PlanEntry
+from crm.day.day_plan import build, build_anew, is_built
+from crm.plan.plan_entries import PlanEntry
+from crm.preparation.campaigns import get_campaign
 from dialer.logs import configure_logging
 from tests.benchmarks.durable_postgresql import durable_cluster
 from tests.benchmarks.figures import add_precedence, take_precedence

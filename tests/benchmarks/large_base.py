@@ -19,8 +19,8 @@ from typing import Any, Final
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import sqlalchemy as sa
 
-from crm.organisation_keys import KEY_COLUMNS, keys_of
-from crm.search_index import refresh_now
+from crm.base.organisation_keys import KEY_COLUMNS, keys_of
+from crm.base.search_index import refresh_now
 from crm.text_rules import fold
 
 CAMPAIGNS: Final = (55.0, 30.0, 14.9, 0.1)
@@ -288,7 +288,7 @@ async def fill_postgresql(folder: Path, name: str, size: Size) -> None:
 
 async def _write_documents(connection: Any) -> None:
     """What `refresh_now` writes; by COPY."""
-    from crm.search_index import document_of
+    from crm.base.search_index import document_of
 
     async def by_organisation(columns: str, table: str, order: str) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {}

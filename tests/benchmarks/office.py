@@ -18,15 +18,16 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm import day_plan
-from crm.call_lists import ListState, list_named, set_list_state
-from crm.campaigns import add_campaign
-from crm.clients import Client
+from crm.base.organisations import Organisation
+from crm.base.phone_numbers import PhoneNumber
+from crm.clientele.clients import Client
+from crm.clientele.groups import GroupMove, MoveCause
 from crm.database import Database
-from crm.groups import Group, GroupMove, MoveCause
-from crm.organisations import Organisation
-from crm.phone_numbers import PhoneNumber
-from crm.users import Role, User, add_user, set_headset_password
+from crm.day import day_plan
+from crm.group import Group
+from crm.office.users import Role, User, add_user, set_headset_password
+from crm.preparation.call_lists import ListState, list_named, set_list_state
+from crm.preparation.campaigns import add_campaign
 from dialer.app import RunningService, running_service
 from dialer.engines.native import NativeTelephony
 from tests.benchmarks.far_end_process import FarEndProcess

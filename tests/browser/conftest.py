@@ -12,7 +12,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from config.settings import ConsoleSettings, Settings
 from crm.database import Database
-from crm.outcomes import OutcomeForm
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
 from recordings.store import LocalStore

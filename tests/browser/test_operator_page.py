@@ -8,10 +8,10 @@ import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import select
 
-from crm.campaigns import get_campaign
-from crm.outcomes import Outcome
-from crm.results import Result
-from crm.scripts import change_script
+from crm.preparation.campaigns import get_campaign
+from crm.preparation.results import Result
+from crm.preparation.scripts import change_script
+from crm.wrap_up.outcomes import Outcome
 from dialer.calls.view import CallState
 from tests.browser.conftest import OpenPage, RunningConsole, sign_in
 from tests.dialer.console.seed import NOW

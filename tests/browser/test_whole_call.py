@@ -14,10 +14,10 @@ import pytest
 from playwright.async_api import Page, Response, WebSocketRoute, expect
 from sqlalchemy import func, select
 
-from crm.attempts import Attempt, Result
-from crm.callbacks import Callback
-from crm.outcomes import Outcome
-from crm.recording_facts import RecordingState
+from crm.calls.attempts import Attempt, Result
+from crm.calls.recording_facts import RecordingState
+from crm.plan.callbacks import Callback
+from crm.wrap_up.outcomes import Outcome
 from dialer.demo import seed
 from dialer.practice.processes import PracticeHeadset
 from tests.browser.conftest import OpenPage, sign_in, until

@@ -11,19 +11,19 @@ from itertools import count
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.attempts import Attempt, Result, finish, mark_answered, mark_invited, open_attempt
-from crm.call_lists import list_named
-from crm.campaigns import Campaign, add_campaign
-from crm.clients import Client, add_client, get_client
+from crm.base.do_not_call import Whom, ask, request_of
+from crm.base.organisations import Organisation, add_organisation
+from crm.base.people import Person, add_person
+from crm.base.phone_numbers import PhoneNumber
+from crm.calls.attempts import Attempt, Result, finish, mark_answered, mark_invited, open_attempt
+from crm.clientele.clients import Client, add_client, get_client
 from crm.database import Database
-from crm.day_plan import claim_client
-from crm.do_not_call import Whom, ask, request_of
-from crm.groups import Group
-from crm.organisations import Organisation, add_organisation
-from crm.outcomes import Outcome, OutcomeForm, record
-from crm.people import Person, add_person
-from crm.phone_numbers import PhoneNumber
-from crm.users import Role, User
+from crm.day.day_plan import claim_client
+from crm.group import Group
+from crm.office.users import Role, User
+from crm.preparation.call_lists import list_named
+from crm.preparation.campaigns import Campaign, add_campaign
+from crm.wrap_up.outcomes import Outcome, OutcomeForm, record
 
 # A Monday, 12:00 in Moscow and 14:00 in Perm.
 NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

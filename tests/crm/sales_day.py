@@ -19,20 +19,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import day_plan
-from crm.attempts import Attempt, Result, finish, mark_answered, mark_invited, open_attempt, recover
-from crm.callbacks import Callback, CallbackState, bring_due
-from crm.clients import Client
-from crm.contacts import Contact
+from crm.calls.attempts import Attempt, Result, finish, mark_answered, mark_invited, open_attempt, recover
+from crm.clientele.clients import Client
+from crm.clientele.groups import GroupMove
 from crm.database import Database
+from crm.day import day_plan
 from crm.errors import CrmError
-from crm.groups import Group, GroupMove
-from crm.outcomes import Outcome, OutcomeForm, current_outcome, possible, record, superseded
-from crm.plan_entries import EntryState, PlanEntry
-from crm.reachable import reachable
-from crm.results import OF_THE_CLIENT
+from crm.group import Group
+from crm.office.users import Role
+from crm.plan.callbacks import Callback, CallbackState, bring_due
+from crm.plan.plan_entries import EntryState, PlanEntry
+from crm.plan.reachable import reachable
+from crm.preparation.results import OF_THE_CLIENT
 from crm.time_zones import instant
-from crm.users import Role
+from crm.wrap_up.contacts import Contact
+from crm.wrap_up.outcomes import Outcome, OutcomeForm, current_outcome, possible, record, superseded
 from tests.crm.builders import LEASE_S, NOON, World, build_world
 
 OPERATORS = 3

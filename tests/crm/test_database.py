@@ -17,12 +17,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from crm.campaigns import Campaign, campaign_named
+from crm.base.do_not_call import requests
+from crm.base.organisations import Organisation
+from crm.base.phone_numbers import PhoneNumber
 from crm.database import Database, alembic_config
-from crm.do_not_call import requests
 from crm.errors import ERRORS, AnotherServiceRuns, CrmError, NotFound
-from crm.organisations import Organisation
-from crm.phone_numbers import PhoneNumber
+from crm.preparation.campaigns import Campaign, campaign_named
 from crm.schema import METADATA
 from tests.crm.builders import NOON, build_world
 

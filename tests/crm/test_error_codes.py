@@ -8,14 +8,14 @@ from typing import Final
 import pytest
 from sqlalchemy import text
 
-from crm.call_lists import existing_list
-from crm.campaigns import campaign_named
-from crm.clients import get_client
+from crm.clientele.clients import get_client
 from crm.errors import ERRORS, Conflict, NotAllowed, NotFound, Refused
 from crm.importing import tables
 from crm.importing.tables import read_table
-from crm.outcomes import OutcomeForm
-from crm.users import Role
+from crm.office.users import Role
+from crm.preparation.call_lists import existing_list
+from crm.preparation.campaigns import campaign_named
+from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, World, open_call
 
 TESTS: Final = Path(__file__).parent

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.calling_hours import promise_window, window_at_or_after, window_on
-from crm.campaigns import Campaign
 from crm.errors import Refused
+from crm.preparation.calling_hours import promise_window, window_at_or_after, window_on
+from crm.preparation.campaigns import Campaign
 from crm.time_zones import instant, local, zone
 from tests.crm.builders import wall
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from crm.call_lists import ListState, set_list_state
-from crm.clients import get_client
-from crm.day_plan import build, claim_client, claim_next, release, skip
+from crm.clientele.clients import get_client
+from crm.clientele.groups import MoveCause, move
+from crm.day.day_plan import build, claim_client, claim_next, release, skip
 from crm.errors import Conflict
-from crm.groups import Group, MoveCause, move
-from crm.outcomes import OutcomeForm
-from crm.results import Result
+from crm.group import Group
+from crm.preparation.call_lists import ListState, set_list_state
+from crm.preparation.results import Result
+from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World, wall
 
 WRAPPED_UP = NOON + timedelta(minutes=3)

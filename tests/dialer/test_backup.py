@@ -14,9 +14,9 @@ from sqlalchemy import inspect, select, table, text
 
 from config.settings import Settings, load_settings
 from crm import audit
+from crm.base.organisations import add_organisation
 from crm.database import Database
 from crm.errors import Conflict
-from crm.organisations import add_organisation
 from dialer import backup
 from dialer.backup import BackupError
 from tests.crm.builders import NOON, build_world

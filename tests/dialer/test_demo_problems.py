@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from crm.recording_facts import Recording, RecordingState
+from crm.calls.recording_facts import Recording, RecordingState
 from dialer.demo.once import TALK_S, _problems
 
 RATE = 8000

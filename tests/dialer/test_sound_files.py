@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from crm.calls.recording_facts import Recording, RecordingState, recording_of
+from crm.care.erasures import erase_person
 from crm.database import Database
-from crm.erasures import erase_person
-from crm.outcomes import OutcomeForm
-from crm.recording_facts import Recording, RecordingState, recording_of
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.purging import link_rows, purge
 from dialer.sound_files import seal_finished, sound_of, warn_of_another_key
 from recordings.errors import RecordingError

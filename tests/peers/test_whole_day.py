@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crm.attempts import Result
-from crm.recording_facts import RecordingState
+from crm.calls.attempts import Result
+from crm.calls.recording_facts import RecordingState
 from dialer.calls.view import CallState, LineState
 from tests.peers.fixtures import Factory
 from tests.peers.tones import read_wav, rms_dbfs, steady_part, write_raw_alaw

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from crm.attempts import Result
-from crm.recording_facts import RecordingState
+from crm.calls.attempts import Result
+from crm.calls.recording_facts import RecordingState
 from dialer.demo import seed
 from tests.peers.fixtures import Factory
 from tests.peers.run_sipp import SippRun

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crm.attempts import Result
-from crm.recording_facts import RecordingState, unsettled_recordings
+from crm.calls.attempts import Result
+from crm.calls.recording_facts import RecordingState, unsettled_recordings
 from dialer.calls.view import CallState, LineState
 from tests.peers.fixtures import Factory
 from tests.peers.run_sipp import PHRASES, status_line

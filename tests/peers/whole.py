@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
-from crm.attempts import Attempt
-from crm.call_lists import list_named
-from crm.campaigns import add_campaign
-from crm.clients import add_client
+from crm.base.organisations import add_organisation
+from crm.base.phone_numbers import PhoneNumber
+from crm.calls.attempts import Attempt
+from crm.calls.recording_facts import Recording, find_recording
+from crm.clientele.clients import add_client
 from crm.database import Database
-from crm.day_plan import build
-from crm.organisations import add_organisation
-from crm.outcomes import OutcomeForm
-from crm.phone_numbers import PhoneNumber
-from crm.recording_facts import Recording, find_recording
-from crm.users import Role, add_user, set_headset_password
+from crm.day.day_plan import build
+from crm.office.users import Role, add_user, set_headset_password
+from crm.preparation.call_lists import list_named
+from crm.preparation.campaigns import add_campaign
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.app import RunningService, running_service
 from dialer.calls.view import CallState, DeskView, LineState
 from recordings.store import LocalStore

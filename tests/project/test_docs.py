@@ -96,10 +96,9 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 def test_the_import_rules_are_drawn_as_they_are_checked() -> None:
     page = (DOCS / "architecture.md").read_text(encoding="utf-8")
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
-    drawn = re.search(r"```layers\n(.*?)```", page, re.DOTALL)
-    assert drawn
-    assert [line.strip() for line in drawn[1].splitlines() if line.strip()] == layers
+    checked = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    drawn = re.findall(r"```layers\n(.*?)```", page, re.DOTALL)
+    assert [[line.strip() for line in each.splitlines() if line.strip()] for each in drawn] == checked
 
 
 def test_the_documents_tell_of_nothing_but_the_project() -> None:

@@ -21,9 +21,9 @@ import aiohttp
 import soundfile
 from sqlalchemy import func, select
 
-from crm.attempts import Attempt
+from crm.calls.attempts import Attempt
+from crm.calls.recording_facts import Recording
 from crm.database import Database
-from crm.recording_facts import Recording
 from dialer.demo import seed
 from dialer.practice.processes import PracticeCarrier, PracticeHeadset
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from crm.attempts import Result
-from crm.recording_facts import RecordingState
+from crm.calls.attempts import Result
+from crm.calls.recording_facts import RecordingState
 from dialer.practice.processes import PracticeCarrier
 from tests.scenarios.office import Operator, World, office, playable_seconds
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crm.dial_rules import set_dialling_stopped
-from crm.recording_facts import RecordingState
-from crm.users import Role, add_user, set_headset_password, user_by_login
+from crm.calls.dial_rules import set_dialling_stopped
+from crm.calls.recording_facts import RecordingState
+from crm.office.users import Role, add_user, set_headset_password, user_by_login
 from dialer.demo import seed
 from tests.databases import Cluster, made_database
 from tests.scenarios.office import Operator, World, further_node, office

@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from crm.attempts import Attempt, Result
-from crm.campaigns import campaign_named
-from crm.clients import Client
-from crm.contacts import Contact
-from crm.groups import GroupMove, MoveCause
-from crm.plan_entries import PlanEntry
+from crm.calls.attempts import Attempt, Result
+from crm.clientele.clients import Client
+from crm.clientele.groups import GroupMove, MoveCause
+from crm.plan.plan_entries import PlanEntry
+from crm.preparation.campaigns import campaign_named
+from crm.wrap_up.contacts import Contact
 from dialer.demo import seed
 from tests.crm.importing.test_clients import SEED_CASE
 from tests.scenarios.office import Operator, World, office

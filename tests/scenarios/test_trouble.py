@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from crm.outcomes import Outcome
-from crm.recording_facts import RecordingState
+from crm.calls.recording_facts import RecordingState
+from crm.wrap_up.outcomes import Outcome
 from dialer.demo import seed
 from dialer.practice.processes import PracticeCarrier
 from tests.foreign_words import latin_words, shown_texts

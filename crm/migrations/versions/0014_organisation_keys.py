@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from crm.organisation_keys import KEY_COLUMNS, keys_of
+from crm.base.organisation_keys import KEY_COLUMNS, keys_of
 
 revision = "0014"
 down_revision = "0006"

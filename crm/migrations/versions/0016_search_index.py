@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from crm.search_index import refresh_now
+from crm.base.search_index import refresh_now
 
 revision = "0016"
 down_revision = "0013"
@@ -88,7 +88,7 @@ def _sqlite() -> list[str]:
 
 def _postgresql() -> list[str]:
     made = [
-        # As `crm.search_index._hashes`; of built-in functions alone, which no locale and no extension changes.
+        # As `crm.base.search_index._hashes`; of built-in functions alone, which no locale and no extension changes.
         "CREATE FUNCTION search_grams(document text) RETURNS integer[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS"
         " $$ SELECT"
         " array_agg(DISTINCT (((ascii(a)::bigint * 1021 + ascii(b)) * 1021 + ascii(c)) % 2147483647)::integer)"

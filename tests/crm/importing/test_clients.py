@@ -9,20 +9,21 @@ import pytest
 from sqlalchemy import select, text
 
 from crm.audit import CLIENTS_IMPORTED, AuditEntry
-from crm.call_lists import CallList, ListState, set_list_state
-from crm.campaigns import add_campaign, campaign_named
-from crm.clients import Client
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.base.phone_numbers import PhoneNumber
+from crm.clientele.clients import Client
+from crm.clientele.groups import GroupMove, MoveCause
 from crm.database import Database
 from crm.errors import Refused
-from crm.groups import Group, GroupMove, MoveCause
+from crm.group import Group
 from crm.importing.clients import import_clients
 from crm.importing.mapping import guess_mapping
 from crm.importing.report import ImportReport, refused_csv
 from crm.importing.tables import Table, read_table
-from crm.organisations import Organisation
-from crm.people import Person
-from crm.phone_numbers import PhoneNumber
-from crm.users import Role, User
+from crm.office.users import Role, User
+from crm.preparation.call_lists import CallList, ListState, set_list_state
+from crm.preparation.campaigns import add_campaign, campaign_named
 from tests.crm.builders import HASH
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

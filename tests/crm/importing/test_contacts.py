@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import func, select
 
 from crm.audit import CONTACTS_IMPORTED, AuditEntry
-from crm.campaigns import add_campaign, campaign_named
-from crm.clients import Client
-from crm.contacts import Contact
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.clientele.clients import Client
 from crm.database import Database
 from crm.errors import Refused
 from crm.importing.clients import import_clients
@@ -21,9 +21,9 @@ from crm.importing.contacts import import_contacts
 from crm.importing.mapping import guess_mapping
 from crm.importing.report import ImportReport
 from crm.importing.tables import read_table
-from crm.organisations import Organisation
-from crm.people import Person
+from crm.preparation.campaigns import add_campaign, campaign_named
 from crm.time_zones import local
+from crm.wrap_up.contacts import Contact
 from tests.crm.importing.test_clients import NOW, SEED_CASE, expected
 
 FIRST, LAST = date(2007, 3, 12), date(2007, 4, 23)

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.importing.mapping import REASON_COLUMNS
-from crm.importing.problems import PROBLEMS, Problem
 from crm.importing.report import ImportReport, refused_csv
 from crm.importing.rows import RefusedRow, clean
 from crm.importing.tables import read_table
+from crm.problems import PROBLEMS, Problem
 
 
 def report_of(header: tuple[str, ...], *rows: tuple[str, ...]) -> ImportReport:

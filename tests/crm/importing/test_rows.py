@@ -1,7 +1,7 @@
 import pytest
 
 from crm.errors import Refused
-from crm.groups import Group
+from crm.group import Group
 from crm.importing.area_codes import read_area_code
 from crm.importing.cities import zone_of_city
 from crm.importing.mapping import columns_of, guess_mapping

@@ -10,21 +10,19 @@ import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import IntegrityError
 
-from crm.attempts import Result
 from crm.audit import IMPORT_DISCARDED, IMPORT_MAPPING_SAVED, IMPORT_UNDONE, AuditEntry
-from crm.campaigns import get_campaign
-from crm.clients import Client, take_off_list
-from crm.day_plan import build
-from crm.do_not_call import Whom, ask
+from crm.base.do_not_call import Whom, ask
+from crm.base.organisations import Organisation
+from crm.base.people import add_person
+from crm.base.phone_numbers import PhoneNumber
+from crm.calls.attempts import Result
+from crm.clientele.clients import Client, take_off_list
+from crm.clientele.groups import GroupMove, MoveCause, move
+from crm.day.day_plan import build
 from crm.errors import Conflict, NotFound, Refused
-from crm.groups import Group, GroupMove, MoveCause, move
+from crm.group import Group
 from crm.importing import staging
-from crm.importing.mapping import guess_mapping
-from crm.importing.report import ImportReport, refused_csv
-from crm.importing.staging import Choices, confirm, content_of, discard, import_at_once, restage, stage, try_out
-from crm.importing.tables import Table, read_table
-from crm.importing.undoing import UndoReport, undo
-from crm.imports import (
+from crm.importing.imports import (
     Import,
     ImportRow,
     ImportState,
@@ -36,9 +34,12 @@ from crm.imports import (
     save_mapping,
     saved_mapping,
 )
-from crm.organisations import Organisation
-from crm.people import add_person
-from crm.phone_numbers import PhoneNumber
+from crm.importing.mapping import guess_mapping
+from crm.importing.report import ImportReport, refused_csv
+from crm.importing.staging import Choices, confirm, content_of, discard, import_at_once, restage, stage, try_out
+from crm.importing.tables import Table, read_table
+from crm.importing.undoing import UndoReport, undo
+from crm.preparation.campaigns import get_campaign
 from tests.crm.builders import NOON, World
 
 LATER = NOON + timedelta(days=1)

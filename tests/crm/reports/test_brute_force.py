@@ -12,17 +12,17 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.call_lists import CallList, list_named
-from crm.campaigns import Campaign, add_campaign
-from crm.clients import add_client
-from crm.contacts import Spoken, add_contact
+from crm.base.organisations import add_organisation
+from crm.clientele.clients import add_client
 from crm.database import Database
-from crm.groups import Group
-from crm.organisations import add_organisation
+from crm.group import Group
+from crm.preparation.call_lists import CallList, list_named
+from crm.preparation.campaigns import Campaign, add_campaign
 from crm.reports.base import Base
 from crm.reports.distribution import by_group, by_industry
 from crm.reports.headcount import by_headcount, sum_of
 from crm.reports.months import MonthTable, contacts_by_month, organisations_by_month
+from crm.wrap_up.contacts import Spoken, add_contact
 from tests.crm.builders import NOON
 
 DATA_SETS = 50

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from crm.campaigns import get_campaign
-from crm.clients import get_client
-from crm.contacts import Spoken, add_contact
+from crm.care.merging import merge, undo
+from crm.clientele.clients import get_client
 from crm.database import Database
-from crm.merging import merge, undo
+from crm.preparation.campaigns import get_campaign
 from crm.reports.base import Base
 from crm.reports.distribution import by_group, by_industry
 from crm.reports.headcount import by_headcount, sum_of
 from crm.reports.months import contacts_by_month, organisations_by_month
+from crm.wrap_up.contacts import Spoken, add_contact
 from tests.crm.builders import NOON, build_world
 
 

@@ -9,13 +9,13 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.campaigns import add_campaign
 from crm.database import Database
 from crm.errors import NotFound, Refused
 from crm.importing.clients import import_clients
 from crm.importing.contacts import import_contacts
 from crm.importing.mapping import guess_mapping
 from crm.importing.tables import read_table
+from crm.preparation.campaigns import add_campaign
 from crm.reports.base import base_named
 from crm.reports.distribution import by_group, by_industry
 from crm.reports.headcount import attributes_of, by_headcount, sum_of

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from crm.campaigns import list_campaigns
 from crm.database import Database
-from crm.day_plan import build
-from crm.users import user_by_login
+from crm.day.day_plan import build
+from crm.office.users import user_by_login
+from crm.preparation.campaigns import list_campaigns
 from dialer.calls.desk import Desk, DeskRules
 from dialer.calls.view import CallState, DeskView, LineState
 from dialer.demo import seed

@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.attempts import Attempt, Result
-from crm.contacts import Contact
+from crm.calls.attempts import Attempt, Result
+from crm.calls.recording_facts import Recording, RecordingState
 from crm.database import Database
-from crm.outcomes import Outcome, OutcomeForm
-from crm.recording_facts import Recording, RecordingState
-from crm.users import Role, add_user
+from crm.office.users import Role, add_user
+from crm.wrap_up.contacts import Contact
+from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from dialer.calls.desk import DeskRules
 from dialer.calls.errors import DeskError
 from dialer.calls.view import CallState, LineState

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm.attempts import Result
+from crm.calls.attempts import Result
 from dialer.calls.result import result_of
 from dialer.telephony import LegEnd, LegEnded
 

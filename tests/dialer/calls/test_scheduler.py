@@ -11,21 +11,21 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.attempts import Attempt, Result, open_attempt
-from crm.call_lists import CallList, ListState, set_list_state
-from crm.campaign_setup import change_setup
-from crm.campaigns import Campaign, change_campaign, list_campaigns, set_calendar_day
-from crm.clients import Client, put_back_on_list
+from crm.base.do_not_call import Whom, lift, requests
+from crm.calls.attempts import Attempt, Result, open_attempt
+from crm.calls.recording_facts import Recording, RecordingState
+from crm.clientele.clients import Client, put_back_on_list
 from crm.database import Database
-from crm.day_plan import EntryState, PlanEntry, claim_next
-from crm.do_not_call import Whom, lift, requests
+from crm.day.day_plan import EntryState, PlanEntry, claim_next
 from crm.importing.clients import import_clients
 from crm.importing.mapping import guess_mapping
 from crm.importing.tables import read_table
-from crm.outcomes import OutcomeForm
-from crm.recording_facts import Recording, RecordingState
-from crm.silence import keep_request, off_list
-from crm.users import Role, add_user
+from crm.office.users import Role, add_user
+from crm.plan.silence import keep_request, off_list
+from crm.preparation.call_lists import CallList, ListState, set_list_state
+from crm.preparation.campaign_setup import change_setup
+from crm.preparation.campaigns import Campaign, change_campaign, list_campaigns, set_calendar_day
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.calls.view import CallState, LineState
 from dialer.scheduler import Scheduler
 from dialer.telephony import LegAnswered, LegEnd, LegEnded

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from config.settings import load_settings
-from crm.campaign_setup import CampaignSetup, setup_of
-from crm.campaigns import campaign_named
 from crm.database import Database
+from crm.preparation.campaign_setup import CampaignSetup, setup_of
+from crm.preparation.campaigns import campaign_named
 from tests.dialer.cli.conftest import Dialer, Said
 
 CAMPAIGN = "First campaign"

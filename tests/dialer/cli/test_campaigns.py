@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from config.settings import load_settings
 from crm.audit import CAMPAIGN_CHANGED, AuditEntry
-from crm.campaigns import Campaign, campaign_named
 from crm.database import Database
+from crm.preparation.campaigns import Campaign, campaign_named
 from tests.dialer.cli.conftest import Dialer
 
 

@@ -8,8 +8,8 @@ import socket
 from pathlib import Path
 
 from config.settings import Settings
-from crm import users
 from crm.database import Database
+from crm.office import users
 from dialer.app import running_service, utc_now
 from dialer.cli.check import check
 from dialer.cli.terminal import Terminal

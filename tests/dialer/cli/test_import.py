@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 from xlsxwriter import Workbook
 
 from config.settings import load_settings
-from crm.clients import Client
+from crm.clientele.clients import Client
 from crm.database import Database
-from crm.groups import Group
+from crm.group import Group
 from tests.dialer.cli.conftest import Dialer, Said
 
 HEADER = "list;name;city;phone;group\n"

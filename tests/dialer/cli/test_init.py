@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config.settings import load_settings
-from crm import campaigns, users
 from crm.database import Database
+from crm.office import users
+from crm.preparation import campaigns
 from tests.dialer.cli.conftest import Dialer
 
 

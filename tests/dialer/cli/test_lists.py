@@ -11,10 +11,10 @@ from sqlalchemy import select, update
 
 from config.settings import load_settings
 from crm.audit import LIST_STATE_SET, AuditEntry
-from crm.campaigns import Campaign
 from crm.database import Database
-from crm.day_plan import build
+from crm.day.day_plan import build
 from crm.importing.tables import read_table
+from crm.preparation.campaigns import Campaign
 from tests.crm.builders import NOON
 from tests.dialer.cli.conftest import Dialer, Said
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from config.settings import load_settings
-from crm import users
-from crm.call_lists import list_named
-from crm.callbacks import agree
-from crm.campaigns import list_campaigns
-from crm.clients import add_client
+from crm.base.organisations import add_organisation
+from crm.clientele.clients import add_client
 from crm.database import Database
-from crm.organisations import add_organisation
+from crm.office import users
+from crm.plan.callbacks import agree
+from crm.preparation.call_lists import list_named
+from crm.preparation.campaigns import list_campaigns
 from tests.dialer.cli.conftest import Dialer
 
 

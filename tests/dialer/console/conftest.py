@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 
 from config.settings import ConsoleSettings, ServiceSettings, Settings
-from crm import users
 from crm.database import Database
+from crm.office import users
 from dialer.console.app import ConsoleDeps, create_console
 from recordings.store import LocalStore
 from tests.dialer.console.fake_desk import FakeDesk

@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import datetime
 
-from crm import attempts, day_plan, dial_rules, outcomes, undo
+from crm.calls import attempts, dial_rules
 from crm.database import Database
-from crm.outcomes import OutcomeForm
-from crm.results import Result
+from crm.day import day_plan
+from crm.preparation.results import Result
+from crm.wrap_up import outcomes, undo
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.calls.errors import DeskError
 from dialer.calls.view import CallState, DeskView, LineState, Message, RecordingState
 from dialer.reasons import Reason

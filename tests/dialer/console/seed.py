@@ -9,18 +9,21 @@ from pathlib import Path
 
 import numpy
 
-from crm import attempts, callbacks, day_plan, outcomes, recording_facts
-from crm.call_lists import ListState, list_named, set_list_state
-from crm.campaigns import add_campaign
-from crm.clients import add_client, get_client
+from crm.base.organisations import add_organisation
+from crm.base.people import add_person
+from crm.base.phone_numbers import PhoneNumber
+from crm.calls import attempts, recording_facts
+from crm.clientele.clients import add_client, get_client
 from crm.database import Database
-from crm.groups import Group
-from crm.organisations import add_organisation
-from crm.outcomes import OutcomeForm
-from crm.people import add_person
-from crm.phone_numbers import PhoneNumber
-from crm.results import Result
-from crm.users import Role, add_user
+from crm.day import day_plan
+from crm.group import Group
+from crm.office.users import Role, add_user
+from crm.plan import callbacks
+from crm.preparation.call_lists import ListState, list_named, set_list_state
+from crm.preparation.campaigns import add_campaign
+from crm.preparation.results import Result
+from crm.wrap_up import outcomes
+from crm.wrap_up.outcomes import OutcomeForm
 from recordings.finalise import finalise
 from recordings.store import LocalStore
 

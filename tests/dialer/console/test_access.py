@@ -9,10 +9,10 @@ from datetime import timedelta
 from aiohttp.test_utils import TestServer
 from sqlalchemy import update
 
-from crm.clients import Client
+from crm.clientele.clients import Client
 from crm.database import Database
-from crm.outcomes import OutcomeForm
-from crm.plan_entries import PlanEntry
+from crm.plan.plan_entries import PlanEntry
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.app import routes
 from dialer.console.guard import ACCESS
 from recordings.store import LocalStore

@@ -7,11 +7,11 @@ from datetime import date
 
 import pytest
 
-from crm.clients import get_client
+from crm.base.organisations import get_organisation
+from crm.base.past_deals import add_deal
+from crm.clientele.clients import get_client
 from crm.database import Database
-from crm.groups import Group
-from crm.organisations import get_organisation
-from crm.past_deals import add_deal
+from crm.group import Group
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import NOW, Office
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from crm.audit import CAMPAIGN_CHANGED, LIST_STATE_SET, AuditEntry
-from crm.call_lists import CallList, ListState
-from crm.campaigns import Campaign, get_campaign
 from crm.database import Database
+from crm.preparation.call_lists import CallList, ListState
+from crm.preparation.campaigns import Campaign, get_campaign
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from crm.clients import get_client
+from crm.base.do_not_call import requests
+from crm.clientele.clients import get_client
 from crm.database import Database
-from crm.do_not_call import requests
-from crm.outcomes import OutcomeForm
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console import client_pages
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import NOW, Office, seed_call

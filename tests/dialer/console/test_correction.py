@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from crm.callbacks import Callback, CallbackState, open_callback
-from crm.clients import get_client
+from crm.clientele.clients import get_client
 from crm.database import Database
-from crm.groups import Group
-from crm.outcome_chain import versions_of
-from crm.outcomes import OutcomeForm
+from crm.group import Group
+from crm.plan.callbacks import Callback, CallbackState, open_callback
+from crm.plan.outcome_chain import versions_of
+from crm.wrap_up.outcomes import OutcomeForm
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.seed import NOW, Office, seed_call
 

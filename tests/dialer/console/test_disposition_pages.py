@@ -6,10 +6,10 @@ import re
 
 import pytest
 
+from crm.calls.disposition_sets import dispositions_of
 from crm.database import Database
-from crm.disposition_sets import dispositions_of
-from crm.dispositions import Ask
-from crm.groups import Group
+from crm.group import Group
+from crm.plan.dispositions import Ask
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import Office

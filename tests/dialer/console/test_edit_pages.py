@@ -6,10 +6,10 @@ import re
 
 import pytest
 
+from crm.base.organisations import get_organisation
+from crm.base.people import people_at
+from crm.base.phone_numbers import NumberState, numbers_of
 from crm.database import Database
-from crm.organisations import get_organisation
-from crm.people import people_at
-from crm.phone_numbers import NumberState, numbers_of
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from crm.clients import get_client
+from crm.base.organisations import get_organisation
+from crm.base.people import people_at
+from crm.clientele.clients import get_client
 from crm.database import Database
-from crm.organisations import get_organisation
-from crm.people import people_at
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 

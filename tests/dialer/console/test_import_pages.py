@@ -10,10 +10,10 @@ from aiohttp import ClientResponse, FormData
 from sqlalchemy import func, select
 from xlsxwriter import Workbook
 
-from crm.clients import Client
+from crm.clientele.clients import Client
 from crm.database import Database
 from crm.importing import tables
-from crm.imports import Import, ImportState, list_imports
+from crm.importing.imports import Import, ImportState, list_imports
 from dialer.console import app
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office

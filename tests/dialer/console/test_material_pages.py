@@ -11,14 +11,14 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientResponse, FormData
 
-from crm.approvals import Subject, approve, signatures
-from crm.call_lists import CallList, ListState
-from crm.campaigns import get_campaign
-from crm.clients import get_client
+from crm.clientele.clients import get_client
 from crm.database import Database
 from crm.importing.tables import read_table
-from crm.materials import LARGEST_BYTES, materials_of, path_of
-from crm.scripts import script_of
+from crm.preparation.approvals import Subject, approve, signatures
+from crm.preparation.call_lists import CallList, ListState
+from crm.preparation.campaigns import get_campaign
+from crm.preparation.materials import LARGEST_BYTES, materials_of, path_of
+from crm.preparation.scripts import script_of
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import NOW, Office
 

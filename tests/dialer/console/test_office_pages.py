@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from crm.database import Database
-from crm.outcomes import OutcomeForm
-from crm.results import Result
+from crm.preparation.results import Result
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console import call_pages
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk

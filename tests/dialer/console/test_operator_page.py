@@ -12,13 +12,13 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from sqlalchemy import select
 
-from crm.campaigns import get_campaign
+from crm.base.organisations import Organisation
 from crm.database import Database
-from crm.organisations import Organisation
-from crm.outcomes import Outcome, load_draft
-from crm.results import Result
-from crm.scripts import change_script
-from crm.web_sessions import end_sessions_of
+from crm.office.web_sessions import end_sessions_of
+from crm.preparation.campaigns import get_campaign
+from crm.preparation.results import Result
+from crm.preparation.scripts import change_script
+from crm.wrap_up.outcomes import Outcome, load_draft
 from dialer.calls.view import CallState, LineState, Message, RecordingState
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk

@@ -10,9 +10,9 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from crm.audit import PERSON_EXPORTED, AuditEntry
+from crm.base.people import Person
 from crm.database import Database
-from crm.outcomes import OutcomeForm
-from crm.people import Person
+from crm.wrap_up.outcomes import OutcomeForm
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import SignIn
 from tests.dialer.console.seed import CLIENTS, NOW, Office, seed_call, seed_recording

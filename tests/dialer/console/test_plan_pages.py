@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import delete, select
 
 from crm.audit import AuditEntry
-from crm.callbacks import Callback
 from crm.database import Database
-from crm.plan_entries import EntryKind, EntryState, PlanEntry
+from crm.plan.callbacks import Callback
+from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office

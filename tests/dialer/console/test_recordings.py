@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import select, update
 
 from crm.audit import RECORDING_LISTENED, AuditEntry
+from crm.calls.recording_facts import Recording
 from crm.database import Database
-from crm.outcomes import OutcomeForm
-from crm.recording_facts import Recording
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.sound_files import seal_finished
 from recordings.sealing import new_wrapped_key
 from recordings.store import LocalStore

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from crm.database import Database
-from crm.outcomes import OutcomeForm
+from crm.wrap_up.outcomes import OutcomeForm
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import NOW, Office, seed_call
 

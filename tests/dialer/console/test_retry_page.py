@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from crm.campaigns import get_campaign
+from crm.calls.retry_rules import Rule, own_rules
 from crm.database import Database
-from crm.results import Result
-from crm.retry_rules import Rule, own_rules
+from crm.preparation.campaigns import get_campaign
+from crm.preparation.results import Result
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 

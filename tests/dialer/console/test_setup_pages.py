@@ -8,13 +8,13 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from crm.approvals import Subject, signatures
 from crm.audit import APPROVED, SETUP_CHANGED, AuditEntry
-from crm.campaign_setup import CampaignSetup, experts_of, setup_of
-from crm.campaigns import Campaign
-from crm.candidates import CandidateState, candidates_of
-from crm.clients import Client
+from crm.clientele.clients import Client
 from crm.database import Database
+from crm.preparation.approvals import Subject, signatures
+from crm.preparation.campaign_setup import CampaignSetup, experts_of, setup_of
+from crm.preparation.campaigns import Campaign
+from crm.preparation.candidates import CandidateState, candidates_of
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 from tests.foreign_words import latin_words

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from config.settings import ConsoleSettings
 from crm.audit import SIGN_IN_FAILED, SIGNED_IN, AuditEntry
 from crm.database import Database
-from crm.users import User
+from crm.office.users import User
 from dialer.console.deps import DEPS, ConsoleDeps
 from dialer.console.failure_limit import FAILURES_OF_A_LOGIN
 from dialer.console.visitors import address_of, is_from_here

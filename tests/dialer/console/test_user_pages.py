@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from crm.audit import CALLBACKS_HANDED_OVER, USER_CHANGED, AuditEntry
-from crm.callbacks import open_callback
 from crm.database import Database
-from crm.users import get_user
+from crm.office.users import get_user
+from crm.plan.callbacks import open_callback
 from tests.dialer.console.conftest import SignIn
 from tests.dialer.console.seed import Office
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from crm.database import Database
-from crm.outcomes import OutcomeForm
+from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.labels import DISPOSITIONS, GROUPS, KINDS, RESULTS, ROLES
 from dialer.console.report_sheets import REPORTS
 from dialer.crm_words import explain
@@ -60,11 +60,11 @@ def test_an_unknown_code_is_told_rather_than_hidden() -> None:
 
 
 def test_the_values_of_the_domain_all_have_words() -> None:
-    from crm.dispositions import DISPOSITIONS as KNOWN
-    from crm.groups import Group
-    from crm.plan_entries import EntryKind
-    from crm.results import Result
-    from crm.users import Role
+    from crm.group import Group
+    from crm.office.users import Role
+    from crm.plan.dispositions import DISPOSITIONS as KNOWN
+    from crm.plan.plan_entries import EntryKind
+    from crm.preparation.results import Result
 
     assert set(DISPOSITIONS) == set(KNOWN)
     assert set(GROUPS) == {each.value for each in Group}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crm.phone_parsing import read_phones
+from crm.base.phone_parsing import read_phones
 from dialer.demo.seed import COMPANIES
 from dialer.practice.behaviours import NOT_A_NUMBER, SPECIAL, Behaviour, Says, behaviour_of
 

@@ -1,0 +1,124 @@
+"""Organisations that were merged into others, with their clients and people: what stays behind, and who stands for it.
+
+What happened stays with the rows that it happened to: attempts, moves and outcomes are append-only. A client of the
+merged organisation whose campaign has a client of the survivor too is *joined* to that one: it is called no more and
+read together with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, Subquery, exists, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm.attributes import InstrumentedAttribute
+
+from crm.mapping import Base, UtcDateTime, json_column
+
+_IN_FORCE: Final = text("undone_at IS NULL")
+
+
+class OrganisationMerge(Base):
+    """`duplicate_id` was merged into `survivor_id`; `journal` is what `crm.care.merging` needs to take it back."""
+
+    __tablename__ = "organisation_merges"
+    __table_args__ = (
+        CheckConstraint("survivor_id <> duplicate_id", name="two"),
+        Index(
+            "uq_organisation_merges_duplicate", "duplicate_id", unique=True, sqlite_where=_IN_FORCE,
+            postgresql_where=_IN_FORCE,
+        ),
+        Index(None, "survivor_id"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    survivor_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    duplicate_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"))
+    merged_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    journal: Mapped[dict[str, Any]] = mapped_column(json_column(), default=dict)
+    undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    undone_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+
+class ClientJoin(Base):
+    """A client that is read and called as another one of its campaign."""
+
+    __tablename__ = "client_joins"
+    __table_args__ = (Index(None, "into_client_id"),)
+
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"), primary_key=True, autoincrement=False)
+    into_client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"))
+    merge_id: Mapped[int] = mapped_column(ForeignKey("organisation_merges.id"))
+
+
+class PersonJoin(Base):
+    """A person's record that stays behind, because contacts name it, and the record that is used now."""
+
+    __tablename__ = "person_joins"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), primary_key=True, autoincrement=False)
+    into_person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    merge_id: Mapped[int] = mapped_column(ForeignKey("organisation_merges.id"))
+
+
+def is_merged(organisation_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """As a condition: the organisation was merged into another one."""
+    return exists().where(OrganisationMerge.duplicate_id == organisation_id, OrganisationMerge.undone_at.is_(None))
+
+
+def is_joined(client_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """As a condition: the client is read as another one."""
+    return exists().where(ClientJoin.client_id == client_id)
+
+
+def joined_to(client_id: int) -> Select[int]:
+    """Ids of the clients that are read with this one."""
+    return select(ClientJoin.client_id).where(ClientJoin.into_client_id == client_id)
+
+
+def of_client(column: InstrumentedAttribute[int], client_id: int) -> ColumnElement[bool]:
+    """As a condition: the row is the client's, or that of one who is read with it."""
+    return or_(column == client_id, column.in_(joined_to(client_id)))
+
+
+def merged_into(organisation_id: int) -> Select[int]:
+    """Ids of the organisations that were merged into this one."""
+    return select(OrganisationMerge.duplicate_id).where(
+        OrganisationMerge.survivor_id == organisation_id, OrganisationMerge.undone_at.is_(None)
+    )
+
+
+def standing_clients() -> Subquery:
+    """Of every client that is joined (`client_id`): the one that it is read as in the end (`into_id`)."""
+    direct = select(ClientJoin.client_id, ClientJoin.into_client_id.label("into_id"))
+    steps = direct.cte("joined", recursive=True)
+    further = aliased(ClientJoin)
+    steps = steps.union_all(
+        select(steps.c.client_id, further.into_client_id).join(further, further.client_id == steps.c.into_id)
+    )
+    ends = select(steps.c.client_id, steps.c.into_id).where(~exists().where(ClientJoin.client_id == steps.c.into_id))
+    return ends.subquery("standing")
+
+
+async def standing_client(session: AsyncSession, client_id: int) -> int:
+    """The client that is called and read: this one, or the one that it is joined to."""
+    found = await session.scalar(select(ClientJoin.into_client_id).where(ClientJoin.client_id == client_id))
+    return client_id if found is None else await standing_client(session, found)
+
+
+async def survivors(session: AsyncSession, organisation_ids: Iterable[int]) -> dict[int, int]:
+    """For those of the organisations that were merged: who stands for them."""
+    wanted = set(organisation_ids)
+    if not wanted:
+        return {}
+    merges = select(OrganisationMerge.duplicate_id, OrganisationMerge.survivor_id)
+    found = await session.execute(
+        merges.where(OrganisationMerge.duplicate_id.in_(wanted), OrganisationMerge.undone_at.is_(None))
+    )
+    direct = dict(found.all())
+    further = await survivors(session, direct.values())
+    return {merged: further.get(survivor, survivor) for merged, survivor in direct.items()}

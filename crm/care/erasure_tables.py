@@ -1,0 +1,95 @@
+"""Erasing where more than texts stands: rows of imports, journals of merges, names of former owners."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.base.competitors import Competitor
+from crm.base.joined import OrganisationMerge
+from crm.base.past_deals import FormerOwner
+from crm.care.bulk_actions import BulkAction
+from crm.care.personal import ERASED, Traces
+from crm.care.saved_filters import SavedFilter
+from crm.clientele.clients import Client
+from crm.importing.imports import Import, ImportRow
+from crm.preparation.call_lists import CallList
+
+
+async def blank_imports(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> int:
+    """Blank the rows of imports that tell of the erased, of the organisation all if it is erased as a `whole`, and the
+    samples of files. Such a row cannot be undone any more. Returns how many rows."""
+    going = [row_id async for row_id in _rows_about(session, known, organisation_id, whole=whole)]
+    strict = known.strict()
+    for start in range(0, len(going), 500):
+        some = ImportRow.id.in_(going[start : start + 500])
+        await session.execute(
+            update(ImportRow)
+            .where(some)
+            .values(cells=[], problems=[], change={}, kept_because=[], remarked=False)
+            .execution_options(synchronize_session=False)
+        )
+    for import_id, sample, trouble in (await session.execute(select(Import.id, Import.sample, Import.trouble))).all():
+        if strict.are_inside(sample) or strict.are_inside(trouble):
+            await session.execute(update(Import).where(Import.id == import_id).values(sample=[], trouble=[]))
+    return len(going)
+
+
+async def _rows_about(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> AsyncIterator[int]:
+    strict = known.strict()
+    columns = select(
+        ImportRow.id, ImportRow.organisation_id, ImportRow.cells, ImportRow.problems, ImportRow.change,
+        ImportRow.kept_because,
+    )  # fmt: skip
+    async for row_id, of, *texts in await session.stream(columns.order_by(ImportRow.id)):
+        theirs = of == organisation_id
+        if (theirs and whole) or any(map((known if theirs else strict).are_inside, texts)):
+            yield row_id
+
+
+async def blank_loose_texts(session: AsyncSession, strict: Traces) -> None:
+    """Texts that belong to no organisation and name the erased: remarks on lists, notes on competitors, filters."""
+    for call_list in list(await session.scalars(select(CallList))):
+        if strict.are_in(call_list.remarks):
+            await session.execute(update(CallList).where(CallList.id == call_list.id).values(remarks=ERASED))
+    for rival in list(await session.scalars(select(Competitor))):
+        texts = {"product": rival.product, "terms": rival.terms, "note": rival.note}
+        going = {column: ERASED for column, said in texts.items() if strict.are_in(said)}
+        if going:
+            await session.execute(update(Competitor).where(Competitor.id == rival.id).values(going))
+    for saved in list(await session.scalars(select(SavedFilter))):
+        if strict.are_in(saved.name) or strict.are_inside(saved.narrowing):
+            await session.execute(delete(SavedFilter).where(SavedFilter.id == saved.id))
+    for action in list(await session.scalars(select(BulkAction))):
+        if strict.are_in(action.value) or strict.are_inside(action.narrowing):
+            blank = update(BulkAction).where(BulkAction.id == action.id)
+            await session.execute(blank.values(value=ERASED, narrowing={}))
+
+
+async def blank_merges(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> None:
+    """Empty the journals of the organisation's merges, of a person those that tell of them: such a merge stays."""
+    touching = or_(OrganisationMerge.survivor_id == organisation_id, OrganisationMerge.duplicate_id == organisation_id)
+    for merge in list(await session.scalars(select(OrganisationMerge).where(touching))):
+        if whole or known.are_inside(merge.journal):
+            emptied = update(OrganisationMerge).where(OrganisationMerge.id == merge.id)
+            await session.execute(emptied.values(journal={}))
+
+
+async def blank_former_owners(session: AsyncSession, known: Traces, organisation_id: int) -> None:
+    """Names of salespeople are not the client's; one that is the person's goes."""
+    clients = select(Client.id).where(Client.organisation_id == organisation_id)
+    for owner in list(await session.scalars(select(FormerOwner).where(FormerOwner.client_id.in_(clients)))):
+        if known.are_in(owner.name):
+            await session.execute(update(FormerOwner).where(FormerOwner.id == owner.id).values(name=ERASED))
+
+
+async def merged_into(session: AsyncSession, organisation_id: int) -> list[int]:
+    """Ids of the organisations that were merged into this one."""
+    standing = select(OrganisationMerge.duplicate_id).where(
+        OrganisationMerge.survivor_id == organisation_id, OrganisationMerge.undone_at.is_(None)
+    )
+    found: list[Any] = list(await session.scalars(standing))
+    return [int(each) for each in found]

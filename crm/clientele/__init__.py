@@ -1,0 +1,1 @@
+"""Organisations in a campaign: their groups and their consent."""

@@ -1,0 +1,216 @@
+"""Dealing the day's clients out: each person at work is given as many as the campaign says one person calls a day.
+
+Clients that somebody keeps go to them, operators and experts alike; the others to the operators, so that everybody has
+the same mix of groups, time zones and shares. Who is not dealt out today waits for another day.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import chain, zip_longest
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Row, Select, case, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.base.organisations import Organisation
+from crm.base.sources import Source
+from crm.calls.owners import AT_A_DESK, is_kept
+from crm.clientele.clients import Client
+from crm.day.whose_turn import of_share, place_of, whose_turn
+from crm.group import Group
+from crm.office.absences import away_on
+from crm.office.users import Role, User
+from crm.plan.attempt_rows import Attempt
+from crm.plan.callbacks import Callback, CallbackState
+from crm.plan.plan_entries import CLAIMED, OF_GROUP, PROMISED, WAITING, EntryKind, EntryState, PlanEntry
+from crm.preparation.campaigns import Campaign
+from crm.preparation.plan_rules import ALL, SharesBy, order_of, shares_of
+from crm.time_zones import instant
+
+# Looked at for each client that is wanted: a list that was imported town by town still gives a day of several zones.
+_LOOKED_AT: Final = 4
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A client whose turn it is."""
+
+    client_id: int
+    group: Group
+    stored_zone: str
+    share: str
+
+
+async def deal(session: AsyncSession, *, campaign: Campaign, day: date, now: datetime) -> int:
+    """Fill everybody's day up; returns how many clients were added to the plan."""
+    room = await rooms(session, campaign=campaign, day=day)
+    operators = await _operators(session, room)
+    await _deal_left_over(session, campaign, day, room, operators)
+    dealt: list[tuple[int, _Turn]] = []
+    for user_id in sorted(room):
+        own = await _kept_by(session, campaign, day, now, user_id, room[user_id])
+        room[user_id] -= len(own)
+        dealt += [(user_id, turn) for turn in own]
+    for group in order_of(campaign.group_order):
+        wanted = sum(room[user_id] for user_id in operators)
+        turns = await _of_group(session, campaign, day, now, group, wanted) if wanted > 0 else []
+        # Alike ones side by side, so that two operators do not get one the east and the other the west.
+        dealt += _round(sorted(turns, key=lambda turn: (turn.stored_zone, turn.share)), operators, room)
+    rows = list(_rows(dealt, campaign, day))
+    if rows:
+        await session.execute(insert(PlanEntry), rows)
+    return len(rows)
+
+
+async def has_room(session: AsyncSession, *, campaign: Campaign, day: date) -> bool:
+    """Whether anybody could be given another client."""
+    return campaign.calls_a_day is None or any((await rooms(session, campaign=campaign, day=day)).values())
+
+
+async def rooms(session: AsyncSession, *, campaign: Campaign, day: date) -> dict[int, int]:
+    """How many clients more each person at work that day may be given, by user id: what was called, waits, or was
+    promised for the day counts."""
+    assert campaign.calls_a_day is not None  # the caller has looked
+    at_work = select(User.id).where(User.active, User.role.in_(AT_A_DESK), ~away_on(User.id, day)).order_by(User.id)
+    room = dict.fromkeys(await session.scalars(at_work), campaign.calls_a_day)
+    midnight, next_midnight = (
+        instant(datetime.combine(each, time()), campaign.time_zone) for each in (day, day + timedelta(days=1))
+    )
+    for counted in (
+        select(Attempt.operator_id, func.count())
+        .where(Attempt.opened_at >= midnight, Attempt.opened_at < next_midnight, Attempt.wrapped_up_at.is_not(None))
+        .where(~Attempt.imported, Attempt.client_id == Client.id, Client.campaign_id == campaign.id)
+        .group_by(Attempt.operator_id),
+        select(PlanEntry.operator_id, func.count())
+        .where(PlanEntry.campaign_id == campaign.id, PlanEntry.day == day, PlanEntry.operator_id.is_not(None))
+        .where(PlanEntry.state == WAITING, PlanEntry.kind != PROMISED)
+        .group_by(PlanEntry.operator_id),
+        select(PlanEntry.claimed_by, func.count())
+        .where(PlanEntry.campaign_id == campaign.id, PlanEntry.state == CLAIMED)
+        .group_by(PlanEntry.claimed_by),
+        select(Callback.owner_id, func.count())
+        .where(Callback.state == CallbackState.OPEN, Callback.due_at < next_midnight)
+        .where(Callback.client_id == Client.id, Client.campaign_id == campaign.id)
+        .group_by(Callback.owner_id),
+    ):
+        for user_id, count in await session.execute(counted):
+            if user_id in room:
+                room[user_id] = max(0, room[user_id] - count)
+    return room
+
+
+async def _operators(session: AsyncSession, room: Iterable[int]) -> list[int]:
+    these = select(User.id).where(User.id.in_(list(room)), User.role == Role.OPERATOR).order_by(User.id)
+    return list(await session.scalars(these))
+
+
+async def _deal_left_over(
+    session: AsyncSession, campaign: Campaign, day: date, room: dict[int, int], operators: list[int]
+) -> None:
+    """What waits for nobody in particular: of those who are away, or from before the campaign dealt its clients out."""
+    left_over = (
+        select(PlanEntry.id)
+        .where(PlanEntry.campaign_id == campaign.id, PlanEntry.day == day, PlanEntry.state == WAITING)
+        .where(PlanEntry.kind == OF_GROUP, PlanEntry.operator_id.is_(None))
+        .order_by(PlanEntry.rank, PlanEntry.id)
+        .limit(sum(room[user_id] for user_id in operators))
+    )
+    for user_id, entry_id in _round(list(await session.scalars(left_over)), operators, room):
+        await session.execute(
+            update(PlanEntry)
+            .where(PlanEntry.id == entry_id)
+            .values(operator_id=user_id)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _round(these: Iterable[_T], people: list[int], room: dict[int, int]) -> list[tuple[int, _T]]:
+    """To one after the other, as long as there is room; always to the one who has the most."""
+    dealt = []
+    for each in these:
+        user_id = max(people, key=lambda person: room[person], default=None)
+        if user_id is None or room[user_id] <= 0:
+            break
+        room[user_id] -= 1
+        dealt.append((user_id, each))
+    return dealt
+
+
+async def _kept_by(
+    session: AsyncSession, campaign: Campaign, day: date, now: datetime, user_id: int, most: int
+) -> list[_Turn]:
+    if most <= 0:
+        return []
+    in_order = case({group: place for place, group in enumerate(order_of(campaign.group_order))}, value=Client.group)
+    these = _columns(campaign, whose_turn(campaign, day)).where(Client.owner_id == user_id, is_kept(campaign, now))
+    return _turns(await session.execute(these.order_by(in_order, Client.id).limit(most)))
+
+
+async def _of_group(
+    session: AsyncSession, campaign: Campaign, day: date, now: datetime, group: Group, wanted: int
+) -> list[_Turn]:
+    """As many of the group as are wanted or there are, in the campaign's shares as far as possible."""
+    these = _columns(campaign, whose_turn(campaign, day)).where(Client.group == group)
+    these = these.where(or_(Client.owner_id.is_(None), ~is_kept(campaign, now)))
+    shares = {} if campaign.shares_by is SharesBy.NOTHING else shares_of(campaign.shares)
+    if not shares:
+        return await _taken(session, these, wanted)
+    name, found = of_share(campaign), []
+    for share, percent in shares.items():
+        found += await _taken(session, these.where(name == share), wanted * percent // ALL)
+    rest = wanted * (ALL - sum(shares.values())) // ALL
+    found += await _taken(session, these.where(or_(name.is_(None), name.not_in(list(shares)))), rest)
+    if len(found) < wanted:  # a share has run out: the day is filled up with whoever there is
+        known = {turn.client_id for turn in found}
+        others = [turn for turn in await _taken(session, these, wanted + len(found)) if turn.client_id not in known]
+        found += others[: wanted - len(found)]
+    return found
+
+
+async def _taken(session: AsyncSession, these: Select[int, Group, str, str], wanted: int) -> list[_Turn]:
+    """The first in the order of the base, from every time zone in turn."""
+    if wanted <= 0:
+        return []
+    by_zone: defaultdict[str, list[_Turn]] = defaultdict(list)
+    for turn in _turns(await session.execute(these.order_by(Client.id).limit(wanted * _LOOKED_AT))):
+        by_zone[turn.stored_zone].append(turn)
+    in_turn = chain.from_iterable(zip_longest(*by_zone.values()))
+    return [turn for turn in in_turn if turn is not None][:wanted]
+
+
+def _columns(campaign: Campaign, turns: Select[Any]) -> Select[int, Group, str, str]:
+    if campaign.shares_by is SharesBy.SOURCE:
+        turns = turns.join(Source, Source.id == Client.source_id, isouter=True)
+    return turns.with_only_columns(Client.id, Client.group, Organisation.time_zone, of_share(campaign))
+
+
+def _turns(found: Iterable[Row[int, Group, str, str]]) -> list[_Turn]:
+    return [_Turn(client_id, group, stored_zone, share or "") for client_id, group, stored_zone, share in found]
+
+
+def _rows(dealt: list[tuple[int, _Turn]], campaign: Campaign, day: date) -> Iterator[dict[str, object]]:
+    """The entries; within a rank they wait in the order of their rows, so each person's shares are mixed here."""
+    shares = {} if campaign.shares_by is SharesBy.NOTHING else shares_of(campaign.shares)
+    places = {
+        (turn.group, turn.stored_zone): place_of(campaign, turn.group, turn.stored_zone, day) for _, turn in dealt
+    }
+    counts: defaultdict[tuple[int, int, str], int] = defaultdict(int)
+    ordered = []
+    for number, (user_id, turn) in enumerate(dealt):
+        _, rank = places[turn.group, turn.stored_zone]
+        share = turn.share if turn.share in shares else ""
+        counts[user_id, rank, share] += 1
+        weight = shares.get(share) or ALL - sum(shares.values()) or 1
+        ordered.append((rank, (counts[user_id, rank, share] - 0.5) / weight, number, user_id, turn))
+    for rank, _, _, user_id, turn in sorted(ordered, key=lambda each: each[:3]):
+        window, _ = places[turn.group, turn.stored_zone]
+        yield {
+            "client_id": turn.client_id, "campaign_id": campaign.id, "day": day, "rank": rank,
+            "opens_at": window.opens_at, "closes_at": window.closes_at, "kind": EntryKind.GROUP,
+            "state": EntryState.WAITING, "reason": "", "operator_id": user_id, "assigned": False,
+        }  # fmt: skip

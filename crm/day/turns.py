@@ -1,0 +1,107 @@
+"""Who waits in the plan and may be called now, in the plan's order, without looking at those who may not.
+
+The clients of the groups can be a hundred thousand, and on any afternoon those of the east stand in front with their
+hours over. They share few windows though (one for each group and time zone), and an index lists the entries window by
+window: jumping from window to window costs as many steps as there are windows, however many clients stand in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from crm.plan.plan_entries import OF_GROUP, RANK_RETRY, WAITING, PlanEntry
+
+_Window = tuple[int, datetime, datetime]
+
+
+async def next_waiting(
+    session: AsyncSession, *, operator_id: int, now: datetime, passed_over: AbstractSet[int] = frozenset()
+) -> PlanEntry | None:
+    """The first entry that this operator may claim at `now`, its row held; `passed_over` are clients to leave out."""
+    due, others = (
+        _singled_out(now).where(PlanEntry.place.is_(None), at_rank)
+        for at_rank in (PlanEntry.rank <= RANK_RETRY, PlanEntry.rank > RANK_RETRY)
+    )
+    in_windows = [_in_window(window) for window in await _open_windows(session, now)]
+    for waiting in (due, _placed(operator_id, now), others, *in_windows):
+        waiting = waiting.where(or_(PlanEntry.operator_id.is_(None), PlanEntry.operator_id == operator_id))
+        if passed_over:
+            waiting = waiting.where(PlanEntry.client_id.not_in(passed_over))
+        entry = await session.scalar(waiting.limit(1).with_for_update(skip_locked=True, key_share=True))
+        if entry is not None:
+            return entry
+    return None
+
+
+def _singled_out(now: datetime) -> Select[PlanEntry]:
+    """Promises, retries, clients picked by hand: few, each with hours of its own."""
+    return (
+        select(PlanEntry)
+        .where(PlanEntry.state == WAITING, PlanEntry.kind != OF_GROUP, PlanEntry.opens_at <= now)
+        .where(PlanEntry.closes_at > now)
+        .order_by(PlanEntry.rank, PlanEntry.due_at, PlanEntry.id)
+    )
+
+
+def _placed(operator_id: int, now: datetime) -> Select[PlanEntry]:
+    """What somebody has put in an order for this operator."""
+    return (
+        select(PlanEntry)
+        .where(PlanEntry.state == WAITING, PlanEntry.place.is_not(None), PlanEntry.operator_id == operator_id)
+        .where(PlanEntry.opens_at <= now, PlanEntry.closes_at > now)
+        .order_by(PlanEntry.day, PlanEntry.place)
+    )
+
+
+def _in_window(window: _Window) -> Select[PlanEntry]:
+    rank, opens_at, closes_at = window
+    return (
+        select(PlanEntry)
+        .where(PlanEntry.state == WAITING, PlanEntry.kind == OF_GROUP, PlanEntry.rank == rank)
+        .where(PlanEntry.opens_at == opens_at, PlanEntry.closes_at == closes_at)
+        .order_by(PlanEntry.id)
+    )
+
+
+async def _open_windows(session: AsyncSession, now: datetime) -> list[_Window]:
+    windows = group_windows().where(PlanEntry.opens_at <= now, PlanEntry.closes_at > now)
+    return [(rank, opens_at, closes_at) for rank, opens_at, closes_at in await session.execute(windows)]
+
+
+def group_windows() -> Select[int, datetime, datetime]:
+    """Each rank and window that clients of the groups wait in, once: `rank`, `opens_at`, `closes_at`, in order.
+
+    Every step seeks the first entry beyond the window that the step before has found, by one column after the other:
+    SQLite would walk through all that are equal if it were asked for a greater row of three.
+    """
+    first, here = aliased(PlanEntry), aliased(PlanEntry)
+    walk = select(_first_of(first).scalar_subquery().label("id")).cte("walk", recursive=True)
+    beyond = func.coalesce(*[following.correlate(here).scalar_subquery() for following in _beyond(here)])
+    walk = walk.union_all(select(beyond).join_from(walk, here, here.id == walk.c.id))
+    window = _window_of(PlanEntry)
+    return select(*window).join_from(walk, PlanEntry, PlanEntry.id == walk.c.id).order_by(*window)
+
+
+def _beyond(here: type[PlanEntry]) -> Iterator[Select[int]]:
+    """Of the same rank and opening one that closes later; of the same rank one that opens later; of a later rank."""
+    columns = ("rank", "opens_at", "closes_at")
+    for place in reversed(range(len(columns))):
+        there = aliased(PlanEntry)
+        alike = [getattr(there, name) == getattr(here, name) for name in columns[:place]]
+        yield _first_of(there).where(*alike, getattr(there, columns[place]) > getattr(here, columns[place]))
+
+
+def _first_of(entries: type[PlanEntry]) -> Select[int]:
+    waiting = select(entries.id).where(entries.state == WAITING, entries.kind == OF_GROUP)
+    return waiting.order_by(*_window_of(entries)).limit(1)
+
+
+def _window_of(entries: type[PlanEntry]) -> tuple[Any, Any, Any]:
+    return entries.rank, entries.opens_at, entries.closes_at

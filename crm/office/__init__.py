@@ -1,0 +1,1 @@
+"""The people of the office: who they are, and when they are away."""

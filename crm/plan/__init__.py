@@ -1,0 +1,1 @@
+"""What is planned, promised, tried and written down, as rows: entries, callbacks, attempts, outcomes."""

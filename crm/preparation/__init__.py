@@ -1,0 +1,1 @@
+"""A campaign before its calls: rules, calendar, lists, material, script, candidates, approvals."""

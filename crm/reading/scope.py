@@ -1,0 +1,66 @@
+"""Who sees what: one answer for lists, look-ups, reports, exports and files.
+
+The office sees everything. Whoever calls sees the clients that they may be given (nobody's, on their plan, promised by
+them, or theirs), and the calls that they made or that were made to clients of theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, exists, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.calls.attempts import Attempt
+from crm.clientele.clients import Client
+from crm.office.users import Role
+from crm.plan.callbacks import Callback, CallbackState
+from crm.plan.plan_entries import EntryState, PlanEntry
+
+SEES_ALL: Final = frozenset({Role.MANAGER, Role.CONSULTANT, Role.ADMINISTRATOR, Role.AUDITOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one user sees. `role` `None` is the machine itself: the scheduler, and commands of whoever has the files."""
+
+    user_id: int | None = None
+    role: Role | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is hidden."""
+        return self.role is None or self.role in SEES_ALL
+
+    def clients(self) -> ColumnElement[bool]:
+        """As a condition on `Client`: this user sees it."""
+        if self.is_whole:
+            return true()
+        on_plan = exists().where(
+            PlanEntry.client_id == Client.id,
+            PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED)),
+            or_(PlanEntry.operator_id.is_(None), PlanEntry.operator_id == self.user_id),
+        )
+        promised = exists().where(
+            Callback.client_id == Client.id, Callback.owner_id == self.user_id, Callback.state == CallbackState.OPEN
+        )
+        return or_(Client.owner_id.is_(None), Client.owner_id == self.user_id, on_plan, promised)
+
+    def attempts(self) -> ColumnElement[bool]:
+        """As a condition on `Attempt`: this user sees the call and hears its recording."""
+        if self.is_whole:
+            return true()
+        theirs = exists().where(Client.id == Attempt.client_id, Client.owner_id == self.user_id)
+        return or_(Attempt.operator_id == self.user_id, theirs.correlate(Attempt))
+
+    async def has_client(self, session: AsyncSession, client_id: int) -> bool:
+        """Whether this user sees that client; no for one that does not exist."""
+        return await session.scalar(select(Client.id).where(Client.id == client_id, self.clients())) is not None
+
+    async def has_attempt(self, session: AsyncSession, attempt_id: str) -> bool:
+        """Whether this user sees that call; no for one that does not exist."""
+        return await session.scalar(select(Attempt.id).where(Attempt.id == attempt_id, self.attempts())) is not None
+
+
+EVERYTHING: Final = Scope()

@@ -1,0 +1,456 @@
+"""Reading for pages: plain rows, no mapped objects to change by mistake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.base.do_not_call import Whom, request_of
+from crm.base.joined import of_client
+from crm.base.organisations import Organisation
+from crm.base.people import people_at
+from crm.base.phone_numbers import NumberState, asked_off, numbers_of
+from crm.base.phone_parsing import digits_sought, national
+from crm.base.sources import Source
+from crm.calls.attempts import Attempt
+from crm.calls.recording_facts import Recording, RecordingState
+from crm.clientele.clients import Client
+from crm.clientele.groups import GroupMove, MoveCause
+from crm.errors import NotFound
+from crm.group import Group
+from crm.office.users import User
+from crm.plan.callbacks import Callback, CallbackState
+from crm.plan.outcome_chain import Outcome, superseded
+from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry
+from crm.preparation.campaigns import Campaign
+from crm.preparation.results import Result
+from crm.reading.scope import EVERYTHING, Scope
+from crm.text_rules import fold
+from crm.time_zones import local
+from crm.wrap_up.contacts import Contact
+
+LAST_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    """A telephone number on the card."""
+
+    id: int
+    e164: str
+    extension: str
+    state: NumberState
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person on the card."""
+
+    id: int
+    full_name: str
+    position: str
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseRow:
+    """A callback; `local_at` is naive, on the client's clock."""
+
+    id: int
+    owner: str
+    local_at: datetime
+    due_at: datetime
+    asked_by: str
+    words: str
+    state: CallbackState
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """An attempt with what came of it. `contact`: "main", "other" or ""."""
+
+    attempt_id: str
+    client_id: int
+    organisation: str
+    group: Group
+    operator_id: int
+    operator: str
+    dialled: str
+    opened_at: datetime
+    talk_seconds: float | None
+    result: Result | None
+    disposition: str | None
+    full_name: str
+    summary: str
+    reason: str
+    note: str
+    contact: str
+    recording: RecordingState | None
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRow:
+    """A move between groups."""
+
+    at: datetime
+    from_group: Group
+    to_group: Group
+    cause: MoveCause
+    author: str
+    attempt_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A client as the operator sees it. `time_zone` is the client's. `why_now`: the kind of the plan entry that is
+    claimed or waits, `None` when there is none."""
+
+    client_id: int
+    campaign_id: int
+    campaign: str
+    organisation_id: int
+    organisation: str
+    city: str
+    industry: str
+    headcount: int | None
+    site: str
+    email: str
+    note: str
+    source: str
+    group: Group
+    time_zone: str
+    do_not_call: bool
+    off_list_reason: str
+    owner: str
+    numbers: tuple[NumberRow, ...]
+    people: tuple[PersonRow, ...]
+    promise: PromiseRow | None
+    last_calls: tuple[CallRow, ...]
+    entry_id: int | None
+    why_now: EntryKind | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilters:
+    """What the list of calls is narrowed to; `since` (with) and `until` (without) are instants. `text`: a part of the
+    organisation's name, or at least three digits of the number that was dialled."""
+
+    operator_id: int | None = None
+    client_id: int | None = None
+    campaign_id: int | None = None
+    group: Group | None = None
+    result: Result | None = None
+    disposition: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallKey:
+    """The place of a row in the list of calls: the next page begins after it."""
+
+    opened_at: datetime
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallsPage:
+    """A page, the newest first; `next_before` is `None` on the last one."""
+
+    rows: tuple[CallRow, ...]
+    next_before: CallKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """An entry of the plan."""
+
+    entry_id: int
+    client_id: int
+    organisation: str
+    group: Group
+    kind: EntryKind
+    state: EntryState
+    rank: int
+    due_at: datetime | None
+    opens_at: datetime
+    closes_at: datetime
+    client_local_at: datetime | None
+    operator: str
+    claimed_by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything that happened with a client, each list the oldest first."""
+
+    calls: tuple[CallRow, ...]
+    moves: tuple[MoveRow, ...]
+    promises: tuple[PromiseRow, ...]
+
+
+async def card(session: AsyncSession, *, client_id: int) -> Card:
+    """Raises `NotFound`."""
+    found = await session.execute(
+        select(Client, Organisation, Campaign, Source.name, User.name)
+        .join(Organisation, Organisation.id == Client.organisation_id)
+        .join(Campaign, Campaign.id == Client.campaign_id)
+        .join(Source, Source.id == Client.source_id, isouter=True)
+        .join(User, User.id == Client.owner_id, isouter=True)
+        .where(Client.id == client_id)
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("client.unknown")
+    client, organisation, campaign, source, owner = row
+    entry = await session.scalar(
+        select(PlanEntry)
+        .where(PlanEntry.client_id == client_id, PlanEntry.state.in_((EntryState.CLAIMED, EntryState.WAITING)))
+        .order_by(PlanEntry.state, PlanEntry.rank)
+        .limit(1)
+    )
+    promises = await _promises(session, client_id, only_open=True)
+    calls = await calls_page(session, filters=CallFilters(client_id=client_id), limit=LAST_ATTEMPTS)
+    return Card(
+        client_id=client.id,
+        campaign_id=campaign.id,
+        campaign=campaign.name,
+        organisation_id=organisation.id,
+        organisation=organisation.name,
+        city=organisation.city,
+        industry=organisation.industry,
+        headcount=organisation.headcount,
+        site=organisation.site,
+        email=organisation.email,
+        note=organisation.note,
+        source=source or "",
+        group=client.group,
+        time_zone=organisation.time_zone or campaign.time_zone,
+        do_not_call=await request_of(session, Whom.ORGANISATION, organisation.id) is not None,
+        off_list_reason=client.off_list_reason,
+        owner=owner or "",
+        numbers=await _numbers(session, organisation.id),
+        people=tuple(
+            PersonRow(person.id, person.full_name, person.position, person.decides)
+            for person in await people_at(session, organisation.id)
+        ),
+        promise=promises[0] if promises else None,
+        last_calls=calls.rows,
+        entry_id=entry.id if entry else None,
+        why_now=entry.kind if entry else None,
+    )
+
+
+async def _numbers(session: AsyncSession, organisation_id: int) -> tuple[NumberRow, ...]:
+    silenced = await asked_off(session, organisation_id)
+    return tuple(
+        NumberRow(
+            number.id,
+            number.e164,
+            number.extension,
+            NumberState.DO_NOT_CALL if number.id in silenced else number.state,
+        )
+        for number in await numbers_of(session, organisation_id)
+    )
+
+
+async def calls_page(
+    session: AsyncSession,
+    *,
+    before: CallKey | None = None,
+    filters: CallFilters | None = None,
+    limit: int = 50,
+    scope: Scope = EVERYTHING,
+) -> CallsPage:
+    """Calls that `scope` sees, the newest first, after `before`."""
+    calls = _narrowed(_calls(), filters or CallFilters()).where(scope.attempts())
+    if before is not None:
+        calls = calls.where(
+            (Attempt.opened_at < before.opened_at)
+            | ((Attempt.opened_at == before.opened_at) & (Attempt.id < before.attempt_id))
+        )
+    found = await session.execute(calls.order_by(Attempt.opened_at.desc(), Attempt.id.desc()).limit(limit + 1))
+    rows = [_call_row(*row) for row in found]
+    page = tuple(rows[:limit])
+    more = len(rows) > limit
+    return CallsPage(page, CallKey(page[-1].opened_at, page[-1].attempt_id) if more else None)
+
+
+async def call(session: AsyncSession, *, attempt_id: str) -> CallRow:
+    """One call. Raises `NotFound`."""
+    found = (await session.execute(_calls().where(Attempt.id == attempt_id))).one_or_none()
+    if found is None:
+        raise NotFound("attempt.unknown")
+    return _call_row(*found)
+
+
+async def history(session: AsyncSession, *, client_id: int) -> History:
+    """The whole history of a client, with that of those who are read with it. Raises `NotFound`."""
+    if await session.get(Client, client_id) is None:
+        raise NotFound("client.unknown")
+    calls = await session.execute(
+        _calls().where(of_client(Attempt.client_id, client_id)).order_by(Attempt.opened_at, Attempt.id)
+    )
+    moves = await session.execute(
+        select(GroupMove, User.name)
+        .join(User, User.id == GroupMove.author_id, isouter=True)
+        .where(of_client(GroupMove.client_id, client_id))
+        .order_by(GroupMove.id)
+    )
+    return History(
+        calls=tuple(_call_row(*row) for row in calls),
+        moves=tuple(
+            MoveRow(move.at, move.from_group, move.to_group, move.cause, author or "", move.attempt_id)
+            for move, author in moves
+        ),
+        promises=await _promises(session, client_id, only_open=False),
+    )
+
+
+async def plan_page(
+    session: AsyncSession, *, campaign_id: int, day: date, operator_id: int | None = None, limit: int = 200
+) -> tuple[PlanRow, ...]:
+    """The plan of a day in its order; of one operator, what is theirs or anyone's."""
+    operator, claimer = (select(User.id, User.name).subquery() for _ in range(2))
+    plan = (
+        select(PlanEntry, Organisation, Client.group, Campaign.time_zone, operator.c.name, claimer.c.name)
+        .join(Client, Client.id == PlanEntry.client_id)
+        .join(Organisation, Organisation.id == Client.organisation_id)
+        .join(Campaign, Campaign.id == PlanEntry.campaign_id)
+        .join(operator, operator.c.id == PlanEntry.operator_id, isouter=True)
+        .join(claimer, claimer.c.id == PlanEntry.claimed_by, isouter=True)
+        .where(PlanEntry.campaign_id == campaign_id, PlanEntry.day == day)
+    )
+    if operator_id is not None:
+        plan = plan.where(PlanEntry.operator_id.is_(None) | (PlanEntry.operator_id == operator_id))
+    found = await session.execute(plan.order_by(PlanEntry.rank, PlanEntry.due_at, PlanEntry.id).limit(limit))
+    return tuple(
+        PlanRow(
+            entry_id=entry.id,
+            client_id=entry.client_id,
+            organisation=organisation.name,
+            group=group,
+            kind=entry.kind,
+            state=entry.state,
+            rank=entry.rank,
+            due_at=entry.due_at,
+            opens_at=entry.opens_at,
+            closes_at=entry.closes_at,
+            client_local_at=local(entry.due_at, organisation.time_zone or time_zone) if entry.due_at else None,
+            operator=operator_name or "",
+            claimed_by=claimer_name or "",
+            reason=entry.reason,
+        )
+        for entry, organisation, group, time_zone, operator_name, claimer_name in found
+    )
+
+
+_CallColumns = tuple[Attempt, str, Group, str, Outcome | None, bool | None, RecordingState | None, float | None]
+
+
+def _calls() -> Select[*_CallColumns]:
+    made: Select[*_CallColumns] = (
+        select(
+            Attempt,
+            Organisation.name,
+            Client.group,
+            User.name,
+            Outcome,
+            Contact.main,
+            Recording.state,
+            Recording.duration_s,
+        )
+        .join(Client, Client.id == Attempt.client_id)
+        .join(Organisation, Organisation.id == Client.organisation_id)
+        .join(User, User.id == Attempt.operator_id)
+        .join(Outcome, (Outcome.attempt_id == Attempt.id) & ~superseded(), isouter=True)
+        .join(Contact, Contact.attempt_id == Attempt.id, isouter=True)
+        .join(Recording, (Recording.attempt_id == Attempt.id) & Recording.erased_at.is_(None), isouter=True)
+    )
+    return made
+
+
+def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_CallColumns]:
+    equal = (
+        (Attempt.operator_id, filters.operator_id),
+        (Client.campaign_id, filters.campaign_id),
+        (Client.group, filters.group),
+        (Attempt.result, filters.result),
+        (Outcome.disposition, filters.disposition),
+    )
+    for column, wanted in equal:
+        if wanted is not None:
+            calls = calls.where(column == wanted)
+    if filters.client_id is not None:
+        calls = calls.where(of_client(Attempt.client_id, filters.client_id))
+    if filters.since is not None:
+        calls = calls.where(Attempt.opened_at >= filters.since)
+    if filters.until is not None:
+        calls = calls.where(Attempt.opened_at < filters.until)
+    if filters.text.strip():
+        named = Organisation.name_folded.contains(fold(filters.text), autoescape=True)
+        digits = digits_sought(filters.text)
+        calls = calls.where(or_(named, Attempt.dialled.contains(national(digits))) if digits else named)
+    return calls
+
+
+def _call_row(
+    attempt: Attempt,
+    organisation: str,
+    group: Group,
+    operator: str,
+    outcome: Outcome | None,
+    main: bool | None,
+    recording: RecordingState | None,
+    duration_s: float | None,
+) -> CallRow:
+    return CallRow(
+        attempt_id=attempt.id,
+        client_id=attempt.client_id,
+        organisation=organisation,
+        group=group,
+        operator_id=attempt.operator_id,
+        operator=operator,
+        dialled=attempt.dialled,
+        opened_at=attempt.opened_at,
+        talk_seconds=attempt.talk_seconds,
+        result=attempt.result,
+        disposition=outcome.disposition if outcome else None,
+        full_name=outcome.full_name if outcome else "",
+        summary=outcome.summary if outcome else "",
+        reason=outcome.reason if outcome else "",
+        note=outcome.note if outcome else "",
+        contact={None: "", True: "main", False: "other"}[main],
+        recording=recording,
+        duration_s=duration_s,
+    )
+
+
+async def _promises(session: AsyncSession, client_id: int, *, only_open: bool) -> tuple[PromiseRow, ...]:
+    promises = (
+        select(Callback, User.name)
+        .join(User, User.id == Callback.owner_id)
+        .where(of_client(Callback.client_id, client_id))
+        .order_by(Callback.id)
+    )
+    if only_open:
+        promises = promises.where(Callback.state == CallbackState.OPEN)
+    found = await session.execute(promises)
+    return tuple(
+        PromiseRow(
+            id=callback.id,
+            owner=owner,
+            local_at=callback.local_at,
+            due_at=callback.due_at,
+            asked_by=callback.asked_by,
+            words=callback.words,
+            state=callback.state,
+        )
+        for callback, owner in found
+    )

@@ -1,0 +1,289 @@
+"""Outcomes: what the operator writes down after an attempt, and everything that follows from it in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ForeignKey,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.base.people import Person, add_person, person_at, person_named
+from crm.calls.attempts import Attempt, get_attempt
+from crm.calls.disposition_sets import disposition_of
+from crm.clientele.clients import Client, get_client, time_zone_of
+from crm.errors import Conflict, NotAllowed, Refused
+from crm.group import Group
+from crm.mapping import Base, UtcDateTime, json_column
+from crm.office.users import Role, get_user
+from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition, possible, propose
+from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
+from crm.plan.spoken_time import parse_when
+from crm.text_rules import is_full_name, is_summary, tidy
+from crm.wrap_up.consequences import apply, take_back
+from crm.wrap_up.contacts import Spoken
+
+__all__ = [
+    "DISPOSITIONS",
+    "Ask",
+    "Disposition",
+    "Outcome",
+    "OutcomeDraft",
+    "OutcomeForm",
+    "current_outcome",
+    "load_draft",
+    "possible",
+    "propose",
+    "record",
+    "save_draft",
+    "superseded",
+]
+
+_OF_A_TALK = frozenset({Ask.PERSON, Ask.SUMMARY, Ask.ASKED_BY})
+_MAY_CORRECT = frozenset({Role.MANAGER, Role.ADMINISTRATOR})
+
+
+class OutcomeDraft(Base):
+    """What was typed and not yet saved, so that a reload loses nothing."""
+
+    __tablename__ = "outcome_drafts"
+
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("attempts.id"), primary_key=True)
+    fields: Mapped[dict[str, Any]] = mapped_column(json_column())
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeForm:
+    """What the operator filled in. A person is an existing one by `person_id`, or a name, which becomes a person of the
+    organisation. The time of a callback is naive, on the client's clock, or the words for it, as they were typed.
+    `number_only` narrows "do not call" to the number that was dialled. Answers to what the disposition does not ask are
+    not taken."""
+
+    disposition: str
+    person_id: int | None = None
+    person_name: str = ""
+    person_position: str = ""
+    person_decides: bool = False
+    summary: str = ""
+    reason: str = ""
+    competitor: str = ""
+    callback_at_local: datetime | None = None
+    callback_words: str = ""
+    asked_by: str = ""
+    number_only: bool = False
+    note: str = ""
+
+
+async def record(
+    session: AsyncSession,
+    *,
+    attempt_id: str,
+    form: OutcomeForm,
+    author_id: int,
+    now: datetime,
+    corrects: int | None = None,
+) -> Outcome:
+    """Write the outcome down, with all that follows: the group, the contact, the callback, dead numbers, do-not-call,
+    the plan. `corrects` is the id of the outcome that this one replaces; its effects are taken back first.
+
+    Raises `Refused` for what is missing or impossible, `Conflict` when the outcome was written by someone else (or by
+    the first of two clicks), `NotAllowed` for another operator's call.
+    """
+    attempt = await get_attempt(session, attempt_id, lock=True)
+    if attempt.ended_at is None:
+        raise Refused("attempt.still_open")
+    await _assert_may_write(session, attempt, author_id)
+    previous = await current_outcome(session, attempt_id)
+    undone = previous is not None and previous.disposition == UNDONE
+    if (previous.id if previous and not (undone and corrects is None) else None) != corrects:
+        raise Conflict("outcome.already_recorded")
+    client = await get_client(session, attempt.client_id, lock=True)
+    base_group: Group | None = client.group
+    if previous is not None:
+        base_group = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
+    disposition = await disposition_of(session, client.campaign_id, form.disposition)
+    if attempt.answered_at is None and not disposition.unanswered:
+        raise Refused("outcome.not_answered", disposition=disposition.key)
+    asks = set(disposition.asks) | ({Ask.REASON} if (base_group or client.group) is Group.ABANDONED else set())
+    form = await _tidied(session, _asked_for(form, asks), client, now)
+    person = await _person_of(session, form, client)
+    full_name = person.full_name if person else ""
+    _assert_complete(
+        form, disposition, full_name, was=base_group or client.group, answered=attempt.answered_at is not None
+    )
+    outcome = await _add(session, attempt, form, person, author_id=author_id, now=now, previous=previous)
+    spoken = Spoken(
+        person_id=person.id if person else None,
+        decides=person.decides if person else False,
+        full_name=full_name,
+        summary=form.summary,
+    )
+    await apply(
+        session,
+        outcome,
+        attempt,
+        client,
+        disposition=disposition,
+        spoken=spoken,
+        base_group=base_group,
+        is_first=previous is None or undone,
+    )
+    attempt.wrapped_up_at = attempt.wrapped_up_at or now
+    draft = await session.get(OutcomeDraft, attempt_id)
+    if draft is not None:
+        await session.delete(draft)
+    await session.flush()
+    return outcome
+
+
+async def save_draft(session: AsyncSession, *, attempt_id: str, fields: Mapping[str, Any], now: datetime) -> None:
+    """Keep what was typed. Raises `NotFound` for an unknown attempt; the draft of a written outcome is dropped."""
+    attempt = await get_attempt(session, attempt_id)
+    if attempt.wrapped_up_at is not None:
+        return
+    await session.merge(OutcomeDraft(attempt_id=attempt_id, fields=dict(fields), updated_at=now))
+    await session.flush()
+
+
+async def load_draft(session: AsyncSession, *, attempt_id: str) -> dict[str, Any]:
+    """What was typed, {} when nothing was."""
+    draft = await session.get(OutcomeDraft, attempt_id)
+    return dict(draft.fields) if draft is not None else {}
+
+
+async def _assert_may_write(session: AsyncSession, attempt: Attempt, author_id: int) -> None:
+    if attempt.operator_id == author_id:
+        return
+    author = await get_user(session, author_id)
+    if author.role not in _MAY_CORRECT:
+        raise NotAllowed("outcome.not_yours")
+
+
+def _asked_for(form: OutcomeForm, asks: AbstractSet[Ask]) -> OutcomeForm:
+    """Without the answers to what this disposition does not ask: they were left behind by another choice, and a promise
+    that nobody sees on the form must not be made."""
+    when = bool(asks & {Ask.WHEN, Ask.NEXT_CONTACT})
+    person = Ask.PERSON in asks
+    return replace(
+        form,
+        person_id=form.person_id if person else None,
+        person_name=form.person_name if person else "",
+        person_position=form.person_position if person else "",
+        person_decides=form.person_decides and person,
+        summary=form.summary if Ask.SUMMARY in asks else "",
+        reason=form.reason if Ask.REASON in asks else "",
+        competitor=form.competitor if Ask.COMPETITOR in asks else "",
+        callback_at_local=form.callback_at_local if when else None,
+        callback_words=form.callback_words if when else "",
+        asked_by=form.asked_by if when else "",
+        number_only=form.number_only and Ask.NUMBER_ONLY in asks,
+    )
+
+
+async def _tidied(session: AsyncSession, form: OutcomeForm, client: Client, now: datetime) -> OutcomeForm:
+    callback_at = form.callback_at_local
+    if callback_at is None and form.callback_words.strip():
+        callback_at = parse_when(form.callback_words, now=now, zone=await time_zone_of(session, client))
+    return replace(
+        form,
+        person_name=tidy(form.person_name),
+        person_position=tidy(form.person_position),
+        summary=_clean(form.summary),
+        reason=_clean(form.reason),
+        competitor=tidy(form.competitor),
+        callback_at_local=callback_at,
+        callback_words=tidy(form.callback_words),
+        asked_by=tidy(form.asked_by),
+        note=_clean(form.note),
+    )
+
+
+def _clean(text_of_lines: str) -> str:
+    return text_of_lines.replace("\0", "").strip()
+
+
+async def _person_of(session: AsyncSession, form: OutcomeForm, client: Client) -> Person | None:
+    organisation_id = client.organisation_id
+    if form.person_id is not None:
+        person: Person | None = await person_at(session, organisation_id=organisation_id, person_id=form.person_id)
+    elif form.person_name:
+        person = await person_named(session, organisation_id=organisation_id, full_name=form.person_name)
+        if person is None:
+            person = await add_person(
+                session,
+                organisation_id=organisation_id,
+                full_name=form.person_name,
+                position=form.person_position,
+            )
+    else:
+        return None
+    if person is not None and form.person_decides:
+        person.decides = True
+        await session.flush()
+    return person
+
+
+def _assert_complete(
+    form: OutcomeForm, disposition: Disposition, full_name: str, *, was: Group, answered: bool
+) -> None:
+    # Nobody can be asked who did not answer.
+    required = disposition.required if answered else disposition.required - _OF_A_TALK
+    if was is Group.ABANDONED and answered and not form.reason:
+        raise Refused("outcome.needs_reason_left")
+    if Ask.COMPETITOR in required and not form.competitor:
+        raise Refused("outcome.needs_competitor")
+    if Ask.REASON in required and not form.reason:
+        raise Refused("outcome.needs_reason")
+    if Ask.WHEN in required and form.callback_at_local is None:
+        raise Refused("outcome.callback_needs_time")
+    if Ask.PERSON in required and not is_full_name(full_name):
+        raise Refused("outcome.needs_full_name")
+    if Ask.SUMMARY in required and not is_summary(form.summary):
+        raise Refused("outcome.needs_summary")
+    if Ask.NEXT_CONTACT in required and form.callback_at_local is None:
+        raise Refused("outcome.callback_needs_time")
+    if Ask.ASKED_BY in required and not form.asked_by:
+        raise Refused("outcome.needs_asked_by")
+
+
+async def _add(
+    session: AsyncSession,
+    attempt: Attempt,
+    form: OutcomeForm,
+    person: Person | None,
+    *,
+    author_id: int,
+    now: datetime,
+    previous: Outcome | None,
+) -> Outcome:
+    outcome = Outcome(
+        attempt_id=attempt.id,
+        disposition=form.disposition,
+        person_id=person.id if person else None,
+        full_name=person.full_name if person else "",
+        summary=form.summary,
+        reason=form.reason,
+        competitor=form.competitor,
+        callback_at_local=form.callback_at_local,
+        callback_words=form.callback_words,
+        asked_by=form.asked_by,
+        number_only=form.number_only,
+        note=form.note,
+        recorded_at=now,
+        author_id=author_id,
+        supersedes_id=previous.id if previous else None,
+    )
+    try:
+        async with session.begin_nested():
+            session.add(outcome)
+    except IntegrityError as error:
+        raise Conflict("outcome.already_recorded") from error
+    return outcome

@@ -1,0 +1,161 @@
+"""Taking back an outcome that was saved just now. Nothing is deleted: a reversal is appended to the chain, what
+followed is taken back, and the call waits for its outcome again, with everything that was typed.
+
+What goes out of the house because of an outcome (`crm.letters`) waits as long as this is possible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm import audit
+from crm.audit import AuditEntry
+from crm.base.organisations import Organisation
+from crm.calls.attempts import Attempt, get_attempt
+from crm.calls.owners import set_owner
+from crm.clientele.clients import Client, get_client
+from crm.clientele.groups import MoveCause, move
+from crm.day.claims import release
+from crm.errors import Conflict, NotAllowed
+from crm.plan.callbacks import Callback, CallbackState, reopen
+from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
+from crm.plan.plan_entries import EntryState, claimed_entry, drop_waiting, get_entry, set_state
+from crm.wrap_up.consequences import take_back
+from crm.wrap_up.outcomes import OutcomeDraft
+
+UNDO_FOR: Final = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """An outcome that its author may take back before `until`."""
+
+    attempt_id: str
+    organisation: str
+    disposition: str
+    until: datetime
+
+
+async def undoable(session: AsyncSession, *, operator_id: int, now: datetime) -> Undoable | None:
+    """The operator's last outcome while it can be undone."""
+    found = (
+        await session.execute(
+            select(Outcome, Organisation.name)
+            .join(Attempt, Attempt.id == Outcome.attempt_id)
+            .join(Client, Client.id == Attempt.client_id)
+            .join(Organisation, Organisation.id == Client.organisation_id)
+            .where(Outcome.author_id == operator_id, Attempt.operator_id == operator_id, ~superseded())
+            .where(Outcome.recorded_at > now - UNDO_FOR, Outcome.disposition != UNDONE)
+            .order_by(Outcome.id.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    if found is None or await _is_correction(session, found[0]):
+        return None
+    outcome, organisation = found
+    return Undoable(outcome.attempt_id, organisation, outcome.disposition, outcome.recorded_at + UNDO_FOR)
+
+
+async def _is_correction(session: AsyncSession, outcome: Outcome) -> bool:
+    if outcome.supersedes_id is None:
+        return False
+    return (await session.get_one(Outcome, outcome.supersedes_id)).disposition != UNDONE
+
+
+async def undo(session: AsyncSession, *, attempt_id: str, operator_id: int, now: datetime, lease_s: float) -> Attempt:
+    """Take the outcome back; the client is the operator's again, what they hold goes back to the plan. Raises
+    `Conflict` once ten seconds have passed or others have gone on with the client, `NotAllowed` for another operator's
+    call."""
+    attempt = await get_attempt(session, attempt_id, lock=True)
+    outcome = await current_outcome(session, attempt_id)
+    if attempt.operator_id != operator_id or (outcome is not None and outcome.author_id != operator_id):
+        raise NotAllowed("outcome.not_yours")
+    if outcome is None or outcome.disposition == UNDONE or await _is_correction(session, outcome):
+        raise Conflict("outcome.nothing_to_undo")
+    if now >= outcome.recorded_at + UNDO_FOR:
+        raise Conflict("outcome.undo_too_late", seconds=int(UNDO_FOR.total_seconds()))
+    client = await get_client(session, attempt.client_id, lock=True)
+    await _take_client(session, attempt, operator_id=operator_id, now=now, lease_s=lease_s)
+    base_group = await take_back(session, outcome, attempt, client, author_id=operator_id, now=now)
+    if base_group is not None:
+        await move(
+            session, client=client, to=base_group, at=now, cause=MoveCause.CALL, author_id=operator_id,
+            attempt_id=attempt.id,
+        )  # fmt: skip
+    await _reopen_promises(session, outcome)
+    await _restore_owner(session, outcome, client, now)
+    session.add(
+        Outcome(
+            attempt_id=attempt.id, disposition=UNDONE, recorded_at=now, author_id=operator_id, supersedes_id=outcome.id
+        )
+    )
+    attempt.wrapped_up_at = None
+    await session.merge(OutcomeDraft(attempt_id=attempt.id, fields=_as_typed(outcome), updated_at=now))
+    await session.flush()
+    return attempt
+
+
+async def _take_client(
+    session: AsyncSession, attempt: Attempt, *, operator_id: int, now: datetime, lease_s: float
+) -> None:
+    """The entry of the call is claimed as before; what the outcome put into the plan is dropped."""
+    held = await claimed_entry(session, operator_id)
+    if held is not None:
+        await release(session, entry_id=held.id, operator_id=operator_id)
+    await drop_waiting(session, client_id=attempt.client_id, reason="undone", now=now)
+    if attempt.plan_entry_id is None:
+        return
+    entry = await get_entry(session, attempt.plan_entry_id)
+    try:
+        async with session.begin_nested():
+            set_state(session, entry, EntryState.CLAIMED, on="undone")
+            entry.claimed_by, entry.claimed_at, entry.claimed_until = operator_id, now, now + timedelta(seconds=lease_s)
+            entry.done_at = None
+    except IntegrityError as error:
+        raise Conflict("outcome.undo_overtaken") from error  # somebody else has the client already
+
+
+async def _reopen_promises(session: AsyncSession, outcome: Outcome) -> None:
+    """What this outcome put off or withdrew holds again; what its call kept stays kept."""
+    ended = await session.scalars(
+        select(Callback)
+        .where(Callback.settled_by_attempt_id == outcome.attempt_id, Callback.settled_at == outcome.recorded_at)
+        .where(Callback.state.in_((CallbackState.MOVED, CallbackState.WITHDRAWN)))
+        .where(Callback.made_by_attempt_id.is_distinct_from(outcome.attempt_id))
+    )
+    for callback in ended.all():
+        await reopen(session, callback)
+
+
+async def _restore_owner(session: AsyncSession, outcome: Outcome, client: Client, now: datetime) -> None:
+    """Who became the client's owner by this outcome gives it back."""
+    noted = await session.scalar(
+        select(AuditEntry)
+        .where(AuditEntry.action == audit.CLIENT_OWNED, AuditEntry.subject == f"client:{client.id}")
+        .where(AuditEntry.at == outcome.recorded_at)
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
+    if noted is not None and client.owner_id == noted.details["owner"]:
+        await set_owner(session, client=client, owner_id=noted.details["was"], now=now, author_id=outcome.author_id)
+
+
+def _as_typed(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as the operator's form keeps it."""
+    return {
+        "disposition": outcome.disposition,
+        "person_id": str(outcome.person_id or ""),
+        "summary": outcome.summary,
+        "reason": outcome.reason,
+        "competitor": outcome.competitor,
+        "when": outcome.callback_words,
+        "asked_by": outcome.asked_by,
+        "number_only": "yes" if outcome.number_only else "",
+        "note": outcome.note,
+    }

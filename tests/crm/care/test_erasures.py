@@ -1,0 +1,388 @@
+"""Erasures: nothing of the erased stays in any row, what is counted stays, and nothing else may be changed so."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import JSON, Enum, LargeBinary, Text, inspect, select, table, text, update
+from sqlalchemy.exc import DBAPIError
+
+from crm import audit
+from crm.base.do_not_call import Whom, ask
+from crm.base.erasure_rows import Erased, Erasure, ErasureCompletion
+from crm.base.organisations import Organisation
+from crm.base.people import Person
+from crm.base.phone_numbers import PhoneNumber
+from crm.calls.attempts import Attempt
+from crm.calls.recording_facts import open_recording, settle_recording
+from crm.care.audit_chain import add_links, verify
+from crm.care.erasures import Done, erase_organisation, erase_person, erased_recording_keys
+from crm.care.personal import places
+from crm.clientele.clients import Client, get_client, take_off_list
+from crm.clientele.groups import GroupMove
+from crm.database import Database
+from crm.errors import Conflict, CrmError, NotFound, Refused
+from crm.importing.clients import import_clients
+from crm.importing.contacts import import_contacts
+from crm.importing.entering import Entry, enter_client
+from crm.importing.tables import read_table
+from crm.preparation.campaigns import get_campaign
+from crm.schema import METADATA
+from crm.wrap_up.contacts import Contact
+from crm.wrap_up.outcomes import Outcome, OutcomeForm
+from tests.crm.builders import NOON, World, build_world, open_call
+
+KEY = b"key of the office, for the tests"
+NAME, OTHER, FIRM = "Петрова Анна Сергеевна", "Зуев Иван", "ООО «Северный ветер»"
+OWN = "+79990001122"
+LATER = NOON + timedelta(days=1)
+TRACES_OF_PERSON = ("Петров", "петров", "999000112", "чай с мёдом")
+TRACES_OF_FIRM = ("Северн", "северн", "Зуев", "зуев", "sever.example", "5902000000", "+73420000002", *TRACES_OF_PERSON)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One firm with two people and three calls, and a firm beside it that must stay as it is."""
+
+    world: World
+    operator: int
+    client: int
+    organisation: int
+    person: int
+    calls: tuple[str, ...]
+    beside: int
+
+
+@pytest.fixture
+async def kept(database_url: str) -> Any:
+    database = Database(database_url, KEY)
+    world = await build_world(database)
+    operator, client_id = await world.operator("Ольга"), await world.client(FIRM)
+    person, other = await world.person(client_id, NAME), await world.person(client_id, OTHER, decides=False)
+    forms = (
+        OutcomeForm("warm", person_id=person, summary="готова смотреть расчёт", note="любит чай с мёдом"),
+        OutcomeForm("not_main", person_id=other, summary="главного нет на месте"),
+        OutcomeForm("no_contact", note="секретарь: с Петровой поговорить нельзя"),
+    )
+    calls = []
+    for number, form in enumerate(forms):
+        at = NOON + timedelta(minutes=10 * number)
+        calls.append(await world.call(client_id, operator, at=at))
+        await world.outcome(calls[-1], form, operator, at=at + timedelta(minutes=3))
+    async with world.transaction() as session:
+        client = await get_client(session, client_id)
+        organisation_id = client.organisation_id
+        await _fill_in(session, client, person)
+        for number, attempt_id in enumerate(calls):
+            await open_recording(session, attempt_id=attempt_id, key=f"2026/11/23/{number:032x}.wav")
+            await settle_recording(
+                session, attempt_id=attempt_id, sha256="0" * 64, duration_s=60.0, frames=480_000, rms_left=0.1,
+                rms_right=0.1, size_bytes=100,
+            )  # fmt: skip
+    beside = await world.client("Соседи")
+    yield Kept(world, operator, client_id, organisation_id, person, tuple(calls), beside)
+    await database.dispose()
+
+
+async def _fill_in(session: Any, client: Client, person: int) -> None:
+    organisation = await session.get_one(Organisation, client.organisation_id)
+    organisation.site, organisation.email, organisation.tax_number = "sever.example", "a@sever.example", "5902000000"
+    organisation.note, organisation.attributes = "директор Петрова", {"social_work": "yes", "кто": "Петрова"}
+    organisation.industry, organisation.headcount, client.code = "Вентиляция", 40, "Северный-1"
+    session.add(
+        PhoneNumber(organisation_id=organisation.id, person_id=person, e164=OWN, raw="8 (999) 000-11-22", rank=5)
+    )
+    await session.flush()
+    await ask(session, whom=Whom.PERSON, target=person, evidence="Петрова сказала сама", now=NOON)
+    await ask(session, whom=Whom.NUMBER, target=OWN, evidence="с этого номера", now=NOON)
+    audit.note(session, at=NOON, user_id=None, action="test", subject="x:1", details={"to": ["8 (999) 000-11-22"]})
+
+
+def said(value: object) -> str:
+    """A value as text; of JSON what it says, since SQLite's is written in ASCII."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        with contextlib.suppress(ValueError):
+            return str(json.loads(value))
+    return str(value)
+
+
+async def rows_of(database: Database) -> dict[str, list[str]]:
+    """All that stands in the database, as text."""
+    async with database.engine.connect() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+        found = {}
+        for name in names:
+            if not name.startswith("search_trigrams_"):  # what the index makes of the documents
+                rows = await connection.execute(select(text("*")).select_from(table(name)))
+                found[name] = [
+                    str(tuple(row)).encode().decode("unicode_escape", "ignore") + str(tuple(row)) for row in rows
+                ]
+        return found
+
+
+async def places_of(database: Database, needles: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [
+        (name, needle)
+        for name, rows in (await rows_of(database)).items()
+        for needle in needles
+        if any(needle in row for row in rows)
+    ]
+
+
+async def erase(kept: Kept, whom: Erased) -> Done:
+    async with kept.world.transaction() as session:
+        if whom is Erased.PERSON:
+            return await erase_person(session, person_id=kept.person, reason="письмо от 27.11", now=LATER)
+        return await erase_organisation(session, organisation_id=kept.organisation, reason="письмо", now=LATER)
+
+
+async def counts(world: World) -> dict[str, Any]:
+    """What reports count."""
+    queries = {
+        "dispositions": select(Outcome.disposition, Outcome.attempt_id),
+        "contacts": select(Contact.main, Contact.attempt_id, Contact.at),
+        "calls": select(Attempt.id, Attempt.result, Attempt.talk_seconds),
+        "moves": select(GroupMove.from_group, GroupMove.to_group, GroupMove.note),
+        "clients": select(Client.group, Client.campaign_id),
+        "firms": select(Organisation.industry, Organisation.headcount),
+        "people": select(Person.decides),
+        "reasons": select(Outcome.reason, Outcome.competitor),
+    }
+    async with world.database.reading() as session:
+        return {name: sorted(map(repr, await session.execute(query))) for name, query in queries.items()}
+
+
+@pytest.mark.parametrize(
+    ("whom", "needles"), [(Erased.PERSON, TRACES_OF_PERSON), (Erased.ORGANISATION, TRACES_OF_FIRM)]
+)
+async def test_nothing_stays_but_what_is_counted(kept: Kept, whom: Erased, needles: tuple[str, ...]) -> None:
+    world = kept.world
+    before, counted = await places_of(world.database, needles), await counts(world)
+    assert len({needle for _table, needle in before}) == len(needles), "the test says nothing of what is not there"
+    done = await erase(kept, whom)
+    assert await places_of(world.database, needles) == []
+    assert await counts(world) == counted
+    assert done.blanked["phone_numbers.e164"] == (1 if whom is Erased.PERSON else 2)
+    async with world.transaction() as session:
+        await add_links(session)
+        report = await verify(session)
+        client = await get_client(session, kept.beside)
+        neighbours = await session.get_one(Organisation, client.organisation_id)
+        names = set(await session.scalars(select(Person.full_name)))
+    assert (report.broken, report.unlinked) == ([], 0)
+    assert report.erased > 3
+    assert (neighbours.name, neighbours.erased_at, client.off_list_reason) == ("Соседи", None, "")
+    assert (OTHER in names) == (whom is Erased.PERSON)
+
+
+async def test_only_the_recordings_of_their_calls_lose_their_keys(kept: Kept) -> None:
+    done = await erase(kept, Erased.PERSON)
+    assert done.recording_keys == (f"2026/11/23/{0:032x}.wav",)
+    async with kept.world.database.reading() as session:
+        assert await erased_recording_keys(session) == list(done.recording_keys)
+    assert len((await erase(kept, Erased.ORGANISATION)).recording_keys) == 3
+
+
+ROWS = {
+    Erased.ORGANISATION: (
+        ("Северный Ветер ООО;8 (342) 000-00-02;;", "row.organisation_erased"),
+        ("северный ветер;8 (342) 000-00-77;;5902000000", "row.organisation_erased"),
+        ("Другая;8 999 000 11 22;;", "row.number_erased"),
+        ("Вторая;8 (342) 000-00-78;Зуев Иван;", ""),
+    ),
+    Erased.PERSON: (
+        ("Другая;8 999 000 11 22;;", "row.number_erased"),
+        ("ООО «Северный ветер»;8 342 000 00 77;ПЕТРОВА Анна Сергеевна;", "row.person_erased"),
+        ("Другая;8 (342) 000-00-02;Петрова Анна Сергеевна;", "row.person_erased"),
+        ("Другая;8 (342) 000-00-77;Петрова Анна Сергеевна;", ""),
+        ("ООО «Северный ветер»;8 (342) 000-00-78;Зуев Иван;", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize("whom", ROWS)
+async def test_the_erased_do_not_come_back_by_an_import(kept: Kept, whom: Erased) -> None:
+    await erase(kept, whom)
+    lines = "\n".join(row for row, _code in ROWS[whom])
+    async with kept.world.transaction() as session:
+        campaign = await get_campaign(session, kept.world.campaign_id)
+        report = await import_clients(
+            session, campaign=campaign, table=read_table(f"name;phone;person;tax\n{lines}\n".encode()), now=LATER,
+            mapping={"name": "name", "phone": "phone", "person": "person", "tax": "tax_number"}, list_name="Первый",
+        )  # fmt: skip
+    refused = {row.line: row.code for row in report.refused}
+    assert refused == {line: code for line, (_row, code) in enumerate(ROWS[whom], start=2) if code}
+    assert report.taken + report.merged == len(ROWS[whom]) - len(refused)
+
+
+async def test_nor_by_contacts_from_elsewhere_nor_by_hand(kept: Kept) -> None:
+    await erase(kept, Erased.PERSON)
+    rows = f"{FIRM};Петрова Анна Сергеевна;да\n{FIRM};Зуев Иван;нет\n"
+    history = read_table(
+        f"client;person;main;summary\n{rows}".replace("да\n", "да;хочет расчёт к пятнице\n")
+        .replace("нет\n", "нет;главного нет на месте\n")
+        .encode()
+    )
+    entry = Entry(name=FIRM, list_name="Первый", phones="8 (342) 000-00-99", person=NAME)
+    async with kept.world.transaction() as session:
+        campaign = await get_campaign(session, kept.world.campaign_id)
+        report = await import_contacts(session, campaign=campaign, table=history, now=LATER)
+        assert ([row.code for row in report.refused], report.taken) == (["row.person_erased"], 1)
+        with pytest.raises(Refused) as refused:
+            await enter_client(session, campaign=campaign, entry=entry, now=LATER)
+        assert refused.value.code == "row.person_erased"
+        assert NAME not in set(await session.scalars(select(Person.full_name)))
+
+
+# Of tables that lead to an organisation, its people or its calls: columns with texts that no erasure looks at, and why.
+KEPT_TEXTS = {
+    "chain_links": "digests", "erasures": "its reason names nobody", "erasure_completions": "counts",
+    "tombstones": "digests", "attempts": "the network's words", "recordings": "the store's key, its own key goes",
+    "learnt_numbers": "ids", "callbacks": "zones and ids", "list_marks": "who signed for the customer",
+    "contacts": "ids", "do_not_call": "ids", "group_moves": "ids", "outcomes": "ids",
+    "clients": "the trigger writes it",
+    "organisations": "`_blank_organisation`", "people": "`_blank_people`", "phone_numbers": "`_blank_numbers`",
+    "outcome_drafts": "deleted", "former_owners": "`blank_former_owners`", "import_rows": "`blank_imports`",
+    "organisation_merges": "`blank_merges`", "search_documents": "`refresh` writes it anew",
+}  # fmt: skip
+
+
+def test_every_table_with_texts_about_a_client_is_thought_of() -> None:
+    """A new one belongs into `crm.care.personal.places`, or is explained above."""
+    about = {"organisations", "people", "clients", "attempts", "phone_numbers"}
+    tables = METADATA.tables.values()
+    for _step in tables:  # whatever refers to one of these is about one of them, too
+        about |= {t.name for t in tables if {key.column.table.name for key in t.foreign_keys} & about}
+    about -= {"users", "switches"}
+    looked_at = {(place.table.__tablename__, column) for place in places(1) for column in place.columns}
+    texts = {
+        table.name
+        for table in tables
+        for column in table.columns
+        if table.name in about
+        and isinstance(column.type, Text | JSON | LargeBinary)
+        and not isinstance(column.type, Enum)
+        and (table.name, column.name) not in looked_at
+    }
+    assert texts - KEPT_TEXTS.keys() == set()
+
+
+@pytest.mark.parametrize("key", [b"", b"another key"])
+async def test_without_the_key_nobody_can_tell_who_was_erased(kept: Kept, database_url: str, key: bytes) -> None:
+    keyless = Database(database_url, key)
+    try:
+        await erase(kept, Erased.PERSON)
+        async with keyless.transaction() as session:
+            with pytest.raises(Refused) as refused:
+                await erase_person(session, person_id=kept.person, reason="письмо", now=LATER)
+        assert refused.value.code == "erasure.no_key"
+        async with keyless.transaction() as session:
+            campaign = await get_campaign(session, kept.world.campaign_id)
+            with pytest.raises(Refused) as refused:
+                await import_clients(
+                    session, campaign=campaign, table=read_table(b"name;phone\nA;8 342 000 00 77\n"), now=LATER,
+                    mapping={"name": "name", "phone": "phone"}, list_name="x",
+                )  # fmt: skip
+        assert refused.value.code == "erasure.no_key"
+    finally:
+        await keyless.dispose()
+
+
+async def test_what_cannot_be_erased(kept: Kept) -> None:
+    async def refusal(**wanted: Any) -> CrmError:
+        with pytest.raises(CrmError) as refused:
+            async with kept.world.transaction() as session:
+                await erase_person(session, **{"person_id": kept.person, "reason": "письмо", "now": LATER, **wanted})
+        return refused.value
+
+    assert (await refusal(reason=" ")).code == "erasure.needs_reason"
+    assert (await refusal(reason="Петрова просила письмом")).code == "erasure.reason_names"
+    assert isinstance(await refusal(person_id=999), NotFound)
+    async with kept.world.transaction() as session:
+        await open_call(session, kept.client, kept.operator, at=LATER)
+    calling = await refusal()
+    assert isinstance(calling, Conflict)
+    assert calling.code == "erasure.call_open"
+
+
+async def test_a_namesake_elsewhere_is_left_alone(kept: Kept) -> None:
+    """A surname alone tells of them only where they are."""
+    details = {"name": "Петрова Ольга", "note": "Петровой перезвонить"}
+    async with kept.world.transaction() as session:
+        audit.note(session, at=NOON, user_id=None, action="test", subject=f"client:{kept.beside}", details=details)
+        audit.note(session, at=NOON, user_id=None, action="test", subject=f"client:{kept.client}", details=details)
+        theirs = {"name": "анна ПЕТРОВА"}
+        audit.note(session, at=NOON, user_id=None, action="test", subject=f"client:{kept.beside}", details=theirs)
+    await kept.world.person(kept.beside, "Петрова Ольга")
+    await erase(kept, Erased.PERSON)
+    async with kept.world.database.reading() as session:
+        noted = select(audit.AuditEntry.details).where(audit.AuditEntry.action == "test").order_by(audit.AuditEntry.id)
+        assert list(await session.scalars(noted))[-3:] == [details, {}, {}]
+        assert "Петрова Ольга" in set(await session.scalars(select(Person.full_name)))
+
+
+BLANK = update(Outcome).values(note="")
+FORBIDDEN = {
+    "a disposition": update(Outcome).values(disposition="hot"),
+    "another text": update(Outcome).values(note="никогда такого не было"),
+    "a day of the audit": update(audit.AuditEntry).values(at=LATER),
+    "other details": update(audit.AuditEntry).values(details={"a": 1}),
+    "a group": update(GroupMove).values(to_group="cold"),
+}
+
+
+async def attempted(kept: Kept, organisation_id: int | None, statement: Any, *, whole: bool = False) -> None:
+    """In one transaction begin an erasure, end it if `whole`, and run the statement."""
+    async with kept.world.transaction() as session:
+        if organisation_id is not None:
+            erasure = await begun(session, organisation_id)
+            if whole:
+                session.add(ErasureCompletion(erasure_id=erasure.id, at=LATER, blanked={}))
+                await session.flush()
+        await session.execute(statement)
+
+
+class TestAppendOnly:
+    async def test_blank_texts_need_an_erasure(self, kept: Kept) -> None:
+        with pytest.raises(DBAPIError, match="append-only"):
+            await attempted(kept, None, BLANK)
+
+    async def test_an_erasure_may_blank_and_nothing_else(self, kept: Kept) -> None:
+        for statement in FORBIDDEN.values():
+            with pytest.raises(DBAPIError, match="append-only"):
+                await attempted(kept, kept.organisation, statement)
+
+    async def test_of_another_organisation_it_may_blank_nothing(self, kept: Kept) -> None:
+        async with kept.world.database.reading() as session:
+            beside = await get_client(session, kept.beside)
+        with pytest.raises(DBAPIError, match="append-only"):
+            await attempted(kept, beside.organisation_id, BLANK)
+
+    async def test_no_transaction_ends_with_an_erasure_under_way(self, kept: Kept) -> None:
+        with pytest.raises(DBAPIError, match=r"(?i)foreign key"):
+            await attempted(kept, kept.organisation, BLANK)
+
+    async def test_when_it_is_whole_nothing_may_be_blanked_any_more(self, kept: Kept) -> None:
+        with pytest.raises(DBAPIError, match="append-only"):
+            await attempted(kept, kept.organisation, BLANK, whole=True)
+
+
+async def begun(session: Any, organisation_id: int) -> Erasure:
+    erasure = Erasure(whom=Erased.ORGANISATION, organisation_id=organisation_id, reason="письмо", at=LATER)
+    session.add(erasure)
+    await session.flush()
+    return erasure
+
+
+async def test_a_client_that_was_off_the_list_before_stays_off(kept: Kept) -> None:
+    async with kept.world.transaction() as session:
+        client = await get_client(session, kept.client, lock=True)
+        await take_off_list(session, client=client, reason="так решил Зуев", now=NOON)
+    await erase(kept, Erased.ORGANISATION)
+    assert (await kept.world.get_client(kept.client)).off_list_reason
+    assert await places_of(kept.world.database, TRACES_OF_FIRM) == []
