@@ -10,16 +10,18 @@ from pathlib import Path
 from config.settings import Settings
 from dialer import backup
 from dialer.cli.database import ready_database
+from dialer.cli.settings_file import settings_file
 from dialer.cli.terminal import Terminal
 
 
-async def make(settings: Settings, arguments: argparse.Namespace, terminal: Terminal, *, settings_file: Path) -> int:
+async def make(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`dialer backup`: everything into a new folder, while the service goes on."""
     gettext = terminal.words.gettext
     target: Path = arguments.folder.absolute()
     async with ready_database(settings, terminal) as database:
         made = await backup.back_up(
-            settings, database, target, settings_file=settings_file, secrets=arguments.with_secrets,
+            settings, database, target,
+            settings_file=settings_file(arguments, os.environ), secrets=arguments.with_secrets,
             now=datetime.now(UTC), progress=lambda done: terminal.progress(gettext("{done} files ...", done=done)),
         )  # fmt: skip
     terminal.progress("")

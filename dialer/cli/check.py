@@ -7,6 +7,7 @@ database says, not the port.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import shutil
@@ -64,8 +65,9 @@ class Report:
         self.terminal.say(f"{level:{LEVEL_WIDTH}} {line}")
 
 
-async def check(settings: Settings, terminal: Terminal, *, wait_s: float) -> int:
-    """Look at everything; 1 if anything is wrong. `wait_s`: how long trunk and headsets may take."""
+async def check(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Look at everything; 1 if anything is wrong. `arguments.wait`: how long trunk and headsets may take, in s."""
+    wait_s: float = arguments.wait
     gettext = terminal.words.gettext
     report = Report(terminal)
     report.good(gettext("settings: nothing is wrong or contradicts itself"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from dialer.crm_words import database_finding
 from dialer.office_key import read_key
 
 
-async def upgrade(settings: Settings, terminal: Terminal) -> int:
+async def upgrade(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Bring the tables to this version of the program."""
     gettext = terminal.words.gettext
     make_folder_of(settings)

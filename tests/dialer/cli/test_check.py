@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import io
 import socket
@@ -65,7 +66,8 @@ async def prepare(settings: Settings, *, headset: str = HEADSET) -> None:
 
 async def checked(settings: Settings, *, wait_s: float = 0.2) -> tuple[int, str]:
     out = io.StringIO()
-    code = await check(settings, Terminal(words("en"), out, io.StringIO(), io.StringIO()), wait_s=wait_s)
+    terminal = Terminal(words("en"), out, io.StringIO(), io.StringIO())
+    code = await check(settings, argparse.Namespace(wait=wait_s), terminal)
     return code, out.getvalue()
 
 

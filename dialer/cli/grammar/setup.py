@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +10,14 @@ from crm.group import Group
 from crm.preparation.approvals import Subject
 from crm.preparation.candidates import CandidateState
 from crm.preparation.materials import MaterialKind
+from dialer.cli.grammar.options import day_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-TakesSettings = Callable[[argparse.ArgumentParser, Words], None]
-Day = Callable[[str], date]
+    from dialer.cli.grammar.options import Commands
 
 
-def campaign_actions(actions: Commands, words: Words, takes_settings: TakesSettings, day: Day) -> None:
+def campaign_actions(actions: Commands, words: Words) -> None:
     """`campaigns check|setup|expert|approve|current|next`."""
     gettext = words.gettext
     parsers = {
@@ -37,13 +33,15 @@ def campaign_actions(actions: Commands, words: Words, takes_settings: TakesSetti
     }
     for parser in parsers.values():
         parser.add_argument("name", metavar="NAME", help=gettext("name of the campaign"))
-    _setup(parsers["setup"], words, day)
+    _setup(parsers["setup"], words)
     expert = parsers["expert"]
     expert.add_argument("login", metavar="LOGIN", help=gettext("login of the expert"))
     expert.add_argument("--remove", action="store_true", help=gettext("the user is no expert of it any more"))
-    _approve(parsers["approve"], words, day)
+    _approve(parsers["approve"], words)
     current = parsers["current"]
-    current.add_argument("--since", type=day, metavar="DAY", help=gettext("from this day on (otherwise today)"))
+    current.add_argument(
+        "--since", type=day_reader(words), metavar="DAY", help=gettext("from this day on (otherwise today)")
+    )
     current.add_argument("--off", action="store_true", help=gettext("take it back"))
     following = parsers["next"]
     following.add_argument("new_name", metavar="NEW", help=gettext("name of the next campaign"))
@@ -53,10 +51,10 @@ def campaign_actions(actions: Commands, words: Words, takes_settings: TakesSetti
         help=gettext("a group that comes along; repeat it (otherwise all but competitors and nonexistent)"),
     )  # fmt: skip
     for parser in parsers.values():
-        takes_settings(parser, words)
+        settings_option(parser, words)
 
 
-def list_actions(actions: Commands, words: Words, takes_settings: TakesSettings) -> None:
+def list_actions(actions: Commands, words: Words) -> None:
     """`lists export|marks`."""
     gettext = words.gettext
     for action, text, file in (
@@ -73,10 +71,10 @@ def list_actions(actions: Commands, words: Words, takes_settings: TakesSettings)
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
         if action == "marks":
             parser.add_argument("--by", required=True, metavar="WHO", help=gettext("who signed, in words"))
-        takes_settings(parser, words)
+        settings_option(parser, words)
 
 
-def _setup(parser: argparse.ArgumentParser, words: Words, day: Day) -> None:
+def _setup(parser: argparse.ArgumentParser, words: Words) -> None:
     gettext = words.gettext
     for option, column, metavar, text in (
         ("--customer", "customer", "TEXT", gettext("for whom the calls are made")),
@@ -95,24 +93,26 @@ def _setup(parser: argparse.ArgumentParser, words: Words, day: Day) -> None:
         ("--calls-start", "calling_starts_on", gettext("first day of the calls")),
         ("--ends", "ends_on", gettext("last day of the campaign")),
     ):
-        parser.add_argument(option, dest=column, type=day, metavar="DAY", help=text)
+        parser.add_argument(option, dest=column, type=day_reader(words), metavar="DAY", help=text)
     parser.add_argument(
         "--target-organisations", type=int, metavar="N", help=gettext("how many organisations are to be chosen")
     )
 
 
-def _approve(parser: argparse.ArgumentParser, words: Words, day: Day) -> None:
+def _approve(parser: argparse.ArgumentParser, words: Words) -> None:
     gettext = words.gettext
     subjects = [subject.value for subject in Subject]
     parser.add_argument("what", metavar="WHAT", choices=subjects, help=", ".join(subjects))
     parser.add_argument("--by", required=True, metavar="WHO", help=gettext("who signed for the customer, in words"))
-    parser.add_argument("--on", type=day, metavar="DAY", help=gettext("day of the signature (otherwise today)"))
+    parser.add_argument(
+        "--on", type=day_reader(words), metavar="DAY", help=gettext("day of the signature (otherwise today)")
+    )
     parser.add_argument(
         "--candidate", type=int, metavar="NO", help=gettext("for an operator: number of the candidate in the list")
     )
 
 
-def candidates(commands: Commands, words: Words, takes_settings: TakesSettings) -> None:
+def candidates(commands: Commands, words: Words) -> None:
     """`candidates list|add|set`."""
     gettext = words.gettext
     text = gettext("candidates for the operator's chair, and how the training went")
@@ -134,10 +134,10 @@ def candidates(commands: Commands, words: Words, takes_settings: TakesSettings) 
     change.add_argument("--remarks", metavar="TEXT", help=gettext("remarks"))
     for parser in (show, add, change):
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
-        takes_settings(parser, words)
+        settings_option(parser, words)
 
 
-def materials(commands: Commands, words: Words, takes_settings: TakesSettings) -> None:
+def materials(commands: Commands, words: Words) -> None:
     """`materials list|add|get|remove`."""
     gettext = words.gettext
     text = gettext("the customer's files: offer, advertising, presentation")
@@ -161,10 +161,10 @@ def materials(commands: Commands, words: Words, takes_settings: TakesSettings) -
     parsers["add"].add_argument("--kind", choices=kinds, default="other", metavar="KIND", help=", ".join(kinds))
     for parser in parsers.values():
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
-        takes_settings(parser, words)
+        settings_option(parser, words)
 
 
-def script(commands: Commands, words: Words, takes_settings: TakesSettings) -> None:
+def script(commands: Commands, words: Words) -> None:
     """`script show|set`."""
     gettext = words.gettext
     text = gettext("what operators say, step by step")
@@ -178,4 +178,4 @@ def script(commands: Commands, words: Words, takes_settings: TakesSettings) -> N
     change.add_argument("file", type=Path, metavar="FILE", help=gettext("text file in UTF-8, or - for standard input"))
     for parser in (show, change):
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
-        takes_settings(parser, words)
+        settings_option(parser, words)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crm.group import Group
+from dialer.cli.grammar.options import settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-SettingsOption = Callable[[argparse.ArgumentParser, Words], None]
+    from dialer.cli.grammar.options import Commands
 
 
-def add_client_lists(actions: Commands, words: Words, settings_option: SettingsOption) -> None:
+def add_client_lists(actions: Commands, words: Words) -> None:
     gettext = words.gettext
     made = []
     for name, text in (

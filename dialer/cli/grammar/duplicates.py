@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
-from datetime import date
 from typing import TYPE_CHECKING
 
 from crm.base.addresses import AddressKind
 from crm.base.competitors import Satisfaction
 from crm.care.abandoned import Reason
 from crm.care.merging import COLUMNS, OF_CLIENTS
+from dialer.cli.grammar.options import day_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-    SettingsOption = Callable[[argparse.ArgumentParser, Words], None]
+    from dialer.cli.grammar.options import Commands
 
 
-def add_duplicates(commands: Commands, words: Words, settings_option: SettingsOption) -> None:
+def add_duplicates(commands: Commands, words: Words) -> None:
     """`dialer duplicates`."""
     gettext = words.gettext
     text = gettext("find organisations that may be one, and decide")
@@ -50,7 +47,7 @@ def add_duplicates(commands: Commands, words: Words, settings_option: SettingsOp
         settings_option(parser, words)
 
 
-def add_abandoned(commands: Commands, words: Words, settings_option: SettingsOption) -> None:
+def add_abandoned(commands: Commands, words: Words) -> None:
     """`dialer abandoned`."""
     gettext = words.gettext
     text = gettext("find abandoned clients by a rule, and move them into their group")
@@ -71,7 +68,7 @@ def add_abandoned(commands: Commands, words: Words, settings_option: SettingsOpt
         settings_option(parser, words)
 
 
-def add_competitors(commands: Commands, words: Words, settings_option: SettingsOption) -> None:
+def add_competitors(commands: Commands, words: Words) -> None:
     """`dialer competitors`."""
     gettext = words.gettext
     text = gettext("the competitors: what they offer, on which terms")
@@ -93,9 +90,7 @@ def add_competitors(commands: Commands, words: Words, settings_option: SettingsO
     settings_option(change, words)
 
 
-def add_to_clients(
-    actions: Commands, words: Words, settings_option: SettingsOption, day: Callable[[str], date]
-) -> None:
+def add_to_clients(actions: Commands, words: Words) -> None:
     """`dialer clients address|competitor|deal|former-owner`."""
     gettext = words.gettext
     parsers = {
@@ -120,10 +115,12 @@ def add_to_clients(
         "--satisfaction", choices=[each.value for each in Satisfaction], help=gettext("how satisfied")
     )
     competitor.add_argument("--note", metavar="TEXT", help=gettext("what else is known"))
-    deal.add_argument("--on", type=day, required=True, metavar="DAY", help=gettext("the day, as 2026-12-31"))
+    deal.add_argument(
+        "--on", type=day_reader(words), required=True, metavar="DAY", help=gettext("the day, as 2026-12-31")
+    )
     deal.add_argument("--amount", default="", metavar="N", help=gettext("how much"))
     deal.add_argument("--currency", default="RUB", metavar="XXX", help=gettext("in which currency"))
     deal.add_argument("--what", default="", metavar="TEXT", help=gettext("what was bought"))
     deal.add_argument("--seller", default="", metavar="NAME", help=gettext("who sold it"))
     former.add_argument("name", metavar="NAME", help=gettext("a user's login, or a name"))
-    former.add_argument("--left", type=day, metavar="DAY", help=gettext("until when"))
+    former.add_argument("--left", type=day_reader(words), metavar="DAY", help=gettext("until when"))

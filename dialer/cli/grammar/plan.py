@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
-from datetime import date
 from typing import TYPE_CHECKING
 
+from dialer.cli.grammar.options import day_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-TakesSettings = Callable[[argparse.ArgumentParser, Words], None]
-Day = Callable[[str], date]
+    from dialer.cli.grammar.options import Commands
 
 
-def add_plan(commands: Commands, words: Words, takes_settings: TakesSettings, day: Day) -> None:
+def add_plan(commands: Commands, words: Words) -> None:
     """`plan show|add|move|build`."""
     gettext = words.gettext
     text = gettext("show and change the day's plan")
@@ -31,7 +26,9 @@ def add_plan(commands: Commands, words: Words, takes_settings: TakesSettings, da
     add.add_argument("client", type=int, metavar="CLIENT", help=gettext("the client's number"))
     add.add_argument("--user", required=True, metavar="LOGIN", help=gettext("into whose plan"))
     for parser in (show, add):
-        parser.add_argument("--day", type=day, metavar="DAY", help=gettext("the day, as 2026-12-31 (otherwise today)"))
+        parser.add_argument(
+            "--day", type=day_reader(words), metavar="DAY", help=gettext("the day, as 2026-12-31 (otherwise today)")
+        )
     text = gettext("put an entry in another place, or give it to another person")
     move = actions.add_parser("move", help=text, description=text)
     move.add_argument("entry", type=int, metavar="ENTRY", help=gettext("the entry's number"))
@@ -44,10 +41,10 @@ def add_plan(commands: Commands, words: Words, takes_settings: TakesSettings, da
     build = actions.add_parser("build", help=text, description=text)
     build.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
     for parser in (show, add, move, build):
-        takes_settings(parser, words)
+        settings_option(parser, words)
 
 
-def add_consents(commands: Commands, words: Words, takes_settings: TakesSettings) -> None:
+def add_consents(commands: Commands, words: Words) -> None:
     """`consents list|add|withdraw`."""
     gettext = words.gettext
     text = gettext("who agreed to be called, with the evidence")
@@ -68,10 +65,10 @@ def add_consents(commands: Commands, words: Words, takes_settings: TakesSettings
     withdraw.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
     withdraw.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
     for parser in (show, add, withdraw):
-        takes_settings(parser, words)
+        settings_option(parser, words)
 
 
-def user_actions(actions: Commands, words: Words, takes_settings: TakesSettings, day: Day) -> None:
+def user_actions(actions: Commands, words: Words) -> None:
     """`users away|back`."""
     gettext = words.gettext
     text = gettext("note that somebody is away; what they promised for those days is handed over")
@@ -80,9 +77,13 @@ def user_actions(actions: Commands, words: Words, takes_settings: TakesSettings,
     back = actions.add_parser("back", help=text, description=text)
     for parser in (away, back):
         parser.add_argument("login", metavar="LOGIN", help=gettext("which user"))
-    away.add_argument("--from", dest="first", type=day, metavar="DAY", help=gettext("the first day (otherwise today)"))
-    away.add_argument("--until", type=day, metavar="DAY", help=gettext("the last day (otherwise the first)"))
+    away.add_argument(
+        "--from", dest="first", type=day_reader(words), metavar="DAY", help=gettext("the first day (otherwise today)")
+    )
+    away.add_argument(
+        "--until", type=day_reader(words), metavar="DAY", help=gettext("the last day (otherwise the first)")
+    )
     away.add_argument("--hand-over-to", metavar="LOGIN", help=gettext("who stands in (otherwise the others in turn)"))
     away.add_argument("--reason", default="", metavar="TEXT", help=gettext("why, in words"))
     for parser in (away, back):
-        takes_settings(parser, words)
+        settings_option(parser, words)

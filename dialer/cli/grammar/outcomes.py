@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crm.calls.disposition_sets import REQUIRABLE
 from crm.group import Group
 from crm.preparation.results import Result
+from dialer.cli.grammar.options import settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-    SettingsOption = Callable[[argparse.ArgumentParser, Words], None]
+    from dialer.cli.grammar.options import Commands
 
 
-def add_retries(commands: Commands, words: Words, settings_option: SettingsOption) -> None:
+def add_retries(commands: Commands, words: Words) -> None:
     """`dialer retries`."""
     gettext = words.gettext
     text = gettext("when clients whom nobody reached are tried again")
@@ -47,7 +46,7 @@ def add_retries(commands: Commands, words: Words, settings_option: SettingsOptio
         settings_option(parser, words)
 
 
-def add_callbacks(commands: Commands, words: Words, settings_option: SettingsOption) -> None:
+def add_callbacks(commands: Commands, words: Words) -> None:
     """`dialer callbacks`."""
     gettext = words.gettext
     text = gettext("callbacks that were promised")
@@ -60,7 +59,7 @@ def add_callbacks(commands: Commands, words: Words, settings_option: SettingsOpt
     settings_option(overdue, words)
 
 
-def add_dispositions(commands: Commands, words: Words, settings_option: SettingsOption) -> None:
+def add_dispositions(commands: Commands, words: Words) -> None:
     """`dialer dispositions`."""
     gettext = words.gettext
     text = gettext("what operators choose from after a call")

@@ -1,0 +1,168 @@
+"""Campaigns: rules, calendar, lists, reports."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm.preparation.plan_rules import Consent, SharesBy
+from dialer.cli.grammar import setup
+from dialer.cli.grammar.options import day_reader, days_or_never_reader, settings_option, time_reader
+from dialer.words import Words
+
+if TYPE_CHECKING:
+    from dialer.cli.grammar.options import Commands
+
+
+def add_campaigns(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("list, add and change campaigns")
+    actions = commands.add_parser("campaigns", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list the campaigns with their rules")
+    settings_option(actions.add_parser("list", help=text, description=text), words)
+    for action, text in (("add", gettext("add a campaign")), ("set", gettext("change a campaign"))):
+        parser = actions.add_parser(action, help=text, description=text)
+        parser.add_argument("name", metavar="NAME", help=gettext("name of the campaign"))
+        if action == "set":
+            parser.add_argument("--name", dest="new_name", metavar="NEW", help=gettext("another name"))
+        parser.add_argument("--time-zone", metavar="ZONE", help=gettext("IANA time zone of the campaign"))
+        for option, column, text in (
+            ("--from", "calls_from", gettext("calls begin, on the client's clock")),
+            ("--until", "calls_until", gettext("calls end, on the client's clock")),
+        ):
+            parser.add_argument(option, dest=column, type=time_reader(words), metavar="HH:MM", help=text)
+        parser.add_argument(
+            "--lists-need-approval", action=argparse.BooleanOptionalAction, default=None,
+            help=gettext("whether only approved lists are called"),
+        )  # fmt: skip
+        parser.add_argument(
+            "--ring", dest="ring_timeout_s", type=int, metavar="SECONDS",
+            help=gettext("how long it rings (0: as the settings say)"),
+        )  # fmt: skip
+        parser.add_argument("--attempts-a-day", type=int, metavar="N", help=gettext("attempts a client and day"))
+        parser.add_argument("--number-attempts-a-day", type=int, metavar="N", help=gettext("attempts a number and day"))
+        parser.add_argument(
+            "--gap", dest="gap_min", type=int, metavar="MINUTES",
+            help=gettext("between two unanswered attempts at a number"),
+        )  # fmt: skip
+        parser.add_argument(
+            "--tries-to-no-contact", type=int, metavar="N",
+            help=gettext("tries in vain until a new client is “no contact”"),
+        )  # fmt: skip
+        parser.add_argument(
+            "--country", metavar="XX", help=gettext("whose holidays are kept: two letters, or '' for weekends alone")
+        )
+        parser.add_argument(
+            "--calls-on-days-off", action=argparse.BooleanOptionalAction, default=None,
+            help=gettext("whether clients are called on days off"),
+        )  # fmt: skip
+        parser.add_argument("--target-contacts", type=int, metavar="N", help=gettext("how many contacts are wanted"))
+        _plan_rules(parser, words)
+        settings_option(parser, words)
+    setup.campaign_actions(actions, words)
+
+
+def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:
+    gettext = words.gettext
+    parser.add_argument(
+        "--group-order", metavar="GROUPS", help=gettext("groups with commas, in the order in which they come up")
+    )
+    parser.add_argument(
+        "--calls-a-day",
+        type=int,
+        metavar="N",
+        help=gettext("clients a day for each person (0: from all)"),
+    )
+    parser.add_argument(
+        "--shares-by", choices=[each.value for each in SharesBy], help=gettext("what the day is mixed by")
+    )
+    parser.add_argument("--shares", metavar="TEXT", help=gettext("per cent by name, such as: Transport 40; Trade 30"))
+    parser.add_argument(
+        "--owner-keeps", dest="owner_keeps_days", type=days_or_never_reader(words), metavar="DAYS",
+        help=gettext("days without a talk after which a client is anyone's, or: never"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--away-keeps", action=argparse.BooleanOptionalAction, default=None,
+        help=gettext("whether who is away keeps the clients"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--consent",
+        choices=[each.value for each in Consent],
+        help=gettext("whether clients must have agreed to be called"),
+    )
+
+
+def add_calendar(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("show the working days of a campaign, and decide single days otherwise")
+    actions = commands.add_parser("calendar", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("show the days off from today, and the working weekends")
+    show = actions.add_parser("show", help=text, description=text)
+    text = gettext("make a day a working day or a day off, or follow the calendar again")
+    change = actions.add_parser("set", help=text, description=text)
+    change.add_argument("day", type=day_reader(words), metavar="DAY", help=gettext("the day, as 2026-12-31"))
+    change.add_argument("as_what", choices=("work", "off", "calendar"), metavar="WHAT", help="work, off, calendar")
+    change.add_argument("--reason", default="", metavar="TEXT", help=gettext("why it differs, in words"))
+    for parser in (show, change):
+        parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+        settings_option(parser, words)
+    show.add_argument("--days", type=int, default=60, metavar="N", help=gettext("how many days ahead"))
+
+
+def add_lists(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("list the call lists, and submit, approve or return one")
+    actions = commands.add_parser("lists", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+
+    text = gettext("list the call lists with their state")
+    show = actions.add_parser("list", help=text, description=text)
+    show.add_argument("--campaign", metavar="C", help=gettext("name of the campaign (otherwise all)"))
+    settings_option(show, words)
+
+    for action, text in (
+        ("submit", gettext("hand a list in for approval")),
+        ("approve", gettext("note that the customer has approved a list: its clients may be called")),
+        ("return", gettext("note that a list has been returned: its clients are not called")),
+    ):
+        move = actions.add_parser(action, help=text, description=text)
+        move.add_argument("name", metavar="NAME", help=gettext("name of the call list"))
+        move.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+        if action == "approve":
+            move.add_argument("--by", required=True, metavar="WHO", help=gettext("who approved it, in words"))
+        if action == "return":
+            move.add_argument("--remarks", default="", metavar="TEXT", help=gettext("why it was returned"))
+        settings_option(move, words)
+    setup.list_actions(actions, words)
+
+
+def add_reports(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("count the clients and contacts of a campaign")
+    show = commands.add_parser("reports", help=text, description=text)
+    show.add_argument(
+        "report", choices=("groups", "industries", "contacts", "organisations", "headcount"), metavar="REPORT",
+        help="groups, industries, contacts, organisations, headcount",
+    )  # fmt: skip
+    show.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
+    show.add_argument("--list", dest="call_list", metavar="NAME", help=gettext("of one call list alone"))
+    show.add_argument(
+        "--from", dest="first", type=day_reader(words), metavar="DAY",
+        help=gettext("the first day of the project (otherwise that of the first contact)"),
+    )  # fmt: skip
+    show.add_argument(
+        "--to", dest="last", type=day_reader(words), metavar="DAY",
+        help=gettext("the last day of the project (otherwise that of the last contact)"),
+    )  # fmt: skip
+    show.add_argument(
+        "--attribute", default="", metavar="NAME",
+        help=gettext("what the headcounts are crossed with: a column that holds yes or no"),
+    )  # fmt: skip
+    show.add_argument("--csv", type=Path, metavar="FILE", help=gettext("write it to a file for a spreadsheet"))
+    settings_option(show, words)

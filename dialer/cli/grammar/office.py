@@ -1,0 +1,198 @@
+"""The office: begun, run, looked at, kept; its people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm.office.users import Role
+from dialer.cli.grammar.options import port_reader, settings_option
+from dialer.cli.grammar.plan import user_actions
+from dialer.words import LANGUAGES, Words
+
+if TYPE_CHECKING:
+    from dialer.cli.grammar.options import Commands
+
+
+def add_demo(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("try everything on a practice telephone network, without a provider")
+    parser = commands.add_parser("demo", help=text, description=text)
+    parser.add_argument(
+        "--once", action="store_true", help=gettext("one whole round without a browser; prints one JSON object")
+    )
+    parser.add_argument(
+        "--port", type=port_reader(words), default=8080, metavar="N", help=gettext("port of the console")
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help=gettext("folder to keep everything in (otherwise ./demo-data)")
+    )
+
+
+def add_init(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("make a folder with settings, a database, a first administrator, manager and campaign")
+    parser = commands.add_parser("init", help=text, description=text)
+    parser.add_argument("folder", type=Path, metavar="DIR", help=gettext("folder to make"))
+    parser.add_argument("--campaign", metavar="NAME", help=gettext("name of the first campaign"))
+    parser.add_argument("--language", choices=LANGUAGES, help=gettext("language of the service"))
+    parser.add_argument("--time-zone", metavar="ZONE", help=gettext("IANA time zone of the office"))
+
+
+def add_serve(commands: Commands, words: Words) -> None:
+    text = words.gettext("run the service until it is stopped (SIGTERM or Ctrl+C)")
+    settings_option(commands.add_parser("serve", help=text, description=text), words)
+
+
+def add_check(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("check settings, database, trunk, headsets and disk, and say what to do")
+    parser = commands.add_parser("check", help=text, description=text)
+    settings_option(parser, words)
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help=gettext("how long the trunk may take to answer, and headsets to register"),
+    )
+
+
+def add_users(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("add and list users, set passwords, switch users off")
+    actions = commands.add_parser("users", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+
+    text = gettext("add a user")
+    add = actions.add_parser("add", help=text, description=text)
+    add.add_argument("login", metavar="LOGIN", help=gettext("what the user types to sign in"))
+    add.add_argument("--name", required=True, help=gettext("name as colleagues see it"))
+    add.add_argument("--role", choices=[role.value for role in Role], default="operator", help=gettext("what they do"))
+    add.add_argument("--headset", default="", metavar="NAME", help=gettext("SIP user name of the headset"))
+    add.add_argument("--language", choices=LANGUAGES, help=gettext("language of their pages"))
+    add.add_argument("--password-stdin", action="store_true", help=gettext("read the password from standard input"))
+    settings_option(add, words)
+
+    text = gettext("list the users")
+    settings_option(actions.add_parser("list", help=text, description=text), words)
+
+    text = gettext("set a user's password")
+    passwd = actions.add_parser("passwd", help=text, description=text)
+    passwd.add_argument("login", metavar="LOGIN", help=gettext("whose password"))
+    passwd.add_argument(
+        "--headset", action="store_true", help=gettext("the password of the user's headset instead of the sign-in's")
+    )
+    passwd.add_argument("--password-stdin", action="store_true", help=gettext("read the password from standard input"))
+    settings_option(passwd, words)
+
+    _users_changes(actions, words)
+    user_actions(actions, words)
+    switches = {
+        "off": gettext("let a user sign in no more; what they did stays"),
+        "on": gettext("let a user sign in again"),
+    }
+    for action, text in switches.items():
+        switch = actions.add_parser(action, help=text, description=text)
+        switch.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+        if action == "off":
+            switch.add_argument("--hand-over-to", metavar="LOGIN", help=gettext("who takes the open callbacks over"))
+        settings_option(switch, words)
+
+
+def _users_changes(actions: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("give a user another role")
+    role = actions.add_parser("role", help=text, description=text)
+    role.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+    role.add_argument("role", metavar="ROLE", choices=[each.value for each in Role], help=gettext("what they do"))
+    settings_option(role, words)
+
+    text = gettext("give all open callbacks of one user to another")
+    hand_over = actions.add_parser("hand-over", help=text, description=text)
+    hand_over.add_argument("login", metavar="LOGIN", help=gettext("whose callbacks"))
+    hand_over.add_argument("to", metavar="TO", help=gettext("who takes the open callbacks over"))
+    settings_option(hand_over, words)
+
+    text = gettext("give a user a headset, or take it away")
+    headset = actions.add_parser("headset", help=text, description=text)
+    headset.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+    which = headset.add_mutually_exclusive_group(required=True)
+    which.add_argument("headset", nargs="?", default="", metavar="NAME", help=gettext("SIP user name of the headset"))
+    which.add_argument("--none", action="store_true", help=gettext("the user has no headset any more"))
+    settings_option(headset, words)
+
+
+def add_db(commands: Commands, words: Words) -> None:
+    text = words.gettext("bring the database up to date")
+    actions = commands.add_parser("db", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = words.gettext("bring the tables to this version of the program; nothing is lost")
+    settings_option(actions.add_parser("upgrade", help=text, description=text), words)
+
+
+def add_backup(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("copy database, recordings, files and settings into a new folder, while the service runs")
+    parser = commands.add_parser("backup", help=text, description=text)
+    parser.add_argument("folder", type=Path, metavar="DIR", help=gettext("folder to make for the backup"))
+    parser.add_argument(
+        "--with-secrets", action="store_true", help=gettext("passwords and keys, too; then keep the folder locked away")
+    )
+    settings_option(parser, words)
+
+
+def add_restore(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("bring an office back from a backup, into a folder and a database that are empty")
+    parser = commands.add_parser("restore", help=text, description=text)
+    parser.add_argument("backup", type=Path, metavar="BACKUP", help=gettext("folder that `dialer backup` made"))
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help=gettext("folder of the office; a dialer.toml in it is kept")
+    )
+
+
+def add_people(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("find people, and hand out all that is held on one of them")
+    actions = commands.add_parser("people", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list people by a part of their name or of their organisation's")
+    show = actions.add_parser("list", help=text, description=text)
+    show.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
+    text = gettext("write all that is held on a person into a ZIP, recordings included")
+    export = actions.add_parser("export", help=text, description=text)
+    export.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
+    export.add_argument("file", type=Path, metavar="FILE", help=gettext("ZIP file to make"))
+    for parser in (show, export):
+        settings_option(parser, words)
+
+
+def add_erase(commands: Commands, words: Words) -> None:
+    gettext = words.gettext
+    text = gettext("blank everything on a person or an organisation; what is counted stays")
+    actions = commands.add_parser("erase", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    numbers = {
+        "person": (gettext("erase a person"), gettext("their number in `dialer people list`")),
+        "organisation": (gettext("erase an organisation with its people"), gettext("its number on its client's page")),
+    }
+    for action, (text, meaning) in numbers.items():
+        parser = actions.add_parser(action, help=text, description=text)
+        parser.add_argument("number", type=int, metavar="NO", help=meaning)
+        parser.add_argument("--reason", required=True, metavar="TEXT", help=gettext("who asked, when and how"))
+        parser.add_argument("--yes", action="store_true", help=gettext("do not ask for the name once more"))
+        settings_option(parser, words)
+
+
+def add_audit(commands: Commands, words: Words) -> None:
+    text = words.gettext("the audit")
+    actions = commands.add_parser("audit", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = words.gettext("see whether audit and outcomes are as the program wrote them")
+    settings_option(actions.add_parser("verify", help=text, description=text), words)

@@ -1,0 +1,67 @@
+"""Options that many commands have, and how their values are read."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dialer.words import Words
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+HIGHEST_PORT: Final = 65535
+
+
+def settings_option(parser: argparse.ArgumentParser, words: Words) -> None:
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=words.gettext("settings file (otherwise DIALER_CONFIG, otherwise ./dialer.toml)"),
+    )
+
+
+def port_reader(words: Words) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or int(text) > HIGHEST_PORT:
+            refusal = words.gettext("“{text}” is no port: ports are 0 (any that is free) to 65535", text=text)
+            raise argparse.ArgumentTypeError(refusal)
+        return int(text)
+
+    return read
+
+
+def day_reader(words: Words) -> Callable[[str], date]:
+    def read(text: str) -> date:
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            refusal = words.gettext("“{text}” is no day, such as 2026-12-31", text=text)
+            raise argparse.ArgumentTypeError(refusal) from None
+
+    return read
+
+
+def time_reader(words: Words) -> Callable[[str], time]:
+    def read(text: str) -> time:
+        try:
+            return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - the time on a client's clock has no zone
+        except ValueError:
+            refusal = words.gettext("“{text}” is no time of day, such as 9:00", text=text)
+            raise argparse.ArgumentTypeError(refusal) from None
+
+    return read
+
+
+def days_or_never_reader(words: Words) -> Callable[[str], int | str]:
+    def read(text: str) -> int | str:
+        if text == "never" or (text.isascii() and text.isdecimal()):
+            return text if text == "never" else int(text)
+        raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number of days, nor “never”", text=text))
+
+    return read
