@@ -1,7 +1,7 @@
 """Taking back an outcome that was saved just now. Nothing is deleted: a reversal is appended to the chain, what
 followed is taken back, and the call waits for its outcome again, with everything that was typed.
 
-What goes out of the house because of an outcome (`crm.letters`) waits as long as this is possible.
+Nothing goes out of the house because of an outcome yet; what will has to wait as long as this is possible.
 """
 
 from __future__ import annotations
