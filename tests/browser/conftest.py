@@ -145,7 +145,7 @@ async def either_database_url(request: pytest.FixtureRequest) -> AsyncIterator[s
 
 
 @pytest.fixture
-async def console(tmp_path: Path, language: str, either_database_url: str) -> AsyncIterator[RunningConsole]:
+async def console(tmp_path: Path, language: str, either_database_url: str, chrome: Browser) -> AsyncIterator[RunningConsole]:
     """The pages, an office with clients and one recorded call, and a fake desk; everybody speaks `language`."""
     database = Database(either_database_url)
     clock = Clock()
@@ -160,6 +160,8 @@ async def console(tmp_path: Path, language: str, either_database_url: str) -> As
     app = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
     runner = await start_console(app, settings.console)
     yield RunningConsole(console_url(runner, settings.console).rstrip("/"), desk, office, database)
+    for context in chrome.contexts:  # or a page would complain that the service has gone
+        await context.close()
     await runner.cleanup()
     await database.dispose()
     await database.dispose()

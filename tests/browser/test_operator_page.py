@@ -277,7 +277,7 @@ async def test_what_is_missing_is_asked_for(open_page: OpenPage, console: Runnin
     await expect(page.locator("select[name=person_id] option:checked")).to_have_text(re.compile("Сидоров Олег"))
     await expect(page.locator("input[name=summary]")).to_be_focused()
     await page.keyboard.press("Enter")
-    await expect(page.locator(".trouble")).to_be_visible()
+    await expect(page.locator(".outcome .trouble")).to_be_visible()
     await page.keyboard.type("мало")
     await page.keyboard.press("Enter")
     await expect(page.locator("input[name=summary]")).to_have_attribute("aria-invalid", "true")

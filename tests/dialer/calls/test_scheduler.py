@@ -261,7 +261,8 @@ async def day_off(session: AsyncSession, now: datetime) -> None:
 
 async def all_off_the_list(session: AsyncSession, now: datetime) -> None:
     for client in list(await session.scalars(select(Client))):
-        await off_list(session, client=client, reason="проба", now=now)
+        later = now + timedelta(minutes=1)  # than the list's approval, so that the customer has signed for all
+        await off_list(session, client=client, reason="проба", now=later)
 
 
 async def all_silent(session: AsyncSession, now: datetime) -> None:
