@@ -3,8 +3,8 @@
 Each runs in a process of its own, prints its figures as JSON, and fails only when its work was wrong; at the end comes
 one table. Without a name everything is run as for docs/performance.md, within 25 minutes. NAME is a benchmark (a
 `bench_NAME` here, followed by its own options, see `NAME --help`), `highest` (how many recorded calls a core holds) or
-`soak` (an hour of 200 recorded calls). `lists` makes a base of a million organisations first, half an hour long, and is
-not among those that are run without a name.
+`soak` (an hour of 200 recorded calls). `lists`, `plan` and `duplicates` make a base of a million organisations first,
+up to half an hour long, and are not among those that are run without a name.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ WHOLE = (
     Run("relay"),
     Run("import", ("--write",)),
 )
-LISTS = Run("lists")
+LARGE = (Run("lists"), Run("plan"), Run("duplicates"))
 SOAK = Run("relay", ("--calls", "200", "--seconds", "3600"), "soak")
-ALONE = {run.name: run for run in (*WHOLE, LISTS)}
+ALONE = {run.name: run for run in (*WHOLE, *LARGE)}
 
 
 @dataclass(frozen=True, slots=True)

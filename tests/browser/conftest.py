@@ -145,7 +145,9 @@ async def either_database_url(request: pytest.FixtureRequest) -> AsyncIterator[s
 
 
 @pytest.fixture
-async def console(tmp_path: Path, language: str, either_database_url: str, chrome: Browser) -> AsyncIterator[RunningConsole]:
+async def console(
+    tmp_path: Path, language: str, either_database_url: str, chrome: Browser
+) -> AsyncIterator[RunningConsole]:
     """The pages, an office with clients and one recorded call, and a fake desk; everybody speaks `language`."""
     database = Database(either_database_url)
     clock = Clock()

@@ -58,8 +58,8 @@ async def test_the_language_is_changed_from_the_bar(
 
 
 KEYLESS = "button, a.button, summary.button"
-# A tone's key stands on it; a phrase fills in what can be typed; what looks like a link is none; the rows of a table are
-# walked through with Tab, and Enter presses what a row offers.
+# A tone's key stands on it; a phrase fills in what can be typed; what looks like a link is none; the rows of a table
+# are walked through with Tab, and Enter presses what a row offers.
 EXCUSED = "[data-digit], [data-phrase], .link, td button"
 
 
