@@ -15,14 +15,14 @@ from config.settings import Settings
 from crm.care import bulk_actions
 from crm.care.bulk_actions import BulkKind, BulkRow, Wanted
 from crm.care.saved_filters import filter_named, filters_seen_by, remove_filter, save_filter
-from crm.errors import ERRORS, NotFound, Refused
+from crm.errors import ERRORS, NotFound
 from crm.group import Group
 from crm.office.users import user_by_login
 from crm.preparation.call_lists import existing_list
 from crm.preparation.campaigns import campaign_named
 from crm.reading.client_list import NOBODY, ClientFilters, clients_page
 from dialer.cli.database import ready_database
-from dialer.cli.terminal import Terminal
+from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.console.bulk_words import KINDS, values_in_words
 from dialer.console.labels import group_name
 
@@ -33,7 +33,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     """`clients list`: one line a client."""
     gettext = terminal.words.gettext
     async with ready_database(settings, terminal) as database, database.reading() as session:
-        page = await clients_page(session, filters=await _filters(session, arguments), limit=arguments.rows)
+        page = await clients_page(session, filters=await _filters(session, arguments, terminal), limit=arguments.rows)
     heading = (gettext("no."), gettext("Client"), gettext("City"), gettext("Group"), gettext("List"), gettext("Whose"))
     rows = [
         (str(row.client_id), row.organisation, row.city, gettext(group_name(row.group.value)), row.call_list,
@@ -58,7 +58,7 @@ async def filters(settings: Settings, _arguments: argparse.Namespace, terminal: 
 async def save(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`clients save-filter`."""
     async with ready_database(settings, terminal) as database, database.transaction() as session:
-        narrowed = await _filters(session, arguments)
+        narrowed = await _filters(session, arguments, terminal)
         saved = await save_filter(session, name=arguments.name, filters=narrowed, shared=True, now=datetime.now(UTC))
     terminal.say(terminal.words.gettext("The filter “{name}” is saved for everybody.", name=saved.name))
     return 0
@@ -78,7 +78,7 @@ async def bulk(settings: Settings, arguments: argparse.Namespace, terminal: Term
     words = terminal.words
     async with ready_database(settings, terminal) as database:
         async with database.reading() as session:
-            narrowed, wanted = await _filters(session, arguments), await _wanted(session, arguments)
+            narrowed, wanted = await _filters(session, arguments, terminal), await _wanted(session, arguments, terminal)
             shown = await bulk_actions.preview(session, filters=narrowed, wanted=wanted)
             terminal.say(
                 words.ngettext("{n} client will be changed.", "{n} clients will be changed.", len(shown.changing))
@@ -149,7 +149,7 @@ def _tell_reasons(skipped: Counter[str], terminal: Terminal) -> None:
         )  # fmt: skip
 
 
-async def _filters(session: AsyncSession, arguments: argparse.Namespace) -> ClientFilters:
+async def _filters(session: AsyncSession, arguments: argparse.Namespace, terminal: Terminal) -> ClientFilters:
     """The saved filter, and what the options narrow further."""
     narrowed = ClientFilters()
     if arguments.saved:
@@ -159,7 +159,7 @@ async def _filters(session: AsyncSession, arguments: argparse.Namespace) -> Clie
     if arguments.campaign:
         narrowed = replace(narrowed, campaign_id=(await campaign_named(session, arguments.campaign)).id)
     if arguments.list_name:
-        narrowed = replace(narrowed, call_list_id=await _list_id(session, narrowed, arguments.list_name))
+        narrowed = replace(narrowed, call_list_id=await _list_id(session, narrowed, arguments.list_name, terminal))
     if arguments.group:
         narrowed = replace(narrowed, group=Group(arguments.group))
     if arguments.owner is not None:
@@ -167,9 +167,9 @@ async def _filters(session: AsyncSession, arguments: argparse.Namespace) -> Clie
     return narrowed
 
 
-async def _list_id(session: AsyncSession, narrowed: ClientFilters, name: str) -> int:
+async def _list_id(session: AsyncSession, narrowed: ClientFilters, name: str, terminal: Terminal) -> int:
     if narrowed.campaign_id is None:
-        raise Refused("filter.list_of_which_campaign")
+        raise CommandFailed(terminal.words.gettext("Name the campaign whose call list this is."))
     return (await existing_list(session, campaign_id=narrowed.campaign_id, name=name)).id
 
 
@@ -182,12 +182,12 @@ async def _user_id(session: AsyncSession, login: str) -> int | None:
     return user.id
 
 
-async def _wanted(session: AsyncSession, arguments: argparse.Namespace) -> Wanted:
+async def _wanted(session: AsyncSession, arguments: argparse.Namespace, terminal: Terminal) -> Wanted:
     if arguments.assign is not None:
         return Wanted(BulkKind.OWNER, str(await _user_id(session, arguments.assign) or ""))
     if arguments.to_group:
         return Wanted(BulkKind.GROUP, arguments.to_group)
     if arguments.to_list:
-        narrowed = await _filters(session, arguments)
+        narrowed = await _filters(session, arguments, terminal)
         return Wanted(BulkKind.LIST, str(await _list_id(session, narrowed, arguments.to_list)))
     return Wanted(BulkKind.DO_NOT_CALL, arguments.do_not_call)
