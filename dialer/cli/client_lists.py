@@ -189,5 +189,5 @@ async def _wanted(session: AsyncSession, arguments: argparse.Namespace, terminal
         return Wanted(BulkKind.GROUP, arguments.to_group)
     if arguments.to_list:
         narrowed = await _filters(session, arguments, terminal)
-        return Wanted(BulkKind.LIST, str(await _list_id(session, narrowed, arguments.to_list)))
+        return Wanted(BulkKind.LIST, str(await _list_id(session, narrowed, arguments.to_list, terminal)))
     return Wanted(BulkKind.DO_NOT_CALL, arguments.do_not_call)
