@@ -57,6 +57,7 @@ def _is_fault(message: ConsoleMessage) -> bool:
     return message.type == "error" and not expected
 
 
+expect.set_options(timeout=15_000)  # as long as a page may take when the machine has other work
 OpenPage = Callable[..., Awaitable[Page]]
 
 

@@ -35,7 +35,8 @@ def test_with_its_key_the_sound_is_the_same(tmp_path: Path, wrapped: str, size: 
     content = os.urandom(size)
     path = kept(tmp_path / "call.wav", content, wrapped)
     assert is_sealed(path)
-    assert content[:64] not in path.read_bytes() or not content
+    if size > 16:  # fewer bytes may well be in the key's by chance
+        assert content[:64] not in path.read_bytes()
     with open_sound(path, wrapped, OFFICE) as file:
         assert file.read() == content
     assert [each.name for each in tmp_path.iterdir()] == ["call.wav"]
