@@ -76,8 +76,11 @@ def is_joined(client_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
 
 
 def joined_to(client_id: int) -> Select[int]:
-    """Ids of the clients that are read with this one."""
-    return select(ClientJoin.client_id).where(ClientJoin.into_client_id == client_id)
+    """Ids of the clients that are read with this one, those with whom they had been read before among them."""
+    joined = select(ClientJoin.client_id).where(ClientJoin.into_client_id == client_id).cte("read_with", recursive=True)
+    before = aliased(ClientJoin)
+    joined = joined.union_all(select(before.client_id).join(joined, before.into_client_id == joined.c.client_id))
+    return select(joined.c.client_id)
 
 
 def of_client(column: InstrumentedAttribute[int], client_id: int) -> ColumnElement[bool]:
@@ -86,10 +89,15 @@ def of_client(column: InstrumentedAttribute[int], client_id: int) -> ColumnEleme
 
 
 def merged_into(organisation_id: int) -> Select[int]:
-    """Ids of the organisations that were merged into this one."""
-    return select(OrganisationMerge.duplicate_id).where(
+    """Ids of the organisations that were merged into this one, and into those."""
+    direct = select(OrganisationMerge.duplicate_id).where(
         OrganisationMerge.survivor_id == organisation_id, OrganisationMerge.undone_at.is_(None)
     )
+    merged = direct.cte("merged", recursive=True)
+    before = aliased(OrganisationMerge)
+    further = select(before.duplicate_id).join(merged, before.survivor_id == merged.c.duplicate_id)
+    merged = merged.union_all(further.where(before.undone_at.is_(None)))
+    return select(merged.c.duplicate_id)
 
 
 def standing_clients() -> Subquery:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -84,12 +83,3 @@ async def blank_former_owners(session: AsyncSession, known: Traces, organisation
     for owner in list(await session.scalars(select(FormerOwner).where(FormerOwner.client_id.in_(clients)))):
         if known.are_in(owner.name):
             await session.execute(update(FormerOwner).where(FormerOwner.id == owner.id).values(name=ERASED))
-
-
-async def merged_into(session: AsyncSession, organisation_id: int) -> list[int]:
-    """Ids of the organisations that were merged into this one."""
-    standing = select(OrganisationMerge.duplicate_id).where(
-        OrganisationMerge.survivor_id == organisation_id, OrganisationMerge.undone_at.is_(None)
-    )
-    found: list[Any] = list(await session.scalars(standing))
-    return [int(each) for each in found]

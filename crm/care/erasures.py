@@ -21,6 +21,7 @@ from crm.audit import AuditEntry
 from crm.base import search_index
 from crm.base.do_not_call import DoNotCall
 from crm.base.erasure_rows import Erased, Erasure, ErasureCompletion, Tombstone
+from crm.base.joined import merged_into
 from crm.base.organisation_keys import keys_of, name_key
 from crm.base.organisations import Organisation, get_organisation
 from crm.base.people import Person
@@ -37,7 +38,7 @@ from crm.base.tombstones import (
 from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording
 from crm.care.audit_chain import add_links, forget
-from crm.care.erasure_tables import blank_former_owners, blank_imports, blank_loose_texts, blank_merges, merged_into
+from crm.care.erasure_tables import blank_former_owners, blank_imports, blank_loose_texts, blank_merges
 from crm.care.person_file import PersonFile, entries_about, person_file, subjects_of
 from crm.care.personal import ERASED, Traces, attempts_of, places, traces
 from crm.clientele.clients import Client
@@ -118,7 +119,7 @@ async def erase_organisation(
     """Erase an organisation with all its people, and those that were merged into it; industry, city and headcount stay
     for the reports. Raises as `erase_person` does."""
     further: list[str] = []
-    for duplicate_id in await merged_into(session, organisation_id):
+    for duplicate_id in list(await session.scalars(merged_into(organisation_id))):
         done = await _erase_whole(session, duplicate_id, reason=reason, now=now, author_id=author_id)
         further += done.recording_keys
     done = await _erase_whole(session, organisation_id, reason=reason, now=now, author_id=author_id)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
 from crm import transitions
+from crm.base.joined import of_client
 from crm.errors import Refused
 from crm.group import Group
 from crm.mapping import Base, UtcDateTime, one_of
@@ -113,12 +114,12 @@ async def moves_of(session: AsyncSession, client_id: int) -> list[GroupMove]:
 
 
 async def move_rows(session: AsyncSession, client_id: int) -> list[MoveRow]:
-    """All moves of a client with their authors, the newest first."""
+    """All moves of a client, and of those who are read with it, with their authors, the newest first."""
     found = await session.execute(
         select(GroupMove, User.name)
         .outerjoin(User, User.id == GroupMove.author_id)
-        .where(GroupMove.client_id == client_id)
-        .order_by(GroupMove.id.desc())
+        .where(of_client(GroupMove.client_id, client_id))
+        .order_by(GroupMove.at.desc(), GroupMove.id.desc())
     )
     return [
         MoveRow(made.at, made.from_group, made.to_group, made.cause, made.note, made.attempt_id, author or "")

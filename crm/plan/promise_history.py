@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from crm.base.joined import of_client
 from crm.clientele.clients import Client
 from crm.office.users import User
 from crm.plan.callbacks import Callback, Standing, standing
@@ -31,13 +32,13 @@ class PromiseLine:
 
 
 async def promises_of(session: AsyncSession, *, client_id: int, now: datetime) -> tuple[PromiseLine, ...]:
-    """All promises to the client, the newest first."""
+    """All promises to the client, and to those who are read with it, the newest first."""
     found = await session.execute(
         select(Callback, User.name, Campaign.overdue_to_all_min)
         .join(User, User.id == Callback.owner_id)
         .join(Client, Client.id == Callback.client_id)
         .join(Campaign, Campaign.id == Client.campaign_id)
-        .where(Callback.client_id == client_id)
+        .where(of_client(Callback.client_id, client_id))
         .order_by(Callback.id.desc())
     )
     passed = await _handovers(session, client_id)
@@ -62,7 +63,7 @@ async def _handovers(session: AsyncSession, client_id: int) -> defaultdict[int, 
         .join(Callback, Callback.id == CallbackHandover.callback_id)
         .join(giver, giver.id == CallbackHandover.from_user_id)
         .join(taker, taker.id == CallbackHandover.to_user_id)
-        .where(Callback.client_id == client_id)
+        .where(of_client(Callback.client_id, client_id))
         .order_by(CallbackHandover.id)
     )
     passed = defaultdict[int, list[tuple[datetime, str, str]]](list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +18,6 @@ from crm.base.sources import Source
 from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording, RecordingState
 from crm.clientele.clients import Client
-from crm.clientele.groups import GroupMove, MoveCause
 from crm.errors import NotFound
 from crm.group import Group
 from crm.office.users import User
@@ -29,7 +28,6 @@ from crm.preparation.campaigns import Campaign
 from crm.preparation.results import Result
 from crm.reading.scope import EVERYTHING, Scope
 from crm.text_rules import fold
-from crm.time_zones import local
 from crm.wrap_up.contacts import Contact
 
 LAST_ATTEMPTS = 5
@@ -90,18 +88,6 @@ class CallRow:
     contact: str
     recording: RecordingState | None
     duration_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class MoveRow:
-    """A move between groups."""
-
-    at: datetime
-    from_group: Group
-    to_group: Group
-    cause: MoveCause
-    author: str
-    attempt_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,35 +152,6 @@ class CallsPage:
     next_before: CallKey | None
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """An entry of the plan."""
-
-    entry_id: int
-    client_id: int
-    organisation: str
-    group: Group
-    kind: EntryKind
-    state: EntryState
-    rank: int
-    due_at: datetime | None
-    opens_at: datetime
-    closes_at: datetime
-    client_local_at: datetime | None
-    operator: str
-    claimed_by: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Everything that happened with a client, each list the oldest first."""
-
-    calls: tuple[CallRow, ...]
-    moves: tuple[MoveRow, ...]
-    promises: tuple[PromiseRow, ...]
-
-
 async def card(session: AsyncSession, *, client_id: int) -> Card:
     """Raises `NotFound`."""
     found = await session.execute(
@@ -215,7 +172,7 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
         .order_by(PlanEntry.state, PlanEntry.rank)
         .limit(1)
     )
-    promises = await _promises(session, client_id, only_open=True)
+    promises = await _open_promises(session, client_id)
     calls = await calls_page(session, filters=CallFilters(client_id=client_id), limit=LAST_ATTEMPTS)
     return Card(
         client_id=client.id,
@@ -288,67 +245,6 @@ async def call(session: AsyncSession, *, attempt_id: str) -> CallRow:
     if found is None:
         raise NotFound("attempt.unknown")
     return _call_row(*found)
-
-
-async def history(session: AsyncSession, *, client_id: int) -> History:
-    """The whole history of a client, with that of those who are read with it. Raises `NotFound`."""
-    if await session.get(Client, client_id) is None:
-        raise NotFound("client.unknown")
-    calls = await session.execute(
-        _calls().where(of_client(Attempt.client_id, client_id)).order_by(Attempt.opened_at, Attempt.id)
-    )
-    moves = await session.execute(
-        select(GroupMove, User.name)
-        .join(User, User.id == GroupMove.author_id, isouter=True)
-        .where(of_client(GroupMove.client_id, client_id))
-        .order_by(GroupMove.id)
-    )
-    return History(
-        calls=tuple(_call_row(*row) for row in calls),
-        moves=tuple(
-            MoveRow(move.at, move.from_group, move.to_group, move.cause, author or "", move.attempt_id)
-            for move, author in moves
-        ),
-        promises=await _promises(session, client_id, only_open=False),
-    )
-
-
-async def plan_page(
-    session: AsyncSession, *, campaign_id: int, day: date, operator_id: int | None = None, limit: int = 200
-) -> tuple[PlanRow, ...]:
-    """The plan of a day in its order; of one operator, what is theirs or anyone's."""
-    operator, claimer = (select(User.id, User.name).subquery() for _ in range(2))
-    plan = (
-        select(PlanEntry, Organisation, Client.group, Campaign.time_zone, operator.c.name, claimer.c.name)
-        .join(Client, Client.id == PlanEntry.client_id)
-        .join(Organisation, Organisation.id == Client.organisation_id)
-        .join(Campaign, Campaign.id == PlanEntry.campaign_id)
-        .join(operator, operator.c.id == PlanEntry.operator_id, isouter=True)
-        .join(claimer, claimer.c.id == PlanEntry.claimed_by, isouter=True)
-        .where(PlanEntry.campaign_id == campaign_id, PlanEntry.day == day)
-    )
-    if operator_id is not None:
-        plan = plan.where(PlanEntry.operator_id.is_(None) | (PlanEntry.operator_id == operator_id))
-    found = await session.execute(plan.order_by(PlanEntry.rank, PlanEntry.due_at, PlanEntry.id).limit(limit))
-    return tuple(
-        PlanRow(
-            entry_id=entry.id,
-            client_id=entry.client_id,
-            organisation=organisation.name,
-            group=group,
-            kind=entry.kind,
-            state=entry.state,
-            rank=entry.rank,
-            due_at=entry.due_at,
-            opens_at=entry.opens_at,
-            closes_at=entry.closes_at,
-            client_local_at=local(entry.due_at, organisation.time_zone or time_zone) if entry.due_at else None,
-            operator=operator_name or "",
-            claimed_by=claimer_name or "",
-            reason=entry.reason,
-        )
-        for entry, organisation, group, time_zone, operator_name, claimer_name in found
-    )
 
 
 _CallColumns = tuple[Attempt, str, Group, str, Outcome | None, bool | None, RecordingState | None, float | None]
@@ -432,15 +328,13 @@ def _call_row(
     )
 
 
-async def _promises(session: AsyncSession, client_id: int, *, only_open: bool) -> tuple[PromiseRow, ...]:
+async def _open_promises(session: AsyncSession, client_id: int) -> tuple[PromiseRow, ...]:
     promises = (
         select(Callback, User.name)
         .join(User, User.id == Callback.owner_id)
-        .where(of_client(Callback.client_id, client_id))
+        .where(of_client(Callback.client_id, client_id), Callback.state == CallbackState.OPEN)
         .order_by(Callback.id)
     )
-    if only_open:
-        promises = promises.where(Callback.state == CallbackState.OPEN)
     found = await session.execute(promises)
     return tuple(
         PromiseRow(

@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.base.joined import of_client
 from crm.base.phone_numbers import NumberState
 from crm.calls.dial_rules import may_dial
 from crm.calls.disposition_sets import own_labels
@@ -158,7 +159,7 @@ async def _history(
     lines = [_call_line(words, zone, row, names) for row in calls.rows if row.attempt_id != attempt_id]
     imported = await session.scalars(
         select(Contact)
-        .where(Contact.client_id == client_id, Contact.imported)
+        .where(of_client(Contact.client_id, client_id), Contact.imported)
         .order_by(Contact.at.desc(), Contact.id.desc())
         .limit(MOST_HISTORY)
     )

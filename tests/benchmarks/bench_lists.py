@@ -28,10 +28,11 @@ from crm.base.organisations import Organisation
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.clientele.clients import Client
+from crm.clientele.groups import move_rows
 from crm.database import Database
 from crm.group import Group
 from crm.reading.client_list import ClientFilters, ClientKey, clients_page
-from crm.reading.views import card, history
+from crm.reading.views import CallFilters, calls_page, card
 from tests.benchmarks.durable_postgresql import DurableCluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence
 from tests.benchmarks.large_base import BEGINNINGS, ENDINGS, LISTS, OPERATORS, Size, fill_postgresql, fill_sqlite
@@ -142,7 +143,8 @@ def _page(filters: ClientFilters, after: ClientKey | None) -> Question:
 
 def _card(client_id: int) -> Question:
     async def ask(session: AsyncSession) -> object:
-        return await card(session, client_id=client_id), await history(session, client_id=client_id)
+        calls = await calls_page(session, filters=CallFilters(client_id=client_id))
+        return await card(session, client_id=client_id), calls, await move_rows(session, client_id)
 
     return ask
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import open_recording, settle_recording
 from crm.care.audit_chain import add_links, verify
 from crm.care.erasures import Done, erase_organisation, erase_person, erased_recording_keys
+from crm.care.merging import merge
 from crm.care.personal import places
 from crm.clientele.clients import Client, get_client, take_off_list
 from crm.clientele.groups import GroupMove
@@ -386,3 +388,17 @@ async def test_a_client_that_was_off_the_list_before_stays_off(kept: Kept) -> No
     await erase(kept, Erased.ORGANISATION)
     assert (await kept.world.get_client(kept.client)).off_list_reason
     assert await places_of(kept.world.database, TRACES_OF_FIRM) == []
+
+
+async def test_all_that_was_merged_is_erased_with_it(kept: Kept) -> None:
+    """Also what had been merged into that."""
+    organisations = []
+    for name in ("Первая тайна", "Вторая тайна", "Третья тайна"):
+        client = await kept.world.get_client(await kept.world.client(name))
+        organisations.append(client.organisation_id)
+    async with kept.world.transaction() as session:
+        for duplicate, survivor in itertools.pairwise(organisations):
+            await merge(session, survivor_id=survivor, duplicate_id=duplicate, now=NOON)
+    async with kept.world.transaction() as session:
+        await erase_organisation(session, organisation_id=organisations[-1], reason="просьба", now=LATER)
+    assert await places_of(kept.world.database, ("тайна",)) == []

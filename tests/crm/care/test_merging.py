@@ -21,7 +21,7 @@ from crm.base.similar import Sought, similar_to
 from crm.calls.dial_rules import attempts_today
 from crm.care.merging import merge, undo
 from crm.clientele.clients import get_client
-from crm.clientele.groups import moves_of
+from crm.clientele.groups import move_rows, moves_of
 from crm.errors import Conflict, Refused
 from crm.group import Group
 from crm.importing.clients import import_clients
@@ -334,14 +334,30 @@ async def test_they_are_read_as_one_and_counted_as_one(world: World) -> None:
     one, other, survivor, duplicate = await two_with_history(world)
     await merged(world, survivor, duplicate)
     async with world.database.reading() as session:
-        history = await views.history(session, client_id=one)
-        assert {row.client_id for row in history.calls} == {one, other}
-        assert len(history.moves) == 2
+        calls = await views.calls_page(session, filters=views.CallFilters(client_id=one))
+        assert {row.client_id for row in calls.rows} == {one, other}
+        assert len(await move_rows(session, one)) == 2
         assert len((await views.card(session, client_id=one)).last_calls) == 2
         listed = await clients_page(session, filters=ClientFilters())
         assert [row.client_id for row in listed.rows] == [one]
         campaign = await get_campaign(session, world.campaign_id)
         assert await attempts_today(session, organisation_id=survivor, campaign=campaign, now=NOON) == 2
+
+
+async def test_what_was_merged_before_is_read_with_it(world: World) -> None:
+    """A chain: what became one is merged into a third."""
+    one, other, survivor, duplicate = await two_with_history(world)
+    third = await world.client("Ветер с севера", phones=1)
+    await merged(world, survivor, duplicate)
+    await merged(world, await organisation_of(world, third), survivor)
+    async with world.database.reading() as session:
+        assert await standing_client(session, other) == third
+        calls = await views.calls_page(session, filters=views.CallFilters(client_id=third))
+        assert {row.client_id for row in calls.rows} == {one, other}
+        assert {row.entered for row in await move_rows(session, third)} == {Group.WARM}
+        campaign = await get_campaign(session, world.campaign_id)
+        organisation_id = await organisation_of(world, third)
+        assert await attempts_today(session, organisation_id=organisation_id, campaign=campaign, now=NOON) == 2
 
 
 def test_every_table_that_names_an_organisation_or_its_client_is_thought_of() -> None:

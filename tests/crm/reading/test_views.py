@@ -10,11 +10,12 @@ from crm.base.organisations import add_organisation, get_organisation
 from crm.base.people import add_person
 from crm.base.sources import source_named
 from crm.calls.attempts import Result
+from crm.clientele.groups import move_rows
 from crm.day.day_plan import build, claim_next
 from crm.errors import CrmError
 from crm.group import Group
-from crm.plan.plan_entries import EntryKind, EntryState
-from crm.reading.views import CallFilters, CallKey, call, calls_page, card, history, plan_page
+from crm.plan.plan_entries import EntryKind
+from crm.reading.views import CallFilters, CallKey, call, calls_page, card
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World
 
@@ -93,7 +94,7 @@ async def test_the_filters(world: World) -> None:
         assert [row.attempt_id for row in page.rows] == expected, filters
 
 
-async def test_one_call_and_the_whole_history(world: World) -> None:
+async def test_one_call_and_its_client(world: World) -> None:
     operator, client_id = await world.operator(), await world.client()
     person_id = await world.person(client_id)
     attempt_id = ""
@@ -103,35 +104,29 @@ async def test_one_call_and_the_whole_history(world: World) -> None:
         await world.outcome(attempt_id, form, operator, at=NOON)
     async with world.database.reading() as session:
         row = await call(session, attempt_id=attempt_id)
-        whole = await history(session, client_id=client_id)
-        for missing in (call(session, attempt_id="0" * 32), history(session, client_id=999)):
+        calls = await calls_page(session, filters=CallFilters(client_id=client_id))
+        moves = await move_rows(session, client_id)
+        for missing in (call(session, attempt_id="0" * 32), card(session, client_id=999)):
             with pytest.raises(CrmError):
                 await missing
     assert (row.contact, row.full_name, row.recording) == ("main", "Петрова Анна", None)
-    assert len(whole.calls) == 2
-    assert [(made.from_group, made.to_group, made.author) for made in whole.moves] == [
-        (Group.NEW, Group.HOT, "Анна"),
+    assert len(calls.rows) == 2
+    assert [(made.left, made.entered, made.author) for made in moves] == [
         (Group.HOT, Group.WARM, "Анна"),
+        (Group.NEW, Group.HOT, "Анна"),
     ]
-    assert [promise.state for promise in whole.promises] == ["moved", "open"]
 
 
-async def test_the_plan(world: World) -> None:
+async def test_the_card_says_why_now(world: World) -> None:
     operator = await world.operator()
     await world.client("Новая")
     hot = await world.client("Горячая", group=Group.HOT)
     async with world.transaction() as session:
         await build(session, campaign_id=world.campaign_id, day=NOON.date(), now=NOON)
-        await claim_next(session, operator_id=operator, now=NOON, lease_s=LEASE_S)
-    async with world.database.reading() as session:
-        rows = await plan_page(session, campaign_id=world.campaign_id, day=NOON.date())
-        assert await plan_page(session, campaign_id=999, day=NOON.date()) == ()
+        claimed = await claim_next(session, operator_id=operator, now=NOON, lease_s=LEASE_S)
         seen = await card(session, client_id=hot)
-    assert [(row.organisation, row.kind, row.state, row.claimed_by) for row in rows] == [
-        ("Горячая", EntryKind.GROUP, EntryState.CLAIMED, "Анна"),
-        ("Новая", EntryKind.GROUP, EntryState.WAITING, ""),
-    ]
-    assert (seen.entry_id, seen.why_now) == (rows[0].entry_id, EntryKind.GROUP)
+    assert claimed is not None
+    assert (seen.entry_id, seen.why_now) == (claimed.id, EntryKind.GROUP)
 
 
 async def test_organisations_people_sources(world: World) -> None:
