@@ -22,6 +22,11 @@ def tidy(text: str) -> str:
     return " ".join(text.replace("\0", "").split())
 
 
+def lines_of(text: str) -> str:
+    """`text` of one line or several without NULs and without spaces at its ends."""
+    return text.replace("\0", "").strip()
+
+
 def fold(text: str) -> str:
     """The form in which names are compared and searched: casefolded, ё as е, single spaces."""
     return tidy(text.casefold().replace("ё", "е"))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
-from crm.text_rules import fold, tidy
+from crm.text_rules import fold, lines_of, tidy
 
 
 class Satisfaction(enum.StrEnum):
@@ -142,7 +142,7 @@ async def uses(
     if satisfaction is not None:
         found.satisfaction = satisfaction
     if note is not None:
-        found.note = note.replace("\0", "").strip()
+        found.note = lines_of(note)
     await session.flush()
     details = {"competitor": competitor.id, "satisfaction": found.satisfaction.value, "note": found.note}
     audit.note(

@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 from crm import audit, transitions
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
-from crm.text_rules import tidy
+from crm.text_rules import lines_of, tidy
 
 
 class Whom(enum.StrEnum):
@@ -98,7 +98,7 @@ async def ask(
 ) -> DoNotCall:
     """Keep the request; `target` is an E.164 number or an id. Asked again the first one stays. Raises `Refused` without
     evidence."""
-    evidence = evidence.strip()
+    evidence = lines_of(evidence)
     if attempt_id is None and not evidence:
         raise Refused("do_not_call.needs_evidence")
     known = await request_of(session, whom, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ async def save_filter(
 ) -> SavedFilter:
     """A new filter. Raises `Refused` without a name, or when it narrows nothing; `Conflict` when one of that name is
     seen by those who would see this one."""
-    name, narrowing = tidy(name), narrowing_of(filters)
+    name, narrowing = tidy(name), narrowing_of(replace(filters, text=tidy(filters.text)))
     if not name:
         raise Refused("filter.needs_name")
     if not narrowing:

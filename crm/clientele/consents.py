@@ -26,7 +26,7 @@ from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
-from crm.text_rules import tidy
+from crm.text_rules import lines_of, tidy
 
 _IN_FORCE: Final = text("withdrawn_at IS NULL")
 
@@ -100,7 +100,7 @@ async def give(
 ) -> ConsentGiven:
     """Keep a consent; `target` is an E.164 number or an id. Given again the first one stays. Raises `Refused` without
     evidence."""
-    evidence = evidence.replace("\0", "").strip()
+    evidence = lines_of(evidence)
     if not evidence:
         raise Refused("consent.needs_evidence")
     column = _COLUMNS[whom]

@@ -20,7 +20,7 @@ from crm.errors import Conflict, Refused
 from crm.importing.cities import zone_of_city
 from crm.preparation.call_lists import ListState, list_named
 from crm.preparation.campaigns import Campaign
-from crm.text_rules import tidy
+from crm.text_rules import lines_of, tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ async def enter_client(
     organisation = await add_organisation(
         session, name=entry.name, now=now, city=tidy(entry.city), industry=tidy(entry.industry),
         tax_number=tidy(entry.tax_number), site=tidy(entry.site), email=tidy(entry.email),
-        note=entry.note.replace("\0", "").strip(), time_zone=_zone(entry.city, phones),
+        note=lines_of(entry.note), time_zone=_zone(entry.city, phones),
     )  # fmt: skip
     if entry.person.strip():
         await add_person(

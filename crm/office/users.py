@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit, transitions
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
-from crm.text_rules import tidy
+from crm.text_rules import lines_of, tidy
 from crm.time_zones import zone
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class User(Base):
 
 def fold_login(login: str) -> str:
     """The stored form of a login: casefolded, without spaces around it."""
-    return login.strip().casefold()
+    return lines_of(login).casefold()
 
 
 async def add_user(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit, transitions
 from crm.errors import NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
-from crm.text_rules import tidy
+from crm.text_rules import lines_of, tidy
 
 
 class ListState(enum.StrEnum):
@@ -96,7 +96,7 @@ async def set_list_state(
         raise Refused("list.wrong_state", state=call_list.state.value, to=to.value)
     if to is ListState.APPROVED and not tidy(by):
         raise Refused("list.needs_signature")
-    remarks = remarks.strip()
+    remarks = lines_of(remarks)
     details = {"name": call_list.name, "was": call_list.state.value, "now": to.value, "by": tidy(by)}
     if remarks:
         details["remarks"] = remarks

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base
-from crm.office.users import Role, User
+from crm.office.users import Role, User, fold_login
 from crm.preparation.campaigns import Campaign, get_campaign
-from crm.text_rules import tidy
+from crm.text_rules import lines_of, tidy
 
 CALLER_ID: Final = re.compile(r"\+?[0-9]{3,15}")
 _ONE_LINE: Final = ("customer", "product")
@@ -133,7 +133,7 @@ def _tidied(column: str, value: Any) -> Any:
         return "\n".join(dict.fromkeys(line for line in map(tidy, value.splitlines()) if line))
     if column == "caller_id":
         return re.sub(r"[\s()-]", "", value)
-    return value.replace("\0", "").strip() if isinstance(value, str) else value
+    return lines_of(value) if isinstance(value, str) else value
 
 
 def _assert_possible(setup: CampaignSetup, own_numbers: Collection[str]) -> None:
@@ -198,7 +198,7 @@ async def set_expert(
 
 async def expert_by_login(session: AsyncSession, login: str) -> User:
     """Raises `NotFound`."""
-    found = await session.scalar(select(User).where(User.login == login.strip().casefold()))
+    found = await session.scalar(select(User).where(User.login == fold_login(login)))
     if found is None:
         raise NotFound("user.unknown")
     return found

@@ -26,7 +26,7 @@ from crm.office.users import Role, get_user
 from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition, possible, propose
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.spoken_time import parse_when
-from crm.text_rules import is_full_name, is_summary, tidy
+from crm.text_rules import is_full_name, is_summary, lines_of, tidy
 from crm.wrap_up.consequences import apply, take_back
 from crm.wrap_up.contacts import Spoken
 
@@ -149,7 +149,8 @@ async def save_draft(session: AsyncSession, *, attempt_id: str, fields: Mapping[
     attempt = await get_attempt(session, attempt_id)
     if attempt.wrapped_up_at is not None:
         return
-    await session.merge(OutcomeDraft(attempt_id=attempt_id, fields=dict(fields), updated_at=now))
+    kept = {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in fields.items()}
+    await session.merge(OutcomeDraft(attempt_id=attempt_id, fields=kept, updated_at=now))
     await session.flush()
 
 
@@ -196,18 +197,14 @@ async def _tidied(session: AsyncSession, form: OutcomeForm, client: Client, now:
         form,
         person_name=tidy(form.person_name),
         person_position=tidy(form.person_position),
-        summary=_clean(form.summary),
-        reason=_clean(form.reason),
+        summary=lines_of(form.summary),
+        reason=lines_of(form.reason),
         competitor=tidy(form.competitor),
         callback_at_local=callback_at,
         callback_words=tidy(form.callback_words),
         asked_by=tidy(form.asked_by),
-        note=_clean(form.note),
+        note=lines_of(form.note),
     )
-
-
-def _clean(text_of_lines: str) -> str:
-    return text_of_lines.replace("\0", "").strip()
 
 
 async def _person_of(session: AsyncSession, form: OutcomeForm, client: Client) -> Person | None:

@@ -178,3 +178,42 @@ async def test_json_that_cannot_be_read_is_no_error_of_ours(signed_in: SignIn, t
     for action in ("dial", "outcome"):
         response = await browser.client.post(f"/operator/{action}", data=text, headers=headers)
         assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/calls?text=a%00b", "/clients?text=%00", "/clients?group=%00", "/reports?report=%00"]
+)
+async def test_a_nul_in_an_address_is_passed_over(signed_in: SignIn, path: str) -> None:
+    """PostgreSQL stores and compares none."""
+    assert (await (await signed_in("maria")).get(path)).status == 200
+
+
+async def test_a_nul_that_was_pasted_is_passed_over(signed_in: SignIn, office: Office) -> None:
+    maria, admin, anna = await signed_in("maria"), await signed_in("admin"), await signed_in("anna")
+    client = f"/clients/{office.clients[1]}"
+    for browser, path, fields, wanted in (
+        (maria, f"{client}/do-not-call", {"evidence": "пись\0мо"}, 303),
+        (maria, f"{client}/consents", {"evidence": "пись\0мо"}, 303),
+        (maria, f"{client}/list", {"reason": "пись\0мо"}, 303),
+        (maria, "/campaigns/1/lists/1", {"to": "returned", "remarks": "за\0мечания"}, 303),
+        (maria, "/campaigns", {"name": "Осень\0"}, 303),
+        (maria, "/clients/filters", {"name": "А\0", "text": "б\0в"}, 303),
+    ):
+        assert (await browser.post_form(path, **fields)).status == wanted, (path, fields)
+    for browser, path, fields in (
+        (maria, "/plan/away", {"person": "1", "first": "\0", "last": "", "reason": "\0"}),
+        (admin, "/users/1/hand-over", {"to": "\0"}),
+        (anna, "/sign-in", {"login": "an\0na", "password": "\0"}),
+    ):
+        assert (await browser.post_form(path, **fields)).status < 500, (path, fields)
+
+
+async def test_a_nul_in_a_draft_is_passed_over(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
+    anna, operator_id = await signed_in("anna"), office.users["anna"]
+    await anna.act("ready")
+    await anna.act("dial", client_id=office.clients[0])
+    await desk.ring(operator_id)
+    await desk.answer(operator_id)
+    await desk.end(operator_id)
+    attempt_id = (await desk.view(operator_id)).attempt_id
+    assert (await anna.act("draft", attempt_id=attempt_id, fields={"note": "за\0метка"})).status < 300
