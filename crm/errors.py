@@ -272,6 +272,7 @@ ERRORS: Final[dict[str, str]] = {
     "recording.exists": "This call has a recording already.",
     "recording.unknown": "There is no such recording.",
     # reports
+    "report.years": "There are reports of the years {first} to {last}.",
     "report.ends_before_it_begins": "The report would end on {last}, before it begins on {first}.",
     # retries
     "retry.not_after": "After this outcome nobody is tried again.",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Final
 
 from sqlalchemy import ColumnElement, Subquery, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +20,8 @@ from crm.time_zones import instant, local
 
 Month = tuple[int, int]
 """Year, and month from 1."""
+YEARS: Final = range(1900, 2200)
+"""Of which there can be reports: beyond them no calendar of holidays is known, and a day may have no midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ async def _by_month(
 ) -> MonthTable:
     if first is not None and last is not None and last < first:
         raise Refused("report.ends_before_it_begins", first=first, last=last)
+    if any(day is not None and day.year not in YEARS for day in (first, last)):
+        raise Refused("report.years", first=YEARS[0], last=YEARS[-1])
     at: ColumnElement[datetime | None] = counted.c.at
     earliest, latest = (await session.execute(select(func.min(at), func.max(at)))).one()
     first = first or (local(earliest, campaign.time_zone).date() if earliest else last)

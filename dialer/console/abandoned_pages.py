@@ -14,6 +14,7 @@ from crm.care.abandoned import AbandonedRule, Reason, abandoned_clients, move_ab
 from crm.errors import CrmError
 from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.time_zones import local
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.labels import ABANDONED_REASONS
 from dialer.console.pages import office_page, see_other
@@ -22,7 +23,6 @@ from dialer.crm_words import explain
 from dialer.words import Words
 
 MOST_ROWS: Final = 500
-_LONGEST_ID: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ async def abandoned(request: web.Request) -> web.StreamResponse:
         "reasons": [(each.value, ABANDONED_REASONS[each], not chosen or each in chosen) for each in Reason],
         "rows": found,
         "more": len(found) == MOST_ROWS,
-        "moved": _number(request.query.get("moved", "")),
+        "moved": sent.number(request.query.get("moved", "")),
         "trouble": trouble,
         "may_change": visitor(request).role in RULE_ROLES,
     }
@@ -88,22 +88,22 @@ async def move(request: web.Request) -> web.StreamResponse:
     typed = {name: str(value) for name, value in fields.items()}
     chosen = frozenset(str(each) for each in fields.getall("reason", []) if each in set(Reason))
     async with deps.database.transaction() as session:
-        campaign = await get_campaign(session, _number(typed.get("campaign", "")))
+        campaign = await get_campaign(session, sent.number(typed.get("campaign", "")))
         moved = await move_abandoned(
             session, campaign_id=campaign.id, rule=_rule(typed, chosen), today=_today(request, campaign),
             now=deps.clock(), words={each: words.gettext(ABANDONED_REASONS[each]) for each in Reason},
-            only={_number(str(each)) for each in fields.getall("client", [])}, author_id=visitor(request).user_id,
+            only={sent.number(str(each)) for each in fields.getall("client", [])}, author_id=visitor(request).user_id,
         )  # fmt: skip
     return see_other(f"/abandoned?campaign={campaign.id}&moved={len(moved)}")
 
 
 def _rule(typed: Mapping[str, str], chosen: frozenset[str]) -> AbandonedRule:
     months = typed.get("months", "12").strip()
-    return AbandonedRule(frozenset(map(Reason, chosen)), _number(months))
+    return AbandonedRule(frozenset(map(Reason, chosen)), sent.number(months))
 
 
 async def _campaign(query: Mapping[str, str], campaigns: list[Campaign]) -> Campaign | None:
-    wanted = _number(query.get("campaign", ""))
+    wanted = sent.number(query.get("campaign", ""))
     return next((each for each in campaigns if each.id == wanted), campaigns[0] if campaigns else None)
 
 
@@ -113,7 +113,3 @@ def _today(request: web.Request, campaign: Campaign) -> date:
 
 def _day(words: Words, day: date | None) -> str:
     return format_date(day, "d MMM y", locale=words.locale) if day else ""
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID else 0

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.care.bulk_actions import BulkKind
 from crm.office.users import User
 from crm.preparation.call_lists import CallList
+from dialer.console import sent
 from dialer.console.labels import group_name
 from dialer.words import Words, mark
 
@@ -24,7 +25,7 @@ KINDS = {
 async def values_in_words(session: AsyncSession, words: Words, kind: BulkKind, values: Iterable[str]) -> dict[str, str]:
     """The values of `crm.care.bulk_actions.BulkAction` and `BulkRow`, by value."""
     values = set(values)
-    ids = [int(value) for value in values if value.isdecimal()]
+    ids = [sent.number(value) for value in values if sent.is_id(value)]
     if kind is BulkKind.OWNER:
         users = await session.execute(select(User.id, User.name).where(User.id.in_(ids)))
         return {"": words.gettext("nobody's")} | {str(user_id): name for user_id, name in users.all()}

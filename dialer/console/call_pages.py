@@ -22,6 +22,7 @@ from crm.plan.outcome_chain import UNDONE, Outcome
 from crm.preparation.results import Result
 from crm.reading import views
 from crm.wrap_up import outcomes
+from dialer.console import sent
 from dialer.console.correction import answers, correction, may_correct, versions
 from dialer.console.deps import DEPS
 from dialer.console.formats import minutes, moment, phone
@@ -36,7 +37,6 @@ from dialer.words import Words
 
 PAGE_ROWS = 50
 LONGEST_TEXT = 100
-LONGEST_ID = 10
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -155,7 +155,7 @@ async def correct(request: web.Request) -> web.StreamResponse:
     if not may_correct(visitor(request), attempt.operator_id):
         raise Trouble.not_for_you()
     corrects = typed.get("corrects", "")
-    if not (corrects.isascii() and corrects.isdecimal() and len(corrects) < LONGEST_ID):
+    if not sent.is_id(corrects):
         raise Trouble.unreadable()
     try:
         form = await read_form(request, attempt_id, typed, of_others=True)
@@ -266,12 +266,8 @@ def _link(query: Mapping[str, str]) -> str:
 
 
 def _day_text(text: str) -> str:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return ""
-    # At the ends of the calendar a day has no midnight in every zone.
-    return day.isoformat() if 1 < day.year < 9999 else ""
+    found = sent.day(text)
+    return found.isoformat() if found else ""
 
 
 def _midnight(day: str, zone: tzinfo, days: int = 0) -> datetime:

@@ -26,15 +26,15 @@ from crm.preparation.campaigns import (
 from crm.preparation.plan_rules import GROUPS_IN_TURN
 from crm.preparation.working_calendar import days_between, holiday_name
 from crm.time_zones import local
-from dialer.console import campaign_form
+from dialer.console import campaign_form, sent
 from dialer.console.campaign_form import Shown, Unreadable
 from dialer.console.deps import DEPS
+from dialer.console.fields import told
 from dialer.console.formats import moment, short_day
 from dialer.console.labels import STATES
 from dialer.console.pages import office_page, see_other
 from dialer.console.troubles import Trouble
 from dialer.console.visitors import RULE_ROLES, visitor, words_of, zone_of
-from dialer.crm_words import explain
 from dialer.words import Words, mark
 
 DAYS_AHEAD: Final = 45
@@ -117,15 +117,15 @@ async def change(request: web.Request) -> web.StreamResponse:
     """POST /campaigns/{campaign_id}: the rules, and `version`, the one that was shown. What cannot be is told beside
     what was typed; so is what somebody else has changed meanwhile."""
     deps = request.app[DEPS]
-    sent = await request.post()
-    typed = {name: ",".join(str(value) for value in sent.getall(name) if value) for name in sent}
+    posted = await request.post()
+    typed = {name: ",".join(str(value) for value in posted.getall(name) if value) for name in posted}
     try:
         changes = campaign_form.read(typed)
         async with deps.database.transaction() as session:
             campaign = await get_campaign(session, _id(request), lock=True)
             changed = await change_campaign(
                 session, campaign=campaign, now=deps.clock(), author_id=visitor(request).user_id,
-                version=_number(typed.get("version", "")), **changes,
+                version=sent.number(typed.get("version", "")), **changes,
             )  # fmt: skip
             await day_plan.follow_rules(session, campaign=campaign, changed=changed, now=deps.clock())
     except NotFound:
@@ -183,7 +183,7 @@ async def _page(
         "campaign": campaign,
         "fields": _fields(campaign, typed, refusal, words),
         "groups": GROUPS_IN_TURN.split(","),
-        "trouble": _told(refusal, words),
+        "trouble": told(words, refusal),
         "may_change": _may_change(request),
         "lists": lists,
         "days": _days(campaign, today, last, words),
@@ -205,18 +205,6 @@ def _fields(
     if isinstance(refusal, Conflict):
         return campaign_form.beside(typed, campaign, words)
     return [Shown(field, typed.get(field.column, "")) for field in campaign_form.FIELDS]
-
-
-def _told(refusal: Unreadable | CrmError | None, words: Words) -> str:
-    if refusal is None:
-        return ""
-    if isinstance(refusal, Unreadable):
-        label = words.gettext(refusal.field.label)
-        return words.gettext("{field}: “{typed}” cannot be read.", field=label, typed=refusal.typed)
-    told = explain(words, refusal.code, refusal.params)
-    if refusal.code != "campaign.changed_meanwhile":
-        return told
-    return f"{told} {words.gettext('What it is now stands beside what you typed; save again to keep yours.')}"
 
 
 async def _list_row(request: web.Request, session: AsyncSession, call_list: CallList) -> ListRow:
@@ -248,7 +236,3 @@ def _may_change(request: web.Request) -> bool:
 
 def _id(request: web.Request) -> int:
     return int(request.match_info["campaign_id"])
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= campaign_form.LONGEST_NUMBER else 0

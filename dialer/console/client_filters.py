@@ -15,12 +15,12 @@ from crm.office.users import Role, User
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign, list_campaigns
 from crm.reading.client_list import NOBODY, ClientFilters
+from dialer.console import sent
 from dialer.console.labels import GROUPS, group_name
 from dialer.words import Words
 
 LONGEST_TEXT: Final = 100
 NOBODYS: Final = "nobody"
-_LONGEST_ID: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Chosen:
         return cls(
             text=str(query.get("text", "")).strip()[:LONGEST_TEXT],
             group=group if group in GROUPS else "",
-            campaign=campaign if is_id(campaign) else "",
-            call_list=call_list if is_id(call_list) else "",
-            owner=owner if owner == NOBODYS or is_id(owner) else "",
+            campaign=campaign if sent.is_id(campaign) else "",
+            call_list=call_list if sent.is_id(call_list) else "",
+            owner=owner if owner == NOBODYS or sent.is_id(owner) else "",
         )
 
     @classmethod
@@ -109,7 +109,3 @@ async def choices(session: AsyncSession, words: Words) -> Choices:
         ],
         owners=[(str(user_id), name) for user_id, name in owners.all()],
     )
-
-
-def is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID

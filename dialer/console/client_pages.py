@@ -23,8 +23,9 @@ from crm.errors import NotFound
 from crm.plan.silence import keep_request, off_list
 from crm.reading.client_list import ClientKey, clients_page
 from crm.reading.views import card as stored_card
+from dialer.console import sent
 from dialer.console.card import read_card
-from dialer.console.client_filters import Chosen, choices, is_id
+from dialer.console.client_filters import Chosen, choices
 from dialer.console.deps import DEPS
 from dialer.console.formats import moment
 from dialer.console.labels import MOVE_CAUSES
@@ -88,9 +89,9 @@ def _further(query: dict[str, str], key: ClientKey | None) -> str:
 
 def _key(query: Mapping[str, str]) -> ClientKey | None:
     number, organisation = query.get("id", ""), query.get("organisation", "")
-    if not is_id(number):
+    if not sent.is_id(number):
         return None
-    return ClientKey(query.get("after", ""), int(number), int(organisation) if is_id(organisation) else None)
+    return ClientKey(query.get("after", ""), int(number), int(organisation) if sent.is_id(organisation) else None)
 
 
 def _saved(request: web.Request, saved: SavedFilter) -> dict[str, object]:
@@ -228,7 +229,7 @@ async def _whom(session: AsyncSession, organisation_id: int, chosen: str) -> tup
     kind, _, number = chosen.partition(":")
     if kind != "person":
         return Whom.ORGANISATION, organisation_id
-    person = await person_at(session, organisation_id=organisation_id, person_id=int(number) if is_id(number) else 0)
+    person = await person_at(session, organisation_id=organisation_id, person_id=sent.number(number))
     return Whom.PERSON, person.id
 
 
@@ -240,7 +241,7 @@ async def agree(request: web.Request) -> web.StreamResponse:
         number = str(fields.get("withdraw", ""))
         if number:
             await consents.withdraw_consent(
-                session, consent_id=int(number) if is_id(number) else 0, reason=str(fields.get("reason", "")),
+                session, consent_id=int(number) if sent.is_id(number) else 0, reason=str(fields.get("reason", "")),
                 now=deps.clock(), author_id=author_id,
             )  # fmt: skip
         else:

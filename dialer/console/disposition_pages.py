@@ -11,6 +11,7 @@ from crm.calls.disposition_sets import REQUIRABLE, dispositions_of, set_disposit
 from crm.group import Group
 from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition
 from crm.preparation.campaigns import get_campaign
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.labels import GROUPS, disposition_name, group_name
 from dialer.console.outcome_form import label_of
@@ -87,7 +88,7 @@ async def change(request: web.Request) -> web.StreamResponse:
     text = {name: str(value) for name, value in fields.items()}
     group, version = text.get("group", ""), text.get("version", "0")
     required = [str(each) for each in fields.getall("required", [])]
-    if group not in ("", *GROUPS) or not set(required) <= set(REQUIRABLE) or not version.isdecimal():
+    if group not in ("", *GROUPS) or not set(required) <= set(REQUIRABLE) or not sent.is_id(version):
         raise Trouble.unreadable()
     changes: dict[str, Any] = {
         "label_ru": text.get("label_ru", ""),

@@ -23,7 +23,7 @@ from crm.care.editing import add_numbers, change_number, change_organisation, se
 from crm.clientele.clients import Client, get_client
 from crm.errors import Conflict, CrmError, NotFound
 from crm.office.users import User
-from dialer.console import fields
+from dialer.console import fields, sent
 from dialer.console.deps import DEPS
 from dialer.console.fields import Field, Shown, Unreadable
 from dialer.console.formats import phone
@@ -120,14 +120,14 @@ async def save(request: web.Request) -> web.StreamResponse:
     deps = request.app[DEPS]
     typed = {name: str(value) for name, value in (await request.post()).items()}
     what, row_id = typed.get("record", ""), typed.get("id", "")
-    if what not in FIELDS or (row_id and not _number(row_id)):
+    if what not in FIELDS or (row_id and not sent.number(row_id)):
         raise Trouble.unreadable()
     try:
         values = fields.read(FIELDS[what], typed)
         async with deps.database.transaction() as session:
             client = await _client(request, session, lock=True)
             common = {"now": deps.clock(), "author_id": visitor(request).user_id}
-            await _save(session, client, what, _number(row_id), fields.version_of(typed), values, common, request)
+            await _save(session, client, what, sent.number(row_id), fields.version_of(typed), values, common, request)
     except NotFound:
         raise
     except (Unreadable, CrmError) as refusal:
@@ -250,7 +250,3 @@ async def _client(request: web.Request, session: AsyncSession, *, lock: bool = F
     if not await scope_of(request).has_client(session, client_id):
         raise NotFound("client.unknown")
     return await get_client(session, await standing_client(session, client_id), lock=lock)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0

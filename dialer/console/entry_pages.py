@@ -17,7 +17,7 @@ from crm.errors import Conflict, CrmError, NotFound
 from crm.importing.entering import Entry, enter_client, take_in
 from crm.preparation.call_lists import lists_of
 from crm.preparation.campaigns import get_campaign, list_campaigns
-from dialer.console import fields
+from dialer.console import fields, sent
 from dialer.console.deps import DEPS
 from dialer.console.fields import Field, Unreadable
 from dialer.console.labels import GROUNDS
@@ -75,9 +75,9 @@ async def enter(request: web.Request) -> web.StreamResponse:
     try:
         fields.read(FIELDS, typed)
         async with deps.database.transaction() as session:
-            campaign = await get_campaign(session, _number(typed.get("campaign", "")))
+            campaign = await get_campaign(session, sent.number(typed.get("campaign", "")))
             list_name = typed.get("list_name", "")
-            if known_id := _number(typed.get("organisation", "")):
+            if known_id := sent.number(typed.get("organisation", "")):
                 client = await take_in(
                     session, campaign=campaign, organisation=await get_organisation(session, known_id),
                     list_name=list_name, source=typed.get("source", ""), now=now, author_id=author_id,
@@ -105,7 +105,7 @@ async def _page(
 ) -> web.StreamResponse:
     async with request.app[DEPS].database.reading() as session:
         campaigns = await list_campaigns(session)
-        chosen = _number(typed.get("campaign", "")) or (campaigns[0].id if campaigns else 0)
+        chosen = sent.number(typed.get("campaign", "")) or (campaigns[0].id if campaigns else 0)
         lists = [each.name for each in await lists_of(session, campaign_id=chosen)]
         alike = await _alike(request, session, typed)
     context = {
@@ -138,7 +138,3 @@ async def _alike(request: web.Request, session: AsyncSession, typed: Mapping[str
         )
         for each in found
     ]  # fmt: skip
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0

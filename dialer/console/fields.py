@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from typing import Final
 
 from crm.errors import CrmError
+from dialer.console import sent
 from dialer.crm_words import explain
 from dialer.words import Words
 
@@ -122,8 +123,7 @@ def _in_words(stored: str, field: Field, words: Words) -> str:
 
 def version_of(typed: Mapping[str, str]) -> int:
     """The version that the form was shown with; 0, which no record has, for none."""
-    text = typed.get("version", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER else 0
+    return sent.number(typed.get("version", ""))
 
 
 def told(words: Words, refusal: Unreadable | CrmError | None) -> str:

@@ -40,6 +40,7 @@ from crm.importing.tables import DELIMITERS, ENCODINGS, Table, read_table
 from crm.importing.undoing import undo
 from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.problems import Problem
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.formats import moment
 from dialer.console.import_words import FIELD_NAMES, form_in_words
@@ -93,7 +94,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
     try:
         table = await asyncio.to_thread(read_table, content)
         async with deps.database.reading() as session:
-            campaign = await get_campaign(session, _number(str(fields.get("campaign", ""))))
+            campaign = await get_campaign(session, sent.number(str(fields.get("campaign", ""))))
             said = await _saved(session, str(fields.get("saved", "")), table)
             choices = Choices(
                 mapping_with(table.header, said), str(fields.get("list_name", "")), str(fields.get("area_code", ""))
@@ -136,7 +137,7 @@ async def try_again(request: web.Request) -> web.StreamResponse:
                 region=deps.settings.dialing.region, now=deps.clock(),
             )  # fmt: skip
         async with deps.database.transaction() as session:
-            await restage(session, import_id=found.id, version=_number(typed.get("version", "")), table=table,
+            await restage(session, import_id=found.id, version=sent.number(typed.get("version", "")), table=table,
                           choices=choices, tried=tried)  # fmt: skip
             if typed.get("save_as", "").strip():
                 await save_mapping(session, name=typed["save_as"], mapping=dict(choices.mapping), now=deps.clock(),
@@ -297,12 +298,8 @@ def _told(problem: Problem, words: Words) -> str:
 
 
 async def _version(request: web.Request) -> int:
-    return _number(str((await request.post()).get("version", "")))
+    return sent.number(str((await request.post()).get("version", "")))
 
 
 def _id(request: web.Request) -> int:
     return int(request.match_info["import_id"])
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0

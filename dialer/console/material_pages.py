@@ -27,6 +27,7 @@ from crm.preparation.materials import (
     remove_material,
 )
 from crm.preparation.scripts import CallScript, change_script, parse, script_of
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.formats import moment
 from dialer.console.list_words import all_sheet_words, marks_in_words, sheet_words
@@ -127,7 +128,7 @@ async def change(request: web.Request) -> web.StreamResponse:
     what was typed; what somebody else has changed meanwhile stands below it."""
     deps, form = request.app[DEPS], await request.post()
     typed, version = str(form.get("script", "")), str(form.get("version", ""))
-    if not (version.isascii() and version.isdecimal() and len(version) < 10):
+    if not sent.is_id(version):
         raise Trouble.unreadable()
     now, author_id = deps.clock(), visitor(request).user_id
     try:

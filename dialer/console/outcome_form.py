@@ -17,6 +17,7 @@ from crm.plan import callbacks
 from crm.plan.dispositions import Ask, Disposition, possible
 from crm.time_zones import instant
 from crm.wrap_up.outcomes import OutcomeForm
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.formats import naive_moment, near_moment, zone_city
 from dialer.console.labels import disposition_name
@@ -197,7 +198,7 @@ async def read_form(
     person = answers.get("person_id", "")
     return OutcomeForm(
         disposition=disposition,
-        person_id=int(person) if person.isdecimal() else None,
+        person_id=sent.number(person) if person else None,
         person_name="" if person else answers.get("person_name", ""),
         person_position="" if person else answers.get("person_position", ""),
         person_decides=not person and answers.get("person_decides") == "yes",

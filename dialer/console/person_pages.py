@@ -12,6 +12,7 @@ from crm.base.organisations import get_organisation
 from crm.care.erasures import erase_organisation, erase_person
 from crm.care.person_file import get_person, person_file
 from crm.clientele.clients import get_client
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.pages import see_other
 from dialer.console.troubles import Trouble
@@ -58,7 +59,7 @@ async def erase_one(request: web.Request) -> web.StreamResponse:
         client = await get_client(session, client_id)
         now, author_id = deps.clock(), visitor(request).user_id
         if person:
-            found = await get_person(session, int(person) if person.isdecimal() and len(person) < 10 else 0)
+            found = await get_person(session, sent.number(person))
             _must_be(typed, found.full_name, belongs=found.organisation_id == client.organisation_id)
             done = await erase_person(session, person_id=found.id, reason=reason, now=now, author_id=author_id)
         else:

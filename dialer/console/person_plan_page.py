@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, tzinfo
-from typing import Final
+from datetime import tzinfo
 
 from aiohttp import web
 
@@ -16,6 +15,7 @@ from crm.office.users import get_user
 from crm.preparation.campaigns import get_campaign
 from crm.reading.person_plan import PlannedRow, person_plan
 from crm.time_zones import local
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.formats import clock_time, long_day
 from dialer.console.labels import KINDS
@@ -23,8 +23,6 @@ from dialer.console.pages import office_page, see_other
 from dialer.console.troubles import Trouble
 from dialer.console.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
 from dialer.words import Words
-
-_LONGEST_ID: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ async def person(request: web.Request) -> web.StreamResponse:
     """GET /plan/{user_id}?day=2026-05-14"""
     deps, words, zone = request.app[DEPS], words_of(request), zone_of(request)
     today = deps.clock().astimezone(zone).date()
-    day = _day(request.query.get("day", "")) or today
+    day = sent.day(request.query.get("day", "")) or today
     async with deps.database.reading() as session:
         user = await get_user(session, _id(request, "user_id"))
         if user.role not in AT_A_DESK:
@@ -95,7 +93,7 @@ async def move(request: web.Request) -> web.StreamResponse:
     async with deps.database.transaction() as session:
         entry = await plan_changes.move_by_one(
             session, entry_id=_id(request, "entry_id"), up=bool(fields.get("up")),
-            neighbour_id=_number(str(fields.get("past", ""))), now=deps.clock(), author_id=visitor(request).user_id,
+            neighbour_id=sent.number(str(fields.get("past", ""))), now=deps.clock(), author_id=visitor(request).user_id,
         )  # fmt: skip
     return see_other(f"/plan/{entry.operator_id}?day={entry.day.isoformat()}#entry-{entry.id}")
 
@@ -106,21 +104,21 @@ async def assign(request: web.Request) -> web.StreamResponse:
     to, was = str(fields.get("to", "")), str(fields.get("was", ""))
     async with deps.database.transaction() as session:
         entry = await plan_changes.reassign(
-            session, entry_id=_id(request, "entry_id"), to=_number(to) if to else None,
-            was=_number(was) if was else None, now=deps.clock(), author_id=visitor(request).user_id,
+            session, entry_id=_id(request, "entry_id"), to=sent.number(to) if to else None,
+            was=sent.number(was) if was else None, now=deps.clock(), author_id=visitor(request).user_id,
         )  # fmt: skip
-    return see_other(f"/plan/{_number(str(fields.get('back', '')))}?day={entry.day.isoformat()}")
+    return see_other(f"/plan/{sent.number(str(fields.get('back', '')))}?day={entry.day.isoformat()}")
 
 
 async def pick(request: web.Request) -> web.StreamResponse:
     """POST /clients/{client_id}/plan with `day` and `person`: who calls puts a client into the own plan only."""
     deps, fields, known = request.app[DEPS], await request.post(), visitor(request)
-    day = _day(str(fields.get("day", "")))
+    day = sent.day(str(fields.get("day", "")))
     if day is None:
         raise Trouble.unreadable()
     client_id, user_id = _id(request, "client_id"), known.user_id
     if known.role not in DESK_ROLES:
-        user_id = _number(str(fields.get("person", "")))
+        user_id = sent.number(str(fields.get("person", "")))
     async with deps.database.transaction() as session:
         if not await scope_of(request).has_client(session, client_id):
             raise NotFound("client.unknown")
@@ -133,13 +131,17 @@ async def pick(request: web.Request) -> web.StreamResponse:
 async def away(request: web.Request) -> web.StreamResponse:
     """POST /plan/away with `person`, `from`, `until`, `reason`, `to` (who stands in, or "" for the others in turn)."""
     deps, fields = request.app[DEPS], await request.post()
-    first, last, to = _day(str(fields.get("from", ""))), _day(str(fields.get("until", ""))), str(fields.get("to", ""))
+    first, last, to = (
+        sent.day(str(fields.get("from", ""))),
+        sent.day(str(fields.get("until", ""))),
+        str(fields.get("to", "")),
+    )
     if first is None or last is None:
         raise Trouble.unreadable()
     async with deps.database.transaction() as session:
         await standing_in.set_away(
-            session, user=await get_user(session, _number(str(fields.get("person", "")))), first_day=first,
-            last_day=last, now=deps.clock(), reason=str(fields.get("reason", "")), to=_number(to) if to else None,
+            session, user=await get_user(session, sent.number(str(fields.get("person", "")))), first_day=first,
+            last_day=last, now=deps.clock(), reason=str(fields.get("reason", "")), to=sent.number(to) if to else None,
             author_id=visitor(request).user_id,
         )  # fmt: skip
     return see_other("/plan")
@@ -149,7 +151,7 @@ async def back(request: web.Request) -> web.StreamResponse:
     """POST /plan/back with `person`: at work again."""
     deps, fields = request.app[DEPS], await request.post()
     async with deps.database.transaction() as session:
-        user = await get_user(session, _number(str(fields.get("person", ""))))
+        user = await get_user(session, sent.number(str(fields.get("person", ""))))
         await standing_in.set_back(session, user=user, now=deps.clock(), author_id=visitor(request).user_id)
     return see_other("/plan")
 
@@ -158,7 +160,7 @@ async def build(request: web.Request) -> web.StreamResponse:
     """POST /plan/build with `campaign`: begin today's plan anew."""
     deps, fields = request.app[DEPS], await request.post()
     async with deps.database.transaction() as session:
-        campaign = await get_campaign(session, _number(str(fields.get("campaign", ""))), lock=True)
+        campaign = await get_campaign(session, sent.number(str(fields.get("campaign", ""))), lock=True)
         now = deps.clock()
         day = local(now, campaign.time_zone).date()
         await day_plan.build_anew(session, campaign=campaign, day=day, now=now)
@@ -171,15 +173,3 @@ async def build(request: web.Request) -> web.StreamResponse:
 
 def _id(request: web.Request, name: str) -> int:
     return int(request.match_info[name])
-
-
-def _number(text: str) -> int:
-    """The id in `text`; 0, which nothing has, for anything else."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID else 0
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

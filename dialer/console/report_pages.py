@@ -17,6 +17,7 @@ from crm.preparation.call_lists import CallList, lists_of
 from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.reports.base import Base
 from crm.reports.headcount import attributes_of
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.pages import office_page
 from dialer.console.report_sheets import REPORTS, Asked, Sheet, make_sheet
@@ -24,18 +25,18 @@ from dialer.console.visitors import words_of
 from dialer.crm_words import explain
 
 LONGEST_NAME = 100
-_LONGEST_ID = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the address asks for; what cannot be read in it is passed over. Without a campaign: the newest."""
+    """What the address asks for, 0 and `None` for nothing; what cannot be read in it is passed over. Without a campaign
+    it is the newest."""
 
     report: str
-    campaign: str
-    call_list: str
-    first: str
-    last: str
+    campaign: int
+    call_list: int
+    first: date | None
+    last: date | None
     attribute: str
 
     @classmethod
@@ -43,10 +44,10 @@ class Chosen:
         report = query.get("report", "")
         return cls(
             report=report if report in REPORTS else next(iter(REPORTS)),
-            campaign=_id_text(query.get("campaign", "")),
-            call_list=_id_text(query.get("list", "")),
-            first=_day_text(query.get("from", "")),
-            last=_day_text(query.get("to", "")),
+            campaign=sent.number(query.get("campaign", "")),
+            call_list=sent.number(query.get("list", "")),
+            first=sent.day(query.get("from", "")),
+            last=sent.day(query.get("to", "")),
             attribute=query.get("attribute", "").strip()[:LONGEST_NAME],
         )
 
@@ -60,8 +61,7 @@ class Chosen:
 
     def asked(self) -> Asked:
         """As the sheets want it."""
-        first, last = (date.fromisoformat(day) if day else None for day in (self.first, self.last))
-        return Asked(first, last, self.attribute)
+        return Asked(self.first, self.last, self.attribute)
 
 
 async def reports(request: web.Request) -> web.StreamResponse:
@@ -119,22 +119,11 @@ async def download(request: web.Request) -> web.StreamResponse:
 
 async def _campaign(session: AsyncSession, chosen: Chosen, campaigns: list[Campaign]) -> Campaign | None:
     if chosen.campaign:
-        return await get_campaign(session, int(chosen.campaign))
+        return await get_campaign(session, chosen.campaign)
     return max(campaigns, key=lambda campaign: campaign.id, default=None)
 
 
 def _base(campaign: Campaign, chosen: Chosen, lists: list[CallList]) -> Base:
     """A list of another campaign is none."""
-    call_list = next((each for each in lists if str(each.id) == chosen.call_list), None)
+    call_list = next((each for each in lists if each.id == chosen.call_list), None)
     return Base(campaign, call_list.id if call_list else None)
-
-
-def _id_text(text: str) -> str:
-    return text if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID else ""
-
-
-def _day_text(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        return ""

@@ -15,12 +15,11 @@ from crm.preparation.approvals import Subject, approve, reopen_changed
 from crm.preparation.campaign_setup import go_on_in_current_mode, set_expert
 from crm.preparation.campaigns import get_campaign
 from crm.preparation.candidates import CandidateState, add_candidate, change_candidate, get_candidate
+from dialer.console import sent
 from dialer.console.deps import DEPS
 from dialer.console.pages import see_other
 from dialer.console.troubles import Trouble
 from dialer.console.visitors import visitor
-
-LONGEST_ID = 9
 
 
 async def sign(request: web.Request) -> web.StreamResponse:
@@ -72,7 +71,7 @@ async def move_candidate(request: web.Request) -> web.StreamResponse:
     `version` that was shown."""
     deps, typed = request.app[DEPS], await _typed(request)
     score, version = typed.get("score", "").strip(), typed.get("version", "")
-    if not _is_number(version) or (score and not _is_number(score)) or typed.get("state") not in set(CandidateState):
+    if not sent.is_id(version) or (score and not sent.is_id(score)) or typed.get("state") not in set(CandidateState):
         raise Trouble.unreadable()
     changes: dict[str, Any] = {
         "state": CandidateState(typed["state"]),
@@ -136,13 +135,9 @@ def _optional_day(typed: Mapping[str, str], name: str) -> date | None:
 
 def _optional_id(typed: Mapping[str, str], name: str) -> int | None:
     text = typed.get(name, "").strip()
-    if text and not _is_number(text):
+    if text and not sent.is_id(text):
         raise Trouble.unreadable()
     return int(text) if text else None
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID
 
 
 def _back(request: web.Request, place: str) -> web.Response:

@@ -22,7 +22,7 @@ from crm.preparation.campaigns import Campaign, get_campaign
 from crm.preparation.candidates import STEPS, Candidate, CandidateState, candidates_of
 from crm.reading.stages import Stage, Task, checklist
 from crm.time_zones import local
-from dialer.console import fields
+from dialer.console import fields, sent
 from dialer.console.deps import DEPS
 from dialer.console.fields import Field, Unreadable
 from dialer.console.pages import office_page, see_other
@@ -102,7 +102,7 @@ async def change(request: web.Request) -> web.StreamResponse:
             campaign = await get_campaign(session, _id(request), lock=True)
             await change_setup(
                 session, campaign=campaign, now=deps.clock(), author_id=visitor(request).user_id,
-                version=_number(typed.get("version", "")), own_numbers=own_numbers, **changes,
+                version=sent.number(typed.get("version", "")), own_numbers=own_numbers, **changes,
             )  # fmt: skip
             await reopen_changed(session, campaign_id=campaign.id, now=deps.clock(), author_id=visitor(request).user_id)
     except NotFound:
@@ -139,7 +139,7 @@ async def _page(
             "phase": words.gettext(PHASES[found.phase]),
             "stages": [_stage(stage, campaign, words) for stage in found.stages],
             "fields": _shown(setup, typed, refusal, words),
-            "trouble": told(refusal, words),
+            "trouble": fields.told(words, refusal),
             "may_change": visitor(request).role in RULE_ROLES,
             "today": local(deps.clock(), campaign.time_zone).date().isoformat(),
             "current_since": _day(words, setup.current_since) if setup.current_since else "",
@@ -159,19 +159,6 @@ def _shown(
     if isinstance(refusal, Conflict):
         return fields.beside(FIELDS, typed, setup, words)
     return fields.as_sent(FIELDS, typed)
-
-
-def told(refusal: Unreadable | CrmError | None, words: Words) -> str:
-    """Why a form was not taken."""
-    if refusal is None:
-        return ""
-    if isinstance(refusal, Unreadable):
-        label = words.gettext(refusal.field.label)
-        return words.gettext("{field}: “{typed}” cannot be read.", field=label, typed=refusal.typed)
-    sentence = explain(words, refusal.code, refusal.params)
-    if not refusal.code.endswith(".changed_meanwhile"):
-        return sentence
-    return f"{sentence} {words.gettext('What it is now stands beside what you typed; save again to keep yours.')}"
 
 
 def _stage(stage: Stage, campaign: Campaign, words: Words) -> StageBox:
@@ -244,7 +231,3 @@ def _day(words: Words, day: date) -> str:
 
 def _id(request: web.Request) -> int:
     return int(request.match_info["campaign_id"])
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= fields.LONGEST_NUMBER else 0

@@ -99,6 +99,9 @@ async def what_cannot_be_reported(session: AsyncSession) -> None:
     with pytest.raises(Refused) as refusal:
         await contacts_by_month(session, base, first=LAST, last=FIRST)
     assert refusal.value.code == "report.ends_before_it_begins"
+    with pytest.raises(Refused) as refusal:
+        await contacts_by_month(session, base, first=date(9999, 12, 31))
+    assert refusal.value.code == "report.years"
 
 
 async def test_a_campaign_without_contacts_has_no_months(database: Database) -> None:

@@ -217,3 +217,27 @@ async def test_a_nul_in_a_draft_is_passed_over(signed_in: SignIn, office: Office
     await desk.end(operator_id)
     attempt_id = (await desk.view(operator_id)).attempt_id
     assert (await anna.act("draft", attempt_id=attempt_id, fields={"note": "за\0метка"})).status < 300
+
+
+@pytest.mark.parametrize("digits", ["9" * 30, "9" * 5_000, "٣"])
+async def test_a_number_that_no_page_sends_is_no_error_of_ours(
+    signed_in: SignIn, office: Office, desk: FakeDesk, digits: str
+) -> None:
+    maria, anna, operator_id = await signed_in("maria"), await signed_in("anna"), office.users["anna"]
+    disposition = {"key": "cold", "version": digits, "label_ru": "Нет", "active": "yes"}
+    assert (await maria.post_form("/dispositions", **disposition)).status == 400
+    await anna.act("ready")
+    await anna.act("dial", client_id=office.clients[0])
+    await desk.ring(operator_id)
+    await desk.answer(operator_id)
+    await desk.end(operator_id)
+    attempt_id = (await desk.view(operator_id)).attempt_id
+    fields = {"disposition": "warm", "person_id": digits}
+    assert (await anna.act("outcome", attempt_id=attempt_id, fields=fields)).status == 404
+
+
+async def test_days_beyond_the_calendar_are_no_error_of_ours(signed_in: SignIn) -> None:
+    maria = await signed_in("maria")
+    for days in ("from=0001-01-01&to=9999-12-31", "from=9999-12-31", "to=0001-01-01"):
+        for page in (f"/reports?report=contacts&{days}", f"/reports.csv?report=organisations&{days}", f"/calls?{days}"):
+            assert (await maria.get(page)).status == 200, page
