@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Row,
     String,
     Text,
     and_,
@@ -61,6 +62,7 @@ __all__ = [
 ]
 
 KEPT_WITHIN: Final = timedelta(minutes=15)
+_AT_ONCE: Final = 1000  # values in one statement
 
 
 class CallbackState(enum.StrEnum):
@@ -242,7 +244,7 @@ async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
         .order_by(Callback.due_at, Callback.id)
         .with_for_update(of=Client, key_share=True, skip_locked=True)  # of two nodes one brings it
     )
-    found = due.all()
+    found = await _still_to_bring(session, due.all(), now)
     planned = await with_active_entries(session, [client.id for _, client, _ in found])
     brought = []
     for callback, client, campaign in found:
@@ -265,6 +267,25 @@ async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:
             brought.append(callback.id)
     await session.flush()
     return brought
+
+
+async def _still_to_bring(
+    session: AsyncSession, held: Sequence[Row[Callback, Client, Campaign]], now: datetime
+) -> list[Row[Callback, Client, Campaign]]:
+    """Those whose callback is not in the plan now that their clients are held.
+
+    PostgreSQL found them as things stood when its statement began, and does not look again at what changed between
+    that and the lock, unless it is the locked row itself (13.2.1, Read Committed): another node may have brought them.
+    """
+    still = set[int]()
+    for first in range(0, len(held), _AT_ONCE):
+        these = [callback.id for callback, _, _ in held[first : first + _AT_ONCE]]
+        still.update(
+            await session.scalars(
+                select(Callback.id).where(Callback.id.in_(these), Callback.state == _STILL_OPEN, ~_in_the_plan(now))
+            )
+        )
+    return [row for row in held if row[0].id in still]
 
 
 async def _is_in_the_plan(session: AsyncSession, callback: Callback) -> bool:

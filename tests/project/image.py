@@ -3,7 +3,7 @@
 Every command gets a mount namespace of its own: `/usr` and the like are this machine's, read only; `/etc` is a copy;
 what the recipe writes lies in one folder for each stage. So the lines run as they stand, and nothing outside that
 folder is touched. What it is not: the base image. Its Python is the one that runs the tests, put where the image has
-its own (`/usr/local`).
+its own (`/usr/local`), and apt finds this machine's packages installed, with those that the recipe wants among them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_WRITTEN = ("etc", "src", "opt/dialer", "data", "root")  # of a stage; kept from one of its commands to the next
+# Of a stage; kept from one of its commands to the next.
+_WRITTEN = ("etc", "src", "opt/dialer", "data", "root", "var/lib/dpkg", "var/lib/apt")
 _SHARED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
@@ -41,7 +42,8 @@ class Stage:
             "set -e",
             "mount -t tmpfs -o mode=755 view /mnt",
             "cd /mnt",
-            "mkdir -p proc dev tmp usr opt data src root etc var/tmp run",
+            "mkdir -p proc dev tmp usr opt data src root etc run",
+            "mkdir -p var/tmp var/lib/dpkg var/lib/apt var/cache/apt/archives/partial var/log/apt",
             "chmod 1777 tmp var/tmp",
             "mount --rbind /proc proc",
             "mount --rbind /dev dev",
@@ -110,6 +112,8 @@ def _fresh(folder: Path) -> Stage:
     for name in _WRITTEN[1:]:
         (folder / name).mkdir(parents=True)
     shutil.copytree("/etc", folder / "etc", symlinks=True)
+    shutil.copy("/var/lib/dpkg/status", folder / "var/lib/dpkg/status")
+    (folder / "var/lib/apt/lists/partial").mkdir(parents=True)
     return Stage(folder)
 
 

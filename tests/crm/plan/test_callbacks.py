@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, delete, event, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from crm.calls.attempts import Result
@@ -194,6 +194,30 @@ async def test_two_nodes_that_poll_at_once_bring_it_once(world: World, database_
             await node.dispose()
     assert sorted(callback_id for some in brought for callback_id in some) == sorted(promised)
     assert len(await entries(world)) == 3
+
+
+async def test_what_another_node_brought_while_the_due_ones_were_being_found_is_left_to_it(world: World) -> None:
+    """PostgreSQL finds rows as they stood when the statement began: what is committed between that and the lock on the
+    client shows only to the next statement. Here the entry comes right after the statement that found the promise."""
+    callback_id = await promise(world, await world.client(), await world.operator())
+    assert await poll(world.database, DUE) == [callback_id]
+    async with world.transaction() as session:
+        [brought] = await session.execute(select(*PlanEntry.__table__.columns))
+        await session.execute(delete(PlanEntry))
+    entry = brought._asdict()
+
+    def bring_it_there(connection: Connection, _: object, statement: str, *__: object) -> None:
+        if "FROM callbacks JOIN clients" in statement and entry:
+            connection.execute(insert(PlanEntry).values(**entry))
+            entry.clear()
+
+    event.listen(world.database.engine.sync_engine, "after_cursor_execute", bring_it_there)
+    try:
+        assert await poll(world.database, DUE) == []
+    finally:
+        event.remove(world.database.engine.sync_engine, "after_cursor_execute", bring_it_there)
+    assert not entry
+    assert [(entry.state, entry.callback_id) for entry in await entries(world)] == [(EntryState.WAITING, callback_id)]
 
 
 async def test_a_skipped_promise_comes_back(world: World) -> None:
