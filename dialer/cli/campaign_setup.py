@@ -19,7 +19,7 @@ from crm.reading.stages import Stage, Task, checklist
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.setup_labels import DOERS, PHASES, STAGES, TASKS, days_in_words
+from dialer.console.campaigns.setup_labels import DOERS, PHASES, STAGES, TASKS, days_in_words
 from dialer.crm_words import explain
 
 _COLUMNS: Final = (

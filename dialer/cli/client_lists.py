@@ -23,8 +23,8 @@ from crm.preparation.campaigns import campaign_named
 from crm.reading.client_list import NOBODY, ClientFilters, clients_page
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
-from dialer.console.bulk_words import KINDS, values_in_words
-from dialer.console.labels import group_name
+from dialer.console.clients.bulk_words import KINDS, values_in_words
+from dialer.console.web.labels import group_name
 
 FIRST_ROWS: Final = 10
 

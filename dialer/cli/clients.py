@@ -18,7 +18,7 @@ from crm.office.users import User
 from crm.preparation.campaigns import campaign_named
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.labels import GROUNDS
+from dialer.console.web.labels import GROUNDS
 
 
 async def add(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

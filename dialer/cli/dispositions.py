@@ -15,7 +15,7 @@ from crm.plan.dispositions import Ask, Disposition
 from crm.preparation.campaigns import campaign_named
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.outcome_form import label_of
+from dialer.console.desk.outcome_form import label_of
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

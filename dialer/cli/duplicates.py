@@ -13,7 +13,7 @@ from crm.care.merging import merge as merge_organisations
 from crm.care.merging import undo as undo_merge
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.labels import GROUNDS
+from dialer.console.web.labels import GROUNDS
 
 
 async def find(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

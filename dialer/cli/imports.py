@@ -19,8 +19,8 @@ from crm.time_zones import zone
 from dialer.cli.database import ready_database
 from dialer.cli.importing import SHOWN_ROWS, in_words, tell_rows
 from dialer.cli.terminal import Terminal
-from dialer.console.formats import moment
-from dialer.console.labels import IMPORT_STATES
+from dialer.console.web.formats import moment
+from dialer.console.web.labels import IMPORT_STATES
 from dialer.crm_words import explain, sentence
 
 _MAPPED_SHOWN: Final = 6

@@ -19,7 +19,7 @@ from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.cli.users import user_named
-from dialer.console.labels import KINDS, group_name
+from dialer.console.web.labels import KINDS, group_name
 from dialer.words import mark
 
 _SUMS: Final = (mark("login"), mark("name"), mark("done"), mark("planned"), mark("contacts"))

@@ -8,7 +8,7 @@ from typing import Final
 import aiohttp
 
 from config.settings import Settings
-from dialer.console.status import ServiceStatus
+from dialer.console.office.status import ServiceStatus
 
 PATIENCE_S: Final = 3.0
 

@@ -23,7 +23,7 @@ LEASE_S = 900
 
 
 class FakeDesk:
-    """What `dialer.console.deps.DeskSurface` asks for. `clicks` is everything that pages asked of it."""
+    """What `dialer.console.web.deps.DeskSurface` asks for. `clicks` is everything that pages asked of it."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self.database = database

@@ -13,8 +13,8 @@ from crm.clientele.clients import Client
 from crm.database import Database
 from crm.plan.plan_entries import PlanEntry
 from crm.wrap_up.outcomes import OutcomeForm
-from dialer.console.app import routes
-from dialer.console.guard import ACCESS
+from dialer.console.routes import routes
+from dialer.console.web.guard import ACCESS
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import CLIENTS, NOW, Office, seed_call, seed_recording

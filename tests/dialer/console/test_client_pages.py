@@ -11,7 +11,7 @@ from crm.base.do_not_call import requests
 from crm.clientele.clients import get_client
 from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
-from dialer.console import client_pages
+from dialer.console.clients import client_pages
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import NOW, Office, seed_call
 

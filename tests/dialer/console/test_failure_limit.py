@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from dialer.console import failure_limit
-from dialer.console.failure_limit import FAILURES_OF_A_LOGIN, FAILURES_OF_AN_ADDRESS, FailureLimit
+from dialer.console.web import failure_limit
+from dialer.console.web.failure_limit import FAILURES_OF_A_LOGIN, FAILURES_OF_AN_ADDRESS, FailureLimit
 
 NOW = datetime(2026, 5, 14, 8, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestServer
 
 from crm.database import Database
-from dialer.console.status import ServiceStatus
+from dialer.console.office.status import ServiceStatus
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import Office

@@ -14,7 +14,7 @@ from crm.clientele.clients import Client
 from crm.database import Database
 from crm.importing import tables
 from crm.importing.imports import Import, ImportState, list_imports
-from dialer.console import app
+from dialer.console import routes
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 
@@ -148,11 +148,11 @@ async def test_what_is_no_table_is_told_and_nothing_is_kept(
 async def test_a_file_may_be_large_and_other_posts_may_not(maria: Browser, database: Database) -> None:
     rows = "".join(f"весна;Фирма {number};8 (342) 000-10-01;{'x' * 900}\n" for number in range(80))
     content = f"list;name;phone;note\n{rows}".encode()
-    assert len(content) > app.LARGEST_POST
-    assert app.LARGEST_FILE > tables.MAX_BYTES
+    assert len(content) > routes.LARGEST_POST
+    assert routes.LARGEST_FILE > tables.MAX_BYTES
     await brought(maria, content)
     assert (await only_import(database)).row_count == 80
-    assert (await maria.post_form("/imports/1/confirm", version="1" * app.LARGEST_POST)).status == 413
+    assert (await maria.post_form("/imports/1/confirm", version="1" * routes.LARGEST_POST)).status == 413
 
 
 async def test_a_form_without_a_file_or_token_is_refused(maria: Browser) -> None:

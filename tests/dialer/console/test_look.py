@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from dialer.console.static_files import FOLDER
+from dialer.console.web.static_files import FOLDER
 
 GROUPS = ("hot", "warm", "competitor", "cold", "abandoned", "no_contact", "nonexistent", "new")
 TEXTS = ("text", "muted", "danger", "ok", "warning", "accent")

@@ -10,7 +10,7 @@ import pytest
 from crm.database import Database
 from crm.preparation.results import Result
 from crm.wrap_up.outcomes import OutcomeForm
-from dialer.console import call_pages
+from dialer.console.calls import call_pages
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office, seed_call

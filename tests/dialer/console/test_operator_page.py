@@ -358,7 +358,7 @@ async def test_nonsense_is_refused_in_words(signed_in: SignIn, office: Office, b
 async def test_who_is_signed_out_sees_no_more_of_a_call_that_goes_on(
     signed_in: SignIn, desk: FakeDesk, office: Office, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dialer.console.live.BEAT_S", 0.3)
+    monkeypatch.setattr("dialer.console.desk.live.BEAT_S", 0.3)
     browser = await signed_in("anna")
     async with live(browser) as socket, asyncio.timeout(10):
         await next_one(socket)

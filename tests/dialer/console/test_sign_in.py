@@ -16,9 +16,9 @@ from config.settings import ConsoleSettings
 from crm.audit import SIGN_IN_FAILED, SIGNED_IN, AuditEntry
 from crm.database import Database
 from crm.office.users import User
-from dialer.console.deps import DEPS, ConsoleDeps
-from dialer.console.failure_limit import FAILURES_OF_A_LOGIN
-from dialer.console.visitors import address_of, is_from_here
+from dialer.console.web.deps import DEPS, ConsoleDeps
+from dialer.console.web.failure_limit import FAILURES_OF_A_LOGIN
+from dialer.console.web.visitors import address_of, is_from_here
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.seed import Office
 

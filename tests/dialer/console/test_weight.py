@@ -7,8 +7,8 @@ import re
 
 from aiohttp.test_utils import TestServer
 
-from dialer.console.deps import STATIC
-from dialer.console.static_files import FOLDER
+from dialer.console.web.deps import STATIC
+from dialer.console.web.static_files import FOLDER
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import Office

@@ -10,8 +10,8 @@ import pytest
 
 from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
-from dialer.console.labels import DISPOSITIONS, GROUPS, KINDS, RESULTS, ROLES
-from dialer.console.report_sheets import REPORTS
+from dialer.console.reports.report_sheets import REPORTS
+from dialer.console.web.labels import DISPOSITIONS, GROUPS, KINDS, RESULTS, ROLES
 from dialer.crm_words import explain
 from dialer.words import read_catalogue, words
 from recordings.store import LocalStore

@@ -1,0 +1,1 @@
+"""The calls that were made: outcome and its correction, recording."""

@@ -1,0 +1,128 @@
+"""Correcting an outcome later, on the call's page: the form, and every version that there was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.base.people import Person, people_at
+from crm.calls.disposition_sets import dispositions_of, own_labels
+from crm.clientele.clients import get_client
+from crm.office.users import User
+from crm.plan.callbacks import Callback, CallbackState
+from crm.plan.dispositions import possible
+from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
+from crm.reading import views
+from dialer.console.desk.outcome_form import label_of
+from dialer.console.web.formats import moment, naive_moment
+from dialer.console.web.labels import disposition_name
+from dialer.console.web.visitors import STOP_ROLES, Visitor
+from dialer.words import Words
+
+FIELDS = (
+    *("disposition", "person_id", "person_name", "person_position", "person_decides", "summary", "reason"),
+    *("competitor", "when", "asked_by", "number_only", "note"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One outcome of the chain, as pairs of a name and a text."""
+
+    when: str
+    author: str
+    disposition: str
+    answers: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The form: `corrects` is the outcome that it replaces; `filled`: what stands in its fields."""
+
+    corrects: int
+    filled: Mapping[str, str]
+    dispositions: list[tuple[str, str]]
+    people: tuple[Person, ...]
+
+
+def may_correct(known: Visitor, operator_id: int) -> bool:
+    """Who called, and whoever answers for the result."""
+    return known.user_id == operator_id or known.role in STOP_ROLES
+
+
+async def versions(session: AsyncSession, words: Words, zone: tzinfo, attempt_id: str) -> list[Version]:
+    """All versions of the outcome, the newest first; what was undone at once is among them."""
+    chain = await versions_of(session, attempt_id)
+    named = select(User.id, User.name).where(User.id.in_({each.author_id for each in chain}))
+    names = await own_labels(session, words.language)
+    authors = dict((await session.execute(named)).all())
+    return [
+        Version(
+            when=moment(words, outcome.recorded_at, zone),
+            author=authors[outcome.author_id],
+            disposition=names.get(outcome.disposition) or words.gettext(disposition_name(outcome.disposition)),
+            answers=answers(words, outcome),
+        )
+        for outcome in reversed(chain)
+    ]
+
+
+def answers(words: Words, outcome: Outcome) -> list[tuple[str, str]]:
+    """What was answered, with the names of the questions."""
+    promised = naive_moment(words, outcome.callback_at_local) if outcome.callback_at_local else ""
+    pairs = [
+        (words.gettext("Talked to"), outcome.full_name),
+        (words.gettext("Reason"), outcome.reason),
+        (words.gettext("Competitor"), outcome.competitor),
+        (words.gettext("What was said"), outcome.summary),
+        (words.gettext("Call back, by the client's clock"), promised),
+        (words.gettext("Asked by"), outcome.asked_by),
+        (words.gettext("Note"), outcome.note),
+    ]
+    return [(name, text) for name, text in pairs if text]
+
+
+async def correction(
+    session: AsyncSession, words: Words, found: views.CallRow, outcome: Outcome | None, typed: Mapping[str, str] | None
+) -> Correction | None:
+    """The form with what is written, or with what was `typed` and refused; `None` while there is nothing to correct."""
+    if outcome is None or outcome.disposition == UNDONE:
+        return None
+    client = await get_client(session, found.client_id)
+    known = await dispositions_of(session, client.campaign_id)
+    offered = possible(answered=found.talk_seconds is not None, of=known)
+    return Correction(
+        corrects=outcome.id,
+        filled={name: typed.get(name, "") for name in FIELDS} if typed else await _stored(session, outcome),
+        dispositions=[(item.key, label_of(words, item)) for item in offered],
+        people=tuple(await people_at(session, client.organisation_id)),
+    )
+
+
+async def _stored(session: AsyncSession, outcome: Outcome) -> dict[str, str]:
+    return {
+        **dict.fromkeys(FIELDS, ""),
+        "disposition": outcome.disposition,
+        "person_id": str(outcome.person_id or ""),
+        "summary": outcome.summary,
+        "reason": outcome.reason,
+        "competitor": outcome.competitor,
+        "when": await _still_promised(session, outcome),
+        "asked_by": outcome.asked_by,
+        "number_only": "yes" if outcome.number_only else "",
+        "note": outcome.note,
+    }
+
+
+async def _still_promised(session: AsyncSession, outcome: Outcome) -> str:
+    """The promise of this outcome while it is open: words such as "tomorrow" mean another day by now."""
+    promised: datetime | None = await session.scalar(
+        select(Callback.local_at).where(
+            Callback.made_by_attempt_id == outcome.attempt_id, Callback.state == CallbackState.OPEN
+        )
+    )
+    return promised.strftime("%d.%m.%Y %H:%M") if promised is not None else ""

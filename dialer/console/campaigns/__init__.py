@@ -1,0 +1,1 @@
+"""What a consultant sets up: campaigns, lists, script, materials, rules."""

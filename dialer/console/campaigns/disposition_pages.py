@@ -1,0 +1,116 @@
+"""What operators choose from after a call, for the whole office or for one campaign: names, keys, questions, groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from crm.calls.disposition_sets import REQUIRABLE, dispositions_of, set_disposition, versions_of_rows
+from crm.group import Group
+from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition
+from crm.preparation.campaigns import get_campaign
+from dialer.console.desk.outcome_form import label_of
+from dialer.console.web import sent
+from dialer.console.web.deps import DEPS
+from dialer.console.web.labels import GROUPS, disposition_name, group_name
+from dialer.console.web.pages import office_page, see_other
+from dialer.console.web.troubles import Trouble
+from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
+from dialer.words import Words, mark
+
+ASKS = {
+    Ask.PERSON: mark("who was talked to"),
+    Ask.SUMMARY: mark("what was said"),
+    Ask.NEXT_CONTACT: mark("the next contact"),
+    Ask.COMPETITOR: mark("whose product they use"),
+    Ask.REASON: mark("the reason"),
+    Ask.WHEN: mark("when to call back"),
+    Ask.ASKED_BY: mark("who asked to call back"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DispositionRow:
+    """A disposition in its form. `version` is that of the row that the form changes, 0 where there is none yet."""
+
+    key: str
+    label: str
+    label_ru: str
+    label_en: str
+    digit: str
+    group: str
+    required: frozenset[str]
+    acts_like: str
+    active: bool
+    version: int
+
+
+async def dispositions(request: web.Request) -> web.StreamResponse:
+    """GET /dispositions, GET /campaigns/{campaign_id}/dispositions"""
+    words, campaign_id = words_of(request), _campaign_id(request)
+    async with request.app[DEPS].database.reading() as session:
+        campaign = await get_campaign(session, campaign_id) if campaign_id is not None else None
+        found = await dispositions_of(session, campaign_id)
+        versions = await versions_of_rows(session, campaign_id)
+    groups = [(key, words.gettext(group_name(key))) for key in GROUPS if key != Group.NEW.value]
+    context = {
+        "campaign": campaign,
+        "here_is": request.path,
+        "rows": [_row(words, each, versions.get(each.key, 0)) for each in found.values()],
+        "groups": groups,
+        "asks": [(ask.value, words.gettext(ASKS[ask])) for ask in REQUIRABLE],
+        "usual": [(key, words.gettext(disposition_name(key))) for key in DISPOSITIONS],
+        "may_change": visitor(request).role in RULE_ROLES,
+    }
+    return await office_page(request, "dispositions.html", context)
+
+
+def _row(words: Words, each: Disposition, version: int) -> DispositionRow:
+    return DispositionRow(
+        key=each.key,
+        label=label_of(words, each),
+        label_ru=each.labels[0],
+        label_en=each.labels[1],
+        digit=each.digit,
+        group=each.group.value if each.group else "",
+        required=frozenset(ask.value for ask in each.required),
+        acts_like=words.gettext(disposition_name(each.like)) if each.like else "",
+        active=each.active,
+        version=version,
+    )
+
+
+async def change(request: web.Request) -> web.StreamResponse:
+    """POST to the same addresses with `key`, `version` and the fields of a row; of a new one `like`, too."""
+    deps, fields = request.app[DEPS], await request.post()
+    text = {name: str(value) for name, value in fields.items()}
+    group, version = text.get("group", ""), text.get("version", "0")
+    required = [str(each) for each in fields.getall("required", [])]
+    if group not in ("", *GROUPS) or not set(required) <= set(REQUIRABLE) or not sent.is_id(version):
+        raise Trouble.unreadable()
+    changes: dict[str, Any] = {
+        "label_ru": text.get("label_ru", ""),
+        "label_en": text.get("label_en", ""),
+        "digit": text.get("digit", "").strip(),
+        "group": Group(group) if group else None,
+        "required": [Ask(each) for each in required],
+        "active": text.get("active") == "yes",
+    }
+    if "like" in text:
+        like = DISPOSITIONS.get(text["like"])
+        changes |= {"like": text["like"], "active": True}
+        if like is not None:  # it begins as that one is
+            changes |= {"group": like.group, "required": like.required}
+    async with deps.database.transaction() as session:
+        await set_disposition(
+            session, campaign_id=_campaign_id(request), key=text.get("key", "").strip(), version=int(version[:9]),
+            now=deps.clock(), author_id=visitor(request).user_id, **changes,
+        )  # fmt: skip
+    return see_other(request.path)
+
+
+def _campaign_id(request: web.Request) -> int | None:
+    known = request.match_info.get("campaign_id")
+    return int(known) if known else None

@@ -1,0 +1,257 @@
+"""Clients for the office: found by name, number or person; one client with the history, and what may be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
+from urllib.parse import urlencode
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.base.do_not_call import Whom
+from crm.base.joined import standing_client
+from crm.base.people import person_at
+from crm.calls import owners
+from crm.care.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
+from crm.clientele import consents
+from crm.clientele.clients import get_client, put_back_on_list
+from crm.clientele.groups import MoveRow, move_rows
+from crm.errors import NotFound
+from crm.plan.silence import keep_request, off_list
+from crm.reading.client_list import ClientKey, clients_page
+from crm.reading.views import card as stored_card
+from dialer.console.clients.client_filters import Chosen, choices
+from dialer.console.clients.promises import read_promises
+from dialer.console.desk.card import read_card
+from dialer.console.web import sent
+from dialer.console.web.deps import DEPS
+from dialer.console.web.formats import moment
+from dialer.console.web.labels import MOVE_CAUSES
+from dialer.console.web.pages import office_page, see_other
+from dialer.console.web.troubles import Trouble
+from dialer.console.web.visitors import (
+    CARE_ROLES,
+    DESK_ROLES,
+    OFFICE_ROLES,
+    RULE_ROLES,
+    scope_of,
+    visitor,
+    words_of,
+    zone_of,
+)
+from dialer.words import Words
+
+PAGE_ROWS: Final = 50
+LONGEST_NAME: Final = 60
+
+
+async def clients(request: web.Request) -> web.StreamResponse:
+    """GET /clients?text=&group=&campaign=&list=&owner=&after=&id="""
+    words, chosen = words_of(request), Chosen.of(request.query)
+    after = _key(request.query)
+    async with request.app[DEPS].database.reading() as session:
+        found = await clients_page(
+            session, filters=chosen.filters(), after=after, limit=PAGE_ROWS, scope=scope_of(request)
+        )
+        offered = await choices(session, words)
+        saved = await filters_seen_by(session, visitor(request).user_id)
+    query, role = chosen.query(), visitor(request).role
+    context = {
+        "rows": found.rows,
+        "chosen": chosen,
+        "filtered": bool(query),
+        "query": query,
+        "offered": offered,
+        "saved": [_saved(request, each) for each in saved],
+        "sees_all": role in OFFICE_ROLES,
+        "may_save": role in DESK_ROLES | RULE_ROLES,
+        "first": after is None,
+        "as_they_came_in": not found.by_name,
+        "beginning": f"/clients?{urlencode(query)}",
+        "further": _further(query, found.next_after),
+        "show_campaign": len(offered.campaigns) > 1,
+        "may_change": role in RULE_ROLES,
+    }
+    return await office_page(request, "clients.html", context)
+
+
+def _further(query: dict[str, str], key: ClientKey | None) -> str:
+    if key is None:
+        return ""
+    place = {"after": key.name_folded, "id": str(key.client_id)}
+    if key.organisation_id is not None:
+        place = {"organisation": str(key.organisation_id), "id": str(key.client_id)}
+    return f"/clients?{urlencode({**query, **place})}"
+
+
+def _key(query: Mapping[str, str]) -> ClientKey | None:
+    number, organisation = query.get("id", ""), query.get("organisation", "")
+    if not sent.is_id(number):
+        return None
+    return ClientKey(query.get("after", ""), int(number), int(organisation) if sent.is_id(organisation) else None)
+
+
+def _saved(request: web.Request, saved: SavedFilter) -> dict[str, object]:
+    known = visitor(request)
+    return {
+        "id": saved.id,
+        "name": saved.name,
+        "shared": saved.shared,
+        "address": Chosen.from_filters(saved.filters).address(),
+        "may_remove": saved.owner_id == known.user_id or known.role in RULE_ROLES,
+    }
+
+
+async def keep_filter(request: web.Request) -> web.StreamResponse:
+    """POST /clients/filters with `name`, `shared` and the filters."""
+    deps, fields, known = request.app[DEPS], await request.post(), visitor(request)
+    shared = bool(fields.get("shared"))
+    if shared and known.role not in RULE_ROLES:
+        raise Trouble.not_for_you()
+    chosen = Chosen.of(fields)
+    async with deps.database.transaction() as session:
+        await save_filter(
+            session, name=str(fields.get("name", ""))[:LONGEST_NAME], filters=chosen.filters(), shared=shared,
+            owner_id=known.user_id, now=deps.clock(),
+        )  # fmt: skip
+    return see_other(chosen.address())
+
+
+async def drop_filter(request: web.Request) -> web.StreamResponse:
+    """POST /clients/filters/{filter_id}/remove"""
+    deps, known = request.app[DEPS], visitor(request)
+    async with deps.database.transaction() as session:
+        await remove_filter(
+            session, filter_id=int(request.match_info["filter_id"]), now=deps.clock(), user_id=known.user_id,
+            sets_rules=known.role in RULE_ROLES,
+        )  # fmt: skip
+    return see_other("/clients")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """A move between two groups: when, why, by which `call` (an attempt's id, or ""), through whom."""
+
+    when: str
+    left: str
+    entered: str
+    why: str
+    call: str
+    author: str
+
+
+async def client_page(request: web.Request) -> web.StreamResponse:
+    """GET /clients/{client_id}"""
+    deps, words, known = request.app[DEPS], words_of(request), visitor(request)
+    async with deps.database.reading() as session:
+        if not await scope_of(request).has_client(session, _id(request)):
+            raise NotFound("client.unknown")  # to whom it is hidden, it is as if it were not there
+        standing = await standing_client(session, _id(request))
+        if standing != _id(request):
+            return see_other(f"/clients/{standing}")
+        stored = await stored_card(session, client_id=_id(request))
+        card = await read_card(
+            session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),
+            attempt_id=None,
+        )  # fmt: skip
+        agreed = [(each.id, each.evidence) for each in await consents.consents_of(session, stored.organisation_id)]
+        callers = [(each.id, each.name) for each in await owners.callers(session)]
+        moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
+        promises, moved = await read_promises(
+            session, words, zone_of(request), client_id=_id(request), now=deps.clock()
+        )
+    context = {
+        "card": card,
+        "moves": moves,
+        "abandoned_once": any("abandoned" in (row.left, row.entered) for row in moves) and card.group != "abandoned",
+        "source": stored.source,
+        "promises": promises,
+        "moved": moved,
+        "owner": stored.owner,
+        "off_list": stored.off_list_reason,
+        "do_not_call": stored.do_not_call,
+        "consents": agreed,
+        "may_change": known.role in RULE_ROLES,
+        "may_pick": known.role in RULE_ROLES | DESK_ROLES,
+        "callers": callers,
+        "today": deps.clock().astimezone(zone_of(request)).date().isoformat(),
+        "may_care": known.role in CARE_ROLES,
+        "may_erase": known.role == "administrator",
+        "organisation_id": stored.organisation_id,
+    }
+    return await office_page(request, "client.html", context)
+
+
+def _move(words: Words, zone: tzinfo, row: MoveRow) -> GroupLine:
+    why = words.gettext(MOVE_CAUSES[row.cause.value])
+    return GroupLine(
+        when=moment(words, row.at, zone),
+        left=row.left.value,
+        entered=row.entered.value,
+        why=f"{why}: {row.note}" if row.note else why,
+        call=row.attempt_id or "",
+        author=row.author,
+    )
+
+
+async def set_off_list(request: web.Request) -> web.StreamResponse:
+    """POST /clients/{client_id}/list with `reason` to take the client off, or `back` to put it on again."""
+    deps, fields = request.app[DEPS], await request.post()
+    async with deps.database.transaction() as session:
+        client = await get_client(session, _id(request), lock=True)
+        author_id = visitor(request).user_id
+        if fields.get("back"):
+            await put_back_on_list(session, client=client, now=deps.clock(), author_id=author_id)
+        else:
+            reason = str(fields.get("reason", ""))
+            await off_list(session, client=client, reason=reason, now=deps.clock(), author_id=author_id)
+    return see_other(f"/clients/{_id(request)}")
+
+
+async def ask_off(request: web.Request) -> web.StreamResponse:
+    """POST /clients/{client_id}/do-not-call with `evidence` and `whom`: the company, or "person:7" there, asks off."""
+    deps, fields = request.app[DEPS], await request.post()
+    async with deps.database.transaction() as session:
+        client = await get_client(session, _id(request), lock=True)
+        whom, target = await _whom(session, client.organisation_id, str(fields.get("whom", "")))
+        await keep_request(
+            session, whom=whom, target=target, now=deps.clock(),
+            evidence=str(fields.get("evidence", "")), author_id=visitor(request).user_id,
+        )  # fmt: skip
+    return see_other(f"/clients/{_id(request)}")
+
+
+async def _whom(session: AsyncSession, organisation_id: int, chosen: str) -> tuple[Whom, int]:
+    """Whom a form names: the organisation, or "person:7" of it. Raises `NotFound`."""
+    kind, _, number = chosen.partition(":")
+    if kind != "person":
+        return Whom.ORGANISATION, organisation_id
+    person = await person_at(session, organisation_id=organisation_id, person_id=sent.number(number))
+    return Whom.PERSON, person.id
+
+
+async def agree(request: web.Request) -> web.StreamResponse:
+    """POST /clients/{client_id}/consents with `evidence` and `whom`, or with `withdraw` (its number) and `reason`."""
+    deps, fields, author_id = request.app[DEPS], await request.post(), visitor(request).user_id
+    async with deps.database.transaction() as session:
+        client = await get_client(session, _id(request), lock=True)
+        number = str(fields.get("withdraw", ""))
+        if number:
+            await consents.withdraw_consent(
+                session, consent_id=int(number) if sent.is_id(number) else 0, reason=str(fields.get("reason", "")),
+                now=deps.clock(), author_id=author_id,
+            )  # fmt: skip
+        else:
+            whom, target = await _whom(session, client.organisation_id, str(fields.get("whom", "")))
+            await consents.give(
+                session, whom=whom, target=target, evidence=str(fields.get("evidence", "")), now=deps.clock(),
+                author_id=author_id,
+            )  # fmt: skip
+    return see_other(f"/clients/{_id(request)}")
+
+
+def _id(request: web.Request) -> int:
+    return int(request.match_info["client_id"])

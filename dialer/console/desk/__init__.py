@@ -1,0 +1,1 @@
+"""The page of who calls: card, call, outcome, live."""

@@ -1,0 +1,189 @@
+"""The middle column: the client in front, why now, whom to ask for, what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.base.joined import of_client
+from crm.base.phone_numbers import NumberState
+from crm.calls.dial_rules import may_dial
+from crm.calls.disposition_sets import own_labels
+from crm.plan.plan_entries import EntryKind
+from crm.reading import views
+from crm.wrap_up.contacts import Contact
+from dialer.console.web.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
+from dialer.console.web.labels import KINDS, disposition_name, result_name
+from dialer.crm_words import explain
+from dialer.words import Words, mark
+
+MOST_HISTORY = 50
+_WHY_NOT = {
+    NumberState.DEAD: mark("does not work"),
+    NumberState.DO_NOT_CALL: mark("must not be called"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CardPhone:
+    """A number as it is shown. `first`: the one that is dialled unless another is chosen; `why` it is `dead` to us."""
+
+    id: int
+    shown: str
+    extension: str
+    dead: bool
+    first: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """Something that happened with the client: when, what, through whom, and what was said."""
+
+    when: str
+    what: str
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the operator reads before calling. `refusal`: why this client must not be called now, "" if it may be."""
+
+    client_id: int
+    campaign_id: int
+    campaign: str
+    name: str
+    group: str
+    why: str
+    due_at: datetime | None
+    place: str
+    zone_name: str
+    other_zone: bool
+    facts: tuple[str, ...]
+    refusal: str
+    note: str
+    phones: tuple[CardPhone, ...]
+    people: tuple[views.PersonRow, ...]
+    history: tuple[HistoryLine, ...]
+
+
+async def read_card(
+    session: AsyncSession,
+    words: Words,
+    zone: tzinfo,
+    *,
+    client_id: int,
+    operator_id: int,
+    now: datetime,
+    attempt_id: str | None,
+) -> Card:
+    """The card of a client. `attempt_id`: the call at the desk; it is no history yet, and whether the client may be
+    dialled is then no question. Raises `NotFound`."""
+    found = await views.card(session, client_id=client_id)
+    promise = found.promise if found.why_now is EntryKind.CALLBACK else None
+    return Card(
+        client_id=found.client_id,
+        campaign_id=found.campaign_id,
+        campaign=found.campaign,
+        name=found.organisation,
+        group=found.group.value,
+        why=_why(words, zone, found, now),
+        due_at=promise.due_at if promise is not None else None,
+        place=found.city or zone_city(words, found.time_zone),
+        zone_name=found.time_zone,
+        other_zone=clock_time(now, zone_named(found.time_zone, "UTC")) != clock_time(now, zone),
+        facts=_facts(words, found),
+        refusal="" if attempt_id else await _refusal(session, words, zone, client_id, operator_id, now),
+        note=found.note,
+        phones=_phones(words, found),
+        people=found.people,
+        history=await _history(session, words, zone, client_id, attempt_id),
+    )
+
+
+async def _refusal(
+    session: AsyncSession, words: Words, zone: tzinfo, client_id: int, operator_id: int, now: datetime
+) -> str:
+    """Why this client must not be dialled now, from the function that decides it; "" if it may be."""
+    verdict = await may_dial(session, client_id=client_id, phone_number_id=None, operator_id=operator_id, now=now)
+    if verdict.allowed:
+        return ""
+    reason = explain(words, verdict.code, verdict.params)
+    if verdict.next_at is None:
+        return reason
+    again = words.gettext("It may be called from {time}.", time=near_moment(words, verdict.next_at, zone, now))
+    return f"{reason} {again}"
+
+
+def _why(words: Words, zone: tzinfo, found: views.Card, now: datetime) -> str:
+    if found.why_now is None:
+        return ""
+    if found.why_now is not EntryKind.CALLBACK or found.promise is None:
+        return words.gettext(KINDS[found.why_now.value])
+    at = near_moment(words, found.promise.due_at, zone, now)
+    text = words.gettext("Promised to call at {time}", time=at)
+    return f"{text} · {found.promise.asked_by}" if found.promise.asked_by else text
+
+
+def _facts(words: Words, found: views.Card) -> tuple[str, ...]:
+    people = words.ngettext("{n} employee", "{n} employees", found.headcount) if found.headcount else ""
+    return tuple(fact for fact in (found.industry, people, found.site, found.email) if fact)
+
+
+def _phones(words: Words, found: views.Card) -> tuple[CardPhone, ...]:
+    first = next((number.id for number in found.numbers if number.state is NumberState.OK), None)
+    return tuple(
+        CardPhone(
+            id=number.id,
+            shown=phone(number.e164),
+            extension=number.extension,
+            dead=number.state is not NumberState.OK,
+            first=number.id == first,
+            why=words.gettext(_WHY_NOT[number.state]) if number.state in _WHY_NOT else "",
+        )
+        for number in found.numbers
+    )
+
+
+async def _history(
+    session: AsyncSession, words: Words, zone: tzinfo, client_id: int, attempt_id: str | None
+) -> tuple[HistoryLine, ...]:
+    """Calls and imported contacts, the newest first; what happened before the system may have no date."""
+    calls = await views.calls_page(session, filters=views.CallFilters(client_id=client_id), limit=MOST_HISTORY)
+    names = await own_labels(session, words.language)
+    lines = [_call_line(words, zone, row, names) for row in calls.rows if row.attempt_id != attempt_id]
+    imported = await session.scalars(
+        select(Contact)
+        .where(of_client(Contact.client_id, client_id), Contact.imported)
+        .order_by(Contact.at.desc(), Contact.id.desc())
+        .limit(MOST_HISTORY)
+    )
+    lines += [
+        HistoryLine(
+            when=short_day(words, contact.at.astimezone(zone).date()) if contact.at else words.gettext("undated"),
+            what=words.gettext("Main contact") if contact.main else words.gettext("Contact"),
+            who=contact.full_name,
+            text=contact.summary,
+        )
+        for contact in imported
+    ]
+    return tuple(lines)
+
+
+def _call_line(words: Words, zone: tzinfo, row: views.CallRow, names: Mapping[str, str]) -> HistoryLine:
+    if row.disposition is not None:
+        what = names.get(row.disposition) or words.gettext(disposition_name(row.disposition))
+    else:
+        result = words.gettext(result_name(row.result.value)) if row.result is not None else ""
+        what = result[:1].upper() + result[1:]
+    return HistoryLine(
+        when=short_day(words, row.opened_at.astimezone(zone).date()),
+        what=f"{what}, {row.full_name}" if row.full_name else what,
+        who=row.operator,
+        text=" · ".join(text for text in (row.reason, row.summary, row.note) if text),
+    )

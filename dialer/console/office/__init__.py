@@ -1,0 +1,1 @@
+"""People and the running service: signing in, users, stopping, health."""

@@ -1,0 +1,19 @@
+"""For whoever watches over the service: /healthz for a load balancer, /metrics for Prometheus."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from dialer.console.web.deps import DEPS, METRICS
+from dialer.console.web.metrics import CONTENT_TYPE
+
+
+async def healthz(request: web.Request) -> web.StreamResponse:
+    """GET /healthz: 200 when the database answers, else 503. Says no more than that: it is open to everybody."""
+    trouble = await request.app[DEPS].database.check()
+    return web.json_response({"database": "trouble" if trouble else "ok"}, status=503 if trouble else 200)
+
+
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """GET /metrics, for this machine and for administrators."""
+    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})

@@ -1,0 +1,80 @@
+"""The users of the office, for administrators: who may sign in, and who takes over what somebody has promised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.errors import NotFound
+from crm.office.users import User, get_user, list_users, set_active
+from crm.plan.handovers import MAY_OWN, hand_over_all, open_promises, switch_off
+from dialer.console.web.deps import DEPS
+from dialer.console.web.labels import role_name
+from dialer.console.web.pages import office_page, see_other
+from dialer.console.web.visitors import visitor, words_of
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A user in the list. `promises`: open callbacks that they own."""
+
+    id: int
+    login: str
+    name: str
+    role: str
+    headset: str
+    active: bool
+    promises: int
+
+
+async def users(request: web.Request) -> web.StreamResponse:
+    """GET /users"""
+    words = words_of(request)
+    async with request.app[DEPS].database.reading() as session:
+        everyone, owned = await list_users(session), await open_promises(session)
+    rows = [
+        UserRow(
+            user.id, user.login, user.name, words.gettext(role_name(user.role)), user.headset, user.active,
+            owned.get(user.id, 0),
+        )
+        for user in everyone
+    ]  # fmt: skip
+    takers = [(user.id, user.name) for user in everyone if user.active and user.role in MAY_OWN]
+    return await office_page(request, "users.html", {"rows": rows, "takers": takers})
+
+
+async def switch(request: web.Request) -> web.StreamResponse:
+    """POST /users/{user_id}/active with `active` "yes" or "no"; switched off, `to` takes the open promises over."""
+    deps, fields, author_id = request.app[DEPS], await request.post(), visitor(request).user_id
+    async with deps.database.transaction() as session:
+        user = await get_user(session, _id(request))
+        if fields.get("active") == "yes":
+            await set_active(session, user=user, active=True, now=deps.clock(), author_id=author_id)
+        else:
+            to = str(fields.get("to", ""))
+            taker = await _taker(session, to) if to else None
+            await switch_off(session, user=user, hand_over_to=taker, now=deps.clock(), author_id=author_id)
+    return see_other("/users")
+
+
+async def hand_over(request: web.Request) -> web.StreamResponse:
+    """POST /users/{user_id}/hand-over with `to`: the promises of somebody who is away."""
+    deps, fields = request.app[DEPS], await request.post()
+    async with deps.database.transaction() as session:
+        await hand_over_all(
+            session, of=await get_user(session, _id(request)), to=await _taker(session, str(fields.get("to", ""))),
+            now=deps.clock(), author_id=visitor(request).user_id,
+        )  # fmt: skip
+    return see_other("/users")
+
+
+async def _taker(session: AsyncSession, to: str) -> User:
+    if not (to.isascii() and to.isdecimal() and len(to) <= 9):
+        raise NotFound("user.unknown")
+    return await get_user(session, int(to))
+
+
+def _id(request: web.Request) -> int:
+    return int(request.match_info["user_id"])

@@ -1,0 +1,1 @@
+"""The plan of the day, for all and for each."""

@@ -1,0 +1,129 @@
+"""Today's plan: what each operator has done against what is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.calls.owners import callers
+from crm.day.overdue import OverdueRow, overdue_count, overdue_promises
+from crm.office.absences import absences_from
+from crm.office.users import User
+from crm.plan.plan_entries import EntryKind
+from crm.preparation.campaigns import list_campaigns
+from crm.reading.my_day import MyDay, my_day
+from dialer.console.desk.day import overdue_text
+from dialer.console.web.deps import DEPS
+from dialer.console.web.formats import long_day, naive_moment, short_day
+from dialer.console.web.pages import office_page
+from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
+from dialer.crm_words import explain
+from dialer.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One person's day."""
+
+    user_id: int
+    name: str
+    done: int
+    planned: int
+    percent: int
+    contacts: int
+    main_contacts: int
+    callbacks: int
+    overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueLine:
+    """A promise that was not kept in time. `agreed` is on the client's clock; `why` the client cannot be called now."""
+
+    client_id: int
+    client: str
+    owner: str
+    agreed: str
+    late: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceRow:
+    """Who is away, and when."""
+
+    user_id: int
+    name: str
+    days: str
+    reason: str
+
+
+async def plan(request: web.Request) -> web.StreamResponse:
+    """GET /plan"""
+    deps, zone, words = request.app[DEPS], zone_of(request), words_of(request)
+    now = deps.clock()
+    today = now.astimezone(zone).date()
+    async with deps.database.reading() as session:
+        rows = [
+            _row(user, await my_day(session, operator_id=user.id, now=now), today, zone)
+            for user in await callers(session)
+        ]
+        overdue = await overdue_promises(session, now=now)
+        overdue_in_all = await overdue_count(session, now=now)
+        away = await _away(session, words, {row.user_id: row.name for row in rows}, today)
+        running = [(each.id, each.name) for each in await list_campaigns(session)]
+    context = {
+        "rows": rows,
+        "day": long_day(words, today),
+        "overdue": [_overdue_row(words, row, now) for row in overdue],
+        "more_overdue": overdue_in_all - len(overdue),
+        "today": today.isoformat(),
+        "away": away,
+        "campaigns": running,
+        "may_change": visitor(request).role in RULE_ROLES,
+    }
+    return await office_page(request, "plan.html", context)
+
+
+def _overdue_row(words: Words, row: OverdueRow, now: datetime) -> OverdueLine:
+    return OverdueLine(
+        client_id=row.client_id,
+        client=row.organisation,
+        owner=row.owner,
+        agreed=naive_moment(words, row.local_at),
+        late=overdue_text(words, row.due_at, now),
+        why="" if row.verdict.allowed else explain(words, row.verdict.code, row.verdict.params),
+    )
+
+
+async def _away(session: AsyncSession, words: Words, names: Mapping[int, str], today: date) -> list[AbsenceRow]:
+    return [
+        AbsenceRow(
+            absence.user_id,
+            names[absence.user_id],
+            f"{short_day(words, absence.first_day)} – {short_day(words, absence.last_day)}",
+            absence.reason,
+        )
+        for absence in await absences_from(session, today)
+        if absence.user_id in names
+    ]
+
+
+def _row(user: User, day: MyDay, today: date, zone: tzinfo) -> PlanRow:
+    due = [row for row in day.now if row.kind is EntryKind.CALLBACK]
+    later = [row for row in day.later if row.at is not None and row.at.astimezone(zone).date() == today]
+    return PlanRow(
+        user_id=user.id,
+        name=user.name,
+        done=day.done_count,
+        planned=day.planned_count,
+        percent=round(100 * day.done_count / day.planned_count) if day.planned_count else 0,
+        contacts=day.contacts,
+        main_contacts=day.main_contacts,
+        callbacks=len(due) + len(later),
+        overdue=sum(row.overdue for row in due),
+    )

@@ -1,0 +1,246 @@
+"""Every route of the console, with the roles it is for and how much may be posted to it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from crm.importing import list_sheets
+from crm.importing.tables import MAX_BYTES
+from crm.preparation import materials
+from dialer.console.calls import call_pages, recording_pages
+from dialer.console.campaigns import (
+    campaign_pages,
+    disposition_pages,
+    material_pages,
+    retry_page,
+    setup_actions,
+    setup_pages,
+)
+from dialer.console.clients import (
+    abandoned_pages,
+    bulk_pages,
+    client_pages,
+    competitor_pages,
+    duplicate_pages,
+    edit_pages,
+    entry_pages,
+    person_pages,
+)
+from dialer.console.desk import live, operator_actions, operator_page
+from dialer.console.imports import import_pages
+from dialer.console.office import health, sign_in, status, stopping, user_pages
+from dialer.console.plan import person_plan_page, plan_page
+from dialer.console.reports import report_pages
+from dialer.console.web.deps import STATIC
+from dialer.console.web.guard import (
+    EVERYBODY,
+    LOCAL_OR_ADMINISTRATOR,
+    SIGNED_IN,
+)
+from dialer.console.web.visitors import ADMINISTRATORS, CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
+
+__all__ = ["LARGEST_POST", "Handler", "Route", "routes"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+LARGEST_POST = 64 * 1024
+LARGEST_SCRIPT = 4 * LARGEST_POST  # as a form sends it a Cyrillic letter is six bytes
+LARGEST_MATERIAL = materials.LARGEST_BYTES + LARGEST_POST
+LARGEST_WORKBOOK = list_sheets.LARGEST_BYTES + LARGEST_POST
+LARGEST_FILE = MAX_BYTES + LARGEST_POST
+LARGEST_MAPPING = 1024 * 1024  # hundreds of columns with long names
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route, who may take it, and how many bytes may be posted to it."""
+
+    method: str
+    path: str
+    handler: Handler
+    access: frozenset[str]
+    largest: int = LARGEST_POST
+
+
+def routes() -> tuple[Route, ...]:
+    """Every route of the console."""
+    return (*_desk(), *_calls(), *_plan(), *_clients(), *_campaigns(), *_imports(), *_reports(), *_office())
+
+
+def _desk() -> tuple[Route, ...]:
+    """Whoever calls."""
+    return (
+        Route("GET", "/operator", operator_page.operator_page, DESK_ROLES),
+        Route("GET", "/operator/live", live.live, DESK_ROLES),
+        Route("GET", "/operator/when", operator_actions.when, DESK_ROLES),
+        Route("POST", "/operator/ready", operator_actions.ready, DESK_ROLES),
+        Route("POST", "/operator/pause", operator_actions.pause, DESK_ROLES),
+        Route("POST", "/operator/offline", operator_actions.offline, DESK_ROLES),
+        Route("POST", "/operator/dial", operator_actions.dial, DESK_ROLES),
+        Route("POST", "/operator/hang-up", operator_actions.hang_up, DESK_ROLES),
+        Route("POST", "/operator/digits", operator_actions.digits, DESK_ROLES),
+        Route("POST", "/operator/skip", operator_actions.skip, DESK_ROLES),
+        Route("POST", "/operator/outcome", operator_actions.save_outcome, DESK_ROLES),
+        Route("POST", "/operator/undo", operator_actions.undo, DESK_ROLES),
+        Route("POST", "/operator/learn", operator_actions.learn, DESK_ROLES),
+        Route("POST", "/operator/draft", operator_actions.keep_draft, DESK_ROLES),
+    )
+
+
+def _calls() -> tuple[Route, ...]:
+    """Calls that were made, and their recordings."""
+    attempt = "{attempt_id:[0-9a-f]{32}}"
+    return (
+        Route("GET", "/calls", call_pages.calls, SIGNED_IN),
+        Route("GET", f"/calls/{attempt}", call_pages.call, SIGNED_IN),
+        Route("POST", f"/calls/{attempt}/outcome", call_pages.correct, DESK_ROLES | STOP_ROLES),
+        Route("GET", f"/recordings/{attempt}.wav", recording_pages.sound, SIGNED_IN),
+        Route("GET", f"/recordings/{attempt}/peaks.json", recording_pages.outline, SIGNED_IN),
+    )
+
+
+def _plan() -> tuple[Route, ...]:
+    """The day."""
+    client = "/clients/{client_id:[0-9]{1,9}}"
+    return (
+        Route("GET", "/plan", plan_page.plan, OFFICE_ROLES),
+        Route("POST", "/plan/build", person_plan_page.build, RULE_ROLES),
+        Route("POST", "/plan/away", person_plan_page.away, RULE_ROLES),
+        Route("POST", "/plan/back", person_plan_page.back, RULE_ROLES),
+        Route("GET", "/plan/{user_id:[0-9]{1,9}}", person_plan_page.person, OFFICE_ROLES),
+        Route("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/move", person_plan_page.move, RULE_ROLES),
+        Route("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/assign", person_plan_page.assign, RULE_ROLES),
+        Route("POST", f"{client}/plan", person_plan_page.pick, RULE_ROLES | DESK_ROLES),
+    )
+
+
+def _clients() -> tuple[Route, ...]:
+    """Clients, one by one and many at once."""
+    client = "/clients/{client_id:[0-9]{1,9}}"
+    return (
+        Route("GET", "/clients", client_pages.clients, SIGNED_IN),
+        Route("GET", "/duplicates", duplicate_pages.duplicates, OFFICE_ROLES),
+        Route("POST", "/duplicates", duplicate_pages.search, RULE_ROLES),
+        Route("GET", "/duplicates/{pair_id:[0-9]{1,9}}", duplicate_pages.pair_page, OFFICE_ROLES),
+        Route("POST", "/duplicates/{pair_id:[0-9]{1,9}}", duplicate_pages.decide, RULE_ROLES),
+        Route("POST", "/duplicates/merges/{merge_id:[0-9]{1,9}}", duplicate_pages.part, RULE_ROLES),
+        Route("GET", "/abandoned", abandoned_pages.abandoned, OFFICE_ROLES),
+        Route("POST", "/abandoned", abandoned_pages.move, RULE_ROLES),
+        Route("GET", "/competitors", competitor_pages.competitors, OFFICE_ROLES),
+        Route("POST", "/competitors", competitor_pages.add, RULE_ROLES),
+        Route("GET", "/competitors/{competitor_id:[0-9]{1,9}}", competitor_pages.competitor_page, OFFICE_ROLES),
+        Route("POST", "/competitors/{competitor_id:[0-9]{1,9}}", competitor_pages.change, RULE_ROLES),
+        Route("GET", "/clients/new", entry_pages.new_client, RULE_ROLES),
+        Route("GET", "/clients/similar", entry_pages.similar, RULE_ROLES),
+        Route("POST", "/clients", entry_pages.enter, RULE_ROLES),
+        Route("POST", "/clients/filters", client_pages.keep_filter, DESK_ROLES | RULE_ROLES),
+        Route(
+            "POST", "/clients/filters/{filter_id:[0-9]{1,9}}/remove", client_pages.drop_filter, DESK_ROLES | RULE_ROLES
+        ),
+        Route("GET", "/clients/bulk", bulk_pages.look, RULE_ROLES),
+        Route("POST", "/clients/bulk", bulk_pages.carry_out, RULE_ROLES),
+        Route("GET", "/bulk-actions", bulk_pages.actions, OFFICE_ROLES),
+        Route("GET", "/bulk-actions/{action_id:[0-9]{1,9}}", bulk_pages.action_page, OFFICE_ROLES),
+        Route("POST", "/bulk-actions/{action_id:[0-9]{1,9}}/undo", bulk_pages.undo, RULE_ROLES),
+        Route("GET", f"{client}/edit", edit_pages.edit_page, RULE_ROLES),
+        Route("POST", f"{client}/edit", edit_pages.save, RULE_ROLES),
+        Route("GET", client, client_pages.client_page, SIGNED_IN),
+        Route("POST", f"{client}/list", client_pages.set_off_list, RULE_ROLES),
+        Route("POST", f"{client}/consents", client_pages.agree, RULE_ROLES),
+        Route("POST", f"{client}/do-not-call", client_pages.ask_off, RULE_ROLES),
+        Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"})),
+        Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
+    )
+
+
+def _campaigns() -> tuple[Route, ...]:
+    """What a campaign is made of."""
+    campaign = "/campaigns/{campaign_id:[0-9]{1,9}}"
+    material = f"{campaign}/materials/{{material_id:[0-9]{{1,9}}}}"
+    return (
+        Route("GET", "/campaigns", campaign_pages.campaigns, OFFICE_ROLES),
+        Route("POST", "/campaigns", campaign_pages.add, RULE_ROLES),
+        Route("GET", campaign, campaign_pages.campaign_page, OFFICE_ROLES),
+        Route("POST", campaign, campaign_pages.change, RULE_ROLES),
+        Route("GET", "/dispositions", disposition_pages.dispositions, OFFICE_ROLES),
+        Route("POST", "/dispositions", disposition_pages.change, RULE_ROLES),
+        Route("GET", f"{campaign}/dispositions", disposition_pages.dispositions, OFFICE_ROLES),
+        Route("POST", f"{campaign}/dispositions", disposition_pages.change, RULE_ROLES),
+        Route("GET", f"{campaign}/retries", retry_page.retry_page, OFFICE_ROLES),
+        Route("POST", f"{campaign}/retries", retry_page.change, RULE_ROLES),
+        Route("POST", f"{campaign}/calendar", campaign_pages.set_day, RULE_ROLES),
+        Route("POST", f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}", campaign_pages.move_list, RULE_ROLES),
+        Route("GET", f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}.xlsx", material_pages.export_list, OFFICE_ROLES),
+        Route(
+            "POST",
+            f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}/marks",
+            material_pages.take_list_marks,
+            RULE_ROLES,
+            LARGEST_WORKBOOK,
+        ),
+        Route("GET", f"{campaign}/setup", setup_pages.setup_page, OFFICE_ROLES),
+        Route("POST", f"{campaign}/setup", setup_pages.change, RULE_ROLES),
+        Route("POST", f"{campaign}/approvals", setup_actions.sign, RULE_ROLES),
+        Route("POST", f"{campaign}/experts", setup_actions.choose_expert, RULE_ROLES),
+        Route("POST", f"{campaign}/candidates", setup_actions.invite, RULE_ROLES),
+        Route("POST", f"{campaign}/candidates/{{candidate_id:[0-9]{{1,9}}}}", setup_actions.move_candidate, RULE_ROLES),
+        Route("POST", f"{campaign}/current", setup_actions.set_current, RULE_ROLES),
+        Route("POST", f"{campaign}/next", setup_actions.begin_next, RULE_ROLES),
+        Route("GET", f"{campaign}/script", material_pages.script_page, OFFICE_ROLES),
+        Route("POST", f"{campaign}/script", material_pages.change, RULE_ROLES, LARGEST_SCRIPT),
+        Route("GET", f"{campaign}/materials", material_pages.materials_page, OFFICE_ROLES),
+        Route("POST", f"{campaign}/materials", material_pages.add, RULE_ROLES, LARGEST_MATERIAL),
+        Route("GET", material, material_pages.download, OFFICE_ROLES),
+        Route("POST", f"{material}/remove", material_pages.remove, RULE_ROLES),
+    )
+
+
+def _imports() -> tuple[Route, ...]:
+    """Files that bring clients in."""
+    brought = "/imports/{import_id:[0-9]{1,9}}"
+    return (
+        Route("GET", "/imports", import_pages.imports, OFFICE_ROLES),
+        Route("POST", "/imports", import_pages.upload, RULE_ROLES, LARGEST_FILE),
+        Route("GET", brought, import_pages.import_page, OFFICE_ROLES),
+        Route("POST", brought, import_pages.try_again, RULE_ROLES, LARGEST_MAPPING),
+        Route("GET", f"{brought}/refused.csv", import_pages.refused, OFFICE_ROLES),
+        Route("POST", f"{brought}/confirm", import_pages.take_in, RULE_ROLES),
+        Route("POST", f"{brought}/discard", import_pages.forget, RULE_ROLES),
+        Route("POST", f"{brought}/undo", import_pages.take_back, RULE_ROLES),
+    )
+
+
+def _reports() -> tuple[Route, ...]:
+    """Counts."""
+    return (
+        Route("GET", "/reports", report_pages.reports, OFFICE_ROLES),
+        Route("GET", "/reports.csv", report_pages.download, OFFICE_ROLES),
+    )
+
+
+def _office() -> tuple[Route, ...]:
+    """People, signing in, and the running service."""
+    user = "/users/{user_id:[0-9]{1,9}}"
+    return (
+        Route("GET", "/", sign_in.first_page, SIGNED_IN),
+        Route("GET", "/sign-in", sign_in.form, EVERYBODY),
+        Route("POST", "/sign-in", sign_in.sign_in, EVERYBODY),
+        Route("POST", "/sign-out", sign_in.sign_out, SIGNED_IN),
+        Route("POST", "/language", sign_in.change_language, SIGNED_IN),
+        Route("GET", "/users", user_pages.users, ADMINISTRATORS),
+        Route("POST", f"{user}/active", user_pages.switch, ADMINISTRATORS),
+        Route("POST", f"{user}/hand-over", user_pages.hand_over, ADMINISTRATORS),
+        Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),
+        Route("GET", "/static/{name}", _static, EVERYBODY),
+        Route("GET", "/healthz", health.healthz, EVERYBODY),
+        Route("GET", "/metrics", health.metrics, LOCAL_OR_ADMINISTRATOR),
+        Route("GET", "/status", status.status, LOCAL_OR_ADMINISTRATOR),
+    )
+
+
+async def _static(request: web.Request) -> web.StreamResponse:
+    """GET /static/{name}"""
+    return request.app[STATIC].response(request, request.match_info["name"])

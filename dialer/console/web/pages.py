@@ -1,0 +1,107 @@
+"""Templates: where they are, what every one of them may use, and the frame of the office's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+from markupsafe import Markup
+
+from crm.calls import dial_rules
+from crm.day.overdue import overdue_count
+from dialer.console.web.deps import DEPS, STATIC
+from dialer.console.web.labels import group_name
+from dialer.console.web.visitors import (
+    ADMINISTRATORS,
+    OFFICE_ROLES,
+    STOP_ROLES,
+    Visitor,
+    maybe_visitor,
+    visitor,
+    words_of,
+)
+from dialer.words import Words
+
+
+def set_up_templates(app: web.Application) -> None:
+    aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.PackageLoader("dialer.console"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def fragment(
+    request: web.Request, template: str, context: Mapping[str, object], *, words: Words | None = None
+) -> Markup:
+    """A page or a part of one. Its own autoescaping has made it safe."""
+    spoken = words or words_of(request)
+    full = {
+        "_": spoken.gettext,
+        "ngettext": spoken.ngettext,
+        "language": spoken.language,
+        "visitor": maybe_visitor(request),
+        "static": request.app[STATIC].address,
+        "here": request.path,
+        "group_name": lambda key: spoken.gettext(group_name(key)),
+        **context,
+    }
+    return Markup(aiohttp_jinja2.get_env(request.app).get_template(template).render(full).strip())
+
+
+def page(
+    request: web.Request,
+    template: str,
+    context: Mapping[str, object],
+    *,
+    code: int = 200,
+    words: Words | None = None,
+) -> web.Response:
+    """A whole page. Never compressed: it holds the session's token beside text that others wrote (BREACH)."""
+    text = fragment(request, template, context, words=words)
+    return web.Response(text=text, content_type="text/html", charset="utf-8", status=code)
+
+
+async def office_page(request: web.Request, template: str, context: Mapping[str, object]) -> web.Response:
+    """A page for the office roles, with its bar."""
+    deps, known, words = request.app[DEPS], visitor(request), words_of(request)
+    async with deps.database.reading() as session:
+        stopped = await dial_rules.dialling_stopped(session)
+        # Whoever answers for the result sees on every page that a promise was not kept in time.
+        overdue = await overdue_count(session, now=deps.clock()) if known.role in STOP_ROLES else 0
+    frame = {
+        "pages": pages_of(known, words),
+        "may_stop": known.role in STOP_ROLES,
+        "dialling_stopped": stopped,
+        "overdue_in_all": overdue,
+    }
+    return page(request, template, {**frame, **context})
+
+
+def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
+    """The pages in the bar, for this role."""
+    if known.role in OFFICE_ROLES:
+        return [
+            ("/calls", words.gettext("Calls")),
+            ("/plan", words.gettext("Today's plan")),
+            ("/clients", words.gettext("Clients")),
+            ("/campaigns", words.gettext("Campaigns")),
+            ("/imports", words.gettext("Imports")),
+            ("/reports", words.gettext("Reports")),
+            *([("/users", words.gettext("Users"))] if known.role in ADMINISTRATORS else []),
+        ]
+    return [
+        ("/operator", words.gettext("My calls")),
+        ("/calls", words.gettext("Calls")),
+        ("/clients", words.gettext("Clients")),
+    ]
+
+
+def see_other(address: str) -> web.Response:
+    """After a POST: go and look there."""
+    return web.Response(status=303, headers={"Location": address})
