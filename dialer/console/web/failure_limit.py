@@ -3,7 +3,7 @@ more patiently, for the login from anywhere: a stranger must not be able to keep
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from datetime import datetime, timedelta
 
 WINDOW = timedelta(minutes=15)
@@ -22,10 +22,10 @@ def _names(login: str, address: str) -> tuple[Name, Name, Name]:
 
 
 class FailureLimit:
-    """Failures of the last `WINDOW`. Time is handed in."""
+    """Failures of the last `WINDOW`, kept in the order of each name's last one. Time is handed in."""
 
     def __init__(self) -> None:
-        self._failures: dict[Name, deque[datetime]] = {}
+        self._failures: OrderedDict[Name, deque[datetime]] = OrderedDict()
 
     def wait(self, *, login: str, address: str, now: datetime) -> timedelta:
         """How long this login or this address must wait; zero when it may try."""
@@ -34,9 +34,10 @@ class FailureLimit:
 
     def failed(self, *, login: str, address: str, now: datetime) -> None:
         for name in _names(login, address):
-            if name not in self._failures and len(self._failures) >= MOST_NAMES:
-                self._forget_old(now)
             self._failures.setdefault(name, deque(maxlen=FAILURES_FROM_ANYWHERE)).append(now)
+            self._failures.move_to_end(name)
+            if len(self._failures) > MOST_NAMES:
+                self._failures.popitem(last=False)  # the one that has been quiet for longest
 
     def succeeded(self, *, login: str, address: str) -> None:
         """The last try, counted beforehand, was none: take it back. Earlier slips of the login are forgiven, those of
@@ -57,8 +58,3 @@ class FailureLimit:
         if len(times) < limit:
             return timedelta(0)
         return times[-limit] + WINDOW - now
-
-    def _forget_old(self, now: datetime) -> None:
-        self._failures = {name: times for name, times in self._failures.items() if now - times[-1] < WINDOW}
-        while len(self._failures) >= MOST_NAMES:
-            self._failures.pop(next(iter(self._failures)))

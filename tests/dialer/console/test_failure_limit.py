@@ -47,6 +47,16 @@ def test_a_flood_of_names_does_not_fill_the_memory() -> None:
     assert len(limit._failures) <= failure_limit.MOST_NAMES
 
 
+def test_who_goes_on_guessing_is_not_forgotten_among_made_up_names() -> None:
+    """Names are let go in the order of their last failure, so who fails again and again stays."""
+    limit = FailureLimit()
+    for number in range(failure_limit.MOST_NAMES):
+        if number % (failure_limit.MOST_NAMES // FAILURES_OF_A_LOGIN) == 0:
+            limit.failed(login="maria", address="192.0.2.66", now=NOW)
+        limit.failed(login=f"made-up-{number}", address="192.0.2.67", now=NOW)
+    assert limit.wait(login="maria", address="192.0.2.66", now=NOW) == failure_limit.WINDOW
+
+
 def test_a_stranger_does_not_keep_the_owner_out() -> None:
     limit = FailureLimit()
     for _ in range(FAILURES_OF_A_LOGIN):
