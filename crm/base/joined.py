@@ -7,11 +7,11 @@ read together with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, Subquery, exists, or_, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, Subquery, exists, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.orm.attributes import InstrumentedAttribute
@@ -83,9 +83,15 @@ def joined_to(client_id: int) -> Select[int]:
     return select(joined.c.client_id)
 
 
-def of_client(column: InstrumentedAttribute[int], client_id: int) -> ColumnElement[bool]:
-    """As a condition: the row is the client's, or that of one who is read with it."""
-    return or_(column == client_id, column.in_(joined_to(client_id)))
+async def read_as_one(session: AsyncSession, client_id: int) -> list[int]:
+    """The client's id and those of the clients that are read with it, for `of_clients`: mostly none, and of one client
+    both databases read an index in its order, which they cannot do when the ids are a question of their own."""
+    return [client_id, *await session.scalars(joined_to(client_id))]
+
+
+def of_clients(column: InstrumentedAttribute[int], client_ids: Sequence[int]) -> ColumnElement[bool]:
+    """As a condition: the row is one of these clients'."""
+    return column.in_(client_ids) if len(client_ids) > 1 else column == client_ids[0]
 
 
 def merged_into(organisation_id: int) -> Select[int]:

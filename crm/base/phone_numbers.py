@@ -98,3 +98,14 @@ async def asked_off(session: AsyncSession, organisation_id: int) -> frozenset[in
     """Ids of the organisation's numbers that are not to be called, or whose person is not."""
     these = select(PhoneNumber.id).where(PhoneNumber.organisation_id == organisation_id, _is_asked_off())
     return frozenset(await session.scalars(these))
+
+
+async def shown_numbers(session: AsyncSession, organisation_id: int) -> list[tuple[PhoneNumber, NumberState]]:
+    """All numbers of the organisation in the order in which they are dialled, with their state as it is shown: also
+    that one is not to be called, or that its person is not."""
+    found = await session.execute(
+        select(PhoneNumber, _is_asked_off())
+        .where(PhoneNumber.organisation_id == organisation_id)
+        .order_by(PhoneNumber.rank, PhoneNumber.id)
+    )
+    return [(number, NumberState.DO_NOT_CALL if asked_off else number.state) for number, asked_off in found]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 
 from crm import transitions
-from crm.base.joined import of_client
+from crm.base.joined import of_clients, read_as_one
 from crm.errors import Refused
 from crm.group import Group
 from crm.mapping import Base, UtcDateTime, one_of
@@ -115,10 +115,11 @@ async def moves_of(session: AsyncSession, client_id: int) -> list[GroupMove]:
 
 async def move_rows(session: AsyncSession, client_id: int) -> list[MoveRow]:
     """All moves of a client, and of those who are read with it, with their authors, the newest first."""
+    client_ids = await read_as_one(session, client_id)
     found = await session.execute(
         select(GroupMove, User.name)
         .outerjoin(User, User.id == GroupMove.author_id)
-        .where(of_client(GroupMove.client_id, client_id))
+        .where(of_clients(GroupMove.client_id, client_ids))
         .order_by(GroupMove.at.desc(), GroupMove.id.desc())
     )
     return [

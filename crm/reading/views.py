@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.do_not_call import Whom, request_of
-from crm.base.joined import of_client
+from crm.base.do_not_call import Whom, asked
+from crm.base.joined import of_clients, read_as_one
 from crm.base.organisations import Organisation
 from crm.base.people import people_at
-from crm.base.phone_numbers import NumberState, asked_off, numbers_of
+from crm.base.phone_numbers import NumberState, shown_numbers
 from crm.base.phone_parsing import digits_sought, national
 from crm.base.sources import Source
 from crm.calls.attempts import Attempt
@@ -155,7 +156,7 @@ class CallsPage:
 async def card(session: AsyncSession, *, client_id: int) -> Card:
     """Raises `NotFound`."""
     found = await session.execute(
-        select(Client, Organisation, Campaign, Source.name, User.name)
+        select(Client, Organisation, Campaign, Source.name, User.name, asked(Whom.ORGANISATION, Organisation.id))
         .join(Organisation, Organisation.id == Client.organisation_id)
         .join(Campaign, Campaign.id == Client.campaign_id)
         .join(Source, Source.id == Client.source_id, isouter=True)
@@ -165,15 +166,16 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
     row = found.one_or_none()
     if row is None:
         raise NotFound("client.unknown")
-    client, organisation, campaign, source, owner = row
+    client, organisation, campaign, source, owner, asked_off = row
     entry = await session.scalar(
         select(PlanEntry)
         .where(PlanEntry.client_id == client_id, PlanEntry.state.in_((EntryState.CLAIMED, EntryState.WAITING)))
         .order_by(PlanEntry.state, PlanEntry.rank)
         .limit(1)
     )
-    promises = await _open_promises(session, client_id)
-    calls = await calls_page(session, filters=CallFilters(client_id=client_id), limit=LAST_ATTEMPTS)
+    client_ids = await read_as_one(session, client_id)
+    promise = await _open_promise(session, client_ids)
+    calls = await _page(session, _calls().where(of_clients(Attempt.client_id, client_ids)), None, LAST_ATTEMPTS)
     return Card(
         client_id=client.id,
         campaign_id=campaign.id,
@@ -189,31 +191,21 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
         source=source or "",
         group=client.group,
         time_zone=organisation.time_zone or campaign.time_zone,
-        do_not_call=await request_of(session, Whom.ORGANISATION, organisation.id) is not None,
+        do_not_call=asked_off,
         off_list_reason=client.off_list_reason,
         owner=owner or "",
-        numbers=await _numbers(session, organisation.id),
+        numbers=tuple(
+            NumberRow(number.id, number.e164, number.extension, state)
+            for number, state in await shown_numbers(session, organisation.id)
+        ),
         people=tuple(
             PersonRow(person.id, person.full_name, person.position, person.decides)
             for person in await people_at(session, organisation.id)
         ),
-        promise=promises[0] if promises else None,
+        promise=promise,
         last_calls=calls.rows,
         entry_id=entry.id if entry else None,
         why_now=entry.kind if entry else None,
-    )
-
-
-async def _numbers(session: AsyncSession, organisation_id: int) -> tuple[NumberRow, ...]:
-    silenced = await asked_off(session, organisation_id)
-    return tuple(
-        NumberRow(
-            number.id,
-            number.e164,
-            number.extension,
-            NumberState.DO_NOT_CALL if number.id in silenced else number.state,
-        )
-        for number in await numbers_of(session, organisation_id)
     )
 
 
@@ -226,7 +218,15 @@ async def calls_page(
     scope: Scope = EVERYTHING,
 ) -> CallsPage:
     """Calls that `scope` sees, the newest first, after `before`."""
-    calls = _narrowed(_calls(), filters or CallFilters()).where(scope.attempts())
+    filters = filters or CallFilters()
+    calls = _narrowed(_calls(), filters).where(scope.attempts())
+    if filters.client_id is not None:
+        client_ids = await read_as_one(session, filters.client_id)
+        calls = calls.where(of_clients(Attempt.client_id, client_ids))
+    return await _page(session, calls, before, limit)
+
+
+async def _page(session: AsyncSession, calls: Select[*_CallColumns], before: CallKey | None, limit: int) -> CallsPage:
     if before is not None:
         calls = calls.where(
             (Attempt.opened_at < before.opened_at)
@@ -283,8 +283,6 @@ def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_Ca
     for column, wanted in equal:
         if wanted is not None:
             calls = calls.where(column == wanted)
-    if filters.client_id is not None:
-        calls = calls.where(of_client(Attempt.client_id, filters.client_id))
     if filters.since is not None:
         calls = calls.where(Attempt.opened_at >= filters.since)
     if filters.until is not None:
@@ -328,23 +326,25 @@ def _call_row(
     )
 
 
-async def _open_promises(session: AsyncSession, client_id: int) -> tuple[PromiseRow, ...]:
+async def _open_promise(session: AsyncSession, client_ids: Sequence[int]) -> PromiseRow | None:
+    """The oldest one, of this client and of those who are read with it."""
     promises = (
         select(Callback, User.name)
         .join(User, User.id == Callback.owner_id)
-        .where(of_client(Callback.client_id, client_id), Callback.state == CallbackState.OPEN)
+        .where(of_clients(Callback.client_id, client_ids), Callback.state == CallbackState.OPEN)
         .order_by(Callback.id)
+        .limit(1)
     )
-    found = await session.execute(promises)
-    return tuple(
-        PromiseRow(
-            id=callback.id,
-            owner=owner,
-            local_at=callback.local_at,
-            due_at=callback.due_at,
-            asked_by=callback.asked_by,
-            words=callback.words,
-            state=callback.state,
-        )
-        for callback, owner in found
+    found = (await session.execute(promises)).one_or_none()
+    if found is None:
+        return None
+    callback, owner = found
+    return PromiseRow(
+        id=callback.id,
+        owner=owner,
+        local_at=callback.local_at,
+        due_at=callback.due_at,
+        asked_by=callback.asked_by,
+        words=callback.words,
+        state=callback.state,
     )

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.joined import of_client
+from crm.base.joined import of_clients, read_as_one
 from crm.base.phone_numbers import NumberState
 from crm.calls.dial_rules import may_dial
 from crm.calls.disposition_sets import own_labels
@@ -157,9 +157,10 @@ async def _history(
     calls = await views.calls_page(session, filters=views.CallFilters(client_id=client_id), limit=MOST_HISTORY)
     names = await own_labels(session, words.language)
     lines = [_call_line(words, zone, row, names) for row in calls.rows if row.attempt_id != attempt_id]
+    client_ids = await read_as_one(session, client_id)
     imported = await session.scalars(
         select(Contact)
-        .where(of_client(Contact.client_id, client_id), Contact.imported)
+        .where(of_clients(Contact.client_id, client_ids), Contact.imported)
         .order_by(Contact.at.desc(), Contact.id.desc())
         .limit(MOST_HISTORY)
     )

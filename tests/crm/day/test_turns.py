@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls.attempts import pending_wrap_up, recover
-from crm.database import Database
 from crm.day.day_plan import build, claim_next, is_built, release
 from crm.day.turns import group_windows, next_waiting
 from crm.group import Group
@@ -21,6 +17,7 @@ from crm.preparation.campaigns import add_campaign
 from crm.reading.my_day import my_day
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World
+from tests.crm.work import work_of
 
 DAY = NOON.date()
 FEW, MANY = 1000, 12_000  # PostgreSQL's indexes have two levels of pages with either
@@ -33,63 +30,6 @@ async def plan(world: World, now: datetime = NOON) -> None:
     if world.database.dialect == "postgresql":
         async with world.database.engine.begin() as connection:
             await connection.execute(text("ANALYZE"))
-
-
-async def work_of(
-    database: Database, deed: Callable[[AsyncSession], Awaitable[object]], *, of: str = "plan_entries"
-) -> int:
-    """How much the database does for `deed`: virtual machine instructions of SQLite in tens, pages that PostgreSQL
-    reads for statements about the table `of`."""
-    async with _counted_steps(database) if database.dialect == "sqlite" else _counted_pages(database, of) as counted:
-        async with database.transaction() as session:
-            await deed(session)
-        return await counted()
-
-
-@asynccontextmanager
-async def _counted_steps(database: Database) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    steps = 0
-
-    def count() -> int:
-        nonlocal steps
-        steps += 1
-        return 0
-
-    async def counted() -> int:
-        return steps
-
-    async with database.engine.connect() as connection:
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-    await raw.set_progress_handler(count, 10)  # the one writing connection
-    yield counted
-    await raw.set_progress_handler(None, 0)
-
-
-@asynccontextmanager
-async def _counted_pages(database: Database, table: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    asked: list[tuple[str, Any]] = []
-
-    def keep(_c: Connection, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool) -> None:
-        if table in statement:
-            asked.append((statement, parameters))
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", keep)
-
-    async def counted() -> int:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", keep)
-        pages = 0
-        async with database.engine.connect() as connection:
-            await connection.execute(text("SET enable_seqscan = off"))  # small tables are read whole otherwise
-            for statement, parameters in asked:
-                explained = await connection.exec_driver_sql(
-                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters
-                )
-                node = explained.scalar_one()[0]["Plan"]
-                pages += node["Shared Hit Blocks"] + node["Shared Read Blocks"]
-            await connection.rollback()
-        return pages
-
-    yield counted
 
 
 class TestWork:

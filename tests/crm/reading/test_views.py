@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import islice
 
 import pytest
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import add_organisation, get_organisation
 from crm.base.people import add_person
 from crm.base.sources import source_named
-from crm.calls.attempts import Result
+from crm.calls.attempts import Attempt, Result
 from crm.clientele.groups import move_rows
 from crm.day.day_plan import build, claim_next
 from crm.errors import CrmError
@@ -18,6 +21,7 @@ from crm.plan.plan_entries import EntryKind
 from crm.reading.views import CallFilters, CallKey, call, calls_page, card
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World
+from tests.crm.work import work_of
 
 
 async def test_the_card(world: World) -> None:
@@ -127,6 +131,30 @@ async def test_the_card_says_why_now(world: World) -> None:
         seen = await card(session, client_id=hot)
     assert claimed is not None
     assert (seen.entry_id, seen.why_now) == (claimed.id, EntryKind.GROUP)
+
+
+async def test_a_card_costs_the_same_however_often_somebody_was_called(world: World) -> None:
+    client_id, operator = await world.client(), await world.operator()
+    calls = iter(range(10_000))
+
+    async def called(times: int) -> None:
+        rows = [
+            {"id": f"{number:032x}", "client_id": client_id, "dialled": "+74950000000", "operator_id": operator,
+             "node": "", "opened_at": NOON + timedelta(minutes=number), "ended_at": NOON, "wrapped_up_at": NOON,
+             "result": Result.BUSY, "phrase": "", "imported": False}
+            for number in islice(calls, times)
+        ]  # fmt: skip
+        async with world.database.engine.begin() as connection:
+            await connection.execute(insert(Attempt), rows)
+            await connection.execute(text("ANALYZE"))
+
+    async def look(session: AsyncSession) -> None:
+        assert len((await card(session, client_id=client_id)).last_calls) == 5
+
+    await called(300)
+    before = await work_of(world.database, look, of="attempts")
+    await called(3000)
+    assert await work_of(world.database, look, of="attempts") < before * 1.5
 
 
 async def test_organisations_people_sources(world: World) -> None:
