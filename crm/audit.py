@@ -79,6 +79,7 @@ CAMPAIGN_FOLLOWED: Final = "campaign.followed"
 CALLBACKS_HANDED_OVER: Final = "callbacks.handed_over"
 DISPOSITION_SET: Final = "disposition.set"
 RETRY_RULES_SET: Final = "retry_rules.set"
+MAIL_SENT_AGAIN: Final = "mail.sent_again"
 
 
 class AuditEntry(Base):

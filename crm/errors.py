@@ -212,6 +212,10 @@ ERRORS: Final[dict[str, str]] = {
     "nobody.not_approved": "No call list has been approved yet; the manager does that.",
     "nobody.yet": "The next clients may not be called yet: it is too early at their place, or they were tried just "
     "now.",
+    # e-mail
+    "mail.address": "“{address}” is no e-mail address, such as anna@example.ru.",
+    "mail.not_failed": "Only a message that was given up is sent again.",
+    "mail.unknown": "There is no such message.",
     # organisations that are one
     "duplicate.unknown": "There is no such pair to decide: it has been decided, or one of the two has been merged.",
     "merge.being_called": "One of the two is being called at the moment. Try again after the call.",
@@ -283,9 +287,11 @@ ERRORS: Final[dict[str, str]] = {
     # time
     "time_zone.unknown": "There is no time zone “{time_zone}”.",
     # users
+    "user.changed_meanwhile": "Somebody has changed this user since you opened the page.",
     "user.headset_taken": "The headset “{headset}” belongs to another user.",
     "user.last_administrator": "“{login}” is the only administrator. Make another user one first.",
     "user.login_taken": "There is a user “{login}” already.",
+    "user.needs_email": "Callbacks go into a calendar by e-mail: give the address.",
     "user.needs_login": "A user needs a login without spaces, and a name.",
     "user.needs_headset": "This user has no headset.",
     "user.owns_promises": "“{login}” has promised {count} callbacks. Say who takes them over.",

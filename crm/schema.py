@@ -24,6 +24,7 @@ from crm.calls import attempts, dial_rules, disposition_sets, learnt, recording_
 from crm.care import audit_chain, bulk_actions, saved_filters  # noqa: F401 - importing them fills the metadata
 from crm.clientele import clients, consents, groups  # noqa: F401 - importing them fills the metadata
 from crm.importing import imports, list_marks  # noqa: F401 - importing them fills the metadata
+from crm.mail import outbox  # noqa: F401 - importing them fills the metadata
 from crm.mapping import Base
 from crm.office import absences, users, web_sessions  # noqa: F401 - importing them fills the metadata
 from crm.plan import callbacks, handovers, outcome_chain, plan_entries  # noqa: F401 - importing them fills the metadata

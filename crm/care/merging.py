@@ -32,6 +32,7 @@ from crm.care.merge_steps import (
 )
 from crm.care.parting import lift_repeated, part_clients, part_people
 from crm.errors import Conflict, Refused
+from crm.plan.promise_mail import follow_clients_of
 
 COLUMNS: Final = (
     "name", "city", "industry", "headcount", "tax_number", "site", "email", "code", "time_zone", "note",
@@ -77,6 +78,7 @@ async def merge(
             await join(merging, client, mine[campaign_id], given=take is not None)
     await take_belongings(merging)
     made.journal = merging.journal.stored()
+    await follow_clients_of(session, [survivor_id, duplicate_id], now=now)
     await settle_pair(session, survivor_id, duplicate_id, PairState.MERGED, now=now, author_id=author_id)
     audit.note(
         session, at=now, user_id=author_id, action=audit.ORGANISATIONS_MERGED, subject=f"organisation:{survivor_id}",
@@ -129,6 +131,7 @@ async def undo(
     left += await part_people(session, made, journal, survivor.id, duplicate.id)
     left += await journal.take_back(session, frozenset({"addresses", "past_deals", "competitor_uses", "organisations"}))
     await lift_repeated(session, journal, now=now, author_id=author_id)
+    await follow_clients_of(session, involved, now=now)
     made.undone_at, made.undone_by = now, author_id
     await settle_pair(session, *involved, PairState.OPEN, now=now, author_id=None)
     audit.note(

@@ -18,6 +18,7 @@ from crm.office.users import Role, User, get_user
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.handovers import CallbackHandover, open_promises
 from crm.plan.plan_entries import EntryState, PlanEntry
+from crm.plan.promise_mail import follow_all
 from crm.text_rules import tidy
 from crm.time_zones import instant, local
 
@@ -104,6 +105,8 @@ async def _hand_over(
         load[receiver] += 1
         await _give(session, promise, receiver, now=now, author_id=author_id)
         taken.setdefault(receiver, []).append(promise.id)
+    await session.flush()
+    await follow_all(session, [promise.id for promise in promises], now=now)
     for receiver, passed in taken.items():
         audit.note(
             session, at=now, user_id=author_id, action=audit.CALLBACKS_HANDED_OVER, subject=f"user:{user.id}",

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import CheckConstraint, Index, String, Text, select, text
+from sqlalchemy import CheckConstraint, Index, String, Text, false, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit, transitions
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
+from crm.office.mail_addresses import mail_address
 from crm.text_rules import lines_of, tidy
 from crm.time_zones import zone
 
@@ -41,13 +42,15 @@ class Role(enum.StrEnum):
 
 class User(Base):
     """A user. `headset` is the SIP user name of the headset, or ""; of its password only H(A1) is kept (RFC 7616
-    section 3.4.2), in MD5 and in SHA-256, for the realm in force when it was set."""
+    section 3.4.2), in MD5 and in SHA-256, for the realm in force when it was set. `callbacks_by_mail`: promised calls
+    come to `email` as calendar entries."""
 
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("length(trim(login)) > 0 AND length(trim(name)) > 0", name="named"),
         CheckConstraint("language IN ('ru', 'en')", name="language"),
         CheckConstraint("password_hash LIKE '$argon2%'", name="password_hash"),
+        CheckConstraint("NOT callbacks_by_mail OR length(email) > 0", name="mail"),
         Index(
             "uq_users_headset",
             "headset",
@@ -67,6 +70,8 @@ class User(Base):
     headset: Mapped[str] = mapped_column(String(64), default="")
     headset_ha1_md5: Mapped[str] = mapped_column(String(32), default="")
     headset_ha1_sha256: Mapped[str] = mapped_column(String(64), default="")
+    email: Mapped[str] = mapped_column(Text, default="", server_default="")
+    callbacks_by_mail: Mapped[bool] = mapped_column(default=False, server_default=false())
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
@@ -215,6 +220,32 @@ async def set_active(
     transitions.note(session, "user", user=user.id, was=names[user.active], on="set", now=names[active])
     user.active = active
     _note_change(session, user, {"active": active}, now=now, author_id=author_id)
+    await session.flush()
+
+
+async def set_mail(
+    session: AsyncSession,
+    *,
+    user: User,
+    email: str,
+    callbacks: bool,
+    now: datetime,
+    author_id: int | None = None,
+    version: int | None = None,
+) -> None:
+    """The user's e-mail address, or none with "", and whether promised calls come to it as calendar entries. What
+    follows for promises that are open: `crm.plan.promise_mail`. Raises `Refused`, and `Conflict` when somebody has
+    changed the user since that version was read."""
+    if version is not None and version != user.version:
+        raise Conflict("user.changed_meanwhile")
+    email = mail_address(email) if email.strip() else ""
+    if callbacks and not email:
+        raise Refused("user.needs_email")
+    if (email, callbacks) == (user.email, user.callbacks_by_mail):
+        return
+    user.email, user.callbacks_by_mail = email, callbacks
+    details: dict[str, object] = {"email": email, "callbacks_by_mail": callbacks}
+    _note_change(session, user, details, now=now, author_id=author_id)
     await session.flush()
 
 

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import transitions
 from crm.clientele.clients import Client, time_zone_of
 from crm.errors import Conflict, NotFound, Refused
+from crm.mail.calendar_entries import Holds, Promised, follow
 from crm.mapping import Base, UtcDateTime, one_of
 from crm.office.users import User
 from crm.plan.plan_entries import (
@@ -56,6 +57,7 @@ __all__ = [
     "get_callback",
     "open_callback",
     "parse_when",
+    "promised",
     "settle_by_attempt",
     "standing",
     "withdraw",
@@ -90,6 +92,7 @@ class Standing(enum.StrEnum):
 
 
 _OPEN = text("state = 'open'")
+_HOLDS: Final = {CallbackState.OPEN: Holds.YES, CallbackState.MOVED: Holds.NO, CallbackState.WITHDRAWN: Holds.NO}
 
 
 class Callback(Base):
@@ -162,7 +165,33 @@ async def agree(
     if not await session.scalar(select(User.active).where(User.id == owner_id)):
         raise Refused("callback.owner_left")
     _note(session, callback, was="none", on="agreed", attempt_id=attempt_id)
+    goes_on_with = [open_one.id] if open_one else await _made_before_by(session, callback)
+    await follow(session, promised(callback), now=now, instead_of=goes_on_with)
     return callback
+
+
+async def _made_before_by(session: AsyncSession, callback: Callback) -> Sequence[int]:
+    """What the same call had promised before its outcome was corrected, the newest first."""
+    if callback.made_by_attempt_id is None:
+        return ()
+    before = select(Callback.id).where(Callback.made_by_attempt_id == callback.made_by_attempt_id)
+    before = before.where(Callback.id < callback.id, Callback.state == CallbackState.WITHDRAWN)
+    return (await session.scalars(before.order_by(Callback.id.desc()))).all()
+
+
+def promised(callback: Callback) -> Promised:
+    """The promise as calendars need it."""
+    return Promised(
+        callback_id=callback.id,
+        client_id=callback.client_id,
+        owner_id=callback.owner_id,
+        local_at=callback.local_at,
+        time_zone=callback.time_zone,
+        due_at=callback.due_at,
+        words=callback.words,
+        person=callback.asked_by,
+        holds=_HOLDS.get(callback.state, Holds.DONE),
+    )
 
 
 async def open_callback(session: AsyncSession, client_id: int) -> Callback | None:
@@ -201,6 +230,7 @@ async def settle_by_attempt(
         else:
             state = CallbackState.BROKEN
         await _settle(session, callback, state, now=now, attempt_id=attempt_id)
+        await follow(session, promised(callback), now=now)
     return callback
 
 
@@ -213,15 +243,17 @@ async def withdraw(
         raise Conflict("callback.not_open")
     await _settle(session, callback, CallbackState.WITHDRAWN, now=now, attempt_id=attempt_id)
     await drop_waiting(session, client_id=callback.client_id, reason="callback", now=now)
+    await follow(session, promised(callback), now=now)
     return callback
 
 
-async def reopen(session: AsyncSession, callback: Callback) -> None:
+async def reopen(session: AsyncSession, callback: Callback, *, now: datetime) -> None:
     """What ended the promise was undone: it holds again, and comes up at its time or at the next poll."""
     was, callback.state = callback.state, CallbackState.OPEN
     callback.settled_at, callback.settled_by_attempt_id = None, None
     await session.flush()
     _note(session, callback, was=was, on="undone", attempt_id=None)
+    await follow(session, promised(callback), now=now)
 
 
 async def bring_due(session: AsyncSession, *, now: datetime) -> list[int]:

@@ -15,6 +15,7 @@ from crm.mapping import Base, UtcDateTime
 from crm.office.users import Role, User, hold_user, set_active
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import EntryState, PlanEntry
+from crm.plan.promise_mail import follow_all
 
 MAY_OWN: Final = frozenset({Role.OPERATOR, Role.EXPERT})
 
@@ -69,6 +70,7 @@ async def hand_over_all(
         session, at=now, user_id=author_id, action=audit.CALLBACKS_HANDED_OVER, subject=f"user:{of.id}",
         details={"to": to.id, "callbacks": passed},
     )  # fmt: skip
+    await follow_all(session, passed, now=now)
     names = {"was": f"owner {of.id}", "on": "handed over", "now": f"owner {to.id}"}
     transitions.note(session, "callbacks", callbacks=len(passed), **names)
     await session.flush()

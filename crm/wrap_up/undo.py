@@ -1,14 +1,14 @@
 """Taking back an outcome that was saved just now. Nothing is deleted: a reversal is appended to the chain, what
 followed is taken back, and the call waits for its outcome again, with everything that was typed.
 
-Nothing goes out of the house because of an outcome yet; what will has to wait as long as this is possible.
+What goes out of the house because of an outcome waits in the outbox for longer than this is possible.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -23,13 +23,12 @@ from crm.clientele.clients import Client, get_client
 from crm.clientele.groups import MoveCause, move
 from crm.day.claims import release
 from crm.errors import Conflict, NotAllowed
+from crm.mail.outbox import UNDO_FOR
 from crm.plan.callbacks import Callback, CallbackState, reopen
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.plan_entries import EntryState, claimed_entry, drop_waiting, get_entry, set_state
 from crm.wrap_up.consequences import take_back
 from crm.wrap_up.outcomes import OutcomeDraft
-
-UNDO_FOR: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ async def undo(session: AsyncSession, *, attempt_id: str, operator_id: int, now:
             session, client=client, to=base_group, at=now, cause=MoveCause.CALL, author_id=operator_id,
             attempt_id=attempt.id,
         )  # fmt: skip
-    await _reopen_promises(session, outcome)
+    await _reopen_promises(session, outcome, now)
     await _restore_owner(session, outcome, client, now)
     session.add(
         Outcome(
@@ -121,7 +120,7 @@ async def _take_client(
         raise Conflict("outcome.undo_overtaken") from error  # somebody else has the client already
 
 
-async def _reopen_promises(session: AsyncSession, outcome: Outcome) -> None:
+async def _reopen_promises(session: AsyncSession, outcome: Outcome, now: datetime) -> None:
     """What this outcome put off or withdrew holds again; what its call kept stays kept."""
     ended = await session.scalars(
         select(Callback)
@@ -130,7 +129,7 @@ async def _reopen_promises(session: AsyncSession, outcome: Outcome) -> None:
         .where(Callback.made_by_attempt_id.is_distinct_from(outcome.attempt_id))
     )
     for callback in ended.all():
-        await reopen(session, callback)
+        await reopen(session, callback, now=now)
 
 
 async def _restore_owner(session: AsyncSession, outcome: Outcome, client: Client, now: datetime) -> None:

@@ -14,13 +14,14 @@ from crm.clientele.groups import moves_of
 from crm.day.claims import claim_next
 from crm.errors import Conflict, CrmError, NotAllowed
 from crm.group import Group
+from crm.mail.outbox import UNDO_FOR
 from crm.office.users import Role
 from crm.plan.callbacks import Callback, CallbackState, agree, bring_due, open_callback
 from crm.plan.outcome_chain import UNDONE, versions_of
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, active_entries
 from crm.wrap_up.contacts import contact_of
 from crm.wrap_up.outcomes import OutcomeForm, load_draft
-from crm.wrap_up.undo import UNDO_FOR, undo, undoable
+from crm.wrap_up.undo import undo, undoable
 from tests.crm.builders import LEASE_S, NOON, World, wall
 
 SAVED = NOON + timedelta(minutes=5)
