@@ -44,8 +44,10 @@ from crm.care.personal import ERASED, Traces, attempts_of, places, traces
 from crm.clientele.clients import Client
 from crm.clientele.consents import ConsentGiven
 from crm.errors import Conflict, Refused
+from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
-from crm.plan.callbacks import Callback
+from crm.plan.callbacks import Callback, CallbackState
+from crm.plan.promise_mail import follow_all
 from crm.plan.silence import off_list
 from crm.text_rules import fold, tidy
 from crm.wrap_up.contacts import Contact
@@ -66,6 +68,7 @@ _COUNTED: Final = frozenset(
         ("bulk_changes", "after"),
     }
 )
+_OF_THE_COMPANY: Final = ("outbox", "organisation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,9 @@ async def erase_person(
     others = await _e164s(session, held.organisation.id)
     marks = person_marks(held.person.full_name, held.organisation.name, others) | set(map(number_mark, own))
     await _blank_texts(work, held.organisation.id, _tells_of(held))
+    # Calendars that have the name already get the entry once more, without it.
+    open_ones = [callback.id for callback in held.callbacks if callback.state is CallbackState.OPEN]
+    await follow_all(session, open_ones, now=now, anew=True)
     await _blank_attributes(work, held.organisation, held.traces)
     await _blank_tables(work, held.organisation.id, held.traces, whole=False)
     await _blank_people(work, [person_id])
@@ -214,8 +220,8 @@ async def _finish(work: _Work, erasure: Erasure, marks: set[str], keys: Sequence
 
 def _tells_of(held: PersonFile) -> Tells:
     """Of a person: the texts of the conversations with them but for what is counted, and whatever tells of them."""
-    rows: tuple[Outcome | Contact | Callback | DoNotCall, ...] = (
-        *held.outcomes, *held.contacts, *held.callbacks, *held.requests,
+    rows: tuple[Outcome | Contact | Callback | DoNotCall | OutgoingMail, ...] = (
+        *held.outcomes, *held.contacts, *held.callbacks, *held.requests, *held.mail,
     )  # fmt: skip
     theirs = {(row.__tablename__, row.id) for row in rows}
 
@@ -223,7 +229,8 @@ def _tells_of(held: PersonFile) -> Tells:
         whose = (row.__tablename__, getattr(row, "id", 0))
         if isinstance(row, Person):
             return row.id == held.person.id or held.traces.are_in(text)
-        return (whose in theirs and (row.__tablename__, column) not in _COUNTED) or held.traces.are_in(text)
+        stays = (row.__tablename__, column) in _COUNTED or (row.__tablename__, column) == _OF_THE_COMPANY
+        return (whose in theirs and not stays) or held.traces.are_in(text)
 
     return tells
 

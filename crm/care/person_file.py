@@ -18,6 +18,7 @@ from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording
 from crm.care.personal import Traces, attempts_of, clients_of, places, traces
 from crm.errors import NotFound
+from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
 from crm.plan.callbacks import Callback
 from crm.text_rules import fold
@@ -49,6 +50,7 @@ class PersonFile:
     drafts: tuple[OutcomeDraft, ...]
     contacts: tuple[Contact, ...]
     callbacks: tuple[Callback, ...]
+    mail: tuple[OutgoingMail, ...]
     requests: tuple[DoNotCall, ...]
     recordings: tuple[Recording, ...]
     audit: tuple[AuditEntry, ...]
@@ -64,6 +66,7 @@ class PersonFile:
             "drafts": self.drafts,
             "contacts": self.contacts,
             "callbacks": self.callbacks,
+            "mail": self.mail,
             "do_not_call": self.requests,
             "recordings": self.recordings,
             "audit": self.audit,
@@ -100,6 +103,7 @@ async def person_file(session: AsyncSession, person_id: int) -> PersonFile:
     outcomes = await _outcomes(session, person)
     attempts = await _attempts(session, outcomes, numbers)
     ids = [attempt.id for attempt in attempts]
+    callbacks = await _callbacks(session, organisation.id, known)
     recordings = await session.scalars(select(Recording).where(Recording.attempt_id.in_(ids)).order_by(Recording.id))
     theirs = or_(DoNotCall.person_id == person_id, DoNotCall.e164.in_([number.e164 for number in numbers]))
     requests = tuple(await session.scalars(select(DoNotCall).where(theirs).order_by(DoNotCall.id)))
@@ -114,7 +118,8 @@ async def person_file(session: AsyncSession, person_id: int) -> PersonFile:
         outcomes=outcomes,
         drafts=await _drafts(session, organisation.id, known),
         contacts=await _contacts(session, person),
-        callbacks=await _callbacks(session, organisation.id, known),
+        callbacks=callbacks,
+        mail=await _mail(session, callbacks, organisation.id, known),
         requests=requests,
         recordings=tuple(recordings),
         audit=await entries_about(session, known, subjects=subjects, loosely=loosely),
@@ -159,6 +164,18 @@ async def _callbacks(session: AsyncSession, organisation_id: int, known: Traces)
         select(Callback).where(Callback.client_id.in_(clients_of(organisation_id))).order_by(Callback.id)
     )
     return tuple(each for each in of_all if known.are_in(f"{each.asked_by} {each.words}"))
+
+
+async def _mail(
+    session: AsyncSession, callbacks: tuple[Callback, ...], organisation_id: int, known: Traces
+) -> tuple[OutgoingMail, ...]:
+    """What was sent, or is to be, about promises made to them, and what names them otherwise."""
+    theirs = {callback.id for callback in callbacks}
+    promises = select(Callback.id).where(Callback.client_id.in_(clients_of(organisation_id)))
+    of_all = await session.scalars(
+        select(OutgoingMail).where(OutgoingMail.callback_id.in_(promises)).order_by(OutgoingMail.id)
+    )
+    return tuple(each for each in of_all if each.callback_id in theirs or known.are_in(f"{each.person} {each.words}"))
 
 
 async def _mentions(

@@ -26,6 +26,7 @@ from crm.clientele.clients import Client
 from crm.clientele.consents import ConsentGiven
 from crm.clientele.groups import GroupMove
 from crm.importing.list_marks import ListMark
+from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
 from crm.plan.callbacks import Callback
 from crm.plan.plan_entries import PlanEntry
@@ -72,6 +73,7 @@ class Place:
 def places(organisation_id: int) -> tuple[Place, ...]:
     """Everywhere that somebody may have written about the organisation or its people."""
     clients, attempts = clients_of(organisation_id), attempts_of(organisation_id)
+    promises = select(Callback.id).where(Callback.client_id.in_(clients))
     people = select(Person.id).where(Person.organisation_id == organisation_id)
     asked = or_(
         DoNotCall.organisation_id == organisation_id,
@@ -89,6 +91,7 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         Place(Outcome, outcome, Outcome.attempt_id.in_(attempts)),
         Place(Contact, ("full_name", "summary"), Contact.organisation_id == organisation_id),
         Place(Callback, ("words", "asked_by"), Callback.client_id.in_(clients)),
+        Place(OutgoingMail, ("organisation", "person", "words"), OutgoingMail.callback_id.in_(promises)),
         Place(PlanEntry, ("reason",), PlanEntry.client_id.in_(clients)),
         Place(GroupMove, ("note",), GroupMove.client_id.in_(clients)),
         Place(Client, ("code", "off_list_reason"), Client.organisation_id == organisation_id),

@@ -24,7 +24,7 @@ from crm.calls.recording_facts import open_recording, settle_recording
 from crm.care.audit_chain import add_links, verify
 from crm.care.erasures import Done, erase_organisation, erase_person, erased_recording_keys
 from crm.care.merging import merge
-from crm.care.personal import places
+from crm.care.personal import ERASED, places
 from crm.clientele.clients import Client, get_client, take_off_list
 from crm.clientele.groups import GroupMove
 from crm.database import Database
@@ -33,6 +33,9 @@ from crm.importing.clients import import_clients
 from crm.importing.contacts import import_contacts
 from crm.importing.entering import Entry, enter_client
 from crm.importing.tables import read_table
+from crm.mail.outbox import MailState, OutgoingMail, Purpose, mark_sent
+from crm.office.users import get_user
+from crm.plan.promise_mail import set_mail
 from crm.preparation.campaigns import get_campaign
 from crm.schema import METADATA
 from crm.wrap_up.contacts import Contact
@@ -66,8 +69,18 @@ async def kept(database_url: str) -> Any:
     world = await build_world(database)
     operator, client_id = await world.operator("Ольга"), await world.client(FIRM)
     person, other = await world.person(client_id, NAME), await world.person(client_id, OTHER, decides=False)
+    async with world.transaction() as session:
+        user = await get_user(session, operator)
+        await set_mail(session, user=user, email="olga@example.org", callbacks=True, now=NOON)
     forms = (
-        OutcomeForm("warm", person_id=person, summary="готова смотреть расчёт", note="любит чай с мёдом"),
+        OutcomeForm(
+            "warm",
+            person_id=person,
+            summary="готова смотреть расчёт",
+            note="любит чай с мёдом",
+            callback_words="завтра в 11",
+            asked_by="Петрова",
+        ),
         OutcomeForm("not_main", person_id=other, summary="главного нет на месте"),
         OutcomeForm("no_contact", note="секретарь: с Петровой поговорить нельзя"),
     )
@@ -182,6 +195,29 @@ async def test_nothing_stays_but_what_is_counted(kept: Kept, whom: Erased, needl
     assert (OTHER in names) == (whom is Erased.PERSON)
 
 
+async def test_calendars_that_have_the_name_are_to_forget_it(kept: Kept) -> None:
+    async def mails() -> list[OutgoingMail]:
+        async with kept.world.database.reading() as session:
+            return list(await session.scalars(select(OutgoingMail).order_by(OutgoingMail.id)))
+
+    (first,) = await mails()
+    assert first.person == "Петрова"
+    async with kept.world.transaction() as session:
+        await mark_sent(session, mail_id=first.id, now=NOON + timedelta(hours=1))
+    async with kept.world.transaction() as session:
+        now = NOON + timedelta(hours=2)
+        await erase_person(session, person_id=kept.person, reason="письмо от 27.11", now=now)
+    first, second = await mails()
+    assert (second.purpose, second.sequence, second.state) == (Purpose.PUT_IN, 1, MailState.WAITING)
+    assert {first.person, second.person, first.words, second.words} == {ERASED}
+    assert second.organisation == FIRM
+    async with kept.world.transaction() as session:
+        await mark_sent(session, mail_id=second.id, now=LATER)
+    await erase(kept, Erased.ORGANISATION)
+    third = (await mails())[-1]
+    assert (third.purpose, third.organisation) == (Purpose.TAKE_OUT, ERASED)
+
+
 async def test_only_the_recordings_of_their_calls_lose_their_keys(kept: Kept) -> None:
     done = await erase(kept, Erased.PERSON)
     assert done.recording_keys == (f"2026/11/23/{0:032x}.wav",)
@@ -245,6 +281,7 @@ async def test_nor_by_contacts_from_elsewhere_nor_by_hand(kept: Kept) -> None:
 KEPT_TEXTS = {
     "chain_links": "digests", "erasures": "its reason names nobody", "erasure_completions": "counts",
     "tombstones": "digests", "attempts": "the network's words", "recordings": "the store's key, its own key goes",
+    "outbox": "users' addresses, zones, the mail server's words",
     "learnt_numbers": "ids", "callbacks": "zones and ids", "list_marks": "who signed for the customer",
     "contacts": "ids", "do_not_call": "ids", "group_moves": "ids", "outcomes": "ids",
     "clients": "the trigger writes it",
