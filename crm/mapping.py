@@ -6,9 +6,9 @@ import enum
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData
+from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.sql.selectable import ForUpdateArg
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -31,6 +31,19 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING)
     __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 - SQLAlchemy declares it as an instance attribute
+
+
+class Versioned:
+    """A record that two people may have open at once: whoever saves second is told, because `version` has gone on.
+
+    The oldest tables have no default of the database for it, and declare it themselves.
+    """
+
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805 - SQLAlchemy calls it with the class
+        return {"eager_defaults": True, "version_id_col": cls.version}
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -1,4 +1,4 @@
-"""Every mapped class, so that the metadata is whole whoever asks first."""
+"""Every mapped class, so that the metadata is whole whoever asks first: importing them fills it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import MetaData
 
-from crm import audit, service_lock  # noqa: F401 - importing them fills the metadata
-from crm.base import (  # noqa: F401 - importing them fills the metadata
+from crm import audit, service_lock
+from crm.base import (
     addresses,
     competitors,
     do_not_call,
@@ -20,15 +20,15 @@ from crm.base import (  # noqa: F401 - importing them fills the metadata
     phone_numbers,
     sources,
 )
-from crm.calls import attempts, dial_rules, disposition_sets, learnt, recording_facts, retry_rules  # noqa: F401 - importing them fills the metadata
-from crm.care import audit_chain, bulk_actions, saved_filters  # noqa: F401 - importing them fills the metadata
-from crm.clientele import clients, consents, groups  # noqa: F401 - importing them fills the metadata
-from crm.importing import imports, list_marks  # noqa: F401 - importing them fills the metadata
-from crm.mail import outbox  # noqa: F401 - importing them fills the metadata
+from crm.calls import attempts, dial_rules, disposition_sets, learnt, recording_facts, retry_rules
+from crm.care import audit_chain, bulk_actions, saved_filters
+from crm.clientele import clients, consents, groups
+from crm.importing import imports, list_marks
+from crm.mail import outbox
 from crm.mapping import Base
-from crm.office import absences, users, web_sessions  # noqa: F401 - importing them fills the metadata
-from crm.plan import callbacks, handovers, outcome_chain, plan_entries  # noqa: F401 - importing them fills the metadata
-from crm.preparation import (  # noqa: F401 - importing them fills the metadata
+from crm.office import absences, users, web_sessions
+from crm.plan import callbacks, handovers, outcome_chain, plan_entries
+from crm.preparation import (
     approvals,
     call_lists,
     campaign_setup,
@@ -38,6 +38,6 @@ from crm.preparation import (  # noqa: F401 - importing them fills the metadata
     scripts,
     working_calendar,
 )
-from crm.wrap_up import contacts, outcomes  # noqa: F401 - importing them fills the metadata
+from crm.wrap_up import contacts, outcomes
 
 METADATA: Final[MetaData] = Base.metadata

@@ -5,13 +5,13 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Text, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base, one_of
+from crm.mapping import Base, Versioned, one_of
 
 
 class AddressKind(enum.StrEnum):
@@ -23,7 +23,7 @@ class AddressKind(enum.StrEnum):
     OTHER = "other"
 
 
-class Address(Base):
+class Address(Versioned, Base):
     """An address as one writes it on a letter, several lines if need be."""
 
     __tablename__ = "addresses"
@@ -33,9 +33,6 @@ class Address(Base):
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisations.id"), index=True)
     kind: Mapped[AddressKind] = mapped_column(one_of(AddressKind, "kind"))
     written: Mapped[str] = mapped_column(Text)
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 async def add_address(

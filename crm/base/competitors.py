@@ -6,13 +6,13 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, func, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
 from crm.text_rules import fold, lines_of, tidy
 
 
@@ -25,7 +25,7 @@ class Satisfaction(enum.StrEnum):
     DISSATISFIED = "dissatisfied"
 
 
-class Competitor(Base):
+class Competitor(Versioned, Base):
     """A competitor, by name; `product` and `terms` in words."""
 
     __tablename__ = "competitors"
@@ -38,12 +38,9 @@ class Competitor(Base):
     terms: Mapped[str] = mapped_column(Text, default="")
     note: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
-class CompetitorUse(Base):
+class CompetitorUse(Versioned, Base):
     """An organisation buys from a competitor."""
 
     __tablename__ = "competitor_uses"
@@ -57,9 +54,6 @@ class CompetitorUse(Base):
     )
     note: Mapped[str] = mapped_column(Text, default="")
     noted_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 async def competitor_named(

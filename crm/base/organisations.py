@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from crm.base.organisation_keys import domain_key, email_key, name_key, name_skeleton, tax_key
 from crm.errors import NotFound, Refused
-from crm.mapping import Base, UtcDateTime, json_column
+from crm.mapping import Base, UtcDateTime, Versioned, json_column
 from crm.text_rules import fold, tidy
 from crm.time_zones import zone
 
@@ -22,7 +22,7 @@ def _filled(column: str) -> dict[str, Any]:
     return {"sqlite_where": text(f"{column} <> ''"), "postgresql_where": text(f"{column} <> ''")}
 
 
-class Organisation(Base):
+class Organisation(Versioned, Base):
     """A company. `time_zone` is an IANA name, or "" while unknown; `attributes` holds what only some campaigns ask,
     such as `{"social_work": "yes"}`. What it is compared by (`crm.base.organisation_keys`) follows what is set; whoever
     writes past this class writes the keys too."""
@@ -61,8 +61,6 @@ class Organisation(Base):
     tax_key: Mapped[str] = mapped_column(Text, default="", server_default="")
     domain_key: Mapped[str] = mapped_column(Text, default="", server_default="")
     email_key: Mapped[str] = mapped_column(Text, default="", server_default="")
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
     @validates("name", "tax_number", "site", "email")
     def _keep_keys(self, column: str, value: str) -> str:

@@ -7,20 +7,20 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, select, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.errors import Refused
-from crm.mapping import Base, UtcDateTime
+from crm.mapping import Base, UtcDateTime, Versioned
 from crm.text_rules import tidy
 
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 LARGEST_MINOR: Final = 10**15
 
 
-class PastDeal(Base):
+class PastDeal(Versioned, Base):
     """A deal: `amount_minor` in hundredths of `currency` (ISO 4217), `None` when nobody knows; `seller` in words."""
 
     __tablename__ = "past_deals"
@@ -39,9 +39,6 @@ class PastDeal(Base):
     seller: Mapped[str] = mapped_column(Text, default="")
     noted_at: Mapped[datetime] = mapped_column(UtcDateTime)
     author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
     @property
     def amount(self) -> Decimal | None:

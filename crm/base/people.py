@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.errors import NotFound, Refused
-from crm.mapping import Base, UtcDateTime
+from crm.mapping import Base, UtcDateTime, Versioned
 from crm.text_rules import fold, tidy
 
 
-class Person(Base):
+class Person(Versioned, Base):
     """Someone at an organisation. `decides`: about the offered product. A main contact rests on this mark, so the
     database does not let go of it once there is one."""
 
@@ -31,9 +31,6 @@ class Person(Base):
     decides: Mapped[bool] = mapped_column(default=False)
     note: Mapped[str] = mapped_column(Text, default="")
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 async def add_person(

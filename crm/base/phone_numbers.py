@@ -15,14 +15,13 @@ from sqlalchemy import (
     and_,
     or_,
     select,
-    text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.base.do_not_call import Whom, asked
 from crm.errors import NotFound
-from crm.mapping import Base, one_of
+from crm.mapping import Base, Versioned, one_of
 
 
 class NumberState(enum.StrEnum):
@@ -33,7 +32,7 @@ class NumberState(enum.StrEnum):
     DO_NOT_CALL = "do_not_call"  # shown of a number that is in `crm.base.do_not_call`; stored of none
 
 
-class PhoneNumber(Base):
+class PhoneNumber(Versioned, Base):
     """A number: `e164` with its plus, `extension` digits or "", `raw` as it was written. The lowest `rank` is dialled
     first."""
 
@@ -52,9 +51,6 @@ class PhoneNumber(Base):
     raw: Mapped[str] = mapped_column(Text, default="")
     state: Mapped[NumberState] = mapped_column(one_of(NumberState, "state"), default=NumberState.OK)
     rank: Mapped[int] = mapped_column(default=0)
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 async def get_number(session: AsyncSession, phone_number_id: int) -> PhoneNumber:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit
 from crm.errors import Conflict, Refused
 from crm.group import Group
-from crm.mapping import Base, json_column, one_of
+from crm.mapping import Base, Versioned, json_column, one_of
 from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition
 from crm.plan.outcome_chain import UNDONE
 from crm.text_rules import tidy
@@ -28,7 +28,7 @@ _KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,23}")
 _OF_OFFICE: Final = text("campaign_id IS NULL")
 
 
-class DispositionRow(Base):
+class DispositionRow(Versioned, Base):
     """How a disposition differs from the usual one. `campaign_id` `None`: in the whole office. `like`: the usual one
     that it acts like, "" for one of those itself; `digit` "" has no key; `required`: values of `Ask`."""
 
@@ -51,8 +51,6 @@ class DispositionRow(Base):
     required: Mapped[list[str]] = mapped_column(json_column(), default=list)
     active: Mapped[bool] = mapped_column(default=True)
     version: Mapped[int] = mapped_column(default=1)
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 async def dispositions_of(session: AsyncSession, campaign_id: int | None) -> dict[str, Disposition]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit
 from crm.errors import Conflict, NotAllowed, NotFound, Refused
 from crm.group import Group
-from crm.mapping import Base, UtcDateTime, json_column
+from crm.mapping import Base, UtcDateTime, Versioned, json_column
 from crm.reading.client_list import ClientFilters
 from crm.text_rules import fold, tidy
 
@@ -21,7 +21,7 @@ _SHARED: Final = text("shared")
 _PRIVATE: Final = text("NOT shared")
 
 
-class SavedFilter(Base):
+class SavedFilter(Versioned, Base):
     """A filter. `narrowing`: the fields of `ClientFilters` that are set. A private one is seen by its owner alone; no
     two that somebody sees side by side have one name. `owner_id` is None for one that was shared from the command
     line."""
@@ -45,8 +45,6 @@ class SavedFilter(Base):
     narrowing: Mapped[dict[str, Any]] = mapped_column(json_column())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
     @property
     def filters(self) -> ClientFilters:

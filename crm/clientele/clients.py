@@ -15,13 +15,13 @@ from crm.base.organisations import Organisation
 from crm.clientele.groups import MoveCause, move
 from crm.errors import Conflict, NotFound, Refused
 from crm.group import Group
-from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign
 from crm.text_rules import tidy
 
 
-class Client(Base):
+class Client(Versioned, Base):
     """A client. It begins in group "new", and only a `GroupMove` changes its group: triggers see to both.
     `off_list_reason`: "" while it is on its list. `owner_id`: the operator or expert whose client it is, since
     `owned_since` where that is known (see `crm.calls.owners`). `name_folded`: the organisation's, written by
@@ -54,8 +54,6 @@ class Client(Base):
     name_folded: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 async def add_client(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import WEAK_LOCK, Base, UtcDateTime, json_column, one_of
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, json_column, one_of
 from crm.text_rules import fold, tidy
 
 
@@ -41,7 +41,7 @@ class RowUndone(enum.StrEnum):
     KEPT = "kept"  # all or a part of it, for what happened since
 
 
-class Import(Base):
+class Import(Versioned, Base):
     """A file for a campaign.
 
     `form`, `encoding`, `delimiter` and `part` say how it was read, `mapping` (column to field) what its columns hold;
@@ -87,8 +87,6 @@ class Import(Base):
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     undone_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     version: Mapped[int] = mapped_column(default=1)
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 class ImportFile(Base):

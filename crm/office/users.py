@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit, transitions
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base, UtcDateTime, one_of
+from crm.mapping import Base, UtcDateTime, Versioned, one_of
 from crm.office.mail_addresses import mail_address
 from crm.text_rules import lines_of, tidy
 from crm.time_zones import zone
@@ -40,7 +40,7 @@ class Role(enum.StrEnum):
     AUDITOR = "auditor"
 
 
-class User(Base):
+class User(Versioned, Base):
     """A user. `headset` is the SIP user name of the headset, or ""; of its password only H(A1) is kept (RFC 7616
     section 3.4.2), in MD5 and in SHA-256, for the realm in force when it was set. `callbacks_by_mail`: promised calls
     come to `email` as calendar entries."""
@@ -75,8 +75,6 @@ class User(Base):
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[int] = mapped_column(default=1)
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 def fold_login(login: str) -> str:

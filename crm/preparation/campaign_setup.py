@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base
+from crm.mapping import Base, Versioned
 from crm.office.users import Role, User, fold_login
 from crm.preparation.campaigns import Campaign, get_campaign
 from crm.text_rules import lines_of, tidy
@@ -23,7 +23,7 @@ _ONE_LINE: Final = ("customer", "product")
 _LINES: Final = ("rubrics", "sources")
 
 
-class CampaignSetup(Base):
+class CampaignSetup(Versioned, Base):
     """The set-up of one campaign. `rubrics` and `sources`: one a line, as agreed with the customer. `caller_id`: the
     number of ours that its clients see, "" for the trunk's own. Stage 1 begins on `starts_on`, stage 2 on
     `calling_starts_on`, `ends_on` is its last day; from `current_since` on the campaign is in current mode.
@@ -50,9 +50,6 @@ class CampaignSetup(Base):
     target_organisations: Mapped[int] = mapped_column(default=1000)
     current_since: Mapped[date | None]
     follows_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"))
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
     @property
     def rubric_names(self) -> list[str]:

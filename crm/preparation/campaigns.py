@@ -12,14 +12,14 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
 from crm.preparation.plan_rules import GROUPS_IN_TURN, Consent, SharesBy, written_order, written_shares
 from crm.preparation.working_calendar import CalendarDay, assert_known, days_between, is_working_day
 from crm.text_rules import tidy
 from crm.time_zones import zone
 
 
-class Campaign(Base):
+class Campaign(Versioned, Base):
     """A campaign.
 
     `calls_from` and `calls_until` are read on the client's clock, on the working days of `country` (ISO 3166-1, "" for
@@ -73,11 +73,8 @@ class Campaign(Base):
         one_of(Consent, "consent"), default=Consent.PRESUMED, server_default=Consent.PRESUMED
     )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     # With every campaign that is read: whether it works on a day is asked wherever hours are.
     days: Mapped[list[CalendarDay]] = relationship(lazy="selectin", order_by=CalendarDay.day)
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
     def is_working_day(self, day: date) -> bool:
         """By the country's calendar and the days that differ from it."""

@@ -6,13 +6,13 @@ import enum
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit, transitions
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base, UtcDateTime, one_of
+from crm.mapping import Base, UtcDateTime, Versioned, one_of
 from crm.preparation.campaign_setup import note_setup
 from crm.preparation.campaigns import Campaign
 from crm.text_rules import tidy
@@ -41,7 +41,7 @@ STEPS: Final[dict[CandidateState, frozenset[CandidateState]]] = {
 }
 
 
-class Candidate(Base):
+class Candidate(Versioned, Base):
     """A candidate. `user_id`: once hired, who it is among the users. `score`: of the training, 0 to 100."""
 
     __tablename__ = "candidates"
@@ -59,9 +59,6 @@ class Candidate(Base):
     score: Mapped[int | None]
     remarks: Mapped[str] = mapped_column(Text, default="")
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 async def add_candidate(

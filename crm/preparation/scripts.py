@@ -19,13 +19,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import ForeignKey, Text, select, text
+from sqlalchemy import ForeignKey, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.errors import Conflict, Refused
-from crm.mapping import Base, UtcDateTime
+from crm.mapping import Base, UtcDateTime, Versioned
 from crm.preparation.campaign_setup import note_setup
 from crm.preparation.campaigns import Campaign, get_campaign
 from crm.text_rules import fold, tidy
@@ -35,7 +35,7 @@ MOST_ANSWERS: Final = 9
 _ARROW: Final = re.compile(r"\s*(?:->|→)\s*")
 
 
-class CallScript(Base):
+class CallScript(Versioned, Base):
     """The script of a campaign; "" in `script` is none. The row is made with the first one."""
 
     __tablename__ = "call_scripts"
@@ -44,9 +44,6 @@ class CallScript(Base):
     script: Mapped[str] = mapped_column(Text, default="")
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-
-    __mapper_args__ = {"eager_defaults": True, "version_id_col": version}  # noqa: RUF012 - as in `Base`
 
 
 @dataclass(frozen=True, slots=True)
