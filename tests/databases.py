@@ -2,8 +2,9 @@
 
 SQLite tests get a copy of a migrated file. For PostgreSQL the first test that needs it starts a cluster in a temporary
 folder, shared by all workers of the run and stopped at its end; each test gets a database made from a migrated
-template. A run that is killed leaves nothing behind: see `tests/database_watchdog.py`. The run ends with the numbers of
-tests executed on each, and fails when they differ.
+template. Tests that all begin with the same rows override `filling`: it is done once, and copied for each. A run that
+is killed leaves nothing behind: see `tests/database_watchdog.py`. The run ends with the numbers of tests executed on
+each, and fails when they differ.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import secrets
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,6 +36,20 @@ KINDS = ("sqlite", "postgresql")
 FOLDER = pytest.StashKey[Path]()
 EXECUTED = pytest.StashKey[Counter[str]]()
 TEMPLATE = "migrated"
+KEY = b"key of the office, for tests"
+
+Filling = Callable[[Database], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A template, a file of SQLite or the name of a PostgreSQL database, and what filling it returned."""
+
+    template: str
+    told: Any
+
+
+FILLED = pytest.StashKey[dict[tuple[str, Filling | None], Filled]]()
 
 
 class Cluster:
@@ -152,15 +168,53 @@ async def empty_database_url(request: pytest.FixtureRequest, database_kind: str)
 
 
 @pytest.fixture
-async def database_url(request: pytest.FixtureRequest, database_kind: str) -> AsyncIterator[str]:
-    """The URL of a migrated database that holds nothing."""
+def filling() -> Filling | None:
+    """What fills the databases of a test, for modules that override it."""
+    return None
+
+
+@pytest.fixture
+async def filled(request: pytest.FixtureRequest, database_kind: str, filling: Filling | None) -> Filled:
+    """The template of this test's database, and what `filling` returned."""
+    kept = request.config.stash[FILLED]
+    if (database_kind, filling) in kept:
+        return kept[database_kind, filling]
+    if database_kind == "sqlite":
+        migrated: Path = request.getfixturevalue("sqlite_template")
+        made = Filled(str(migrated), None)
+        if filling is not None:
+            file = migrated.with_name(f"filled-{secrets.token_hex(8)}.db")
+            shutil.copyfile(migrated, file)
+            made = Filled(str(file), await _fill(f"sqlite:///{file}", filling))
+    else:
+        cluster: Cluster = request.getfixturevalue("postgresql_cluster")
+        made = Filled(TEMPLATE, None)
+        if filling is not None:
+            template = f"filled_{secrets.token_hex(8)}"
+            await cluster.execute(f"CREATE DATABASE {template} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+            made = Filled(template, await _fill(cluster.url(template), filling))
+    kept[database_kind, filling] = made
+    return made
+
+
+async def _fill(url: str, filling: Filling) -> Any:
+    database = Database(url, KEY)
+    try:
+        return await filling(database)
+    finally:
+        await database.dispose()
+
+
+@pytest.fixture
+async def database_url(request: pytest.FixtureRequest, database_kind: str, filled: Filled) -> AsyncIterator[str]:
+    """The URL of a migrated database that holds what `filling` put there, else nothing."""
     if database_kind == "sqlite":
         with _file_folder(request) as folder:
-            shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "test.db")
+            shutil.copyfile(filled.template, folder / "test.db")
             yield f"sqlite:///{folder / 'test.db'}"
         return
     cluster: Cluster = request.getfixturevalue("postgresql_cluster")
-    async with made_database(cluster) as url:
+    async with made_database(cluster, filled.template) as url:
         yield url
 
 
@@ -174,8 +228,8 @@ def sqlite_url(request: pytest.FixtureRequest, sqlite_template: Path) -> Iterato
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated database that holds nothing."""
-    opened = Database(database_url, b"key of the office, for tests")
+    """The database at `database_url`, opened."""
+    opened = Database(database_url, KEY)
     yield opened
     await opened.dispose()
 
@@ -210,6 +264,7 @@ class _ExecutedTests:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[EXECUTED] = Counter()
+    config.stash[FILLED] = {}
     config.pluginmanager.register(_ExecutedTests(config))
     given = getattr(config, "workerinput", {}).get("database_folder")
     config.stash[FOLDER] = Path(given) if given else new_folder()

@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ForeignKey,
-)
+from sqlalchemy import ForeignKey, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -102,46 +100,63 @@ async def record(
         raise Refused("attempt.still_open")
     await _assert_may_write(session, attempt, author_id)
     previous = await current_outcome(session, attempt_id)
-    undone = previous is not None and previous.disposition == UNDONE
-    if (previous.id if previous and not (undone and corrects is None) else None) != corrects:
-        raise Conflict("outcome.already_recorded")
+    _assert_replaces(previous, corrects)
     client = await get_client(session, attempt.client_id, lock=True)
     base_group: Group | None = client.group
     if previous is not None:
         base_group = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
     disposition = await disposition_of(session, client.campaign_id, form.disposition)
-    if attempt.answered_at is None and not disposition.unanswered:
-        raise Refused("outcome.not_answered", disposition=disposition.key)
-    asks = set(disposition.asks) | ({Ask.REASON} if (base_group or client.group) is Group.ABANDONED else set())
-    form = await _tidied(session, _asked_for(form, asks), client, now)
-    person = await _person_of(session, form, client)
-    full_name = person.full_name if person else ""
-    _assert_complete(
-        form, disposition, full_name, was=base_group or client.group, answered=attempt.answered_at is not None
-    )
+    form, person = await _checked(session, form, attempt, client, disposition, was=base_group or client.group, now=now)
     outcome = await _add(session, attempt, form, person, author_id=author_id, now=now, previous=previous)
-    spoken = Spoken(
-        person_id=person.id if person else None,
-        decides=person.decides if person else False,
-        full_name=full_name,
-        summary=form.summary,
-    )
     await apply(
         session,
         outcome,
         attempt,
         client,
         disposition=disposition,
-        spoken=spoken,
+        spoken=Spoken(
+            person_id=person.id if person else None,
+            decides=person.decides if person else False,
+            full_name=person.full_name if person else "",
+            summary=form.summary,
+        ),
         base_group=base_group,
-        is_first=previous is None or undone,
+        is_first=previous is None or previous.disposition == UNDONE,
     )
     attempt.wrapped_up_at = attempt.wrapped_up_at or now
-    draft = await session.get(OutcomeDraft, attempt_id)
-    if draft is not None:
-        await session.delete(draft)
+    await session.execute(delete(OutcomeDraft).where(OutcomeDraft.attempt_id == attempt_id))
     await session.flush()
     return outcome
+
+
+def _assert_replaces(previous: Outcome | None, corrects: int | None) -> None:
+    """The first outcome, or the first since one was undone, corrects nothing; any other corrects the one that holds."""
+    holds = previous is not None and previous.disposition != UNDONE
+    if corrects is None and not holds:
+        return
+    if previous is None or previous.id != corrects:
+        raise Conflict("outcome.already_recorded")
+
+
+async def _checked(
+    session: AsyncSession,
+    form: OutcomeForm,
+    attempt: Attempt,
+    client: Client,
+    disposition: Disposition,
+    *,
+    was: Group,
+    now: datetime,
+) -> tuple[OutcomeForm, Person | None]:
+    """What was filled in and is asked for, tidied, with the person it names. Raises `Refused` for what is missing."""
+    answered = attempt.answered_at is not None
+    if not answered and not disposition.unanswered:
+        raise Refused("outcome.not_answered", disposition=disposition.key)
+    asks = set(disposition.asks) | ({Ask.REASON} if was is Group.ABANDONED else set())
+    form = await _tidied(session, _asked_for(form, asks), client, now)
+    person = await _person_of(session, form, client)
+    _assert_complete(form, disposition, person.full_name if person else "", was=was, answered=answered)
+    return form, person
 
 
 async def save_draft(session: AsyncSession, *, attempt_id: str, fields: Mapping[str, Any], now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -9,19 +10,39 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp_jinja2
+import jinja2
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
+from jinja2.bccache import Bucket
 
 from config.settings import ConsoleSettings, ServiceSettings, Settings
 from crm.database import Database
 from crm.office import users
 from dialer.console.app import ConsoleDeps, create_console
 from recordings.store import LocalStore
+from tests.databases import Filled, Filling
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, PASSWORD, Office, seed_office
 
+
+class _Compiled(jinja2.BytecodeCache):
+    """Templates compiled once for all tests of a worker: each has an application of its own."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = _Compiled()
 SignIn = Callable[[str], Awaitable["Browser"]]
 
 
@@ -97,8 +118,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def office(database: Database, clock: Clock) -> Office:
-    return await seed_office(database, clock.now)
+def filling(request: pytest.FixtureRequest) -> Filling | None:
+    """Where a test asks for the office its database begins with it."""
+    return seed_office if "office" in request.fixturenames else None
+
+
+@pytest.fixture
+def office(database: Database, filled: Filled) -> Office:
+    """What is in the database, at `NOW`."""
+    told: Office = copy.deepcopy(filled.told)
+    return told
 
 
 @pytest.fixture
@@ -131,6 +160,7 @@ async def server(
     service = ServiceSettings(data_dir=str(tmp_path / "data"))
     settings = Settings().model_copy(update={"console": console_settings, "service": service})
     app = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
+    aiohttp_jinja2.get_env(app).bytecode_cache = COMPILED
     running = TestServer(app)
     async with running:
         yield running
