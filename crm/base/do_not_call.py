@@ -6,60 +6,34 @@ another company, an organisation that is taken into the next campaign.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, exists, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from crm import audit, transitions
+from crm.base.whom import COLUMN_NAMES, OfWhom, Whom, column_of, one_of_each_in_force
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base, UtcDateTime, one_of
+from crm.mapping import Base, UtcDateTime
 from crm.text_rules import lines_of, tidy
 
 
-class Whom(enum.StrEnum):
-    """Who is not to be called."""
-
-    NUMBER = "number"
-    PERSON = "person"
-    ORGANISATION = "organisation"
-
-
-_IN_FORCE: Final = text("lifted_at IS NULL")
-
-
-def _once(name: str, column: str) -> Index:
-    return Index(name, column, unique=True, sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE)
-
-
-class DoNotCall(Base):
+class DoNotCall(OfWhom, Base):
     """A request. `whom` says which of `e164`, `person_id`, `organisation_id` is set. `evidence` is in words; without it
     the attempt in which it was asked for is the evidence. It holds until it is lifted."""
 
     __tablename__ = "do_not_call"
     __table_args__ = (
-        CheckConstraint(
-            "(whom = 'number') = (e164 IS NOT NULL) AND (whom = 'person') = (person_id IS NOT NULL)"
-            " AND (whom = 'organisation') = (organisation_id IS NOT NULL)",
-            name="whom_is_named",
-        ),
+        *one_of_each_in_force("do_not_call", "lifted_at"),
         CheckConstraint("attempt_id IS NOT NULL OR length(trim(evidence)) > 0", name="evidence"),
         CheckConstraint("(lifted_at IS NULL) = (length(trim(lift_reason)) = 0)", name="lifted"),
-        _once("uq_do_not_call_number", "e164"),
-        _once("uq_do_not_call_person", "person_id"),
-        _once("uq_do_not_call_organisation", "organisation_id"),
         Index(None, "attempt_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    whom: Mapped[Whom] = mapped_column(one_of(Whom, "whom"))
-    e164: Mapped[str | None] = mapped_column(String(16))
-    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
-    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
     evidence: Mapped[str] = mapped_column(Text, default="")
     attempt_id: Mapped[str | None] = mapped_column(String(32), ForeignKey("attempts.id"))
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -69,21 +43,16 @@ class DoNotCall(Base):
     lift_reason: Mapped[str] = mapped_column(Text, default="")
 
 
-_COLUMNS: Final[dict[Whom, InstrumentedAttribute[Any]]] = {
-    Whom.NUMBER: DoNotCall.e164,
-    Whom.PERSON: DoNotCall.person_id,
-    Whom.ORGANISATION: DoNotCall.organisation_id,
-}
-
-
 def asked(whom: Whom, column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
     """As a condition: the number, person or organisation in `column` is not to be called."""
-    return exists().where(_COLUMNS[whom] == column, DoNotCall.lifted_at.is_(None))
+    return exists().where(column_of(DoNotCall, whom) == column, DoNotCall.lifted_at.is_(None))
 
 
 async def request_of(session: AsyncSession, whom: Whom, target: object) -> DoNotCall | None:
     """The request that is in force."""
-    return await session.scalar(select(DoNotCall).where(_COLUMNS[whom] == target, DoNotCall.lifted_at.is_(None)))
+    return await session.scalar(
+        select(DoNotCall).where(column_of(DoNotCall, whom) == target, DoNotCall.lifted_at.is_(None))
+    )
 
 
 async def ask(
@@ -106,7 +75,7 @@ async def ask(
         return known
     request = DoNotCall(
         whom=whom, evidence=evidence, attempt_id=attempt_id, asked_at=now, author_id=author_id,
-        **{_COLUMNS[whom].key: target},
+        **{COLUMN_NAMES[whom]: target},
     )  # fmt: skip
     session.add(request)
     await session.flush()
@@ -161,5 +130,5 @@ def _note(
     now: datetime,
     author_id: int | None,
 ) -> None:
-    details = {**details, "whom": request.whom.value, "target": getattr(request, _COLUMNS[request.whom].key)}
+    details = {**details, "whom": request.whom.value, "target": getattr(request, COLUMN_NAMES[request.whom])}
     audit.note(session, at=now, user_id=author_id, action=action, subject=f"do_not_call:{request.id}", details=details)

@@ -19,7 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.base.do_not_call import Whom, asked
+from crm.base.do_not_call import asked
+from crm.base.whom import Whom
 from crm.errors import NotFound
 from crm.mapping import Base, Versioned, one_of
 

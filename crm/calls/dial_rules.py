@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
-from crm.base.do_not_call import Whom, request_of
+from crm.base.do_not_call import request_of
 from crm.base.joined import merged_into
 from crm.base.organisations import Organisation
 from crm.base.phone_numbers import NumberState, PhoneNumber, asked_off, numbers_of
+from crm.base.whom import Whom
 from crm.calls.owners import keeper_of
 from crm.clientele.clients import Client
 from crm.clientele.consents import agreed_numbers

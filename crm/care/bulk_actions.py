@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
-from crm.base.do_not_call import DoNotCall, Whom, lift
+from crm.base.do_not_call import DoNotCall, lift
 from crm.base.organisations import Organisation
+from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
 from crm.care.saved_filters import narrowing_of
 from crm.clientele.clients import Client

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.addresses import Address
 from crm.base.competitors import CompetitorUse
-from crm.base.do_not_call import Whom, request_of
+from crm.base.do_not_call import request_of
 from crm.base.joined import ClientJoin, OrganisationMerge, PersonJoin, is_joined
 from crm.base.organisations import Organisation
 from crm.base.past_deals import FormerOwner, PastDeal
 from crm.base.people import people_at
 from crm.base.phone_numbers import numbers_of
+from crm.base.whom import Whom
 from crm.care.carrying import carry
 from crm.care.merge_journal import Journal
 from crm.clientele.clients import Client

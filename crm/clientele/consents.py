@@ -3,74 +3,46 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
 
 from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     ForeignKey,
-    Index,
-    String,
     Text,
     exists,
     or_,
     select,
-    text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
-from crm.base.do_not_call import Whom
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
+from crm.base.whom import OfWhom, Whom, column_of, one_of_each_in_force
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base, UtcDateTime, one_of
+from crm.mapping import Base, UtcDateTime
 from crm.text_rules import lines_of, tidy
 
-_IN_FORCE: Final = text("withdrawn_at IS NULL")
 
-
-def _once(name: str, column: str) -> Index:
-    return Index(name, column, unique=True, sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE)
-
-
-class ConsentGiven(Base):
+class ConsentGiven(OfWhom, Base):
     """Who agreed to be called: `whom` says which of `e164`, `person_id`, `organisation_id` is set. `evidence`: who said
     so, when and how."""
 
     __tablename__ = "consents"
     __table_args__ = (
-        CheckConstraint(
-            "(whom = 'number') = (e164 IS NOT NULL) AND (whom = 'person') = (person_id IS NOT NULL)"
-            " AND (whom = 'organisation') = (organisation_id IS NOT NULL)",
-            name="whom_is_named",
-        ),
+        *one_of_each_in_force("consents", "withdrawn_at"),
         CheckConstraint("length(trim(evidence)) > 0", name="evidence"),
         CheckConstraint("(withdrawn_at IS NULL) = (length(trim(withdraw_reason)) = 0)", name="withdrawn"),
-        _once("uq_consents_number", "e164"),
-        _once("uq_consents_person", "person_id"),
-        _once("uq_consents_organisation", "organisation_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    whom: Mapped[Whom] = mapped_column(one_of(Whom, "whom"))
-    e164: Mapped[str | None] = mapped_column(String(16))
-    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
-    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
     evidence: Mapped[str] = mapped_column(Text)
     given_at: Mapped[datetime] = mapped_column(UtcDateTime)
     author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawn_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     withdraw_reason: Mapped[str] = mapped_column(Text, default="")
-
-
-_COLUMNS: Final[dict[Whom, InstrumentedAttribute[Any]]] = {
-    Whom.NUMBER: ConsentGiven.e164,
-    Whom.PERSON: ConsentGiven.person_id,
-    Whom.ORGANISATION: ConsentGiven.organisation_id,
-}
 
 
 def is_agreed() -> ColumnElement[bool]:
@@ -103,7 +75,7 @@ async def give(
     evidence = lines_of(evidence)
     if not evidence:
         raise Refused("consent.needs_evidence")
-    column = _COLUMNS[whom]
+    column = column_of(ConsentGiven, whom)
     known = await session.scalar(select(ConsentGiven).where(column == target, ConsentGiven.withdrawn_at.is_(None)))
     if known is not None:
         return known

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, exists, or_
 
-from crm.base.do_not_call import Whom, asked
+from crm.base.do_not_call import asked
 from crm.base.phone_numbers import PhoneNumber, may_be_dialled
+from crm.base.whom import Whom
 from crm.clientele.clients import Client
 from crm.clientele.consents import is_agreed
 from crm.group import Group

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.do_not_call import DoNotCall, Whom, ask
+from crm.base.do_not_call import DoNotCall, ask
+from crm.base.whom import Whom
 from crm.clientele.clients import Client, take_off_list
 from crm.plan.callbacks import open_callback, withdraw
 from crm.plan.plan_entries import drop_waiting

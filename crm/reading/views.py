@@ -9,13 +9,14 @@ from datetime import datetime
 from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.do_not_call import Whom, asked
+from crm.base.do_not_call import asked
 from crm.base.joined import of_clients, read_as_one
 from crm.base.organisations import Organisation
 from crm.base.people import people_at
 from crm.base.phone_numbers import NumberState, shown_numbers
 from crm.base.phone_parsing import digits_sought, national
 from crm.base.sources import Source
+from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording, RecordingState
 from crm.clientele.clients import Client

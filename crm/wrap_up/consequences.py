@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import transitions
 from crm.base.competitors import competitor_named, uses
-from crm.base.do_not_call import Whom, lift_of_attempt, request_of
+from crm.base.do_not_call import lift_of_attempt, request_of
 from crm.base.phone_numbers import NumberState, PhoneNumber, first_working
+from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
 from crm.calls.disposition_sets import acts_as
 from crm.calls.learnt import call_learnt

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
-from crm.base.do_not_call import DoNotCall, Whom, lift, requests
+from crm.base.do_not_call import DoNotCall, lift, requests
 from crm.base.organisations import Organisation
 from crm.base.people import Person, person_named
 from crm.base.phone_parsing import parse_phones
+from crm.base.whom import Whom
 from crm.errors import NotFound
 from crm.plan.silence import keep_request
 from crm.text_rules import fold

@@ -11,10 +11,11 @@ from itertools import count
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.do_not_call import Whom, ask, request_of
+from crm.base.do_not_call import ask, request_of
 from crm.base.organisations import Organisation, add_organisation
 from crm.base.people import Person, add_person
 from crm.base.phone_numbers import PhoneNumber
+from crm.base.whom import Whom
 from crm.calls.attempts import Attempt, Result, finish, mark_answered, mark_invited, open_attempt
 from crm.clientele.clients import Client, add_client, get_client
 from crm.database import Database

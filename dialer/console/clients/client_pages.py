@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.do_not_call import Whom
 from crm.base.joined import standing_client
 from crm.base.people import person_at
+from crm.base.whom import Whom
 from crm.calls import owners
 from crm.care.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
 from crm.clientele import consents

@@ -9,8 +9,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from crm.audit import DO_NOT_CALL_ASKED, DO_NOT_CALL_LIFTED, AuditEntry
-from crm.base.do_not_call import DoNotCall, Whom, ask, lift, requests
+from crm.base.do_not_call import DoNotCall, ask, lift, requests
 from crm.base.phone_numbers import PhoneNumber
+from crm.base.whom import Whom
 from crm.calls.dial_rules import may_dial
 from crm.clientele.clients import add_client, get_client
 from crm.day.day_plan import build

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from crm.audit import BULK_DONE, BULK_UNDONE, AuditEntry
-from crm.base.do_not_call import Whom, lift, request_of, requests
+from crm.base.do_not_call import lift, request_of, requests
+from crm.base.whom import Whom
 from crm.care import bulk_actions
 from crm.care.bulk_actions import BulkKind, BulkRow, Wanted, carry_out, preview, undo
 from crm.clientele.clients import get_client

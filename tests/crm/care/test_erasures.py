@@ -14,11 +14,12 @@ from sqlalchemy import JSON, Enum, LargeBinary, Text, inspect, select, table, te
 from sqlalchemy.exc import DBAPIError
 
 from crm import audit
-from crm.base.do_not_call import Whom, ask
+from crm.base.do_not_call import ask
 from crm.base.erasure_rows import Erased, Erasure, ErasureCompletion
 from crm.base.organisations import Organisation
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
+from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import open_recording, settle_recording
 from crm.care.audit_chain import add_links, verify

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from crm.audit import MERGE_UNDONE, ORGANISATIONS_MERGED, AuditEntry
 from crm.base.addresses import AddressKind, add_address, addresses_of
-from crm.base.do_not_call import Whom, request_of
+from crm.base.do_not_call import request_of
 from crm.base.duplicates import PairState, pair_of
 from crm.base.joined import OrganisationMerge, standing_client, survivors
 from crm.base.organisations import Organisation, get_organisation
@@ -18,6 +18,7 @@ from crm.base.past_deals import add_deal, add_former_owner, deals_of, former_own
 from crm.base.people import Person, people_at
 from crm.base.phone_numbers import PhoneNumber, numbers_of
 from crm.base.similar import Sought, similar_to
+from crm.base.whom import Whom
 from crm.calls.dial_rules import attempts_today
 from crm.care.merging import merge, undo
 from crm.clientele.clients import get_client

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from crm import audit
-from crm.base.do_not_call import Whom, ask
+from crm.base.do_not_call import ask
 from crm.base.phone_numbers import PhoneNumber
+from crm.base.whom import Whom
 from crm.calls.recording_facts import exempt_recording
 from crm.care.person_file import PersonFile, person_file
 from crm.care.personal import surname, traces

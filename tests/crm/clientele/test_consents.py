@@ -7,9 +7,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from crm.audit import CONSENT_GIVEN, CONSENT_WITHDRAWN, AuditEntry
-from crm.base.do_not_call import Whom
 from crm.base.people import add_person
 from crm.base.phone_numbers import PhoneNumber, numbers_of
+from crm.base.whom import Whom
 from crm.calls.dial_rules import may_dial
 from crm.clientele.consents import consents_of, give, withdraw_consent
 from crm.day.day_plan import build, claim_next

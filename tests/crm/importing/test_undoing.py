@@ -11,10 +11,11 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.exc import IntegrityError
 
 from crm.audit import IMPORT_DISCARDED, IMPORT_MAPPING_SAVED, IMPORT_UNDONE, AuditEntry
-from crm.base.do_not_call import Whom, ask
+from crm.base.do_not_call import ask
 from crm.base.organisations import Organisation
 from crm.base.people import add_person
 from crm.base.phone_numbers import PhoneNumber
+from crm.base.whom import Whom
 from crm.calls.attempts import Result
 from crm.clientele.clients import Client, take_off_list
 from crm.clientele.groups import GroupMove, MoveCause, move

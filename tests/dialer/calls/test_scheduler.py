@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.do_not_call import Whom, lift, requests
+from crm.base.do_not_call import lift, requests
+from crm.base.whom import Whom
 from crm.calls.attempts import Attempt, Result, open_attempt
 from crm.calls.recording_facts import Recording, RecordingState
 from crm.clientele.clients import Client, put_back_on_list
