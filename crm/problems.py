@@ -55,6 +55,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "import.no_list": "No column holds the call list. Name a list for all rows.",
     "import.no_name_column": "No column holds the name of the organisation.",
     "import.no_phone_column": "No column holds the telephone.",
+    "import.under_way": "Import {number} is being taken in or undone at the moment.",
     "import.unknown": "There is no such import.",
     "import.unknown_column": "The file has no column “{column}”.",
     "import.unknown_field": "“{field}” is no field to import into.",

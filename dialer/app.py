@@ -108,7 +108,13 @@ async def running_service(
         await desk.start()
         stack.push_async_callback(desk.stop)
         scheduler = Scheduler(
-            database, desk, store, node=settings.service.node, poll_s=settings.scheduler.poll_s, clock=clock
+            database,
+            desk,
+            store,
+            node=settings.service.node,
+            poll_s=settings.scheduler.poll_s,
+            clock=clock,
+            region=settings.dialing.region,
         )
         if isinstance(telephony, NativeTelephony):
             scheduler.add(functools.partial(_refresh_headsets, database, telephony), every_s=REFRESH_HEADSETS_S)

@@ -16,6 +16,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from crm.database import Database
 from crm.day import day_plan
+from crm.errors import CrmError
+from crm.importing.carrying_on import carry_on, left_under_way
 from crm.plan import callbacks
 from crm.preparation import campaigns
 from dialer.calls.desk import Desk
@@ -28,11 +30,13 @@ log = structlog.get_logger("dialer.scheduler")
 RECONCILE_EVERY_S = 30
 REBUILD_PLAN_EVERY_S = 600
 LOOK_FOR_NEW_CLIENTS_EVERY_S = 20
+CARRY_IMPORTS_ON_EVERY_S = 5
 STOP_PATIENCE_S = 5.0
 
 
 class Scheduler:
-    """`poll_s`: seconds between looks at the callbacks; `node`: the name of this service."""
+    """`poll_s`: seconds between looks at the callbacks; `node`: the name of this service; `region` (ISO 3166-1): that
+    of numbers without a country's code in imports."""
 
     def __init__(
         self,
@@ -43,12 +47,15 @@ class Scheduler:
         node: str,
         poll_s: float,
         clock: Callable[[], datetime],
+        region: str = "RU",
     ) -> None:
         self._database = database
         self._desk = desk
         self._store = store
         self._node = node
         self._clock = clock
+        self._region = region
+        self._stopping = False
         self._running = frozenset({node})  # services on this database, at the last look
         self._looking: set[asyncio.Task[None]] = set()
         self._planned: dict[int, date] = {}
@@ -58,6 +65,7 @@ class Scheduler:
         self.add(self.reconcile, every_s=RECONCILE_EVERY_S)
         self.add(self.rebuild_plan, every_s=REBUILD_PLAN_EVERY_S)
         self.add(self.take_up_new_clients, every_s=LOOK_FOR_NEW_CLIENTS_EVERY_S)
+        self.add(self.carry_imports_on, every_s=CARRY_IMPORTS_ON_EVERY_S)
 
     def add(self, job: Callable[[], Awaitable[None]], *, every_s: float) -> None:
         """Look again every so many seconds; a look that is late is made, one that still runs is not made twice."""
@@ -79,7 +87,8 @@ class Scheduler:
         self._clockwork.start()
 
     async def stop(self) -> None:
-        """No further look; one that is under way comes to its end."""
+        """No further look; one that is under way comes to its end, an import to that of its next transaction."""
+        self._stopping = True
         if not self._clockwork.running:
             return
         self._clockwork.pause()
@@ -139,6 +148,22 @@ class Scheduler:
         if newest != self._seen:
             await self.rebuild_plan()
             self._seen = newest  # only now: a plan that could not be rebuilt is tried again
+
+    async def carry_imports_on(self) -> None:
+        """What is being taken in or undone goes on, whoever began it, and also after a crash."""
+        async with self._database.reading() as session:
+            left = await left_under_way(session)
+        for import_id in left:
+            try:
+                found = await carry_on(
+                    self._database, import_id, region=self._region, clock=self._clock, stopped=lambda: self._stopping
+                )
+            except CrmError as refusal:
+                log.warning("import stands still", import_id=import_id, reason=refusal.code)
+                continue
+            log.info(
+                "import", import_id=import_id, on="carried on", now=found.under_way or found.state, done=found.done
+            )
 
     async def reconcile(self) -> None:
         """Calls that nobody follows, be it of a service that died, are ended, so that their operators can go on. Every

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,6 +33,7 @@ class Client(Versioned, Base):
         UniqueConstraint("id", "organisation_id", name="uq_clients_of_organisation"),
         UniqueConstraint("id", "campaign_id", name="uq_clients_of_campaign"),
         Index(None, "organisation_id"),
+        Index(None, "campaign_id", "code", sqlite_where=text("code <> ''"), postgresql_where=text("code <> ''")),
         # Lists are read in the order of names, whatever they are narrowed to.
         Index(None, "name_folded", "id"),
         Index(None, "campaign_id", "client_group", "name_folded", "id"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +19,7 @@ from crm.importing.report import ImportReport, Remark
 from crm.importing.rows import ClientRow, RefusedRow, list_of, read_row
 from crm.importing.settling import Settling
 from crm.importing.tables import Row, Table
-from crm.importing.writing import write
+from crm.importing.writing import Changes, write
 from crm.preparation.campaigns import Campaign
 from crm.problems import Problem
 from crm.text_rules import fold, tidy
@@ -27,7 +27,18 @@ from crm.text_rules import fold, tidy
 Progress = Callable[[int, int], None]
 """Told after each batch how many rows of how many are done."""
 
-_BATCH: Final = 500  # rows between two waits for the database, so that a service goes on serving meanwhile
+BATCH: Final = 500  # rows between two waits for the database, so that a service goes on serving meanwhile
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows are read: `list_name` (`None`: each row says its list), the `region` (ISO 3166-1) of numbers without a
+    country's code, and the area code of those without one."""
+
+    columns: Columns
+    list_name: str | None = None
+    region: str = "RU"
+    area_code: str = ""
 
 
 async def import_clients(
@@ -63,19 +74,15 @@ async def import_clients(
     if not dry_run:
         # One import into a campaign at a time: each relies on what it has looked up.
         await session.execute(select(Campaign.id).where(Campaign.id == campaign.id).with_for_update(key_share=True))
-    known = KnownOrganisations(campaign.id, lists_need_approval=campaign.lists_need_approval)
+    known = KnownOrganisations(campaign.id, lists_need_approval=campaign.lists_need_approval, held=not dry_run)
     await known.begin(session)
     erasures = await Erasures.read(session)
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        readable = _read(batch, columns, list_name, report, region=region, area_code=area_code)
-        readable = [row for row in readable if not _is_of_erased(row, erasures, report)]
-        await known.look_up(session, readable)
-        settling = Settling(columns, known, report)
-        for row in readable:
-            settling.settle(row)
+    reading = Reading(columns, list_name, region, area_code)
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        changes = await settle_rows(session, batch, reading, known, erasures, report)
         if not dry_run:
-            await write(session, known, settling.changes, author_id=author_id, now=now)
+            await write(session, known, changes, author_id=author_id, now=now)
         if progress is not None:
             progress(start + len(batch), len(rows))
     report.made = known.made
@@ -84,6 +91,23 @@ async def import_clients(
     if not dry_run:
         _note(session, report, campaign=campaign, file_name=file_name, author_id=author_id, now=now)
     return report
+
+
+async def settle_rows(
+    session: AsyncSession,
+    rows: list[Row],
+    reading: Reading,
+    known: KnownOrganisations,
+    erasures: Erasures,
+    report: ImportReport,
+) -> Changes:
+    """Take, merge or refuse these rows, in their order, and say so in `report`; what there is to be written."""
+    readable = [row for row in _read(rows, reading, report) if not _is_of_erased(row, erasures, report)]
+    await known.look_up(session, readable)
+    settling = Settling(reading.columns, known, report)
+    for row in readable:
+        settling.settle(row)
+    return settling.changes
 
 
 def _note(
@@ -131,14 +155,12 @@ def _selected(table: Table, columns: Columns, list_name: str | None) -> list[Row
     return selected
 
 
-def _read(
-    batch: list[Row], columns: Columns, list_name: str | None, report: ImportReport, *, region: str, area_code: str
-) -> list[ClientRow]:
+def _read(rows: list[Row], how: Reading, report: ImportReport) -> list[ClientRow]:
     readable: list[ClientRow] = []
-    for row in batch:
-        reading = read_row(row, columns, region=region, area_code=area_code)
-        if isinstance(reading, ClientRow) and list_name is not None:
-            reading = replace(reading, list_name=tidy(list_name))
+    for row in rows:
+        reading = read_row(row, how.columns, region=how.region, area_code=how.area_code)
+        if isinstance(reading, ClientRow) and how.list_name is not None:
+            reading = replace(reading, list_name=tidy(how.list_name))
         if isinstance(reading, ClientRow) and not reading.list_name:
             reading = RefusedRow(row.line, (Problem("row.no_list"),), row.cells)
         if isinstance(reading, RefusedRow):

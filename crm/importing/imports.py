@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,6 +23,14 @@ class ImportState(enum.StrEnum):
     CONFIRMED = "confirmed"
     UNDONE = "undone"
     DISCARDED = "discarded"  # never confirmed
+
+
+class UnderWay(enum.StrEnum):
+    """What an import is in the middle of: in short transactions, of which the next goes on where the last one ended,
+    whoever makes it."""
+
+    CONFIRMING = "confirming"  # of a staged one
+    UNDOING = "undoing"  # of a confirmed one
 
 
 class RowEnd(enum.StrEnum):
@@ -45,9 +53,12 @@ class Import(Versioned, Base):
     """A file for a campaign.
 
     `form`, `encoding`, `delimiter` and `part` say how it was read, `mapping` (column to field) what its columns hold;
-    `list_name` and `area_code` are those of the import, "" for none. The rows that were asked for add up; those of
-    other lists are `not_selected`. `sample` holds the cells of the first rows, `trouble` the code and the parameters of
-    why it cannot be tried, `made` the ids of the lists and sources that came with it.
+    `list_name`, `area_code` and `time_zone` are those of the import, "" for none. The rows that were asked for add up;
+    those of other lists are `not_selected`. `sample` holds the cells of the first rows, `trouble` the code and the
+    parameters of why it cannot be tried, `made` the ids of the lists and sources that came with it.
+
+    `under_way`, begun by `confirmed_by` or `undone_by`: `done` rows have been taken in or undone so far, and when it is
+    being confirmed the rows up to the line `done_line` say what they became, those below what they would become.
     """
 
     __tablename__ = "imports"
@@ -55,6 +66,12 @@ class Import(Versioned, Base):
         CheckConstraint("taken + merged + refused = row_count", name="sums_agree"),
         CheckConstraint("(confirmed_at IS NULL) = (state IN ('staged', 'discarded'))", name="confirmed"),
         CheckConstraint("(undone_at IS NULL) = (state <> 'undone')", name="undone"),
+        CheckConstraint(
+            "under_way IS NULL OR (under_way = 'confirming' AND state = 'staged')"
+            " OR (under_way = 'undoing' AND state = 'confirmed')",
+            name="steps",
+        ),
+        CheckConstraint("done BETWEEN 0 AND row_count", name="done"),
         Index(None, "campaign_id"),
     )
 
@@ -73,6 +90,7 @@ class Import(Versioned, Base):
     mapping: Mapped[dict[str, str]] = mapped_column(json_column(), default=dict)
     list_name: Mapped[str] = mapped_column(Text, default="")
     area_code: Mapped[str] = mapped_column(String(5), default="")
+    time_zone: Mapped[str] = mapped_column(Text, default="", server_default="")
     state: Mapped[ImportState] = mapped_column(one_of(ImportState, "state"), default=ImportState.STAGED)
     row_count: Mapped[int] = mapped_column(default=0)
     taken: Mapped[int] = mapped_column(default=0)
@@ -86,6 +104,9 @@ class Import(Versioned, Base):
     confirmed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     undone_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    under_way: Mapped[UnderWay | None] = mapped_column(one_of(UnderWay, "under_way"))
+    done: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    done_line: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     version: Mapped[int] = mapped_column(default=1)
 
 
@@ -152,7 +173,10 @@ async def get_import(session: AsyncSession, import_id: int, *, lock: bool = Fals
 
 
 def as_shown(found: Import, version: int | None, *states: ImportState) -> None:
-    """Raises `Conflict` when somebody has changed it since `version`, and `Refused` when it is in none of `states`."""
+    """Raises `Conflict` when somebody has changed it since `version`, and `Refused` when it is in none of `states` or
+    in the middle of something."""
+    if found.under_way is not None:
+        raise Refused("import.under_way", number=found.id)
     if found.state not in states:
         raise Refused("import.wrong_state", number=found.id)
     if version is not None and version != found.version:

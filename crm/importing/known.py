@@ -29,8 +29,8 @@ _BATCH: Final = 5_000  # both databases allow some 32,000 parameters in a statem
 
 @dataclass(eq=False, slots=True)
 class Known:
-    """An organisation, and its client in the campaign if `in_campaign`; ids are None until they are written.
-    `other_names`: folded, of those that were merged into it."""
+    """An organisation, and its client in the campaign if `in_campaign`; ids are None until they are written, and
+    versions, in which the two were read, 0. `other_names`: folded, of those that were merged into it."""
 
     texts: dict[str, str]
     headcount: int | None
@@ -47,13 +47,17 @@ class Known:
     source_key: str = ""
     code: str = ""
     group: Group = Group.NEW
+    organisation_version: int = 0
+    client_version: int = 0
 
 
 class KnownOrganisations:
-    """The organisations met so far in one import, by number and by code; lists and sources by folded name."""
+    """The organisations met so far in one import, by number and by code; lists and sources by folded name. `held`: what
+    is read stays as it is until the transaction ends, for whoever writes what it relies on."""
 
-    def __init__(self, campaign_id: int, *, lists_need_approval: bool) -> None:
+    def __init__(self, campaign_id: int, *, lists_need_approval: bool, held: bool = False) -> None:
         self.campaign_id = campaign_id
+        self.held = held
         self.lists_need_approval = lists_need_approval
         self.closed_lists: set[str] = set()
         self.lists: dict[str, tuple[str, int | None]] = {}
@@ -65,7 +69,7 @@ class KnownOrganisations:
         self._ids_by_code: dict[tuple[str, str], int] = {}
 
     async def begin(self, session: AsyncSession) -> None:
-        """Read what is small enough to be read whole: lists, sources, and the codes of the campaign's clients."""
+        """Read what is small enough to be read whole: lists and sources."""
         mine = select(CallList).where(CallList.campaign_id == self.campaign_id).order_by(CallList.id)
         for call_list in await session.scalars(mine):
             key = fold(call_list.name)
@@ -74,12 +78,6 @@ class KnownOrganisations:
                 self.closed_lists.add(key)
         for source_id, name in await session.execute(select(Source.id, Source.name).order_by(Source.id)):
             self.sources.setdefault(fold(name), (name, source_id))
-        coded = select(CallList.name, Client.code, Client.organisation_id).join(
-            CallList, CallList.id == Client.call_list_id
-        )
-        coded = coded.where(Client.campaign_id == self.campaign_id, Client.code != "").order_by(Client.id.desc())
-        for list_name, code, organisation_id in await session.execute(coded):
-            self._ids_by_code[fold(list_name), code] = organisation_id
 
     def list_key(self, name: str) -> str:
         """The key of the list of that name; one that is not known yet will be written with the next changes."""
@@ -97,17 +95,13 @@ class KnownOrganisations:
     async def look_up(self, session: AsyncSession, rows: list[ClientRow]) -> None:
         """Read the organisations that have a number or a code of `rows`, and are not known yet."""
         numbers = {phone.e164 for row in rows for phone in row.phones}
-        ids = {
-            self._ids_by_code[key]
-            for row in rows
-            if (key := (fold(row.list_name), row.texts["code"])) in self._ids_by_code
-        }
+        ids = await self._read_codes(session, {row.texts["code"] for row in rows if row.texts["code"]})
         for batch in _batches(numbers):
             ids.update(await session.scalars(select(PhoneNumber.organisation_id).where(PhoneNumber.e164.in_(batch))))
         for batch in _batches(ids):
             standing = await survivors(session, batch)
             ids = (ids - standing.keys()) | set(standing.values())
-        for batch in _batches(ids - self._by_id.keys()):
+        for batch in _batches(sorted(ids - self._by_id.keys())):
             await self._read(session, batch)
 
     def find(self, row: ClientRow) -> tuple[Known | None, Known | None]:
@@ -143,12 +137,28 @@ class KnownOrganisations:
             return None
         return self._by_code.get(key) or self._by_id.get(self._ids_by_code.get(key, 0))
 
+    async def _read_codes(self, session: AsyncSession, codes: set[str]) -> set[int]:
+        """The organisations of the campaign's clients with one of these codes; of two in one list the first counts."""
+        coded = select(CallList.name, Client.code, Client.organisation_id).join(
+            CallList, CallList.id == Client.call_list_id
+        )
+        coded = coded.where(Client.campaign_id == self.campaign_id, Client.code != "").order_by(Client.id)
+        ids: set[int] = set()
+        for batch in _batches(codes):
+            for list_name, code, organisation_id in await session.execute(coded.where(Client.code.in_(batch))):
+                ids.add(self._ids_by_code.setdefault((fold(list_name), code), organisation_id))
+        return ids
+
     async def _read(self, session: AsyncSession, ids: list[int]) -> None:
         client = and_(Client.organisation_id == Organisation.id, Client.campaign_id == self.campaign_id)
+        if self.held:  # always in the same order, so that two imports at once wait for each other and no longer
+            rows = select(Organisation.id).where(Organisation.id.in_(ids)).order_by(Organisation.id)
+            await session.execute(rows.with_for_update(key_share=True))
         columns = (Organisation.__table__, Client.id.label("client_id"), Client.code.label("client_code"))
         found = await session.execute(
             select(
                 *columns,
+                Client.version.label("client_version"),
                 Client.group.label("client_group"),
                 CallList.name.label("list_name"),
                 Source.name.label("source_name"),
@@ -158,6 +168,7 @@ class KnownOrganisations:
             .outerjoin(CallList, CallList.id == Client.call_list_id)
             .outerjoin(Source, Source.id == Client.source_id)
             .where(Organisation.id.in_(ids))
+            .order_by(Organisation.id)
         )
         met: dict[int, Known] = {}
         for row in found.mappings():
@@ -168,11 +179,13 @@ class KnownOrganisations:
                 time_zone=row["time_zone"],
                 name_folded=row["name_folded"],
                 organisation_id=row["id"],
+                organisation_version=row["version"],
             )
             if row["client_id"] is not None:
                 known.in_campaign, known.client_id = True, row["client_id"]
                 known.list_key, known.source_key = fold(row["list_name"]), fold(row["source_name"] or "")
                 known.code, known.group = row["client_code"], Group(row["client_group"])
+                known.client_version = row["client_version"]
             met[row["id"]] = known
         numbers = select(PhoneNumber.organisation_id, PhoneNumber.e164, PhoneNumber.extension)
         for organisation_id, e164, extension in await session.execute(

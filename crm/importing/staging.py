@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Table as DatabaseTable
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
-from crm.base.organisations import Organisation
-from crm.clientele.clients import Client
 from crm.errors import Refused
 from crm.importing.area_codes import read_area_code
-from crm.importing.clients import Progress, import_clients
+from crm.importing.clients import import_clients
 from crm.importing.imports import Import, ImportFile, ImportRow, ImportState, RowEnd, as_shown, get_import
 from crm.importing.report import ImportReport, Remark
 from crm.importing.rows import RefusedRow
@@ -108,49 +105,6 @@ async def content_of(session: AsyncSession, import_id: int) -> bytes:
     return content
 
 
-def choices_of(staged: Import) -> Choices:
-    """What has been said about it so far."""
-    return Choices(staged.mapping, staged.list_name, staged.area_code)
-
-
-async def confirm(
-    session: AsyncSession,
-    *,
-    import_id: int,
-    version: int | None,
-    table: Table,
-    region: str,
-    now: datetime,
-    author_id: int | None = None,
-) -> ImportReport:
-    """Take the file in. `table` is what `content_of` is, read as the import says. Raises as `restage`."""
-    staged = await get_import(session, import_id, lock=True)
-    as_shown(staged, version, ImportState.STAGED)
-    campaign = await session.get_one(Campaign, staged.campaign_id)
-    await session.execute(delete(ImportRow).where(ImportRow.import_id == staged.id))
-    await session.execute(delete(ImportFile).where(ImportFile.import_id == staged.id))
-    return await _take_in(session, staged, campaign, table, choices_of(staged), region, now, author_id, None)
-
-
-async def import_at_once(
-    session: AsyncSession,
-    *,
-    campaign: Campaign,
-    file_name: str,
-    content: bytes,
-    table: Table,
-    choices: Choices,
-    region: str,
-    now: datetime,
-    author_id: int | None = None,
-    progress: Progress | None = None,
-) -> tuple[Import, ImportReport]:
-    """Stage and confirm in one step, for whoever has tried it before. Raises `Refused`."""
-    made = _new(campaign, file_name, content, now, author_id)
-    report = await _take_in(session, made, campaign, table, choices, region, now, author_id, progress)
-    return made, report
-
-
 async def discard(
     session: AsyncSession, *, import_id: int, version: int | None, now: datetime, author_id: int | None = None
 ) -> Import:
@@ -179,8 +133,8 @@ async def refused_of(session: AsyncSession, found: Import) -> ImportReport:
     return report
 
 
-async def remarks_of(session: AsyncSession, found: Import, *, limit: int) -> list[Remark]:
-    """The first remarks on rows that were taken or merged."""
+async def remarks_of(session: AsyncSession, found: Import, *, limit: int | None = None) -> list[Remark]:
+    """The remarks on rows that were taken or merged, at most `limit`."""
     rows = select(ImportRow.line, ImportRow.problems).order_by(ImportRow.line)
     rows = rows.where(ImportRow.import_id == found.id, ImportRow.ended != RowEnd.REFUSED, ImportRow.remarked)
     remarks = [
@@ -201,10 +155,18 @@ def _new(campaign: Campaign, file_name: str, content: bytes, now: datetime, auth
     )
 
 
+def _area_code(choices: Choices) -> str:
+    """As it is read; what is none stands as it was typed, to be mended."""
+    try:
+        return read_area_code(choices.area_code)
+    except Refused:
+        return choices.area_code[:5]
+
+
 def _put(into: Import, table: Table, choices: Choices, tried: Tried) -> None:
     into.form, into.encoding, into.delimiter = table.form, table.encoding, table.delimiter
     into.part, into.parts, into.header = table.part, list(table.parts), list(table.header)
-    into.mapping, into.list_name, into.area_code = dict(choices.mapping), tidy(choices.list_name), choices.area_code[:5]
+    into.mapping, into.list_name, into.area_code = dict(choices.mapping), tidy(choices.list_name), _area_code(choices)
     into.sample = [[cell[:_SAMPLE_LETTERS] for cell in row.cells] for row in table.rows[:SAMPLE]]
     into.trouble = tried.trouble
     report = tried.report
@@ -215,83 +177,31 @@ def _put(into: Import, table: Table, choices: Choices, tried: Tried) -> None:
     into.made = dict(report.made) if report else {}
 
 
-async def _take_in(
-    session: AsyncSession,
-    made: Import,
-    campaign: Campaign,
-    table: Table,
-    choices: Choices,
-    region: str,
-    now: datetime,
-    author_id: int | None,
-    progress: Progress | None,
-) -> ImportReport:
-    report = await import_clients(
-        session, campaign=campaign, table=table, mapping=choices.mapping, list_name=choices.list_name or None,
-        area_code=read_area_code(choices.area_code), region=region, now=now, author_id=author_id,
-        file_name=made.file_name, progress=progress,
-    )  # fmt: skip
-    _put(made, table, choices, Tried(report))
-    made.state, made.confirmed_at, made.confirmed_by = ImportState.CONFIRMED, now, author_id
-    session.add(made)
-    await session.flush()
-    await _write_rows(session, made, table, report)
-    return report
-
-
 async def _write_rows(session: AsyncSession, of: Import, table: Table, report: ImportReport | None) -> None:
     if report is None:
         return
-    organisations: dict[int, int] = {}
-    clients: dict[int, int] = {}
-    if not report.dry_run:
-        used = [row.known for row in report.used]
-        organisations = await _versions(session, Organisation.metadata.tables["organisations"],
-                                        (each.organisation_id for each in used))  # fmt: skip
-        clients = await _versions(session, Client.metadata.tables["clients"], (each.client_id for each in used))
-    rows = _rows(of.id, table, report, organisations, clients)
+    cells = {row.line: row.cells for row in table.rows}
+    rows = (
+        {"import_id": of.id, "line": line, "cells": [cell.replace("\0", "") for cell in cells[line]], "change": {},
+         "kept_because": [], **became}
+        for line, became in became_of(report)
+    )  # fmt: skip
     while batch := list(islice(rows, _BATCH)):
         await session.execute(insert(ImportRow), batch)
 
 
-def _rows(
-    import_id: int, table: Table, report: ImportReport, organisations: Mapping[int, int], clients: Mapping[int, int]
-) -> Iterable[dict[str, Any]]:
-    cells = {row.line: row.cells for row in table.rows}
+def became_of(report: ImportReport) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines of a report and what became of each, or would: columns of `ImportRow`."""
     remarks: dict[int, list[Any]] = defaultdict(list)
     for remark in report.remarks:
         remarks[remark.line].append([remark.problem.code, _storable(remark.problem.params)])
-
-    def row(line: int, ended: RowEnd, problems: list[Any], **more: Any) -> dict[str, Any]:
-        nothing = dict.fromkeys(("organisation_id", "client_id", "organisation_version", "client_version"))
-        stored = [cell.replace("\0", "") for cell in cells[line]]
-        return {"import_id": import_id, "line": line, "cells": stored, "ended": ended, "problems": problems,
-                "change": {}, "remarked": bool(problems), **nothing, **more}  # fmt: skip
-
     for refused in report.refused:
-        yield row(refused.line, RowEnd.REFUSED, [[each.code, _storable(each.params)] for each in refused.problems])
+        problems = [[each.code, _storable(each.params)] for each in refused.problems]
+        yield refused.line, {"ended": RowEnd.REFUSED, "problems": problems, "remarked": bool(problems)}
     for used in report.used:
+        problems = remarks.get(used.line, [])
         ended = RowEnd.MERGED if used.merged else RowEnd.TAKEN
-        more: dict[str, Any] = {}
-        if not report.dry_run:
-            known = used.known
-            more = {
-                "organisation_id": known.organisation_id,
-                "client_id": known.client_id,
-                "organisation_version": organisations.get(known.organisation_id or 0),
-                "client_version": clients.get(known.client_id or 0),
-                "change": used.change.as_stored(),
-            }
-        yield row(used.line, ended, remarks.get(used.line, []), **more)
-
-
-async def _versions(session: AsyncSession, table: DatabaseTable, ids: Iterable[int | None]) -> dict[int, int]:
-    wanted = iter({each for each in ids if each is not None})
-    found: dict[int, int] = {}
-    while batch := list(islice(wanted, _BATCH)):
-        rows = await session.execute(select(table.c.id, table.c.version).where(table.c.id.in_(batch)))
-        found.update((each_id, version) for each_id, version in rows)
-    return found
+        yield used.line, {"ended": ended, "problems": problems, "remarked": bool(problems)}
 
 
 def _storable(params: Mapping[str, object]) -> dict[str, Any]:

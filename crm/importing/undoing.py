@@ -22,13 +22,14 @@ from crm.base.sources import Source
 from crm.clientele.clients import Client
 from crm.clientele.groups import GroupMove, MoveCause, move
 from crm.group import Group
-from crm.importing.imports import Import, ImportRow, ImportState, RowEnd, RowUndone, as_shown, get_import
+from crm.importing.imports import Import, ImportRow, ImportState, RowEnd, RowUndone, UnderWay, as_shown, get_import
 from crm.mapping import Base
 from crm.plan.plan_entries import EntryState, PlanEntry
 from crm.preparation.call_lists import CallList, ListState
 from crm.text_rules import fold
 
 _BATCH: Final = 5_000
+_ROWS_AT_ONCE: Final = 500
 _CALLED: Final = frozenset({"attempts", "contacts"})
 # What goes with a row of the table, when nothing else speaks against it.
 _TAKEN_CARE_OF: Final[dict[type[Base], frozenset[str]]] = {
@@ -37,13 +38,13 @@ _TAKEN_CARE_OF: Final[dict[type[Base], frozenset[str]]] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class UndoReport:
-    """How many rows' traces were removed, and restored; and the rows of which something was left."""
+    """How many rows' traces were removed, and restored; and of how many rows something was left."""
 
-    removed: int = 0
-    restored: int = 0
-    kept: list[ImportRow] = field(default_factory=list)
+    removed: int
+    restored: int
+    kept: int
 
 
 @dataclass(slots=True)
@@ -74,39 +75,69 @@ class _Present:
     people: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
 
 
-async def undo(
+async def begin_undoing(
     session: AsyncSession, *, import_id: int, version: int | None, now: datetime, author_id: int | None = None
-) -> UndoReport:
-    """Undo a confirmed import, all in the caller's transaction. Raises `Conflict`, `NotFound`, `Refused`."""
+) -> Import:
+    """Say that a confirmed import is to be undone; `undo_some` does it. Raises `Conflict`, `NotFound`, `Refused`."""
     found = await get_import(session, import_id, lock=True)
     as_shown(found, version, ImportState.CONFIRMED)
-    found.state, found.undone_at, found.undone_by = ImportState.UNDONE, now, author_id
+    found.under_way, found.undone_by, found.done = UnderWay.UNDOING, author_id, found.refused
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.IMPORT_UNDOING, subject=f"import:{found.id}",
+        details={"file": found.file_name},
+    )  # fmt: skip
     await session.flush()
-    used = select(ImportRow).where(ImportRow.import_id == found.id, ImportRow.ended != RowEnd.REFUSED)
-    rows = list(await session.scalars(used.order_by(ImportRow.line)))
+    return found
+
+
+async def undo_some(session: AsyncSession, found: Import, *, now: datetime, limit: int = _ROWS_AT_ONCE) -> None:
+    """Undo the next rows of an import that is being undone, about `limit`: all rows of an organisation together. The
+    last of them end it. The caller holds the import's row."""
+    used = select(ImportRow).where(
+        ImportRow.import_id == found.id, ImportRow.ended != RowEnd.REFUSED, ImportRow.undone.is_(None)
+    )
+    rows = list(await session.scalars(used.order_by(ImportRow.line).limit(limit)))
+    if rows:
+        theirs = {row.organisation_id for row in rows if row.organisation_id is not None}
+        met = {row.id for row in rows}
+        for batch in _batches(theirs):
+            further = await session.scalars(used.where(ImportRow.organisation_id.in_(batch)).order_by(ImportRow.line))
+            rows += [row for row in further if row.id not in met]
+        await _undo_rows(session, found, rows, now)
+        found.done += len(rows)
+    else:
+        await _end(session, found, now)
+    await session.flush()
+
+
+async def _undo_rows(session: AsyncSession, found: Import, rows: list[ImportRow], now: datetime) -> None:
     since, present = await _since(session, found, rows), await _present(session, rows)
     await _since_to_parts(session, present, since)
     new = {row.organisation_id for row in rows if row.change.get("new_organisation")}
     doomed = _Doomed()
     _judge_new(rows, new, present, since, doomed)
     await _restore(session, [row for row in rows if row.organisation_id not in new], present, since, doomed,
-                   now=now, author_id=author_id)  # fmt: skip
+                   now=now, author_id=found.undone_by)  # fmt: skip
     await session.flush()  # what is removed is marked first: the database lets go of the moves of no others
     await _remove(session, doomed)
+
+
+async def _end(session: AsyncSession, found: Import, now: datetime) -> None:
     await _remove_made(session, found)
-    report = UndoReport()
-    for row in rows:
-        report.removed += row.undone is RowUndone.REMOVED
-        report.restored += row.undone is RowUndone.RESTORED
-        if row.undone is RowUndone.KEPT:
-            report.kept.append(row)
+    found.state, found.under_way, found.undone_at = ImportState.UNDONE, None, now
+    report = await undo_report(session, found.id)
     audit.note(
-        session, at=now, user_id=author_id, action=audit.IMPORT_UNDONE, subject=f"import:{found.id}",
+        session, at=now, user_id=found.undone_by, action=audit.IMPORT_UNDONE, subject=f"import:{found.id}",
         details={"file": found.file_name, "removed": report.removed, "restored": report.restored,
-                 "kept": len(report.kept)},
+                 "kept": report.kept},
     )  # fmt: skip
-    await session.flush()
-    return report
+
+
+async def undo_report(session: AsyncSession, import_id: int) -> UndoReport:
+    """What undoing an import has come to so far."""
+    counted = select(ImportRow.undone, func.count()).where(ImportRow.import_id == import_id).group_by(ImportRow.undone)
+    counts: dict[RowUndone | None, int] = dict((await session.execute(counted)).all())
+    return UndoReport(*(counts.get(each, 0) for each in (RowUndone.REMOVED, RowUndone.RESTORED, RowUndone.KEPT)))
 
 
 async def _since(session: AsyncSession, found: Import, rows: list[ImportRow]) -> _Since:
@@ -123,25 +154,35 @@ async def _since(session: AsyncSession, found: Import, rows: list[ImportRow]) ->
         decided: Select[Any] = select(side).where(DuplicatePair.state != PairState.OPEN)
         for organisation_id in await _among(session, decided, side, organisations):
             since.organisations[organisation_id].add("undo.in_use")
-    again = select(ImportRow.organisation_id).join(Import, Import.id == ImportRow.import_id)
-    again = again.where(Import.id > found.id, Import.state == ImportState.CONFIRMED)
+    # What came with this import was met by others later, whichever of them was staged first.
+    others = (ImportRow.import_id != found.id, ImportRow.undone.is_(None))
+    again: Select[Any] = select(ImportRow.organisation_id).where(*others)
     for organisation_id in await _among(session, again, ImportRow.organisation_id, organisations):
         since.organisations[organisation_id].add("undo.imported_again")
     elsewhere = select(Client.organisation_id).where(Client.campaign_id != found.campaign_id)
     for organisation_id in await _among(session, elsewhere, Client.organisation_id, organisations):
         since.organisations[organisation_id].add("undo.in_use")
-    for kind, left, codes in (
-        (Client, {row.client_id: row.client_version for row in rows}, since.clients),
-        (Organisation, {row.organisation_id: row.organisation_version for row in rows}, since.organisations),
-    ):
-        table = kind.metadata.tables[kind.__tablename__]
-        for batch in _batches(left):
-            for each_id, present in await session.execute(
-                select(table.c.id, table.c.version).where(table.c.id.in_(batch))
-            ):
-                if present != left[each_id]:
-                    codes[each_id].add("undo.edited")
+    await _versions(session, Client, [(row.client_id, row.client_version) for row in rows], since.clients)
+    await _versions(session, Organisation, [(row.organisation_id, row.organisation_version) for row in rows],
+                    since.organisations)  # fmt: skip
     return since
+
+
+async def _versions(
+    session: AsyncSession,
+    kind: type[Client] | type[Organisation],
+    left: list[tuple[int | None, int | None]],
+    codes: dict[int, set[str]],
+) -> None:
+    """Note those that are not in the version in which the import left them."""
+    table = kind.metadata.tables[kind.__tablename__]
+    present: dict[int | None, int] = {}
+    for batch in _batches({each_id for each_id, _ in left}):
+        found = await session.execute(select(table.c.id, table.c.version).where(table.c.id.in_(batch)))
+        present.update((each_id, version) for each_id, version in found)
+    for each_id, version in left:
+        if each_id is not None and each_id in present and present[each_id] != version:
+            codes[each_id].add("undo.edited")
 
 
 async def _present(session: AsyncSession, rows: list[ImportRow]) -> _Present:

@@ -20,6 +20,7 @@ HANDLERS: Final[Mapping[str, str]] = {
     "imports mappings": "imports:show_mappings",
     "imports show": "imports:show",
     "imports confirm": "imports:take_in",
+    "imports continue": "imports:go_on",
     "imports discard": "imports:forget",
     "imports undo": "imports:undo_one",
     "import-contacts": "importing:import_history",

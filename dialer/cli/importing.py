@@ -15,12 +15,14 @@ from config.settings import Settings
 from crm.database import Database
 from crm.errors import ERRORS, NotFound, Refused
 from crm.importing.area_codes import read_area_code
-from crm.importing.clients import import_clients
+from crm.importing.carrying_on import carry_on
+from crm.importing.clients import Progress, import_clients
+from crm.importing.confirming import begin_confirming, report_of
 from crm.importing.contacts import import_contacts
-from crm.importing.imports import save_mapping, saved_mapping
+from crm.importing.imports import Import, get_import, save_mapping, saved_mapping
 from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping, mapping_with
 from crm.importing.report import ImportReport, refused_csv
-from crm.importing.staging import Choices, import_at_once
+from crm.importing.staging import Choices, Tried, stage
 from crm.importing.tables import Table, content_of, read_table
 from crm.preparation.campaigns import Campaign, campaign_named, list_campaigns
 from crm.problems import Problem
@@ -45,7 +47,7 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
             await _mapping(database, table, arguments, terminal), arguments.list_name or "", arguments.area_code
         )
         _tell_file(path, table, choices.mapping, terminal)
-        report = await _import(database, content, table, choices, arguments, terminal, settings.dialing.region)
+        report = await _import(database, content, table, choices, arguments, terminal, settings)
     terminal.progress("")
     _tell(report, terminal)
     if report.refused and not arguments.dry_run:
@@ -70,7 +72,7 @@ async def import_history(settings: Settings, arguments: argparse.Namespace, term
             file_name=arguments.file.name,
             now=datetime.now(UTC),
             dry_run=arguments.dry_run,
-            progress=lambda done, of: terminal.progress(gettext("{done} of {of} rows", done=done, of=of)),
+            progress=_progress(terminal),
         )
     terminal.progress("")
     if report.dry_run:
@@ -135,35 +137,53 @@ async def _import(
     choices: Choices,
     arguments: argparse.Namespace,
     terminal: Terminal,
-    region: str,
+    settings: Settings,
 ) -> ImportReport:
-    gettext = terminal.words.gettext
-
-    def progress(done: int, of: int) -> None:
-        terminal.progress(gettext("{done} of {of} rows", done=done, of=of))
-
+    """Try the file, and take it in unless that was all that was asked for."""
     now = datetime.now(UTC)
-    transaction = database.reading() if arguments.dry_run else database.transaction()
-    async with transaction as session:
+    async with database.reading() as session:
         campaign = await _campaign(session, arguments.campaign, terminal)
         try:
-            if arguments.dry_run:
-                return await import_clients(
-                    session, campaign=campaign, table=table, mapping=choices.mapping,
-                    list_name=choices.list_name or None, region=region,
-                    area_code=read_area_code(choices.area_code), now=now, dry_run=True, progress=progress,
-                )  # fmt: skip
-            if arguments.save_mapping:
-                await save_mapping(session, name=arguments.save_mapping, mapping=dict(choices.mapping), now=now)
-            _, report = await import_at_once(
-                session, campaign=campaign, file_name=arguments.file.name, content=content, table=table,
-                choices=choices, region=region, now=now, progress=progress,
+            tried = await import_clients(
+                session, campaign=campaign, table=table, mapping=choices.mapping,
+                list_name=choices.list_name or None, region=settings.dialing.region,
+                area_code=read_area_code(choices.area_code), now=now, dry_run=True, progress=_progress(terminal),
             )  # fmt: skip
         except Refused as error:
             if error.code != "import.no_list":
                 raise
-            raise CommandFailed(gettext("No column holds the call list. Name one for all rows: --list NAME")) from None
-    return report
+            raise CommandFailed(
+                terminal.words.gettext("No column holds the call list. Name one for all rows: --list NAME")
+            ) from None
+    if arguments.dry_run:
+        return tried
+    async with database.transaction() as session:
+        if arguments.save_mapping:
+            await save_mapping(session, name=arguments.save_mapping, mapping=dict(choices.mapping), now=now)
+        staged = await stage(
+            session, campaign=campaign, file_name=arguments.file.name, content=content, table=table, choices=choices,
+            tried=Tried(tried), now=now,
+        )  # fmt: skip
+        await begin_confirming(session, import_id=staged.id, version=staged.version, now=now)
+    await carried_on(database, staged.id, settings, terminal)
+    async with database.reading() as session:
+        return await report_of(session, await get_import(session, staged.id))
+
+
+async def carried_on(database: Database, import_id: int, settings: Settings, terminal: Terminal) -> Import:
+    """The import that is being confirmed or undone, when it is through. Interrupted, it is left to whoever goes on: the
+    service, the page, or `dialer imports continue`."""
+    found = await carry_on(
+        database, import_id, region=settings.dialing.region, clock=lambda: datetime.now(UTC),
+        progress=_progress(terminal),
+    )  # fmt: skip
+    terminal.progress("")
+    return found
+
+
+def _progress(terminal: Terminal) -> Progress:
+    gettext = terminal.words.gettext
+    return lambda done, of: terminal.progress(gettext("{done} of {of} rows", done=done, of=of))
 
 
 async def _campaign(session: AsyncSession, name: str, terminal: Terminal) -> Campaign:

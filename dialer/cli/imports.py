@@ -10,17 +10,17 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
+from crm.importing.confirming import begin_confirming
 from crm.importing.imports import Import, ImportRow, RowUndone, get_import, list_imports, list_mappings
-from crm.importing.staging import confirm, content_of, discard, refused_of, remarks_of
-from crm.importing.tables import read_table
-from crm.importing.undoing import undo
+from crm.importing.staging import discard, refused_of, remarks_of
+from crm.importing.undoing import begin_undoing, undo_report
 from crm.preparation.campaigns import Campaign, campaign_named
 from crm.time_zones import zone
 from dialer.cli.database import ready_database
-from dialer.cli.importing import SHOWN_ROWS, in_words, tell_rows
+from dialer.cli.importing import SHOWN_ROWS, carried_on, in_words, tell_rows
 from dialer.cli.terminal import Terminal
+from dialer.console.imports.import_words import state_in_words
 from dialer.console.web.formats import moment
-from dialer.console.web.labels import IMPORT_STATES
 from dialer.crm_words import explain, sentence
 
 _MAPPED_SHOWN: Final = 6
@@ -39,7 +39,7 @@ async def show_all(settings: Settings, arguments: argparse.Namespace, terminal: 
             named = await session.get_one(Campaign, each.campaign_id)
             when = moment(terminal.words, each.created_at, zone(settings.service.time_zone))
             counts = (each.row_count, each.taken, each.merged, each.refused)
-            state = gettext(IMPORT_STATES[each.state])
+            state = state_in_words(each, terminal.words)
             rows.append((str(each.id), when, named.name, each.file_name, state, *map(str, counts)))
     terminal.table(rows)
     return 0
@@ -53,7 +53,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
         refused = (await refused_of(session, found)).refused
         remarks = await remarks_of(session, found, limit=SHOWN_ROWS)
         kept = await _kept(session, found)
-    terminal.say(f"{found.file_name}: {gettext(IMPORT_STATES[found.state])}, SHA-256 {found.sha256}")
+    terminal.say(f"{found.file_name}: {state_in_words(found, terminal.words)}, SHA-256 {found.sha256}")
     for column in found.header:
         terminal.say(f"  {column} → {found.mapping.get(column) or '-'}")
     if found.trouble:
@@ -72,18 +72,20 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
 async def take_in(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`imports confirm`: 1 if not a single row could be used."""
     async with ready_database(settings, terminal) as database:
-        async with database.reading() as session:
-            found = await get_import(session, arguments.number)
-            content = await content_of(session, found.id)
-        table = read_table(content, encoding=found.encoding or None, delimiter=found.delimiter or None, part=found.part)
         async with database.transaction() as session:
-            await confirm(
-                session, import_id=found.id, version=found.version, table=table, region=settings.dialing.region,
-                now=datetime.now(UTC),
-            )  # fmt: skip
-            found = await get_import(session, found.id)
+            await begin_confirming(session, import_id=arguments.number, version=None, now=datetime.now(UTC))
+        found = await carried_on(database, arguments.number, settings, terminal)
     _tell_counts(found, terminal)
     return 0 if found.taken + found.merged else 1
+
+
+async def go_on(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`imports continue`: 0 also when there was nothing to be continued."""
+    async with ready_database(settings, terminal) as database:
+        found = await carried_on(database, arguments.number, settings, terminal)
+    terminal.say(f"{found.file_name}: {state_in_words(found, terminal.words)}")
+    _tell_counts(found, terminal)
+    return 0
 
 
 async def forget(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -97,12 +99,16 @@ async def forget(settings: Settings, arguments: argparse.Namespace, terminal: Te
 async def undo_one(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`imports undo`: 0 also when something was left."""
     gettext = terminal.words.gettext
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
-        report = await undo(session, import_id=arguments.number, version=None, now=datetime.now(UTC))
+    async with ready_database(settings, terminal) as database:
+        async with database.transaction() as session:
+            await begin_undoing(session, import_id=arguments.number, version=None, now=datetime.now(UTC))
+        found = await carried_on(database, arguments.number, settings, terminal)
+        async with database.reading() as session:
+            report, kept = await undo_report(session, found.id), await _kept(session, found)
     terminal.say(gettext("rows whose clients are removed: {count}", count=report.removed))
     terminal.say(gettext("rows whose changes are taken back: {count}", count=report.restored))
-    terminal.say(gettext("rows of which something is left: {count}", count=len(report.kept)))
-    tell_kept(report.kept, terminal)
+    terminal.say(gettext("rows of which something is left: {count}", count=report.kept))
+    tell_kept(kept, terminal)
     return 0
 
 

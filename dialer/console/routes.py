@@ -208,6 +208,7 @@ def _imports() -> tuple[Route, ...]:
         Route("POST", brought, import_pages.try_again, RULE_ROLES, LARGEST_MAPPING),
         Route("GET", f"{brought}/refused.csv", import_pages.refused, OFFICE_ROLES),
         Route("POST", f"{brought}/confirm", import_pages.take_in, RULE_ROLES),
+        Route("POST", f"{brought}/continue", import_pages.go_on, RULE_ROLES),
         Route("POST", f"{brought}/discard", import_pages.forget, RULE_ROLES),
         Route("POST", f"{brought}/undo", import_pages.take_back, RULE_ROLES),
     )

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.errors import CrmError, Refused
+from crm.importing.carrying_on import carry_on
+from crm.importing.confirming import begin_confirming
 from crm.importing.imports import (
     Import,
     ImportRow,
@@ -27,7 +29,6 @@ from crm.importing.mapping import FIELDS, REASON_COLUMNS, mapping_with
 from crm.importing.report import refused_csv
 from crm.importing.staging import (
     Choices,
-    confirm,
     content_of,
     discard,
     refused_of,
@@ -37,14 +38,13 @@ from crm.importing.staging import (
     try_out,
 )
 from crm.importing.tables import DELIMITERS, ENCODINGS, Table, read_table
-from crm.importing.undoing import undo
+from crm.importing.undoing import begin_undoing
 from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.problems import Problem
-from dialer.console.imports.import_words import FIELD_NAMES, form_in_words
+from dialer.console.imports.import_words import FIELD_NAMES, form_in_words, state_in_words
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment
-from dialer.console.web.labels import IMPORT_STATES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.uploads import attachment, uploaded
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
@@ -52,6 +52,7 @@ from dialer.crm_words import explain, sentence
 from dialer.words import Words, mark
 
 SHOWN_ROWS: Final = 20
+_STEPS_AT_ONCE: Final = 3  # what a page does by itself; a larger import is carried on by the scheduler
 _COLUMN: Final = "column"
 _DELIMITER_NAMES: Final = {"\t": mark("tabs")}
 
@@ -150,16 +151,18 @@ async def try_again(request: web.Request) -> web.StreamResponse:
 async def take_in(request: web.Request) -> web.StreamResponse:
     """POST /imports/{import_id}/confirm with `version`"""
     deps, version = request.app[DEPS], await _version(request)
-    async with deps.database.reading() as session:
-        found = await get_import(session, _id(request))
-        content = await content_of(session, found.id)
-    table = await asyncio.to_thread(
-        read_table, content, encoding=found.encoding or None, delimiter=found.delimiter or None, part=found.part
-    )
     async with deps.database.transaction() as session:
-        await confirm(session, import_id=found.id, version=version, table=table, now=deps.clock(),
-                      region=deps.settings.dialing.region, author_id=visitor(request).user_id)  # fmt: skip
-    return see_other(f"/imports/{found.id}")
+        await begin_confirming(session, import_id=_id(request), version=version, now=deps.clock(),
+                               author_id=visitor(request).user_id)  # fmt: skip
+    return await go_on(request)
+
+
+async def go_on(request: web.Request) -> web.StreamResponse:
+    """POST /imports/{import_id}/continue: some more rows of an import that is being taken in or undone."""
+    deps = request.app[DEPS]
+    await carry_on(deps.database, _id(request), region=deps.settings.dialing.region, clock=deps.clock,
+                   most=_STEPS_AT_ONCE)  # fmt: skip
+    return see_other(f"/imports/{_id(request)}")
 
 
 async def forget(request: web.Request) -> web.StreamResponse:
@@ -175,9 +178,9 @@ async def take_back(request: web.Request) -> web.StreamResponse:
     """POST /imports/{import_id}/undo with `version`"""
     deps, version = request.app[DEPS], await _version(request)
     async with deps.database.transaction() as session:
-        await undo(session, import_id=_id(request), version=version, now=deps.clock(),
-                   author_id=visitor(request).user_id)  # fmt: skip
-    return see_other(f"/imports/{_id(request)}")
+        await begin_undoing(session, import_id=_id(request), version=version, now=deps.clock(),
+                            author_id=visitor(request).user_id)  # fmt: skip
+    return await go_on(request)
 
 
 async def refused(request: web.Request) -> web.StreamResponse:
@@ -204,7 +207,7 @@ async def _list_page(request: web.Request, refusal: CrmError | None = None) -> w
         rows = [
             ListedImport(
                 each.id, moment(words, each.created_at, zone_of(request)), campaigns.get(each.campaign_id, ""),
-                each.file_name, words.gettext(IMPORT_STATES[each.state]), each.row_count, each.taken, each.merged,
+                each.file_name, state_in_words(each, words), each.row_count, each.taken, each.merged,
                 each.refused,
             )
             for each in await list_imports(session)
@@ -236,15 +239,16 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
     context = {
         "found": found,
         "campaign": campaign,
-        "state": words.gettext(IMPORT_STATES[found.state]),
+        "state": state_in_words(found, words),
         "as_read": form_in_words(found, words),
         "encodings": ENCODINGS if found.encoding else (),
         "delimiters": [(each, words.gettext(_DELIMITER_NAMES.get(each, each))) for each in _delimiters(found)],
         "columns": _column_rows(found),
         "choices": [(field, words.gettext(FIELD_NAMES[field])) for field in FIELDS],
         "saved": saved,
-        "may_try": found.state is ImportState.STAGED and visitor(request).role in RULE_ROLES,
-        "may_undo": found.state is ImportState.CONFIRMED and visitor(request).role in RULE_ROLES,
+        "may_try": _may(request, found, ImportState.STAGED),
+        "may_undo": _may(request, found, ImportState.CONFIRMED),
+        "may_carry_on": found.under_way is not None and visitor(request).role in RULE_ROLES,
         "stopped_by": explain(words, found.trouble[0], found.trouble[1]) if found.trouble else "",
         "refused": [(row.line, " ".join(_told(each, words) for each in row.problems)) for row in rows],
         "remarks": [(each.line, _told(each.problem, words)) for each in remarks],
@@ -256,6 +260,10 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
     if refusal is not None:
         response.set_status(409 if refusal.code == "import.changed_meanwhile" else 422)
     return response
+
+
+def _may(request: web.Request, found: Import, state: ImportState) -> bool:
+    return found.state is state and found.under_way is None and visitor(request).role in RULE_ROLES
 
 
 def _delimiters(found: Import) -> tuple[str, ...]:

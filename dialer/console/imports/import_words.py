@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from crm.importing.imports import Import
+from dialer.console.web.labels import IMPORT_STATES
 from dialer.words import Words, mark
 
 FIELD_NAMES: Final[Mapping[str, str]] = {
@@ -37,6 +39,15 @@ class AsRead(Protocol):
     def delimiter(self) -> str: ...
     @property
     def part(self) -> str: ...
+
+
+def state_in_words(found: Import, words: Words) -> str:
+    """How far an import has come; while it is being taken in or undone with the rows that are done."""
+    gettext = words.gettext
+    if found.under_way is None:
+        return gettext(IMPORT_STATES[found.state])
+    doing = gettext(IMPORT_STATES[found.under_way])
+    return gettext("{doing}, {done} of {of} rows", doing=doing, done=found.done, of=found.row_count)
 
 
 def form_in_words(read: AsRead, words: Words) -> str:

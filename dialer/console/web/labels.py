@@ -78,6 +78,8 @@ IMPORT_STATES = {
     "confirmed": mark("taken in"),
     "undone": mark("undone"),
     "discarded": mark("discarded"),
+    "confirming": mark("being taken in"),
+    "undoing": mark("being undone"),
 }
 
 ABANDONED_REASONS = {

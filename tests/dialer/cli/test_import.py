@@ -14,7 +14,9 @@ from xlsxwriter import Workbook
 from config.settings import load_settings
 from crm.clientele.clients import Client
 from crm.database import Database
+from crm.errors import Refused
 from crm.group import Group
+from crm.importing import carrying_on
 from tests.dialer.cli.conftest import Dialer, Said
 
 HEADER = "list;name;city;phone;group\n"
@@ -257,6 +259,27 @@ def test_an_import_is_listed_shown_and_undone(dialer: Dialer, office: Path, tmp_
     assert clients_in(office) == 0
     again = dialer("imports", "undo", "1", "-c", office)
     assert (again.code, again.err) == (1, "Import 1 has been confirmed, discarded or undone already.\n")
+
+
+def test_an_import_that_was_interrupted_is_gone_on_with(
+    dialer: Dialer, office: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refusing(*_given: object, **_named: object) -> None:
+        raise Refused("erasure.no_key")
+
+    file = tmp_path / "firms.csv"
+    file.write_text(HEADER + GOOD + BAD)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(carrying_on, "confirm_some", refusing)
+        assert run(dialer, office, file).code == 1
+    assert clients_in(office) == 0
+    assert "being taken in, 0 of 5 rows" in dialer("imports", "list", "-c", office).out
+    undone = dialer("imports", "undo", "1", "-c", office)
+    assert undone.err == "Import 1 is being taken in or undone at the moment.\n"
+    gone_on = dialer("imports", "continue", "1", "-c", office)
+    assert gone_on.out.startswith("firms.csv: taken in\ntaken: 3\n")
+    assert clients_in(office) == 3
+    assert dialer("imports", "continue", "1", "-c", office).out == gone_on.out
 
 
 def test_a_mapping_is_saved_and_used_for_the_next_file(dialer: Dialer, office: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from crm.database import Database
 from crm.importing import tables
 from crm.importing.imports import Import, ImportState, list_imports
 from dialer.console import routes
+from dialer.console.imports import import_pages
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 
@@ -85,6 +86,33 @@ async def test_a_file_is_tried_taken_in_and_undone(maria: Browser, database: Dat
     assert (await only_import(database)).state is ImportState.UNDONE
     assert "firms.csv" in await maria.text("/imports")
     assert "version" not in await maria.text(address) or "disabled" in await maria.text(address)
+
+
+async def test_a_large_file_comes_in_step_by_step_and_the_page_says_how_far(
+    maria: Browser, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_pages, "_STEPS_AT_ONCE", 1)
+    before = await clients(database)
+    rows = "".join(f"весна;Фирма {number};8 (342) 000-{number // 100:02}-{number % 100:02}\n" for number in range(520))
+    address = await brought(maria, f"list;name;phone\n{rows}".encode())
+    await maria.post_form(f"{address}/confirm", version=version_in(await maria.text(address)))
+    page = await maria.text(address)
+    assert "being taken in, 500 of 520 rows" in page
+    assert '<meta http-equiv="refresh" content="3">' in page
+    assert f"{address}/undo" not in page
+    assert f"{address}/discard" not in page
+    assert await clients(database) == before + 500
+    assert "being taken in, 500 of 520 rows" in await maria.text("/imports")
+    await maria.post_form(f"{address}/continue")
+    page = await maria.text(address)
+    assert await clients(database) == before + 520
+    assert "refresh" not in page
+    await maria.post_form(f"{address}/undo", version=version_in(page))
+    assert "being undone, 500 of 520 rows" in await maria.text(address)
+    for _ in range(2):
+        await maria.post_form(f"{address}/continue")
+    assert await clients(database) == before
+    assert (await only_import(database)).state is ImportState.UNDONE
 
 
 async def test_what_was_guessed_wrong_is_said_otherwise_and_saved(maria: Browser, database: Database) -> None:
