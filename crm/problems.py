@@ -17,6 +17,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "phone.no_area_code": "“{text}” has no area code.",
     "phone.no_digits": "“{text}” is no telephone number.",
     "phone.no_such_code": "“{text}”: there is no such area code.",
+    "phone.cell_too_long": "“{text} …” is longer than {most} characters: no cell of numbers is.",
     "phone.too_long": "“{text}” has too many digits.",
     "phone.too_short": "“{text}” has too few digits.",
     "phone.unknown_country": "“{text}”: there is no such country code.",

@@ -14,7 +14,6 @@ LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ɏЀ-ҁҊ-ԯԱ-Ֆա-ևა-ჺ"
 LEAST_SUMMARY_LETTERS: Final = 10
 
 _LETTER: Final = re.compile(f"[{LETTERS}]")
-_TWO_WORDS: Final = re.compile(f"[{LETTERS}].* .*[{LETTERS}]", re.DOTALL)
 
 
 def tidy(text: str) -> str:
@@ -39,7 +38,7 @@ def letters_in(text: str) -> int:
 
 def is_full_name(text: str) -> bool:
     """Two words or more, parted by a space, each with a letter."""
-    return _TWO_WORDS.search(text) is not None
+    return sum(_LETTER.search(word) is not None for word in text.split(" ")) >= 2
 
 
 def is_summary(text: str) -> bool:

@@ -4,6 +4,7 @@ legal form. Pure: no database."""
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from crm.text_rules import fold
@@ -32,7 +33,7 @@ _LEAST_SKELETON: Final = 3  # consonants; fewer are shared by everybody
 _SITE: Final = re.compile(
     r"(?:[a-zа-я][a-zа-я0-9+.-]*://)?(?:[^/@\s]*@)?(?:www\d?\.)?(?P<host>[^/:?#\s,;]+)(?P<path>/[^?#\s,;]*)?"
 )
-_EMAIL: Final = re.compile(r"[^\s@,;<>()\"]+@[^\s@,;<>()\"]+\.[^\s@,;<>()\"]+")
+_BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;<>()\"]+")
 # Here a domain says nothing of whose page it is; the first part of the path does.
 _HOSTS: Final = (
     "vk.com vkontakte.ru ok.ru facebook.com instagram.com t.me wa.me youtube.com rutube.ru dzen.ru avito.ru 2gis.ru"
@@ -93,8 +94,11 @@ def _unicode(host: str) -> str:
 
 def email_key(email: str) -> str:
     """The first address that stands there, in lower case; "" when there is none."""
-    found = _EMAIL.search(email.casefold())
-    return found[0].strip(".") if found else ""
+    for piece in _BETWEEN_ADDRESSES.split(email.casefold()):
+        for local, domain in pairwise(piece.split("@")):
+            if local and "." in domain[1:-1]:
+                return f"{local}@{domain}".strip(".")
+    return ""
 
 
 def keys_of(*, name: str, tax_number: str = "", site: str = "", email: str = "") -> dict[str, str]:

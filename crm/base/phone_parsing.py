@@ -20,7 +20,7 @@ _CLEANED = {
     **{0xFF10 + digit: str(digit) for digit in range(10)},
     0xFF0B: "+",
 }
-_SEPARATOR = re.compile(r"[;/|\n\r]+|,(?!\d+[eе]\+?\d)|\s(?:и|или|and|or)\s|\s+(?=\+\d|8\s*\()", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[;/|\n\r]+|,(?!\d+[eе]\+?\d)|\s(?:и|или|and|or)\s|(?<!\s)\s+(?=\+\d|8\s*\()", re.IGNORECASE)
 _EXTENSION = re.compile(
     r"[\s(.,-]*(?:(?:доб|вн|ext|extn)[^\W\d_]*|(?<![^\W\d_])[xх]|#|№)[\s.:#№]*(?P<digits>[0-9]{1,8})(?![0-9])\s*\)?",
     re.IGNORECASE,
@@ -33,7 +33,9 @@ _DIGIT = re.compile("[0-9]")
 _NOT_DIGITS = re.compile("[^0-9]+")
 _SPACING = re.compile(r"[\s().-]+")
 _ORDINARY = re.compile(r"(?:\+?7|8)([346789][0-9]{9})|((?!810)[3489][0-9]{9})")
+_LONGEST_CELL = 500  # letters; a cell of numbers is shorter, and an expression's time grows with its square
 _FEWEST_DIGITS = 5
+_SHOWN = 60  # letters of a cell that is too long
 _LOCAL_DIGITS = range(5, 8)
 _NATIONAL_DIGITS = 10  # of a number of country 7, its area code among them
 _CODES_OF_7 = frozenset("346789")
@@ -87,6 +89,9 @@ def read_phones(raw: str, *, region: str = "RU", area_codes: Sequence[str] = ())
     length and area code, not an assigned exchange: directories are newer than any table. A number without its area code
     gets the one of the number before it in the cell, else the first of `area_codes` with which it has ten digits.
     """
+    if len(raw.strip()) > _LONGEST_CELL:
+        told = {"text": raw.strip()[:_SHOWN], "most": str(_LONGEST_CELL)}
+        return PhoneCell((), (Problem("phone.cell_too_long", told),))
     text = raw.translate(_CLEANED)
     phones: dict[tuple[str, str], ParsedPhone] = {}
     problems: list[Problem] = []

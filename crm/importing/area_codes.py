@@ -39,7 +39,7 @@ _CODES: Final = """
     Калининград 4012, Черняховск 40141
 """
 _BY_CITY: Final = {city_key(city): code for city, code in (entry.strip().rsplit(" ", 1) for entry in _CODES.split(","))}
-_TRUNK: Final = re.compile(r"\s*(?:\+7|8)[\s(-]+")
+_TRUNK: Final = re.compile(r"(?:\+7|8)[\s(-]+")
 _CODE: Final = re.compile("[348][0-9]{2,4}")
 
 

@@ -140,4 +140,4 @@ def _guess(column: str) -> str:
     if not column or fold(column) in _REASONS:
         return IGNORED
     words = " ".join(re.findall(r"[^\W_]+", fold(column)))
-    return _SYNONYMS.get(words) or _SYNONYMS.get(re.sub(r"(?: ?\d+)+$", "", words)) or ATTRIBUTE + column
+    return _SYNONYMS.get(words) or _SYNONYMS.get(words.rstrip("0123456789 ")) or ATTRIBUTE + column

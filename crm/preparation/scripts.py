@@ -32,7 +32,7 @@ from crm.text_rules import fold, tidy
 
 LONGEST_TEXT: Final = 12_000
 MOST_ANSWERS: Final = 9
-_ARROW: Final = re.compile(r"\s*(?:->|→)\s*")
+_ARROW: Final = re.compile("->|→")
 
 
 class CallScript(Versioned, Base):
@@ -108,7 +108,7 @@ def _drafts(script: str) -> list[_Draft]:
 
 
 def _parted(answer: str) -> tuple[str, str, str]:
-    *words, follows = _ARROW.split(answer) if _ARROW.search(answer) else (answer, "")
+    *words, follows = [part.strip() for part in _ARROW.split(answer)] if _ARROW.search(answer) else (answer, "")
     return " - ".join(words), "->", follows
 
 

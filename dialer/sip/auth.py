@@ -15,6 +15,7 @@ from aiosipua.headers import AuthChallenge, parse_auth, stringify_auth
 
 from dialer.sip.config import RegistrarAccount
 from dialer.sip.events import Credentials
+from dialer.sip.guessing import GuessBrake
 from dialer.sip.message import Headers, ReceivedRequest, ReceivedResponse
 
 NONCE_LIFE_S = 300.0
@@ -111,6 +112,7 @@ class Proof(enum.Enum):
     NONE = "none"  # no answer for our realm
     STALE = "stale"  # the right password on a nonce that is no longer good
     WRONG = "wrong"
+    HELD = "held"  # too many wrong ones before it: it was not looked at
     GOOD = "good"
 
 
@@ -118,13 +120,14 @@ class DigestServer:
     """Demands digest authentication with nonces that carry their own proof: `time-random-signature`.
 
     Nothing is kept for a nonce until it was used with the right password; from then on its highest count, so that a
-    recorded request cannot be replayed.
+    recorded request cannot be replayed. Who names wrong passwords again and again is slowed down (`GuessBrake`).
     """
 
     def __init__(self, realm: str, secret: bytes = b"") -> None:
         self._realm = realm
         self._secret = secret or secrets.token_bytes(32)
         self._counts: dict[str, tuple[int, float]] = {}  # nonce -> highest count, end of life
+        self._brake = GuessBrake()
 
     def challenges(
         self, now: float, algorithms: Sequence[str] = ("MD5",), *, asker: str, stale: bool = False
@@ -146,8 +149,13 @@ class DigestServer:
             answer = parse_auth(value, credentials=True)
             parameters = {name.lower(): text for name, text in answer.params.items()}
             if answer.scheme.lower() == "digest" and parameters.get("realm") == self._realm:
-                username = parameters.get("username", "")
-                return self._check_answer(request, parameters, accounts.get(username), now), username
+                username, address = parameters.get("username", ""), request.source.host
+                if self._brake.holds(address, username, now):
+                    return Proof.HELD, username
+                proof = self._check_answer(request, parameters, accounts.get(username), now)
+                if proof is Proof.WRONG:
+                    self._brake.wrong(address, username, now)
+                return proof, username
         return Proof.NONE, ""
 
     def _check_answer(

@@ -263,10 +263,14 @@ class Errand:
 
 def read_q850(values: list[str]) -> int | None:
     """The cause of `Reason: Q.850;cause=17` (RFC 3326), if one of the reasons has it."""
-    for value in values:
-        match = re.search(r"Q\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*([0-9]{1,3})\b", value, re.IGNORECASE)
-        if match:
-            return int(match[1])
+    for reason in ",".join(values).split(","):
+        protocol, *parameters = (part.strip() for part in reason.split(";"))
+        if protocol.upper() != "Q.850":
+            continue
+        for parameter in parameters:
+            name, _, cause = (part.strip() for part in parameter.partition("="))
+            if name.lower() == "cause" and re.fullmatch("[0-9]{1,3}", cause):
+                return int(cause)
     return None
 
 

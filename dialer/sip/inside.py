@@ -16,6 +16,7 @@ from dialer.sip.sdp import build_answer, build_later_offer
 from dialer.sip.server_transaction import ServerTransaction
 
 DIGITS = "0123456789*#ABCD"
+_LONGEST_DIGIT = 256  # bytes; "Signal=5" with its duration is thirty
 _NUMBERED = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}  # RFC 4733 event numbers
 _EARLY = (CallState.INVITING, CallState.RINGING, CallState.GIVING_UP, CallState.CANCELLING)
 
@@ -109,6 +110,9 @@ def _offer_pending(call: Call, request: ReceivedRequest) -> Refusal | None:
 
 def _take_info(core: Core, call: Call, transaction: ServerTransaction, now: float) -> None:
     request = transaction.request
+    if len(request.body) > _LONGEST_DIGIT:
+        core.reply(transaction, 413, now)
+        return
     kind = request.header("content-type").split(";")[0].strip().lower()
     if request.body and kind not in ("application/dtmf-relay", "application/dtmf"):
         core.reply(transaction, 415, now, headers=[("Accept", "application/dtmf-relay, application/dtmf")])
@@ -125,9 +129,9 @@ def read_digit(body: str, kind: str) -> tuple[str, int]:
     if kind == "application/dtmf":
         signal = body.strip()
     else:
-        found = re.search(r"^\s*Signal\s*=\s*(\S+)", body, re.IGNORECASE | re.MULTILINE)
+        found = re.search(r"^[ \t]*Signal[ \t]*=[ \t]*(\S+)", body, re.IGNORECASE | re.MULTILINE)
         signal = found[1] if found else ""
-        length = re.search(r"^\s*Duration\s*=\s*([0-9]{1,5})\s*$", body, re.IGNORECASE | re.MULTILINE)
+        length = re.search(r"^[ \t]*Duration[ \t]*=[ \t]*([0-9]{1,5})[ \t\r]*$", body, re.IGNORECASE | re.MULTILINE)
         duration_ms = int(length[1]) if length else duration_ms
     digit = _NUMBERED.get(signal, signal.upper())
     return (digit, duration_ms) if len(digit) == 1 and digit in DIGITS else ("", 0)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from dialer.engines.pyvoip.library import SIP, VoIP
 from dialer.engines.pyvoip.message import Address, Message
 from dialer.engines.pyvoip.text import MessageText, parse_uri, uri_of
+from dialer.sip.call import read_q850
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import (
     CallAnswered,
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 CallEvent = CallIncoming | CallProgress | CallAnswered | CallConfirmed | CallEnded | CallReoffered | InfoDigit
 OnEvent = Callable[[CallEvent], None]
 
+_LONGEST_DIGIT = 256  # bytes
 _DIGIT = re.compile(rb"^(?:Signal\s*=\s*)?([0-9*#A-D])\s*$", re.IGNORECASE | re.MULTILINE)
-_CAUSE = re.compile(r"Q\.850\s*;.*?cause\s*=\s*(\d{1,3})", re.IGNORECASE)
 
 
 class Stage(enum.Enum):
@@ -184,7 +185,6 @@ class Call(VoIP.VoIPCall, ABC):
     def _tell_end(self, cause: CallEndCause, by: Message | None = None) -> None:
         retry_after = by.text.first("Retry-After") if by else ""
         digits = re.match(r"\d{1,9}", retry_after)
-        reason = _CAUSE.search(by.text.first("Reason")) if by else None
         contacts = by.text.all("Contact") if by and 300 <= by.code < 400 else []
         self._on_event(
             CallEnded(
@@ -192,7 +192,7 @@ class Call(VoIP.VoIPCall, ABC):
                 cause,
                 sip_code=by.code if by else 0,
                 phrase=by.text.phrase if by else "",
-                q850=int(reason.group(1)) if reason else None,
+                q850=read_q850(by.text.all("Reason")) if by else None,
                 retry_after_s=int(digits.group()) if digits else None,
                 contact_uri=uri_of(contacts[0]) if contacts else "",
             )
@@ -222,7 +222,8 @@ class Call(VoIP.VoIPCall, ABC):
 
     def info(self, request: Message) -> None:
         """A key by SIP INFO (application/dtmf-relay or application/dtmf)."""
-        if request.text.first("Content-Type").lower().startswith("application/dtmf"):
-            found = _DIGIT.search(request.text.body)
+        body = request.text.body
+        if len(body) <= _LONGEST_DIGIT and request.text.first("Content-Type").lower().startswith("application/dtmf"):
+            found = _DIGIT.search(body)
             if found:
                 self._on_event(InfoDigit(self.call_id, found.group(1).decode().upper(), 160))

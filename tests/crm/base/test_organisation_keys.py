@@ -59,6 +59,15 @@ def test_other_keys() -> None:
     assert tax_key("нет") == ""
     assert email_key("Почта: Info@Romashka.RU, zakaz@romashka.ru") == "info@romashka.ru"
     assert email_key("romashka.ru") == ""
+    assert email_key("<Анна@Ромашка.рф>; b@c.de") == "анна@ромашка.рф"
+    assert email_key("@a.b x@y z@.q .@b. a@b.c.") == "a@b.c"
+
+
+@pytest.mark.timeout(60)
+def test_a_cell_without_end_is_read_at_once() -> None:
+    """A hundred thousand letters take as long as one has to wait for them once, not for each letter before."""
+    assert email_key("a" * 100_000) == ""
+    assert email_key("a@" * 100_000) == ""
 
 
 async def test_the_keys_follow_what_is_set(database: Database) -> None:

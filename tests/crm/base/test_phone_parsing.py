@@ -223,3 +223,12 @@ def test_a_number_without_its_area_code_gets_the_first_that_fits(raw: str, codes
 def test_an_area_code_that_does_not_fit_the_digits_is_not_used() -> None:
     assert read_phones("22-33-44", area_codes=("495",)).problems[0].code == "phone.no_area_code"
     assert read_phones("8 912 000-00-02, 000-00-01").problems[0].code == "phone.no_area_code"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", [" ", "доб", "a", "1 ", "("])
+def test_a_cell_without_end_is_refused_at_once(piece: str) -> None:
+    cell = read_phones("x" + piece * 200_000 + "x")
+    [problem] = cell.problems
+    assert (cell.phones, problem.code) == ((), "phone.cell_too_long")
+    assert len(str(problem.params["text"])) < 100

@@ -9,6 +9,7 @@ import pytest
 from dialer.sip.auth import NONCE_LIFE_S, DigestClient, DigestServer, Proof, digest_response, strongest_challenges
 from dialer.sip.config import RegistrarAccount
 from dialer.sip.events import Credentials, Hop, Transport
+from dialer.sip.guessing import SECONDS_FOR_ONE_OF_A_NAME, WRONG_OF_A_NAME, WRONG_OF_AN_ADDRESS
 from dialer.sip.message import ReceivedRequest, ReceivedResponse, read_message
 from tests.dialer.sip.network import wire
 
@@ -176,6 +177,26 @@ def test_a_nonce_ages_and_only_ours_are_good() -> None:
     (foreign,) = DigestServer("lab", b"other").challenges(10.0, asker=PEER.host)
     assert proof(server, foreign, 11.0) is Proof.STALE
     assert "stale=true" in server.challenges(10.0, asker=PEER.host, stale=True)[0]
+
+
+def test_who_guesses_is_slowed_down_and_told_nothing() -> None:
+    server = DigestServer("lab", b"secret")
+    (challenge,) = server.challenges(10.0, asker=PEER.host)
+    guesses = [proof(server, challenge, 11.0, password=f"guess {number}") for number in range(WRONG_OF_A_NAME)]
+    assert set(guesses) == {Proof.WRONG}
+    assert proof(server, challenge, 11.0, password="one more") is Proof.HELD
+    assert proof(server, challenge, 11.0) is Proof.HELD  # the right one says no more than a wrong one
+    assert proof(server, challenge, 11.0, "old") is Proof.GOOD  # another telephone behind the same address
+    later = 11.5 + SECONDS_FOR_ONE_OF_A_NAME
+    assert proof(server, server.challenges(later, asker=PEER.host)[0], later) is Proof.GOOD
+
+
+def test_many_names_are_guesses_too() -> None:
+    server = DigestServer("lab", b"secret")
+    (challenge,) = server.challenges(10.0, asker=PEER.host)
+    for number in range(WRONG_OF_AN_ADDRESS):
+        assert proof(server, challenge, 11.0, f"made-up-{number}") is Proof.WRONG
+    assert proof(server, challenge, 11.0, "anna") is Proof.HELD
 
 
 def test_a_recorded_answer_cannot_be_replayed() -> None:

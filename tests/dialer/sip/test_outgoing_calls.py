@@ -6,6 +6,7 @@ from textwrap import dedent
 
 import pytest
 
+from dialer.sip.call import read_q850
 from dialer.sip.endpoint import Endpoint
 from dialer.sip.events import (
     CallAnswered,
@@ -17,6 +18,7 @@ from dialer.sip.events import (
     SipEvent,
     Transport,
 )
+from dialer.sip.inside import read_digit
 from dialer.sip.sdp import build_offer
 from tests.dialer.sip.network import Network, answer_to, header, headers, request_line, title, wire
 from tests.dialer.sip.phone import Phone
@@ -625,6 +627,19 @@ def test_digits_by_info_both_ways() -> None:
     assert line.last("INFO +sdp").endswith(b"Signal=7\r\nDuration=160\r\n")
     with pytest.raises(ValueError, match="not a key"):
         line.endpoint.send_info_digit("call", "77", line.network.now)
+
+
+@pytest.mark.timeout(60)
+def test_a_key_by_info_is_short() -> None:
+    """Twenty thousand empty lines before a key stopped all signalling for a minute."""
+    line = Line()
+    line.talk()
+    so_far = len(line.events)
+    extra = "Content-Type: application/dtmf-relay"
+    assert from_trunk(line, "INFO", cseq=1, extra=extra, body="Signal=5\n" + "x" * 300) == "413 INFO"
+    assert line.events[so_far:] == []
+    assert read_digit("\n" * 1_000_000 + "x", "application/dtmf-relay") == ("", 0)
+    assert read_q850(["Q.850;" * 200_000]) is None
 
 
 @pytest.mark.parametrize("code", ["481 Gone", "408 Late"])
