@@ -60,6 +60,9 @@ ADVICE: Final[dict[str, str]] = {
     "tls_file": "there is no such file",
     "tls_and_proxy": "HTTPS ends either here or at the proxy: leave tls_certificate empty, or set behind_proxy = false",
     "public_url_http": "with HTTPS switched on this must begin with https://",
+    "mail_in_the_clear": (
+        'messages to {host} would cross the network for everybody to read; set it to "starttls" or "tls"'
+    ),
     "caller_id_needed": "without trunk.user the clients would see no number; set trunk.caller_id",
     "lease_short": "the card would go to a colleague while it rings; it must be longer than ring_timeout_s ({ring} s)",
 }

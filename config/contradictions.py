@@ -23,6 +23,7 @@ def contradictions(settings: Settings) -> list[Problem]:
         *_media_ports(settings),
         *_trunk(settings),
         *_dialing(settings),
+        *_mail(settings),
     ]
 
 
@@ -113,6 +114,23 @@ def _dialing(settings: Settings) -> Iterator[Problem]:
     dialing = settings.dialing
     if dialing.claim_lease_s <= dialing.ring_timeout_s:
         yield _problem("dialing.claim_lease_s", dialing.claim_lease_s, "lease_short", ring=dialing.ring_timeout_s)
+
+
+def _mail(settings: Settings) -> Iterator[Problem]:
+    mail = settings.mail
+    if not mail.host:
+        return
+    if not mail.sender:
+        yield _problem("mail.sender", "", "needs", key="mail.host", other="mail.sender")
+    password = mail.password.get_secret_value()
+    if password and not mail.user:
+        yield _problem("mail.user", "", "needs", key="mail.password", other="mail.user")
+    if mail.user and not password:
+        yield _problem("mail.password", "", "needs", key="mail.user", other="mail.password")
+    if mail.tls == "none" and not _is_loopback(mail.host):
+        yield _problem("mail.tls", "none", "mail_in_the_clear", host=mail.host)
+    if mail.ca_file and not Path(mail.ca_file).is_file():
+        yield _problem("mail.ca_file", mail.ca_file, "tls_file")
 
 
 def _is_loopback(host: str) -> bool:

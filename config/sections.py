@@ -223,6 +223,28 @@ class RecordingsSettings(Section):
     )
 
 
+class MailSettings(Section):
+    """Callbacks as calendar entries by e-mail. Nothing is sent where no host is set."""
+
+    host: Host = Field(default="", description="Name or address of the mail server; empty: no mail.")
+    port: Port = Field(default=587, ge=1, description="SMTP port of that server; often 587 for starttls, 465 for tls.")
+    tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="How the connection is protected; none only for a server on this machine.",
+    )
+    ca_file: PathText = Field(
+        default="", description="PEM file with the certificate authority of an own mail server; empty: the system's."
+    )
+    user: str = Field(default="", description="User name at the mail server; empty: it asks for none.")
+    password: SecretStr = Field(default=SecretStr(""), description="Password at the mail server.")
+    sender: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$",
+        description="E-mail address that messages come from, such as dialer@example.ru.",
+    )
+    timeout_s: Seconds = Field(default=20, ge=1, le=300, description="How long the mail server may take to answer.")
+
+
 class SchedulerSettings(Section):
     """The clockwork that brings callbacks back."""
 

@@ -18,6 +18,7 @@ from config.sections import (
     DatabaseSettings,
     DialingSettings,
     LogSettings,
+    MailSettings,
     MediaSettings,
     RecordingsSettings,
     SchedulerSettings,
@@ -32,6 +33,7 @@ __all__ = [
     "DatabaseSettings",
     "DialingSettings",
     "LogSettings",
+    "MailSettings",
     "MediaSettings",
     "Problem",
     "RecordingsSettings",
@@ -57,6 +59,7 @@ class Settings(Section):
     trunk: TrunkSettings | None = Field(default=None)
     dialing: DialingSettings = Field(default_factory=DialingSettings)
     recordings: RecordingsSettings = Field(default_factory=RecordingsSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
     scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
 
     @property

@@ -21,6 +21,7 @@ from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
 from dialer.engines.native import NativeTelephony
 from dialer.engines.pyvoip import PyVoipTelephony
+from dialer.mailing.sender import Mailer
 from dialer.office_key import make_key
 from dialer.purging import link_rows, purge
 from dialer.scheduler import Scheduler
@@ -122,8 +123,13 @@ async def running_service(
         scheduler.add(functools.partial(purge, database, store), every_s=CARE_S)
         scheduler.add(functools.partial(link_rows, database), every_s=CARE_S)
         scheduler.add(functools.partial(_keep_lock, lock), every_s=KEEP_LOCK_S)
+        mailer = Mailer(
+            database, settings.mail, node=settings.service.node, public_url=settings.console.public_url, clock=clock
+        )
+        scheduler.add(mailer.look, every_s=settings.scheduler.poll_s)
         await scheduler.start()
         stack.push_async_callback(scheduler.stop)
+        stack.callback(mailer.stop)
         console = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
         runner = await start_console(console, settings.console)
         stack.push_async_callback(runner.cleanup)

@@ -13,7 +13,22 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, Text, func, select, text, update
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -114,12 +129,25 @@ class Counts:
     failed: int = 0
 
 
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Waiting, its time has come, and nobody is at it."""
+    return and_(
+        OutgoingMail.state == MailState.WAITING,
+        OutgoingMail.next_try_at <= now,
+        or_(OutgoingMail.claimed_until.is_(None), OutgoingMail.claimed_until < now),
+    )
+
+
+async def is_any_due(session: AsyncSession, *, now: datetime) -> bool:
+    """Whether a message is to be sent now."""
+    return bool(await session.scalar(select(exists().where(_is_due(now)))))
+
+
 async def claim_due(session: AsyncSession, *, now: datetime, node: str, lease: timedelta) -> OutgoingMail | None:
     """The next message whose time has come, for this node alone until the lease is over; `None` when there is none."""
     due = (
         select(OutgoingMail)
-        .where(OutgoingMail.state == MailState.WAITING, OutgoingMail.next_try_at <= now)
-        .where((OutgoingMail.claimed_until.is_(None)) | (OutgoingMail.claimed_until < now))
+        .where(_is_due(now))
         .order_by(OutgoingMail.next_try_at, OutgoingMail.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -1,0 +1,110 @@
+"""Who sends what is due: a look every few seconds, that never holds up a call and never loses a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from config.sections import MailSettings
+from crm.database import Database
+from crm.mail import outbox
+from crm.mail.outbox import OutgoingMail
+from dialer.mailing.messages import compose
+from dialer.mailing.smtp import MailTrouble, Postman
+from dialer.reasons import packed
+
+log = structlog.get_logger("dialer.mailing")
+
+LEASE_BEYOND: Final = timedelta(seconds=60)  # longer than connecting and sending may take
+FIRST_PAUSE: Final = timedelta(seconds=10)
+LONGEST_PAUSE: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class MailHealth:
+    """How this node's mail is: `on`, a server is set up; `trouble`, why it takes nothing, or "" """
+
+    on: bool = False
+    trouble: str = ""
+
+
+class Mailer:
+    """Sends what is due. `public_url` is the console's address for links, or ""."""
+
+    def __init__(
+        self, database: Database, settings: MailSettings, *, node: str, public_url: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._node = node
+        self._public_url = public_url
+        self._clock = clock
+        self._trouble = ""
+        self._pause = FIRST_PAUSE
+        self._resume_at: datetime | None = None
+        self._stopping = False
+
+    def health(self) -> MailHealth:
+        return MailHealth(on=bool(self._settings.host), trouble=self._trouble)
+
+    def stop(self) -> None:
+        """Begin no further message."""
+        self._stopping = True
+
+    async def look(self) -> None:
+        """Send everything that is due, one message after another over one connection; while the server is in trouble
+        look again later and later."""
+        now = self._clock()
+        if not self._settings.host or (self._resume_at is not None and now < self._resume_at):
+            return
+        async with self._database.reading() as session:
+            if not await outbox.is_any_due(session, now=now):
+                return
+        async with self._database.transaction() as session:
+            await outbox.drop_pointless(session, now=now)
+        async with Postman(self._settings) as postman:
+            while not self._stopping and (mail := await self._claim()) is not None:
+                if not await self._sent(postman, mail):
+                    return
+
+    async def _claim(self) -> OutgoingMail | None:
+        lease = timedelta(seconds=2 * self._settings.timeout_s) + LEASE_BEYOND
+        async with self._database.transaction() as session:
+            return await outbox.claim_due(session, now=self._clock(), node=self._node, lease=lease)
+
+    async def _sent(self, postman: Postman, mail: OutgoingMail) -> bool:
+        """Whether there is any use in going on with the next one."""
+        try:
+            message = compose(mail, sender=self._settings.sender, public_url=self._public_url)
+            await postman.send(message, mail.address)
+        except MailTrouble as trouble:
+            await self._not_sent(mail, trouble)
+            return not trouble.of_server
+        async with self._database.transaction() as session:
+            await outbox.mark_sent(session, mail_id=mail.id, now=self._clock())
+        self._all_is_well()
+        return True
+
+    async def _not_sent(self, mail: OutgoingMail, trouble: MailTrouble) -> None:
+        now = self._clock()
+        async with self._database.transaction() as session:
+            await outbox.mark_tried(
+                session, mail_id=mail.id, reason=packed(trouble.reason), now=now, for_good=trouble.for_good,
+                in_doubt=trouble.in_doubt,
+            )  # fmt: skip
+        if not trouble.of_server:
+            log.warning("mail", mail=mail.id, was="sending", on=str(trouble.reason), now="refused")
+            return
+        self._resume_at = now + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        log.error("mail server", was="ok" if not self._trouble else "trouble", on=str(trouble.reason), now="trouble")
+        self._trouble = trouble.reason
+
+    def _all_is_well(self) -> None:
+        if self._trouble:
+            log.info("mail server", was="trouble", on="it took a message", now="ok")
+        self._trouble, self._pause, self._resume_at = "", FIRST_PAUSE, None

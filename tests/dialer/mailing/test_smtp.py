@@ -1,0 +1,142 @@
+"""The talk with the mail server: protected, signed in, and what is wrong in words."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from dialer.mailing.messages import probe
+from dialer.mailing.smtp import MailTrouble, Postman
+from dialer.reasons import Reason, advice_for
+from dialer.words import words
+from tests.dialer.mailing.conftest import WRITTEN, Letterbox, knows, mail_server, settings_for
+
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """For 127.0.0.1, signed by itself."""
+
+    file: Path
+    server: ssl.SSLContext
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail for tests")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("mail")
+    file, key_file = folder / "ca.pem", folder / "key.pem"
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(file, key_file)
+    return Certificate(file, server)
+
+
+async def send(port: int, **more: object) -> None:
+    settings = settings_for(port, **more)
+    message = probe(sender=settings.sender, address="anna@example.ru", speech=words("en"), now=WRITTEN, key="ab" * 16)
+    async with Postman(settings) as postman:
+        await postman.send(message, "anna@example.ru")
+
+
+async def trouble(port: int, **more: object) -> MailTrouble:
+    with pytest.raises(MailTrouble) as failed:
+        await send(port, **more)
+    assert advice_for(failed.value.reason) or _code(failed.value) == "mail.broke_off"
+    return failed.value
+
+
+def _code(failed: MailTrouble) -> str:
+    assert isinstance(failed.reason, Reason)
+    return failed.reason.code
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+async def test_over_a_protected_connection_with_a_password(certificate: Certificate, tls: str) -> None:
+    box = Letterbox()
+    how: dict[str, Any] = (
+        {"ssl": certificate.server} if tls == "tls" else {"tls_context": certificate.server, "require_starttls": True}
+    )
+    # To aiosmtpd a connection that was protected from its first byte on looks open.
+    options: dict[str, Any] = {"authenticator": knows, "auth_required": True, "auth_require_tls": tls == "starttls"}
+    async with mail_server(box, **how, **options) as port:
+        good = {"tls": tls, "ca_file": str(certificate.file), "user": "dialer", "password": "right"}
+        await send(port, **good)
+        assert (len(box.taken), _code(await trouble(port, **good | {"password": "wrong"}))) == (1, "mail.auth")
+        untrusted = await trouble(port, **good | {"ca_file": ""})
+        assert (_code(untrusted), untrusted.of_server) == ("mail.certificate", True)
+        other = await trouble(port, **good | {"host": "localhost"})
+        assert _code(other) == "mail.certificate", "the certificate is another's"
+    assert len(box.taken) == 1
+
+
+async def test_what_does_not_fit_together_is_said(certificate: Certificate) -> None:
+    box, trusted = Letterbox(), {"ca_file": str(certificate.file)}
+    async with mail_server(box) as port:
+        assert _code(await trouble(port, tls="starttls", **trusted)) == "mail.no_starttls"
+        assert _code(await trouble(port, tls="tls", **trusted)) == "mail.no_tls"
+        assert _code(await trouble(port, user="dialer", password="right")) == "mail.no_auth"
+    assert _code(await trouble(port)) == "mail.nobody_there"
+    async with mail_server(box, authenticator=knows, auth_required=True, auth_require_tls=False) as port:
+        assert _code(await trouble(port)) == "mail.refused", "it wants a sign-in"
+    assert box.taken == []
+
+
+async def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    assert _code(await trouble(25, host="mail.example.ru", tls="starttls")) == "mail.no_address"
+
+
+async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_set() -> None:
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _reader, writer: held.append(writer), "127.0.0.1", 0)
+    try:
+        silent = await trouble(server.sockets[0].getsockname()[1], timeout_s=1)
+    finally:
+        for writer in held:
+            writer.close()
+        server.close()
+        await server.wait_closed()
+    assert (_code(silent), silent.of_server, silent.in_doubt) == ("mail.no_answer", True, False)
+
+
+async def test_what_the_server_refuses_is_told_with_its_words() -> None:
+    box = Letterbox(answers=["550 5.1.1 nobody of that name", "451 4.3.0 later"])
+    async with mail_server(box) as port:
+        refused, put_off = await trouble(port), await trouble(port)
+    assert (_code(refused), refused.for_good, refused.of_server) == ("mail.refused", True, False)
+    assert "nobody of that name" in refused.reason
+    assert (_code(put_off), put_off.for_good, put_off.of_server) == ("mail.later", False, False)
