@@ -268,6 +268,7 @@ ERRORS: Final[dict[str, str]] = {
     "plan.in_hand": "Somebody has this client in hand.",
     "plan.no_place": "This entry has no place to change: it is nobody's, or was promised for a minute.",
     "plan.not_at_work": "{name} does not call that day.",
+    "plan.of_its_owner": "A promise stays with its owner until it is handed over; once overdue it is everybody's.",
     "plan.not_yours": "This entry of the plan is not yours.",
     "plan.promised": "This client was promised a call; it comes up at its minute.",
     "plan.taken": "{name} has this client already.",

@@ -18,6 +18,7 @@ from crm.base.organisations import Organisation
 from crm.base.phone_numbers import NumberState, PhoneNumber, asked_off, numbers_of
 from crm.base.whom import Whom
 from crm.calls.owners import keeper_of
+from crm.calls.refusals import REFUSALS, Refusal
 from crm.clientele.clients import Client
 from crm.clientele.consents import agreed_numbers
 from crm.errors import NotFound
@@ -49,14 +50,19 @@ class Switch(Base):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer. `code` is a key of `crm.errors.ERRORS`, "" when allowed; `next_at` is when it may change by itself;
-    `phone_number_id` is the number to dial when allowed."""
+    """The answer. `code` is a key of `crm.errors.ERRORS` and of `REFUSALS`, "" when allowed; `next_at` is when it may
+    change by itself; `phone_number_id` is the number to dial when allowed."""
 
     allowed: bool
     code: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     next_at: datetime | None = None
     phone_number_id: int | None = None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """What kind of refusal it is, `None` when allowed."""
+        return None if self.allowed else REFUSALS[self.code]
 
 
 ALLOWED = Verdict(True)

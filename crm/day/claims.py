@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm import transitions
 from crm.calls.attempts import Attempt
 from crm.calls.dial_rules import dialling_stopped, may_dial
+from crm.calls.refusals import Leaves
 from crm.clientele.clients import Client, get_client
 from crm.day.turns import next_waiting
 from crm.errors import Conflict, Refused
 from crm.office.users import User, hold_user
+from crm.plan.callbacks import open_callback
 from crm.plan.plan_entries import (
     CLAIMED,
     RANK_HANDPICKED,
@@ -39,19 +41,6 @@ from crm.time_zones import local
 
 SKIPPED_PROMISE_RETURNS: Final = timedelta(minutes=10)
 MOST_TRIES: Final = 50
-# Verdicts that will not change today by themselves: the entry goes, and the reason stays with it.
-_FOR_TODAY: Final = frozenset(
-    {
-        "dial.cap",
-        "dial.day_off",
-        "dial.do_not_call",
-        "dial.no_consent",
-        "dial.no_number",
-        "dial.nonexistent",
-        "dial.number_cap",
-        "dial.off_list",
-    }
-)
 
 
 async def claim_next(
@@ -78,6 +67,9 @@ async def claim_next(
         entry = await next_waiting(session, operator_id=operator_id, now=now, passed_over=passed_over)
         if entry is None:
             return None
+        if await _is_promised(session, entry):
+            await _leave_plan(session, entry, Leaves.ENTRY, reason="callback", now=now)
+            continue
         verdict = await may_dial(session, client_id=entry.client_id, operator_id=operator_id, now=now)
         if verdict.allowed and await _claim(session, entry, operator_id=operator_id, now=now, lease_s=lease_s):
             return entry
@@ -85,17 +77,32 @@ async def claim_next(
         if verdict.code == "dial.owned":
             entry.operator_id = verdict.params["owner_id"]  # the client was given to somebody after the plan was built
             await session.flush()
-        elif verdict.code == "dial.list_not_approved":
-            await _drop_list(session, entry.client_id, reason=verdict.code, now=now)
-        elif verdict.code in _FOR_TODAY:
-            set_state(session, entry, EntryState.DROPPED, on=verdict.code)
-            entry.reason, entry.done_at = verdict.code, now
-            await session.flush()
+        elif verdict.refusal is not None:
+            await _leave_plan(session, entry, verdict.refusal.leaves, reason=verdict.code, now=now)
     return None
 
 
+async def _is_promised(session: AsyncSession, entry: PlanEntry) -> bool:
+    """Whether the client's turn came by the groups or by a rule, though a call is promised: the plan may have been
+    built while the promise was being written down."""
+    return (
+        entry.kind in (EntryKind.GROUP, EntryKind.RETRY) and await open_callback(session, entry.client_id) is not None
+    )
+
+
+async def _leave_plan(session: AsyncSession, entry: PlanEntry, leaves: Leaves, *, reason: str, now: datetime) -> None:
+    match leaves:
+        case Leaves.LIST:
+            await _drop_list(session, entry.client_id, reason=reason, now=now)
+        case Leaves.ENTRY:
+            set_state(session, entry, EntryState.DROPPED, on=reason)
+            entry.reason, entry.done_at = reason, now
+            await session.flush()
+        case Leaves.NOTHING:
+            pass
+
+
 async def _drop_list(session: AsyncSession, client_id: int, *, reason: str, now: datetime) -> None:
-    """The whole list of this client goes: it was returned, and may hold thousands."""
     of_list = select(Client.call_list_id).where(Client.id == client_id).scalar_subquery()
     await set_states(
         session,

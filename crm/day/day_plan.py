@@ -64,6 +64,7 @@ _BRING_CLIENTS: Final = (
     audit.CONSENT_GIVEN,
     audit.DO_NOT_CALL_LIFTED,
     audit.LIST_STATE_SET,
+    audit.NUMBER_SET,
 )
 
 
@@ -183,7 +184,7 @@ async def fit_hours(session: AsyncSession, *, campaign: Campaign, day: date) -> 
 
 async def last_change(session: AsyncSession, *, after: int = 0) -> int:
     """The newest entry of the audit that may bring clients into the plan, `after` when there has been none since: an
-    import, an approval, a campaign's rules, its calendar, a client put back. Cheap to ask for."""
+    import, an approval, a campaign's rules, its calendar, a client put back, a number. Cheap to ask for."""
     newest = await session.scalar(
         select(func.max(AuditEntry.id)).where(AuditEntry.id > after, AuditEntry.action.in_(_BRING_CLIENTS))
     )

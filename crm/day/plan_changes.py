@@ -33,17 +33,6 @@ from crm.preparation.campaigns import get_campaign
 from crm.time_zones import local
 
 MOST_IN_ORDER: Final = 500
-# Verdicts that hold on any day, whoever calls.
-_STANDING: Final = frozenset(
-    {
-        "dial.do_not_call",
-        "dial.list_not_approved",
-        "dial.no_consent",
-        "dial.no_number",
-        "dial.nonexistent",
-        "dial.off_list",
-    }
-)
 
 
 async def hand_pick(
@@ -59,7 +48,7 @@ async def hand_pick(
         raise Refused("plan.day_over")
     window = window_on(campaign, await time_zone_of(session, client), day)
     verdict = await may_dial(session, client_id=client_id, operator_id=user_id, now=max(now, window.opens_at))
-    if verdict.code in _STANDING:
+    if verdict.refusal is not None and verdict.refusal.any_day:
         raise Refused(verdict.code, **verdict.params)
     if now >= window.closes_at:
         raise Refused("plan.hours_over")
@@ -94,11 +83,14 @@ async def reassign(
     author_id: int | None,
 ) -> PlanEntry:
     """Give a waiting entry to another person, or with `to` `None` to anybody. `was`: whose it was when the author
-    looked. Raises `NotFound`, `Refused` for a person who does not call that day, `Conflict` when the entry is somebody
-    else's by now, in hand, or done."""
+    looked. Raises `NotFound`, `Refused` for a person who does not call that day, and for a promise: whose that is says
+    its owner, and once it is overdue it is everybody's; `Conflict` when the entry is somebody else's by now, in hand,
+    or done."""
     entry = await get_entry(session, entry_id)
     if entry.state is not EntryState.WAITING or entry.operator_id != was:
         raise Conflict("plan.changed_meanwhile")
+    if entry.kind is EntryKind.CALLBACK:
+        raise Refused("plan.of_its_owner")
     if to is not None:
         await _caller(session, to, entry.day)
     entry.operator_id, entry.assigned, entry.place = to, to is not None, None

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from crm.base.organisations import Organisation
 from crm.base.sources import Source
+from crm.calls.refusals import COME_BACK
 from crm.clientele.clients import Client
 from crm.group import Group
 from crm.plan.attempt_rows import Attempt
@@ -31,14 +32,6 @@ REST_DAYS: Final[dict[Group, int]] = {
     Group.COLD: 30,
     Group.COMPETITOR: 30,
 }
-# Entries that were dropped for these come back on the same day once the reason is gone.
-_MAY_COME_BACK: Final = (
-    "dial.day_off",
-    "dial.do_not_call",
-    "dial.list_not_approved",
-    "dial.no_consent",
-    "dial.off_list",
-)
 
 
 def whose_turn(campaign: Campaign, day: date) -> Select[int]:
@@ -50,7 +43,7 @@ def whose_turn(campaign: Campaign, day: date) -> Select[int]:
         .where(
             Client.campaign_id == campaign.id,
             ~exists().where(
-                PlanEntry.client_id == Client.id, PlanEntry.day == day, PlanEntry.reason.not_in(_MAY_COME_BACK)
+                PlanEntry.client_id == Client.id, PlanEntry.day == day, PlanEntry.reason.not_in(COME_BACK)
             ),
             or_(*[rested(campaign, day, [group for group in in_turn if REST_DAYS[group] == rest_days], rest_days)
                   for rest_days in sorted({REST_DAYS[group] for group in in_turn})]),

@@ -233,6 +233,9 @@ class TestOrder:
         with pytest.raises(CrmError) as refused:
             await put(world, promise, 1)
         assert refused.value.code == "plan.no_place"
+        with pytest.raises(CrmError) as refused:
+            await give(world, promise, None, anna)
+        assert refused.value.code == "plan.of_its_owner"
         given = []
         for operator_id in (anna, await world.operator("Борис"), anna):
             async with world.transaction() as session:
