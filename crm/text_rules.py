@@ -7,11 +7,16 @@ no Cyrillic letter for alphabetic, and SQLite knows no classes at all.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import product
 from typing import Final
 
 # Latin with its extensions, Cyrillic without its signs, Armenian, Georgian.
 LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ɏЀ-ҁҊ-ԯԱ-Ֆա-ևა-ჺ"
 LEAST_SUMMARY_LETTERS: Final = 10
+YES_WORDS: Final = frozenset({"yes", "да", "true", "есть", "1", "+"})
+"""Folded words that say yes in a column."""
+NO_WORDS: Final = frozenset({"no", "нет", "false", "0", "-"})
 
 _LETTER: Final = re.compile(f"[{LETTERS}]")
 
@@ -29,6 +34,13 @@ def lines_of(text: str) -> str:
 def fold(text: str) -> str:
     """The form in which names are compared and searched: casefolded, ё as е, single spaces."""
     return tidy(text.casefold().replace("ё", "е"))
+
+
+def in_every_case(words: Iterable[str]) -> frozenset[str]:
+    """All ways to write `words` with small and capital letters, for a database that folds Latin letters alone."""
+    return frozenset(
+        "".join(letters) for word in words for letters in product(*({each, each.upper()} for each in word))
+    )
 
 
 def letters_in(text: str) -> int:

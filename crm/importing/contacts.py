@@ -22,12 +22,12 @@ from crm.clientele.clients import Client
 from crm.errors import Refused
 from crm.importing.clients import Progress
 from crm.importing.report import ImportReport
-from crm.importing.rows import NO_WORDS, YES_WORDS, RefusedRow, clean
+from crm.importing.rows import RefusedRow, clean
 from crm.importing.tables import Row, Table
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign
 from crm.problems import Problem
-from crm.text_rules import fold
+from crm.text_rules import NO_WORDS, YES_WORDS, fold
 from crm.time_zones import instant
 from crm.wrap_up.contacts import Contact, Spoken
 

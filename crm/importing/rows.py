@@ -15,7 +15,7 @@ from crm.importing.cities import zone_of_city
 from crm.importing.mapping import Columns
 from crm.importing.tables import Row
 from crm.problems import Problem
-from crm.text_rules import fold, tidy
+from crm.text_rules import NO_WORDS, YES_WORDS, fold, tidy
 
 _GROUP_WORDS: Final[Mapping[Group, str]] = {
     Group.NEW: "новые, новый, новая",
@@ -30,8 +30,6 @@ _GROUP_WORDS: Final[Mapping[Group, str]] = {
 _GROUPS: Final = {group.value: group for group in Group} | {
     word.strip(): group for group, words in _GROUP_WORDS.items() for word in words.split(",")
 }
-YES_WORDS: Final = frozenset({"yes", "да", "true", "есть", "1", "+"})
-NO_WORDS: Final = frozenset({"no", "нет", "false", "0", "-"})
 _YES_NO_ATTRIBUTES: Final = frozenset({"social_work"})
 _WHOLE: Final = re.compile(r"([0-9]{1,9})(?:[.,]0+)?", re.ASCII)
 _FORMULA: Final = re.compile(r"=[-+@(\s]*(?:[A-Z0-9$\"'\[_]|[А-ЯЁ]+\()", re.IGNORECASE)

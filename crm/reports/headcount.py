@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import Organisation
 from crm.clientele.clients import Client
 from crm.reports.base import Base
 from crm.reports.rounding import percent
+from crm.text_rules import NO_WORDS, YES_WORDS, fold, in_every_case
 
 BAND_ENDS: Final = (100, 200, 300, 500, 1000)
 """The highest headcount of each band but the last; headcounts of 0 are in the first."""
-YES: Final = "yes"
-NO: Final = "no"
+_YES: Final = sorted(in_every_case(YES_WORDS))
 LOOKED_AT: Final = 2_000
 """Clients whose attributes are looked at for their names."""
 
@@ -44,7 +44,7 @@ async def by_headcount(
 ) -> list[BandRow]:
     """Every band in its order, also the empty ones, those without data first."""
     counted = (
-        select(_band(ends), func.count(), func.sum(case((_says_yes(attribute), 1), else_=0)))
+        select(_band(ends), func.count(), func.sum(case((_says_yes(session, attribute), 1), else_=0)))
         .select_from(Organisation)
         .join(Client, Client.organisation_id == Organisation.id)
         .where(base.clients())
@@ -68,8 +68,8 @@ async def attributes_of(session: AsyncSession, base: Base) -> list[str]:
     values: dict[str, set[str]] = {}
     for attributes in await session.scalars(newest):
         for name, value in attributes.items():
-            values.setdefault(name, set()).add(value)
-    return sorted(name for name, said in values.items() if said <= {YES, NO})
+            values.setdefault(name, set()).add(fold(value))
+    return sorted(name for name, said in values.items() if said - {""} and said <= YES_WORDS | NO_WORDS | {""})
 
 
 def sum_of(rows: Sequence[BandRow]) -> BandRow:
@@ -83,6 +83,10 @@ def _band(ends: Sequence[int]) -> ColumnElement[int]:
     return case((Organisation.headcount.is_(None), 0), *within, else_=len(ends) + 1).label("band")
 
 
-def _says_yes(attribute: str) -> ColumnElement[bool]:
-    said: ColumnElement[str] = Organisation.attributes[attribute].as_string()
-    return said == YES
+def _says_yes(session: AsyncSession, attribute: str) -> ColumnElement[bool]:
+    """Whether the attribute is one of the words for yes, in any case. SQLite is asked for the pairs: by its path it
+    finds no name that JSON has written with escapes, as every Cyrillic one."""
+    if session.get_bind().dialect.name != "sqlite":
+        return Organisation.attributes[attribute].as_string().in_(_YES)
+    pair = func.json_each(Organisation.attributes).table_valued("key", "value")
+    return exists().where(pair.c.key == attribute, pair.c.value.in_(_YES)).correlate(Organisation)
