@@ -87,6 +87,7 @@ def _says_yes(session: AsyncSession, attribute: str) -> ColumnElement[bool]:
     """Whether the attribute is one of the words for yes, in any case. SQLite is asked for the pairs: by its path it
     finds no name that JSON has written with escapes, as every Cyrillic one."""
     if session.get_bind().dialect.name != "sqlite":
-        return Organisation.attributes[attribute].as_string().in_(_YES)
+        said: ColumnElement[str] = Organisation.attributes[attribute].as_string()
+        return said.in_(_YES)
     pair = func.json_each(Organisation.attributes).table_valued("key", "value")
     return exists().where(pair.c.key == attribute, pair.c.value.in_(_YES)).correlate(Organisation)
