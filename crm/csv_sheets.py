@@ -11,13 +11,13 @@ FORMULA_SIGNS: Final = ("=", "+", "-", "@")
 """A spreadsheet takes a cell that begins with one of these for a formula."""
 
 
-def csv_bytes(rows: Iterable[Sequence[str]]) -> bytes:
-    """The rows as a file. A cell that a spreadsheet would compute gets an apostrophe in front, which an import takes
-    off again."""
+def csv_bytes(rows: Iterable[Sequence[str]], *, first: bool = True) -> bytes:
+    """The rows as a file, or as what follows in one when they are not the `first`. A cell that a
+    spreadsheet would compute gets an apostrophe in front, which an import takes off again."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    return text.getvalue().encode("utf-8-sig")
+    return text.getvalue().encode("utf-8-sig" if first else "utf-8")
 
 
 def _harmless(cell: str) -> str:

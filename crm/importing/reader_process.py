@@ -25,7 +25,7 @@ from typing import Any, Final, NoReturn
 MEMORY_BYTES: Final = 1536 * 1024 * 1024
 CPU_S: Final = 60
 UNPACKED_BYTES: Final = 400 * 1024 * 1024
-OUTPUT_LETTERS: Final = 200 * 1024 * 1024
+OUTPUT_BYTES: Final = 20 * 1024 * 1024  # a few bytes of one text that many cells share become this
 _CHUNK: Final = 1024 * 1024
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _FORMS: Final = {"xl/workbook.xml": "xlsx", "xl/workbook.bin": "xlsb", "content.xml": "ods"}
@@ -62,15 +62,14 @@ def main(kind: str, path: str, part: str) -> None:
 def write(out: io.TextIOBase, form: str, part: str, parts: list[str], rows: Iterable[list[str]]) -> None:
     """The first line, and one for each row that is not empty."""
     out.write(json.dumps({"form": form, "part": part, "parts": parts}) + "\n")
-    letters = 0
+    size = 0
     for line, cells in enumerate(rows, start=1):
         while cells and not cells[-1].strip():
             cells.pop()
-        written = sum(map(len, cells))
-        letters += written + 4 * len(cells)
-        if letters > OUTPUT_LETTERS:
+        size += sum(len(cell.encode("utf-8", "replace")) + 4 for cell in cells)
+        if size > OUTPUT_BYTES:
             raise Unreadable("table.too_demanding")
-        if written:
+        if any(cells):
             out.write(json.dumps([line, cells], ensure_ascii=False) + "\n")
 
 

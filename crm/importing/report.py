@@ -92,18 +92,21 @@ def refused_csv(
     words: Callable[[Problem], str] = english,
     reason_column: str = REASON_COLUMNS["en"],
     list_column: tuple[str, str] | None = None,
+    first: bool = True,
 ) -> bytes:
     """The refused rows with all their columns and one more that says why, as CSV for a spreadsheet (UTF-8 with BOM,
     semicolons). Mended, the file can be imported as it is: that column (one of `REASON_COLUMNS`) is passed over.
+    When they are not the `first` they follow in a file that has been begun.
     `list_column`: heading and name of the list, where no column of the file says it.
 
     A cell that a spreadsheet would compute gets an apostrophe in front, which the import takes off again.
     """
     kept = [place for place, name in enumerate(report.header) if fold(name) not in _REASONS]
     heading, value = ([each] for each in list_column) if list_column else ([], [])
-    rows: list[Sequence[str]] = [[*(report.header[place] for place in kept), *heading, reason_column]]
+    head: list[str] = [*(report.header[place] for place in kept), *heading, reason_column]
+    rows: list[Sequence[str]] = [head] if first else []
     for row in report.refused:
         cells = [row.raw[place] if place < len(row.raw) else "" for place in kept]
         surplus = row.raw[len(report.header) :]
         rows.append([*cells, *value, " ".join(words(problem) for problem in row.problems), *surplus])
-    return csv_bytes(rows)
+    return csv_bytes(rows, first=first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,8 @@ from crm.text_rules import tidy
 
 SAMPLE: Final = 5  # rows that are shown beside the mapping
 _SAMPLE_LETTERS: Final = 80
-_BATCH: Final = 5_000
+_BATCH: Final = 500
+_SAID_LETTERS: Final = 200  # of a cell in the sentence about it
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,12 @@ async def discard(
     return staged
 
 
-async def refused_of(session: AsyncSession, found: Import) -> ImportReport:
-    """The refused rows of an import, as its report had them."""
+async def refused_of(session: AsyncSession, found: Import, *, limit: int | None = None, after: int = 0) -> ImportReport:
+    """The refused rows of an import, as its report had them: all, or the first `limit` behind the line `after`."""
     report = ImportReport(tuple(found.header), found.encoding, found.delimiter, found.state is ImportState.STAGED)
     rows = select(ImportRow.line, ImportRow.problems, ImportRow.cells).order_by(ImportRow.line)
-    for line, problems, cells in await session.execute(
-        rows.where(ImportRow.import_id == found.id, ImportRow.ended == RowEnd.REFUSED)
-    ):
+    rows = rows.where(ImportRow.import_id == found.id, ImportRow.ended == RowEnd.REFUSED, ImportRow.line > after)
+    for line, problems, cells in await session.execute(rows.limit(limit)):
         report.refused.append(RefusedRow(line, tuple(Problem(code, params) for code, params in problems), tuple(cells)))
     return report
 
@@ -186,7 +187,7 @@ async def _write_rows(session: AsyncSession, of: Import, table: Table, report: I
          "kept_because": [], **became}
         for line, became in became_of(report)
     )  # fmt: skip
-    while batch := list(islice(rows, _BATCH)):
+    while batch := await asyncio.to_thread(lambda: list(islice(rows, _BATCH))):
         await session.execute(insert(ImportRow), batch)
 
 
@@ -206,4 +207,8 @@ def became_of(report: ImportReport) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _storable(params: Mapping[str, object]) -> dict[str, Any]:
     """Parameters of a sentence, for JSON."""
-    return {name: value if isinstance(value, int | float) else str(value) for name, value in params.items()}
+    return {name: value if isinstance(value, int | float) else _said(str(value)) for name, value in params.items()}
+
+
+def _said(cell: str) -> str:
+    return cell if len(cell) <= _SAID_LETTERS else f"{cell[: _SAID_LETTERS - 1]}…"

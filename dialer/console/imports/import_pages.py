@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -46,13 +47,14 @@ from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page, see_other
-from dialer.console.web.uploads import attachment, uploaded
+from dialer.console.web.uploads import kept_as, uploaded
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
 from dialer.crm_words import explain, sentence
 from dialer.words import Words, mark
 
 SHOWN_ROWS: Final = 20
 _STEPS_AT_ONCE: Final = 3  # what a page does by itself; a larger import is carried on by the scheduler
+WRITTEN_AT_ONCE: Final = 200
 _COLUMN: Final = "column"
 _DELIMITER_NAMES: Final = {"\t": mark("tabs")}
 
@@ -184,20 +186,31 @@ async def take_back(request: web.Request) -> web.StreamResponse:
 
 
 async def refused(request: web.Request) -> web.StreamResponse:
-    """GET /imports/{import_id}/refused.csv: to be mended and brought in again."""
-    words = words_of(request)
-    async with request.app[DEPS].database.reading() as session:
+    """GET /imports/{import_id}/refused.csv: to be mended and brought in again. Written as it is read, some rows at a
+    time: there may be as many as a file has."""
+    words, database = words_of(request), request.app[DEPS].database
+    async with database.reading() as session:
         found = await get_import(session, _id(request))
-        report = await refused_of(session, found)
+        report = await refused_of(session, found, limit=WRITTEN_AT_ONCE)
     listed = "list" in found.mapping.values() or not found.list_name
-    content = refused_csv(
-        report,
+    written = functools.partial(
+        refused_csv,
         words=lambda problem: _told(problem, words),
         reason_column=REASON_COLUMNS[words.language],
         list_column=None if listed else (words.gettext("list"), found.list_name),
     )
-    name = f"{found.file_name.rpartition('.')[0] or found.file_name}.refused.csv"
-    return attachment(content, name)
+    response = web.StreamResponse(
+        headers=kept_as(f"{found.file_name.rpartition('.')[0] or found.file_name}.refused.csv")
+    )
+    await response.prepare(request)
+    await response.write(await asyncio.to_thread(written, report))
+    while report.refused:
+        async with database.reading() as session:
+            report = await refused_of(session, found, limit=WRITTEN_AT_ONCE, after=report.refused[-1].line)
+        if report.refused:
+            await response.write(await asyncio.to_thread(written, report, first=False))
+    await response.write_eof()
+    return response
 
 
 async def _list_page(request: web.Request, refusal: CrmError | None = None) -> web.StreamResponse:
@@ -231,7 +244,7 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
     async with request.app[DEPS].database.reading() as session:
         found = await get_import(session, _id(request))
         campaign = await session.get_one(Campaign, found.campaign_id)
-        rows = (await refused_of(session, found)).refused[:SHOWN_ROWS]
+        rows = (await refused_of(session, found, limit=SHOWN_ROWS)).refused
         remarks = await remarks_of(session, found, limit=SHOWN_ROWS)
         kept = select(ImportRow).where(ImportRow.import_id == found.id, ImportRow.undone == RowUndone.KEPT)
         left = list(await session.scalars(kept.order_by(ImportRow.line).limit(SHOWN_ROWS)))

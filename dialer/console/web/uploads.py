@@ -35,8 +35,13 @@ async def uploaded(request: web.Request, field: str) -> tuple[str, bytes]:
 
 
 def attachment(content: bytes, name: str) -> web.Response:
-    """A file that a browser keeps and never shows in our place, whatever is in it (RFC 6266 section 4.3)."""
+    """A file that a browser keeps and never shows in our place, whatever is in it."""
+    return web.Response(body=content, headers=kept_as(name))
+
+
+def kept_as(name: str) -> dict[str, str]:
+    """The header fields of a file that a browser keeps under that name (RFC 6266 section 4.3)."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name.rpartition(".")[0])
     extension = name.rpartition(".")[2]
-    headers = {"Content-Disposition": f"attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{quote(name)}"}
-    return web.Response(body=content, content_type="application/octet-stream", headers=headers)
+    disposition = f"attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{quote(name)}"
+    return {"Content-Disposition": disposition, "Content-Type": "application/octet-stream"}

@@ -150,6 +150,9 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         ),
         "table.cell_too_long",
     ),
+    "one text that a thousand cells share": (
+        lambda: workbook(rows(("name", "phone"), *[("\U0001f600" * 16_000,)] * 400)), "table.too_demanding",
+    ),
     "duplicate headers": (lambda: workbook(rows(("Имя", "имя"), ("1", "2"))), "table.duplicate_columns"),
     "a header alone": (lambda: workbook(rows(("Имя", "Телефон"))), "table.no_rows"),
     "nothing at all": (lambda: workbook(rows()), "table.empty"),

@@ -207,3 +207,16 @@ async def test_who_only_reads_sees_no_way_to_change(maria: Browser, signed_in: S
     assert f'action="{address}/confirm"' not in page
     assert "<fieldset disabled>" in page
     assert 'type="file"' not in await auditor.text("/imports")
+
+
+async def test_refused_rows_are_written_as_they_are_read_and_their_page_shows_the_first(
+    maria: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_pages, "WRITTEN_AT_ONCE", 2)
+    monkeypatch.setattr(import_pages, "SHOWN_ROWS", 2)
+    rows = "".join(f"весна;;8 (342) 000-10-0{number};строка {number}\n" for number in range(5))
+    address = await brought(maria, f"list;name;phone;note\n{rows}".encode())
+    lines = (await (await maria.get(f"{address}/refused.csv")).read()).decode("utf-8-sig").splitlines()
+    assert [line.partition(";")[0] for line in lines] == ["list", *["весна"] * 5]
+    assert [line.split(";")[3] for line in lines[1:]] == [f"строка {number}" for number in range(5)]
+    assert (await maria.text(address)).count("The organisation has no name.") == 2
