@@ -38,6 +38,8 @@ ERRORS: Final[dict[str, str]] = {
     "callback.unknown": "There is no such callback.",
     "callback.words": "“{text}” is not understood as a time. For example: tomorrow 11, thu 15:30, 15.05 14:00.",
     "callback.words_no_time": "“{text}” names no time of day. For example: tomorrow 11, thu 15:30.",
+    "callback.words_range": "“{text}” may be a range of hours. Write the one time to call at, minutes after a colon: "
+    "tomorrow 11:00 or 11:12.",
     "callback.words_no_such_date": "“{text}”: there is no such date or time.",
     # campaigns, call lists, clients
     "calendar.needs_reason": "Say why this day differs from the calendar.",

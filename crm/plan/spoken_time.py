@@ -2,7 +2,10 @@
 
 Rules where the words leave room: an hour from 1 to 7 without a leading zero, "утра" or "am" is in the afternoon; a
 weekday is its next coming, today included while the time is still ahead; a date without a year is the coming one; two
-numbers parted by a dot are a date when another time follows and a time when the day is known already.
+numbers parted by a dot are a date when another time follows and a time when the day is known already. A part of the day
+says which half of the clock its hour is in, and an hour that is not in that part is refused. Two numbers parted by a
+hyphen are a time only when the second can be no hour (9-30, 10-00): "11-12" may be from 11 to 12, and is refused as a
+range. "Через день" is the day after tomorrow, as people mean it of a single call; "через 1 день" is tomorrow.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NoReturn
 
 from crm.errors import Refused
+from crm.plan.number_words import with_digits
 from crm.time_zones import instant, local
 
 FURTHEST: Final = timedelta(days=2 * 366)  # nobody agrees on a call later than that: a slip of the finger
@@ -36,23 +40,48 @@ _RELATIVE_DAYS: Final = (
     (r"завтра|tomorrow|tmrw", 1),
     (r"сегодня|today", 0),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _DayPart:
+    """A part of the day as `words` (a pattern) name it: `alone` is its time when no hour is said; an hour that is said
+    with it is read as with `half`, and lies from `first` to before `end`."""
+
+    words: str
+    alone: time
+    half: str
+    first: int
+    end: int
+
+
 _DAY_PARTS: Final = (
-    (r"после обеда|afternoon|дн[её]м", time(14)),
-    (r"в обед|полдень|noon|midday", time(12)),
-    (r"утром|morning", time(10)),
-    (r"вечером|evening", time(17)),
+    _DayPart(r"после обеда|(?:in the )?afternoon", time(14), "pm", 12, 18),
+    _DayPart(r"днем", time(14), "дня", 10, 18),
+    _DayPart(r"в обед|полдень|noon|midday", time(12), "", 11, 16),
+    _DayPart(r"утром|с утра|(?:in the )?morning", time(10), "утра", 4, 12),
+    _DayPart(r"вечером|(?:in the )?evening", time(17), "pm", 16, 24),
 )
-_COUNTS: Final = {"": 1.0, "a": 1.0, "an": 1.0, "один": 1.0, "одну": 1.0, "пару": 2.0, "two": 2.0, "полтора": 1.5}
-_COUNT: Final = r"(?P<count>\d+(?:[.,]\d+)?|полтора|пару|один|одну|an?|two)?"
+_COUNTS: Final = {"": 1.0, "a": 1.0, "an": 1.0, "пару": 2.0, "a couple of": 2.0, "полтора": 1.5}
+_COUNT: Final = r"(?P<count>\d+(?:[.,]\d+)?|полтора|пару|a couple of|an?)?"
 _SHORT_SPAN: Final = re.compile(
     rf"(?:через|in) ?(?P<half>пол ?часа|half an hour)|"
     rf"(?:через|in) ?{_COUNT} ?(?P<unit>ч|час|часа|часов|часик|hours?|hrs?|h|минут[уы]?|мин|м|minutes?|mins?|m)"
-    r"(?: (?P<minutes>\d+) ?(?:минут[уы]?|мин|м|minutes?|mins?|m))?"
+    r"(?:(?: and)? (?P<minutes>\d+) ?(?:минут[уы]?|мин|м|minutes?|mins?|m)?| (?P<and_half>с половиной|and a half))?"
 )
 _LONG_SPAN: Final = re.compile(
     rf"(?:через|in) ?{_COUNT} ?(?P<unit>день|дня|дней|сутки|недел[юиь]|недели|days?|weeks?)\b"
 )
-_NEXT: Final = r"(?P<next>следующ\w+ |next )?"
+_NEXT: Final = r"(?:(?P<next>следующ\w+|next) |(?P<this>эт[ауо]т?|this|ближайш\w+) )?"
+_RANGE: Final = re.compile(
+    r"(?<![\d.:])\d{1,2}(?P<exact>[:.]\d{2})? ?(?:час\w* )?"
+    r"(?P<until>-|–|—|до\b|по\b|till\b|until\b|to\b) ?(?P<end>\d{1,2})(?!\d)|\b(?:между|between) \d"
+)
+_HALF_BEFORE: Final = (
+    "перв", "втор", "треть", "четверт", "пят", "шест", "седьм", "восьм", "девят", "десят", "одиннадцат", "двенадцат",
+)  # fmt: skip
+_HALF_HOUR: Final = re.compile(
+    rf"\b(?:половин[аеу] |пол[ -]?)(?P<before>{'|'.join(_HALF_BEFORE)})(?:ого|его)\b|\bhalf past (?P<past>\d{{1,2}})\b"
+)
 _FILLERS: Final = re.compile(r"\b(?:в|во|на|к|at|on|by|the|of|час[аов]*|числа|г|года|around|about|около)\b|[,;]")
 _HOUR_WORDS: Final = r"(?: ?(?P<half>утра|дня|вечера|ночи|am|pm|a\.m\.|p\.m\.))?"
 _CLOCKS: Final = tuple(
@@ -86,7 +115,7 @@ class _Reader:
 
     def __init__(self, text: str, now: datetime, zone: str) -> None:
         self.text = " ".join(text.split())
-        self.rest = self.text.casefold().replace("ё", "е")
+        self.rest = with_digits(self.text.casefold().replace("ё", "е"))
         self.now = now
         self.zone = zone
         self.here = local(now, zone)
@@ -135,16 +164,20 @@ class _Reader:
             return None
         if found["half"]:
             return timedelta(minutes=30)
-        count = _count(found["count"])
+        count, more = _count(found["count"]), found["minutes"] or found["and_half"]
         if found["unit"].startswith(("ч", "h")):
-            return timedelta(hours=count, minutes=int(found["minutes"] or 0))
-        return timedelta(minutes=count)
+            return timedelta(hours=count, minutes=30 if found["and_half"] else int(found["minutes"] or 0))
+        return None if more else timedelta(minutes=count)
 
     def _day(self) -> _Day | None:
         today = self.here.date()
         span = self._take(_LONG_SPAN)
         if span is not None:
+            if span["unit"] == "день" and not span["count"]:
+                return _Day(today + timedelta(days=2))
             days = _count(span["count"]) * (7 if span["unit"].startswith(("нед", "week")) else 1)
+            if days % 1:
+                self._refuse("callback.words")
             return _Day(today + timedelta(days=int(days)))
         for pattern, days_ahead in _RELATIVE_DAYS:
             if self._take(rf"\b(?:{pattern})\b"):
@@ -160,7 +193,8 @@ class _Reader:
             if next_week or found["next"]:
                 monday = today - timedelta(days=today.weekday())
                 return _Day(monday + timedelta(days=7 + number))
-            return _Day(today + timedelta(days=(number - today.weekday()) % 7), weekly=True)
+            coming = today + timedelta(days=(number - today.weekday()) % 7)
+            return _Day(coming, weekly=not found["this"])
         return None
 
     def _written_date(self) -> _Day | None:
@@ -198,29 +232,53 @@ class _Reader:
         return self._calendar_day(day, month % 12 + 1, month // 12)
 
     def _clock(self) -> time | None:
-        for pattern in _CLOCKS:
-            found = self._take(pattern)
-            if found is not None:
-                return self._time_of(found)
-        for words, moment in _DAY_PARTS:
-            if self._take(rf"\b(?:{words})\b"):
-                return moment
-        return None
+        self._refuse_range()
+        self.rest = _HALF_HOUR.sub(_half_hour, self.rest)
+        found = next((taken for pattern in _CLOCKS if (taken := self._take(pattern))), None)
+        parts = [part for part in _DAY_PARTS if self._take(rf"\b(?:{part.words})\b")]
+        if len(parts) > 1:
+            self._refuse("callback.words")
+        part = parts[0] if parts else None
+        return self._time_of(found, part) if found else part.alone if part else None
 
-    def _time_of(self, found: re.Match[str]) -> time:
+    def _refuse_range(self) -> None:
+        found = _RANGE.search(self.rest)
+        if found is None:
+            return
+        end = found["end"]
+        minutes = found["until"] == "-" and " " not in found[0] and not found["exact"] and len(end) == 2
+        if not minutes or 10 <= int(end) <= 24:
+            self._refuse("callback.words_range")
+
+    def _time_of(self, found: re.Match[str], part: _DayPart | None) -> time:
         groups = found.groupdict()
         written = groups.get("hour") or "1"
         hour, minute = int(written), int(groups.get("minute") or 0)
-        half = groups.get("half") or ""
-        if half in ("дня", "вечера", "pm", "p.m.") and hour < 12:
-            hour += 12
-        elif half in ("ночи", "am", "a.m.") and hour == 12:
-            hour = 0
-        elif not half and 1 <= hour <= 7 and not written.startswith("0"):
-            hour += 12
-        if hour > 23 or minute > 59:
+        half = groups.get("half") or (part.half if part and not written.startswith("0") else "")
+        hour = _of_day(hour, half, exact=written.startswith("0"))
+        if hour > 23 or minute > 59 or (part and not part.first <= hour < part.end):
             self._refuse("callback.words_no_such_date")
         return time(hour, minute)
+
+
+def _of_day(hour: int, half: str, *, exact: bool) -> int:
+    """The hour from 0 to 23 that is meant by what is said with it, "" for nothing; `exact`: written with a zero."""
+    later = hour + 12 if hour < 12 else hour
+    if half in ("вечера", "pm", "p.m."):
+        return later
+    if half == "дня":  # people say "11 дня" of the time before noon
+        return later if hour < 10 else hour
+    if half == "ночи":
+        return later if 9 <= hour < 12 else hour % 12 if hour == 12 else hour
+    if half in ("am", "a.m."):
+        return 0 if hour == 12 else hour
+    return later if not half and not exact and 1 <= hour <= 7 else hour
+
+
+def _half_hour(found: re.Match[str]) -> str:
+    """ "Half past three" and "половина четвертого" as 3:30."""
+    hour = int(found["past"]) if found["past"] else _HALF_BEFORE.index(found["before"]) or 12
+    return f"{hour}:30"
 
 
 def _count(words: str | None) -> float:

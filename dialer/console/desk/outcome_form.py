@@ -69,6 +69,7 @@ FIELD_OF_CODE = {
     "callback.words": "when",
     "callback.words_no_time": "when",
     "callback.words_no_such_date": "when",
+    "callback.words_range": "when",
     "outcome.needs_competitor": "competitor",
     "outcome.needs_asked_by": "asked_by",
     "outcome.needs_reason": "reason",

@@ -38,7 +38,41 @@ UNDERSTOOD = {
     "the day after tomorrow at noon": "2026-11-25 12:00",
     "today at 5": "2026-11-23 17:00",
     "tomorrow morning": "2026-11-24 10:00",
+    # a part of the day with an hour
+    "завтра утром в 10": "2026-11-24 10:00",
+    "завтра утром в 7": "2026-11-24 07:00",
+    "завтра вечером в 7": "2026-11-24 19:00",
+    "завтра в 7 вечером": "2026-11-24 19:00",
+    "завтра вечером в 19:30": "2026-11-24 19:30",
+    "завтра с утра": "2026-11-24 10:00",
+    "завтра с утра в 9": "2026-11-24 09:00",
+    "завтра днём в 2": "2026-11-24 14:00",
+    "завтра в 11 дня": "2026-11-24 11:00",
+    "завтра после обеда в 3": "2026-11-24 15:00",
+    "завтра в 11 ночи": "2026-11-24 23:00",
+    "tomorrow morning at 9": "2026-11-24 09:00",
+    "tomorrow at 7 in the evening": "2026-11-24 19:00",
+    # half hours
+    "завтра в половине третьего": "2026-11-24 14:30",
+    "завтра в полтретьего": "2026-11-24 14:30",
+    "в пол-третьего": "2026-11-23 14:30",
+    "завтра в половине первого": "2026-11-24 12:30",
+    "завтра в половине десятого утра": "2026-11-24 09:30",
+    "завтра утром в половине восьмого": "2026-11-24 07:30",
+    "half past three": "2026-11-23 15:30",
+    "tomorrow at half past 10": "2026-11-24 10:30",
+    # a hyphen before what can be no hour
+    "завтра 9-30": "2026-11-24 09:30",
+    "завтра в 10-00": "2026-11-24 10:00",
+    "завтра в 11-05": "2026-11-24 11:05",
+    # numbers in words
+    "завтра в десять": "2026-11-24 10:00",
+    "tomorrow at eleven": "2026-11-24 11:00",
     # weekdays: the next one
+    "в эту пятницу 15:30": "2026-11-27 15:30",
+    "this friday 15:30": "2026-11-27 15:30",
+    "в этот четверг в 15:30": "2026-11-26 15:30",
+    "в ближайшую среду в 10": "2026-11-25 10:00",
     "чт 15:30": "2026-11-26 15:30",
     "чт 1530": "2026-11-26 15:30",
     "чт. 15.30": "2026-11-26 15:30",
@@ -92,8 +126,18 @@ UNDERSTOOD = {
     "через 20 мин": "2026-11-23 12:20",
     "через 1 час 30 минут": "2026-11-23 13:30",
     "через 3 дня в 11": "2026-11-26 11:00",
-    "через день в 11": "2026-11-24 11:00",
+    "через день в 11": "2026-11-25 11:00",
+    "через 1 день в 11": "2026-11-24 11:00",
+    "через два дня в 10": "2026-11-25 10:00",
     "через неделю в 10": "2026-11-30 10:00",
+    "через два часа": "2026-11-23 14:00",
+    "через три часа": "2026-11-23 15:00",
+    "через двадцать пять минут": "2026-11-23 12:25",
+    "через 1 час 30": "2026-11-23 13:30",
+    "через час с половиной": "2026-11-23 13:30",
+    "in three hours": "2026-11-23 15:00",
+    "in an hour and a half": "2026-11-23 13:30",
+    "in a couple of hours": "2026-11-23 14:00",
     "через 2 недели 10:30": "2026-12-07 10:30",
     "in 2 hours": "2026-11-23 14:00",
     "in an hour": "2026-11-23 13:00",
@@ -118,6 +162,22 @@ REFUSED = {
     "32 мая в 10": "callback.words_no_such_date",
     "завтра в 25": "callback.words_no_such_date",
     "завтра в 11:75": "callback.words_no_such_date",
+    "завтра 11-12": "callback.words_range",
+    "завтра 14-16": "callback.words_range",
+    "понедельник 10-18": "callback.words_range",
+    "завтра с 11 до 12": "callback.words_range",
+    "завтра 11:00-12:00": "callback.words_range",
+    "завтра 11 – 12": "callback.words_range",
+    "завтра между 11 и 12": "callback.words_range",
+    "tomorrow from 10 to 12": "callback.words_range",
+    "через 2-3 часа": "callback.words_range",
+    "завтра утром в 15": "callback.words_no_such_date",
+    "завтра вечером в 07:00": "callback.words_no_such_date",
+    "завтра утром в 7 вечера": "callback.words_no_such_date",
+    "завтра утром вечером": "callback.words",
+    "через полтора дня в 11": "callback.words",
+    "через 5 минут 10 минут": "callback.words",
+    "в этот понедельник в 11": "callback.in_the_past",
     "сегодня в 11": "callback.in_the_past",
     "11:00": "callback.in_the_past",
     "12:00": "callback.in_the_past",
@@ -162,3 +222,50 @@ def test_anything_typed_is_a_future_time_or_refused(typed: str) -> None:
         return
     assert found.tzinfo is None
     assert instant(found, PERM) > MONDAY_NOON
+
+
+HOURS = st.integers(1, 12)
+WRITTEN = ("один", "два", "три", "четыре", "пять", "шесть", "семь", "восемь", "девять", "десять", "одиннадцать")
+SPOKEN = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+HALF_BEFORE = (
+    "первого", "второго", "третьего", "четвертого", "пятого", "шестого", "седьмого", "восьмого", "девятого",
+    "десятого", "одиннадцатого", "двенадцатого",
+)  # fmt: skip
+SAME_PARTS = {"утром": "утра", "вечером": "вечера", "днём": "дня", "morning": "am", "evening": "pm"}
+
+
+def read(typed: str) -> datetime | str:
+    """What it means, or the code of the refusal."""
+    try:
+        return parse_when(typed, now=MONDAY_NOON, zone=PERM)
+    except Refused as refused:
+        return refused.code
+
+
+@given(HOURS, st.sampled_from(sorted(SAME_PARTS)))
+def test_a_part_of_the_day_means_what_its_word_after_the_hour_means(hour: int, part: str) -> None:
+    readings = {read(f"завтра {part} в {hour}"), read(f"{part} завтра в {hour}"), read(f"завтра в {hour} {part}")}
+    assert len(readings) == 1
+    assert readings <= {read(f"завтра в {hour} {SAME_PARTS[part]}"), "callback.words_no_such_date"}
+
+
+@given(HOURS, st.sampled_from(("", " утра", " вечера", " дня", " ночи")))
+def test_half_an_hour_before_is_half_an_hour_after(hour: int, half: str) -> None:
+    before = HALF_BEFORE[hour % 12]
+    meant = read(f"завтра в {hour}:30{half}")
+    assert read(f"завтра в половине {before}{half}") == meant
+    assert read(f"завтра в пол{before}{half}") == meant
+    assert read(f"завтра half past {hour}{half}") == meant
+
+
+@given(st.integers(1, 11), st.sampled_from(("завтра в {}", "через {} часа", "через {} дня в 10", "завтра в {} вечера")))
+def test_a_number_in_words_is_the_number(number: int, saying: str) -> None:
+    meant = read(saying.format(number))
+    assert read(saying.format(WRITTEN[number - 1])) == read(saying.format(SPOKEN[number - 1])) == meant
+
+
+@given(st.integers(0, 23), st.integers(0, 59))
+def test_a_hyphen_is_a_colon_or_refused(hour: int, minute: int) -> None:
+    exact = read(f"завтра {hour}:{minute:02}")
+    assert read(f"завтра {hour:02}:{minute:02}") == datetime(2026, 11, 24, hour, minute)  # noqa: DTZ001 - on a clock
+    assert read(f"завтра {hour}-{minute:02}") == ("callback.words_range" if 10 <= minute <= 24 else exact)
