@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.joined import of_clients, read_as_one
 from crm.base.phone_numbers import NumberState
-from crm.calls.dial_rules import may_dial
+from crm.calls.dial_rules import ALLOWED, Verdict, may_dial
 from crm.calls.disposition_sets import own_labels
 from crm.plan.plan_entries import EntryKind
 from crm.reading import views
@@ -30,14 +30,16 @@ _WHY_NOT = {
 
 @dataclass(frozen=True, slots=True)
 class CardPhone:
-    """A number as it is shown. `first`: the one that is dialled unless another is chosen; `why` it is `dead` to us."""
+    """A number as it is shown. `first`: the one that is dialled unless another is chosen; `why` it must not be dialled
+    now, "" if it may be; `dead` to us: no waiting changes that, so it cannot be chosen, others by their `digit`."""
 
     id: int
     shown: str
     extension: str
     dead: bool
     first: bool
-    why: str = ""
+    digit: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ async def read_card(
     dialled is then no question. Raises `NotFound`."""
     found = await views.card(session, client_id=client_id)
     promise = found.promise if found.why_now is EntryKind.CALLBACK else None
+    verdicts = {} if attempt_id else await _verdicts(session, found, operator_id, now)
     return Card(
         client_id=found.client_id,
         campaign_id=found.campaign_id,
@@ -98,19 +101,31 @@ async def read_card(
         zone_name=found.time_zone,
         other_zone=clock_time(now, zone_named(found.time_zone, "UTC")) != clock_time(now, zone),
         facts=_facts(words, found),
-        refusal="" if attempt_id else await _refusal(session, words, zone, client_id, operator_id, now),
+        refusal="" if attempt_id else _refusal(words, zone, verdicts[None], now),
         note=found.note,
-        phones=_phones(words, found),
+        phones=_phones(words, zone, found, verdicts, now),
         people=found.people,
         history=await _history(session, words, zone, client_id, attempt_id),
     )
 
 
-async def _refusal(
-    session: AsyncSession, words: Words, zone: tzinfo, client_id: int, operator_id: int, now: datetime
-) -> str:
-    """Why this client must not be dialled now, from the function that decides it; "" if it may be."""
-    verdict = await may_dial(session, client_id=client_id, phone_number_id=None, operator_id=operator_id, now=now)
+async def _verdicts(
+    session: AsyncSession, found: views.Card, operator_id: int, now: datetime
+) -> dict[int | None, Verdict]:
+    """What the function that decides says of the client (`None`), and of each number where that may be dialled."""
+    ids: list[int | None] = [number.id for number in found.numbers]
+    verdicts: dict[int | None, Verdict] = {}
+    for number_id in [None, *ids]:
+        verdicts[number_id] = await may_dial(
+            session, client_id=found.client_id, phone_number_id=number_id, operator_id=operator_id, now=now
+        )
+        if not verdicts[None].allowed:
+            break  # one reason for all of them, or each has its own for ever
+    return verdicts
+
+
+def _refusal(words: Words, zone: tzinfo, verdict: Verdict, now: datetime) -> str:
+    """Why it must not be dialled now; "" if it may be."""
     if verdict.allowed:
         return ""
     reason = explain(words, verdict.code, verdict.params)
@@ -135,19 +150,29 @@ def _facts(words: Words, found: views.Card) -> tuple[str, ...]:
     return tuple(fact for fact in (found.industry, people, found.site, found.email) if fact)
 
 
-def _phones(words: Words, found: views.Card) -> tuple[CardPhone, ...]:
-    first = next((number.id for number in found.numbers if number.state is NumberState.OK), None)
-    return tuple(
-        CardPhone(
-            id=number.id,
-            shown=phone(number.e164),
-            extension=number.extension,
-            dead=number.state is not NumberState.OK,
-            first=number.id == first,
-            why=words.gettext(_WHY_NOT[number.state]) if number.state in _WHY_NOT else "",
+def _phones(
+    words: Words, zone: tzinfo, found: views.Card, verdicts: Mapping[int | None, Verdict], now: datetime
+) -> tuple[CardPhone, ...]:
+    """`verdicts` are empty in a call."""
+    first = verdicts[None].phone_number_id if verdicts else None
+    digits = iter("123456789")
+    phones = []
+    for number in found.numbers:
+        verdict = verdicts.get(number.id, ALLOWED)
+        dead = number.state is not NumberState.OK or (not verdict.allowed and verdict.next_at is None)
+        why = _WHY_NOT.get(number.state)
+        phones.append(
+            CardPhone(
+                id=number.id,
+                shown=phone(number.e164),
+                extension=number.extension,
+                dead=dead,
+                first=number.id == first,
+                digit="" if dead else next(digits, ""),
+                why=words.gettext(why) if why else _refusal(words, zone, verdict, now),
+            )
         )
-        for number in found.numbers
-    )
+    return tuple(phones)
 
 
 async def _history(
