@@ -6,6 +6,7 @@ plan is the campaign's own, without a gap at midnight.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final, Protocol
@@ -37,6 +38,21 @@ class Window:
     def holds(self, now: datetime) -> bool:
         """Whether `now` lies within."""
         return self.opens_at <= now < self.closes_at
+
+
+class Unusual(enum.Enum):
+    """Why the campaign would not call at a moment by itself."""
+
+    DAY_OFF = "day_off"
+    HOURS = "hours"
+
+
+def unusual(hours: Hours, zone_name: str, moment: datetime) -> Unusual | None:
+    """What is unusual about a call that is agreed for `moment`, `None` within the hours of a day with calls."""
+    day = day_at(hours, zone_name, moment)
+    if not hours.calls_on(day):
+        return Unusual.DAY_OFF
+    return None if window_on(hours, zone_name, day).holds(moment) else Unusual.HOURS
 
 
 def window_on(hours: Hours, zone_name: str, day: date) -> Window:

@@ -127,10 +127,12 @@ async def learn(request: web.Request) -> web.StreamResponse:
 
 
 async def when(request: web.Request) -> web.StreamResponse:
-    """GET /operator/when?text=…&attempt_id=…: how a spoken time is understood, `{echo}`."""
+    """GET /operator/when?text=…&attempt_id=…: how a spoken time is understood, `{echo, warning}`: the warning is "" for
+    a time within the campaign's hours."""
     text, attempt_id = request.query.get("text", ""), request.query.get("attempt_id", "")
     meant = await read_when(request, attempt_id, text)
-    return web.json_response({"echo": meant.echo(words_of(request), zone_of(request))})
+    words = words_of(request)
+    return web.json_response({"echo": meant.echo(words, zone_of(request)), "warning": meant.warning(words)})
 
 
 def _done() -> web.Response:

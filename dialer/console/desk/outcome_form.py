@@ -15,6 +15,8 @@ from crm.clientele import clients
 from crm.errors import Refused
 from crm.plan import callbacks
 from crm.plan.dispositions import Ask, Disposition, possible
+from crm.preparation.calling_hours import Hours, Unusual, unusual
+from crm.preparation.campaigns import get_campaign
 from crm.time_zones import instant
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.web import sent
@@ -141,11 +143,12 @@ def label_of(words: Words, item: Disposition) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MeantTime:
-    """A spoken time as it was understood: on the client's clock, and as an instant."""
+    """A spoken time as it was understood: on the client's clock, as an instant, and by the campaign's hours."""
 
     local_at: datetime
     zone_name: str
     now: datetime
+    hours: Hours
 
     def echo(self, words: Words, reader_zone: tzinfo) -> str:
         """`= чт 15 мая 15:30 (Екатеринбург), 13:30 у вас`"""
@@ -162,6 +165,19 @@ class MeantTime:
             else near_moment(words, at, reader_zone, self.now),
         )
 
+    def warning(self, words: Words) -> str:
+        """What is unusual about the time, "" for nothing: a promise comes up outside the hours as well."""
+        match unusual(self.hours, self.zone_name, instant(self.local_at, self.zone_name)):
+            case Unusual.DAY_OFF:
+                return words.gettext("A day off there. The callback will come up all the same.")
+            case Unusual.HOURS:
+                return words.gettext(
+                    "Outside calling hours ({begin}–{end}). The callback will come up all the same.",
+                    begin=f"{self.hours.calls_from:%H:%M}",
+                    end=f"{self.hours.calls_until:%H:%M}",
+                )
+        return ""
+
 
 async def read_when(request: web.Request, attempt_id: str, text: str, *, of_others: bool = False) -> MeantTime:
     """What `text` means on the clock of this attempt's client; of another operator's only where that is allowed
@@ -172,8 +188,10 @@ async def read_when(request: web.Request, attempt_id: str, text: str, *, of_othe
         attempt = await attempts.get_attempt(session, attempt_id)
         if not of_others and attempt.operator_id != visitor(request).user_id:
             raise Trouble.not_for_you()
-        zone_name = await clients.time_zone_of(session, await clients.get_client(session, attempt.client_id))
-    return MeantTime(callbacks.parse_when(text, now=now, zone=zone_name), zone_name, now)
+        client = await clients.get_client(session, attempt.client_id)
+        zone_name = await clients.time_zone_of(session, client)
+        campaign = await get_campaign(session, client.campaign_id)
+    return MeantTime(callbacks.parse_when(text, now=now, zone=zone_name), zone_name, now, campaign)
 
 
 async def _asks(request: web.Request, attempt_id: str, disposition: str) -> set[Ask]:

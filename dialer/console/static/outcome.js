@@ -174,9 +174,10 @@ export class Outcome {
     const answer = await fetch(`/operator/when?${query}`, { headers: { Accept: "application/json" } }).catch(() => null);
     if (!answer || form.elements.when.value.trim() !== text) return;
     const said = await answer.json().catch(() => ({}));
-    place.textContent = said.echo ?? said.error ?? "";
+    place.textContent = [said.echo ?? said.error ?? "", said.warning].filter(Boolean).join(". ");
     place.classList.toggle("danger", !answer.ok);
-    place.classList.toggle("muted", answer.ok);
+    place.classList.toggle("warning", Boolean(said.warning));
+    place.classList.toggle("muted", answer.ok && !said.warning);
   }
 
   #showQuestions() {

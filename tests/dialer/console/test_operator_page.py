@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import time
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy import select
 from crm.base.organisations import Organisation
 from crm.database import Database
 from crm.office.web_sessions import end_sessions_of
-from crm.preparation.campaigns import get_campaign
+from crm.preparation.campaigns import Campaign, get_campaign
 from crm.preparation.results import Result
 from crm.preparation.scripts import change_script
 from crm.wrap_up.outcomes import Outcome, load_draft
@@ -228,6 +229,36 @@ async def test_a_spoken_time_is_echoed_on_both_clocks(
     attempt_id = await dialled(browser, desk, office)
     response = await browser.get("/operator/when", params={"text": typed, "attempt_id": attempt_id})
     assert (await response.json())["echo"] == echo
+
+
+OUTSIDE = "Вне часов звонков (09:00–18:00). Звонок всё равно будет предложен."
+DAY_OFF = "Там выходной день. Звонок всё равно будет предложен."
+
+
+@pytest.mark.parametrize(
+    ("typed", "warning"),
+    [
+        ("завтра в 11", ""),
+        ("завтра в 17:59", ""),
+        ("завтра в 20:00", OUTSIDE),
+        ("завтра в 18:00", OUTSIDE),
+        ("завтра в 8", OUTSIDE),
+        ("через 12 часов", OUTSIDE),
+        ("в субботу в 11", DAY_OFF),
+        ("в субботу в 20:00", DAY_OFF),
+        ("12.06 11:00", DAY_OFF),
+    ],
+)
+async def test_a_time_at_which_there_are_no_calls_is_warned_of(
+    signed_in: SignIn, office: Office, desk: FakeDesk, database: Database, typed: str, warning: str
+) -> None:
+    async with database.transaction() as session:
+        campaign = (await session.scalars(select(Campaign))).one()
+        campaign.calls_from, campaign.calls_until = time(9), time(18)
+    browser = await signed_in("anna")
+    attempt_id = await dialled(browser, desk, office)
+    response = await browser.get("/operator/when", params={"text": typed, "attempt_id": attempt_id})
+    assert (await response.json())["warning"] == warning
 
 
 async def test_a_time_that_is_not_understood_is_told_in_words(
