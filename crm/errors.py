@@ -272,6 +272,8 @@ ERRORS: Final[dict[str, str]] = {
     "plan.not_at_work": "{name} does not call that day.",
     "plan.of_its_owner": "A promise stays with its owner until it is handed over; once overdue it is everybody's.",
     "plan.not_yours": "This entry of the plan is not yours.",
+    "plan.others": "This client is in somebody else's plan. Whoever manages the day can give it to you.",
+    "plan.picked_full": "{most} clients that you picked are waiting for that day already. Call some of them first.",
     "plan.promised": "This client was promised a call; it comes up at its minute.",
     "plan.taken": "{name} has this client already.",
     "plan.skip_needs_reason": "Say why this client is skipped.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import Select, case, or_, select
+from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
@@ -25,6 +25,7 @@ from crm.plan.plan_entries import (
     EntryKind,
     EntryState,
     PlanEntry,
+    active_entries,
     get_entry,
     put_in_plan,
 )
@@ -33,14 +34,23 @@ from crm.preparation.campaigns import get_campaign
 from crm.time_zones import local
 
 MOST_IN_ORDER: Final = 500
+MOST_PICKED: Final = 20  # waiting for one day, by whoever calls: the plan is everybody's
 
 
 async def hand_pick(
-    session: AsyncSession, *, client_id: int, user_id: int, day: date, now: datetime, author_id: int | None
+    session: AsyncSession,
+    *,
+    client_id: int,
+    user_id: int,
+    day: date,
+    now: datetime,
+    author_id: int | None,
+    from_others: bool = True,
 ) -> PlanEntry:
-    """Put the client into this person's plan of `day`, whoever owns it. Raises `NotFound`; `Refused` for a day that is
-    over, a person who does not call then, a client who must not be called; `Conflict` when the client is in somebody's
-    hands or was promised a call."""
+    """Put the client into this person's plan of `day`, whoever owns it; without `from_others` only where it is in
+    nobody else's plan and not too many picked ones wait. Raises `NotFound`; `Refused` for a day that is over, a person
+    who does not call then, a client who must not be called, a day that was picked full; `Conflict` when the client is
+    in somebody's hands or plan, or was promised a call."""
     person = await _caller(session, user_id, day)
     client = await get_client(session, client_id, lock=True)
     campaign = await get_campaign(session, client.campaign_id)
@@ -55,6 +65,8 @@ async def hand_pick(
     promise = await open_callback(session, client_id)
     if promise is not None and local(promise.due_at, campaign.time_zone).date() <= day:
         raise Conflict("plan.promised")
+    if not from_others:
+        await _assert_own_to_pick(session, client_id=client_id, user_id=user_id, day=day)
     entry = await put_in_plan(
         session,
         client=client,
@@ -71,6 +83,20 @@ async def hand_pick(
     _note(session, entry, audit.PLAN_PICKED, details, now=now, author_id=author_id)
     await session.flush()
     return entry
+
+
+async def _assert_own_to_pick(session: AsyncSession, *, client_id: int, user_id: int, day: date) -> None:
+    """Nobody else has the client in the plan, and the person has not picked the day full."""
+    if {entry.operator_id for entry in await active_entries(session, client_id)} - {None, user_id}:
+        raise Conflict("plan.others")
+    picked = select(func.count()).where(
+        PlanEntry.operator_id == user_id,
+        PlanEntry.day == day,
+        PlanEntry.kind == EntryKind.HANDPICKED,
+        PlanEntry.state == EntryState.WAITING,
+    )
+    if (await session.scalar(picked) or 0) >= MOST_PICKED:
+        raise Refused("plan.picked_full", most=MOST_PICKED)
 
 
 async def reassign(

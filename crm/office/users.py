@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import CheckConstraint, Index, String, Text, false, select, text
+from sqlalchemy import CheckConstraint, Index, String, Text, column, delete, false, select, table, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,6 +38,10 @@ class Role(enum.StrEnum):
     CONSULTANT = "consultant"
     ADMINISTRATOR = "administrator"
     AUDITOR = "auditor"
+
+
+# Of `crm.office.web_sessions`, which stands on this module.
+_WEB_SESSIONS: Final = table("web_sessions", column("user_id"))
 
 
 class User(Versioned, Base):
@@ -147,8 +151,6 @@ async def set_password(
 ) -> None:
     """Replace the password, and sign the user out everywhere: whoever knew the old one may be in. Raises `Refused`
     when it is short."""
-    from crm.office.web_sessions import end_sessions_of  # browsers belong to users, so it cannot be imported above
-
     user.password_hash = await hash_password(password)
     await end_sessions_of(session, user_id=user.id)
     audit.note(session, at=now, user_id=author_id, action=audit.PASSWORD_SET, subject=f"user:{user.id}")
@@ -182,12 +184,19 @@ async def set_headset(
 async def set_role(
     session: AsyncSession, *, user: User, role: Role, now: datetime, author_id: int | None = None
 ) -> None:
-    """What the user does from now on. Raises `Refused` when nobody would be left to administer the office."""
+    """What the user does from now on, after signing in anew. Raises `Refused` when nobody would be left to administer
+    the office."""
     if role is not Role.ADMINISTRATOR:
         await _keep_an_administrator(session, user)
     _note_change(session, user, {"role": role.value, "was": user.role.value}, now=now, author_id=author_id)
     user.role = role
+    await end_sessions_of(session, user_id=user.id)
     await session.flush()
+
+
+async def end_sessions_of(session: AsyncSession, *, user_id: int) -> None:
+    """Sign a user out everywhere."""
+    await session.execute(delete(_WEB_SESSIONS).where(_WEB_SESSIONS.c.user_id == user_id))
 
 
 async def _keep_an_administrator(session: AsyncSession, user: User) -> None:
@@ -210,13 +219,14 @@ def _note_change(
 async def set_active(
     session: AsyncSession, *, user: User, active: bool, now: datetime, author_id: int | None = None
 ) -> None:
-    """Switch a user on or off. Raises `Refused` when nobody would be left to administer the office. Whoever has
-    promised something is switched off by `crm.plan.handovers.switch_off`."""
+    """Switch a user on, or off and out of every browser. Raises `Refused` when nobody would be left to administer the
+    office. Whoever has promised something is switched off by `crm.plan.handovers.switch_off`."""
     if not active:
         await _keep_an_administrator(session, user)
     names = {True: "active", False: "switched off"}
     transitions.note(session, "user", user=user.id, was=names[user.active], on="set", now=names[active])
     user.active = active
+    await end_sessions_of(session, user_id=user.id)
     _note_change(session, user, {"active": active}, now=now, author_id=author_id)
     await session.flush()
 

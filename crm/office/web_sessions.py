@@ -85,10 +85,5 @@ async def end_session(session: AsyncSession, *, token: str, now: datetime) -> No
         await session.flush()
 
 
-async def end_sessions_of(session: AsyncSession, *, user_id: int) -> None:
-    """Sign a user out everywhere."""
-    await session.execute(delete(WebSession).where(WebSession.user_id == user_id))
-
-
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

@@ -123,7 +123,13 @@ async def pick(request: web.Request) -> web.StreamResponse:
         if not await scope_of(request).has_client(session, client_id):
             raise NotFound("client.unknown")
         await plan_changes.hand_pick(
-            session, client_id=client_id, user_id=user_id, day=day, now=deps.clock(), author_id=known.user_id
+            session,
+            client_id=client_id,
+            user_id=user_id,
+            day=day,
+            now=deps.clock(),
+            author_id=known.user_id,
+            from_others=known.role not in DESK_ROLES,
         )
     return see_other(f"/clients/{client_id}")
 

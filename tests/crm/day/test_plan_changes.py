@@ -11,9 +11,10 @@ from sqlalchemy.exc import DBAPIError
 from crm.audit import AuditEntry
 from crm.calls.attempts import Result
 from crm.calls.dial_rules import may_dial
+from crm.day import plan_changes
 from crm.day.day_plan import build, build_anew, claim_next, skip
 from crm.day.plan_changes import hand_pick, move_before, move_by_one, reassign, waiting_of
-from crm.errors import CrmError
+from crm.errors import Conflict, CrmError, Refused
 from crm.office.absences import Absence
 from crm.office.users import Role, get_user, set_active
 from crm.plan.callbacks import bring_due
@@ -25,9 +26,11 @@ from tests.crm.builders import LEASE_S, NOON, World, open_call
 DAY = NOON.date()
 
 
-async def pick(world: World, client_id: int, user_id: int, day: date = DAY) -> int:
+async def pick(world: World, client_id: int, user_id: int, day: date = DAY, *, from_others: bool = True) -> int:
     async with world.transaction() as session:
-        entry = await hand_pick(session, client_id=client_id, user_id=user_id, day=day, now=NOON, author_id=None)
+        entry = await hand_pick(
+            session, client_id=client_id, user_id=user_id, day=day, now=NOON, author_id=None, from_others=from_others
+        )
         return entry.id
 
 
@@ -94,6 +97,25 @@ class TestPicking:
         assert (before.code, after.code) == ("dial.owned", "")
         async with world.transaction() as session:
             assert await claim_next(session, operator_id=boris, now=later, lease_s=LEASE_S) is not None
+
+    async def test_who_calls_takes_nothing_out_of_anothers_plan(self, world: World) -> None:
+        anna, boris, client_id = await world.operator(), await world.operator("Борис"), await world.client()
+        await pick(world, client_id, boris)
+        with pytest.raises(Conflict) as caught:
+            await pick(world, client_id, anna, from_others=False)
+        assert caught.value.code == "plan.others"
+        await pick(world, client_id, boris, from_others=False)  # the own ones may be picked again
+        await pick(world, client_id, anna)
+
+    async def test_who_calls_does_not_pick_the_whole_day(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(plan_changes, "MOST_PICKED", 2)
+        anna, clients = await world.operator(), [await world.client(f"Клиент {number}") for number in range(3)]
+        for client_id in clients[:2]:
+            await pick(world, client_id, anna, from_others=False)
+        with pytest.raises(Refused) as caught:
+            await pick(world, clients[2], anna, from_others=False)
+        assert caught.value.code == "plan.picked_full"
+        await pick(world, clients[2], anna, DAY + timedelta(days=1), from_others=False)
 
     async def test_for_another_day_it_waits_until_then(self, world: World) -> None:
         anna, client_id = await world.operator(), await world.client()

@@ -49,6 +49,13 @@ def test_no_cell_is_a_formula_for_a_spreadsheet_and_the_import_reads_it_as_it_wa
     assert [clean(cell) for cell in cells] == [clean(cell) for cell in risky]
 
 
+def test_a_spreadsheet_that_parts_at_commas_or_tabs_sees_no_formula_either() -> None:
+    content = refused_csv(report_of(("name", "city"), ("x,=1+cmd|'/C calc'!A0", "y\t=1+1"))).decode("utf-8-sig")
+    for delimiter in ",\t":
+        cells = [cell for row in csv.reader(io.StringIO(content), delimiter=delimiter) for cell in row]
+        assert not any(cell.startswith("=") for cell in cells)
+
+
 @given(cells=st.lists(st.text(alphabet="ab'=+-@;\"\n ", max_size=6), min_size=2, max_size=4))
 def test_any_refused_row_comes_back_as_it_was(cells: list[str]) -> None:
     header = tuple(f"c{number}" for number in range(len(cells)))

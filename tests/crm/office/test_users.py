@@ -19,6 +19,7 @@ from crm.office.users import (
     User,
     add_user,
     authenticate,
+    end_sessions_of,
     get_user,
     list_users,
     set_active,
@@ -32,7 +33,6 @@ from crm.office.users import (
 from crm.office.web_sessions import (
     WebSession,
     end_session,
-    end_sessions_of,
     session_by_token,
     start_session,
     touch_session,
@@ -89,6 +89,12 @@ async def test_who_is_switched_off_or_has_a_new_password(database: Database) -> 
         anna = await get_user(session, anna.id)
         await set_active(session, user=anna, active=False, now=NOON)
         assert await session_by_token(session, token=token, now=NOON) is None
+        await set_active(session, user=anna, active=True, now=NOON)
+        assert await session_by_token(session, token=token, now=NOON) is None  # the browser of then stays out
+        token = await start_session(session, user_id=anna.id, now=NOON, lifetime=TWELVE_HOURS)
+        await set_role(session, user=anna, role=Role.MANAGER, now=NOON)
+        assert await session_by_token(session, token=token, now=NOON) is None
+        await set_active(session, user=anna, active=False, now=NOON)
     assert await sign_in(database, login="anna", password="another horse", now=NOON) is None
 
 

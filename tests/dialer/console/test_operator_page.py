@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from crm.base.organisations import Organisation
 from crm.database import Database
-from crm.office.web_sessions import end_sessions_of
+from crm.office.users import end_sessions_of
 from crm.preparation.campaigns import Campaign, get_campaign
 from crm.preparation.results import Result
 from crm.preparation.scripts import change_script
