@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,9 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import SecretStr
-
-from config.reading import each_field
+from config.redaction import without_secrets
 from config.settings import Settings, load_settings
 from crm.care.snapshots import RowCounts, assert_empty, load_snapshot, take_snapshot
 from crm.database import Database
@@ -34,7 +31,7 @@ _DATABASES: Final = {"sqlite": "database.sqlite", "postgresql": "database.pgdump
 _RECORDINGS: Final = "recordings"
 _FILES: Final = "files"
 _BLOCK_BYTES: Final = 1 << 20
-_PASSWORD_IN_URL: Final = re.compile(r"(://[^:/@\s\"']*):[^@\s\"']*@")
+_MATERIALS: Final = "materials"
 
 
 class BackupError(Exception):
@@ -82,7 +79,7 @@ async def back_up(
     progress: Progress | None = None,
 ) -> Manifest:
     """Write a backup into the new folder `target`, while the service goes on. With `secrets` passwords and keys are in
-    it; without them they are left out of the settings. Until it is whole the folder has another name.
+    it; without them only what is known to hold none is copied. Until it is whole the folder has another name.
 
     Raises `BackupError` when `target` exists or lies among the files to be kept, and as `take_snapshot` does.
     """
@@ -111,7 +108,11 @@ def _new_folder(settings: Settings, target: Path) -> Path:
 
 
 def _copy_all(settings: Settings, target: Path, *, secrets: bool, progress: Progress | None) -> None:
-    sources = [(settings.recordings_dir, place, target / _RECORDINGS) for place in _under(settings.recordings_dir)]
+    sources = [
+        (settings.recordings_dir, place, target / _RECORDINGS)
+        for place in _under(settings.recordings_dir)
+        if secrets or (place.suffix == ".wav" and not (settings.recordings_dir / place).is_symlink())
+    ]
     sources += [(settings.data_dir, place, target / _FILES) for place in _further_files(settings, secrets=secrets)]
     for done, (root, place, folder) in enumerate(sources, start=1):
         copy = folder / place
@@ -125,12 +126,15 @@ def _copy_all(settings: Settings, target: Path, *, secrets: bool, progress: Prog
 
 
 def _further_files(settings: Settings, *, secrets: bool) -> Iterator[Path]:
-    """What else lies in the data folder: materials, and the office's key if secrets are wanted."""
+    """What else lies in the data folder: all of it if secrets are wanted, else the materials. Of whatever else somebody
+    has put there nobody can tell that it is no key."""
     recordings, database = settings.recordings_dir.absolute(), _sqlite_file(settings)
     for place in _under(settings.data_dir):
         path = (settings.data_dir / place).absolute()
         of_database = database is not None and path.name.startswith(database.name) and path.parent == database.parent
-        if path.is_relative_to(recordings) or of_database or (path.suffix == ".key" and not secrets):
+        if path.is_relative_to(recordings) or of_database:
+            continue
+        if not secrets and (place.parts[0] != _MATERIALS or path.is_symlink()):
             continue
         yield place
 
@@ -153,13 +157,6 @@ def _copy_settings(source: Path, target: Path, *, secrets: bool) -> None:
     text = source.read_text(encoding="utf-8-sig")
     target.touch(mode=0o600)
     target.write_text(text if secrets else without_secrets(text), encoding="utf-8")
-
-
-def without_secrets(text: str) -> str:
-    """The settings file with every password in it made empty."""
-    names = {key for _section, key, field in each_field(Settings) if field.annotation is SecretStr}
-    secret = re.compile(rf"^(\s*#?\s*(?:{'|'.join(sorted(names))})\s*=\s*).*$", re.MULTILINE)
-    return _PASSWORD_IN_URL.sub(r"\1@", secret.sub(r'\1""', text))
 
 
 def _described(folder: Path) -> Iterator[KeptFile]:
@@ -191,13 +188,29 @@ def read_manifest(backup: Path) -> Manifest:
 
 
 def verify(backup: Path, manifest: Manifest) -> None:
-    """Raises `BackupError` unless every file of the backup is there, byte for byte."""
+    """Raises `BackupError` unless every file of the backup is there, byte for byte, in its folder and by no link: who
+    made the backup is not to say where anything is written."""
+    if not {SETTINGS_FILE, _DATABASES[manifest.kind]} <= {kept.path for kept in manifest.files}:
+        raise BackupError("backup.not_one", folder=str(backup))
     for kept in manifest.files:
-        path = backup / kept.path
-        if not path.resolve().is_relative_to(backup.resolve()):
-            raise BackupError("backup.not_one", folder=str(backup))
+        path = _place_in(backup, kept.path)
+        if path is None:
+            raise BackupError("backup.outside", file=kept.path)
         if not path.is_file() or _hash(path) != (kept.size, kept.sha256):
             raise BackupError("backup.damaged", file=kept.path)
+
+
+def _place_in(folder: Path, place: str) -> Path | None:
+    """The path of a place in a folder, `None` when it leads out of it or over a link."""
+    parts = place.split("/")
+    if {"", ".", ".."} & set(parts) or "\\" in place or "\0" in place:
+        return None
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            return None
+    return path
 
 
 async def restore(
@@ -205,9 +218,9 @@ async def restore(
 ) -> tuple[Settings, Manifest]:
     """Bring the office back into `folder`, from a backup that is whole; nothing is written before that is known.
 
-    A settings file that is there already decides where everything goes, otherwise the backup's is put there. Raises
-    `BackupError` when recordings or files are there already, and for a backup that is damaged or of the other kind of
-    database; `SettingsError`; and as `load_snapshot` does.
+    A settings file that is there already decides where everything goes, otherwise the backup's is put there; what it
+    says must lie within `folder`. Raises `BackupError` when recordings or files are there already, and for a backup
+    that is damaged, of the other kind of database, or leads elsewhere; `SettingsError`; and as `load_snapshot` does.
     """
     manifest = read_manifest(backup)
     await asyncio.to_thread(verify, backup, manifest)
@@ -229,10 +242,24 @@ async def restore(
 
 def _settings_in(folder: Path, backup: Path, environ: Mapping[str, str]) -> Settings:
     file = folder / SETTINGS_FILE
-    if not file.exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _copy_settings(backup / SETTINGS_FILE, file, secrets=True)
-    return load_settings(file, environ)
+    if file.exists():
+        return load_settings(file, environ)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _copy_settings(backup / SETTINGS_FILE, file, secrets=True)
+    try:
+        settings = load_settings(file, environ)
+        _assert_within(folder, settings)
+    except BaseException:
+        file.unlink()  # or the next try would take it for what somebody here has written
+        raise
+    return settings
+
+
+def _assert_within(folder: Path, settings: Settings) -> None:
+    database = _sqlite_file(settings)
+    for path in (settings.data_dir, settings.recordings_dir, *([database] if database else [])):
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise BackupError("backup.settings_outside", path=str(path), folder=str(folder))
 
 
 def _assert_no_files(settings: Settings) -> None:
@@ -251,7 +278,9 @@ def _put_files(backup: Path, manifest: Manifest, settings: Settings, progress: P
         first, _, rest = kept.path.partition("/")
         if first not in homes or not rest:
             continue
-        path = homes[first] / rest
+        path = _place_in(homes[first], rest)
+        if path is None:
+            raise BackupError("backup.outside", file=kept.path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             with (backup / kept.path).open("rb") as content:

@@ -65,6 +65,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "backup.later_program": "The backup was made by a later program ({program}).",
         "backup.not_one": "{folder} is no backup: it has no manifest that can be read.",
         "backup.other_database": "The backup is of a {kind} database, the settings name a {present} database.",
+        "backup.outside": "The backup would write {file} outside its folder. It is not one of ours; do not use it.",
+        "backup.settings_outside": "The backup's settings put {path} outside {folder}. If that is meant, write a"
+        " dialer.toml into {folder} first.",
         "backup.rows_differ": "The restored database has other rows than the backup says. Do not use it.",
         **DISK_REASONS,
         **RECORDING_ERRORS,

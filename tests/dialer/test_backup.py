@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +90,15 @@ async def make(settings: Settings, database: Database, file: Path, target: Path,
     await backup.back_up(settings, database, target, settings_file=file, secrets=secrets, now=MADE)
 
 
+def add_to_manifest(kept: Path, place: str, content: bytes) -> None:
+    """As whoever made the backup could: the file is named in its manifest, with its digest."""
+    manifest = json.loads((kept / "manifest.json").read_text())
+    manifest["files"] = [each for each in manifest["files"] if each["path"] != place]
+    digest = hashlib.sha256(content).hexdigest()
+    manifest["files"].append({"path": place, "size": len(content), "sha256": digest})
+    (kept / "manifest.json").write_text(json.dumps(manifest))
+
+
 async def restored_rows(folder: Path, target: Path) -> Rows:
     settings, _manifest = await backup.restore(target, folder, {})
     restored = Database(settings.database_url)
@@ -136,8 +147,23 @@ async def test_without_secrets_no_password_and_no_key_is_kept(
     assert 'password = ""' in kept
     assert 'user = "office"' in kept
     assert not list((tmp_path / "kept").rglob("*.key"))
-    hidden = backup.without_secrets('url = "postgresql://dialer:hunter2@db/dialer"')
-    assert hidden == 'url = "postgresql://dialer@db/dialer"'
+
+
+async def test_without_secrets_only_what_is_known_to_be_none_is_copied(
+    database: Database, settings_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "office" / "data"
+    for place in ("privkey.pem", "office.key.bak", "recordings/notes.txt", "certificates/office.pem"):
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_text("secret")
+    (folder / "materials" / "link").symlink_to(folder / "privkey.pem")
+    await make(load_settings(settings_file, {}), database, settings_file, tmp_path / "kept", secrets=False)
+    kept = {
+        place.removeprefix("files/")
+        for place in files_under(tmp_path / "kept")
+        if place.startswith(("files/", "recordings/"))
+    }
+    assert kept == set(FILES) - {"office.key"}
 
 
 class TestRefusals:
@@ -172,6 +198,44 @@ class TestRefusals:
             await backup.restore(tmp_path / "kept", empty_place, {})
         assert refused.value.reason.code == "backup.damaged"
         assert files_under(empty_place) == before
+
+    @pytest.mark.parametrize("way", ["dots", "link", "absolute"])
+    async def test_a_backup_that_would_write_elsewhere(
+        self, database: Database, settings_file: Path, empty_place: Path, tmp_path: Path, way: str
+    ) -> None:
+        await make(load_settings(settings_file, {}), database, settings_file, tmp_path / "kept")
+        kept, outside = tmp_path / "kept", tmp_path / "outside" / "evil"
+        (kept / "a" / "b" / "c").mkdir(parents=True)
+        (kept / "files" / "x").symlink_to("../a/b/c", target_is_directory=True)
+        place, real = {  # by the link the steps up end in the backup, without it out of the office
+            "dots": ("files/x/../../../outside/evil", kept / "outside" / "evil"),
+            "link": ("files/x/evil", kept / "a" / "b" / "c" / "evil"),
+            "absolute": (f"files/{outside}", kept / "files" / outside.relative_to("/")),
+        }[way]
+        real.parent.mkdir(parents=True, exist_ok=True)
+        real.write_bytes(b"evil")
+        add_to_manifest(kept, place, b"evil")
+        before = files_under(empty_place)
+        with pytest.raises(BackupError) as refused:
+            await backup.restore(tmp_path / "kept", empty_place, {})
+        assert refused.value.reason.code == "backup.outside"
+        assert files_under(empty_place) == before
+        assert not outside.exists()
+
+    @pytest.mark.parametrize("line", ['[service]\ndata_dir = "{}"\n', '[recordings]\nfolder = "{}"\n'])
+    async def test_a_backup_whose_settings_lead_elsewhere(
+        self, database: Database, settings_file: Path, tmp_path: Path, line: str
+    ) -> None:
+        await make(load_settings(settings_file, {}), database, settings_file, tmp_path / "kept")
+        text = line.format(tmp_path / "outside").encode()
+        (tmp_path / "kept" / "dialer.toml").write_bytes(text)
+        add_to_manifest(tmp_path / "kept", "dialer.toml", text)
+        for _twice in range(2):
+            with pytest.raises(BackupError) as refused:
+                await backup.restore(tmp_path / "kept", tmp_path / "target", {})
+            assert refused.value.reason.code == "backup.settings_outside"
+        assert files_under(tmp_path / "target") == {}
+        assert not (tmp_path / "outside").exists()
 
     async def test_a_folder_that_is_there_or_inside(
         self, database: Database, settings_file: Path, tmp_path: Path
