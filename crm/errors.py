@@ -276,6 +276,7 @@ ERRORS: Final[dict[str, str]] = {
     "plan.picked_full": "{most} clients that you picked are waiting for that day already. Call some of them first.",
     "plan.promised": "This client was promised a call; it comes up at its minute.",
     "plan.taken": "{name} has this client already.",
+    "plan.skip_stays": "A skip is taken back within {seconds} seconds; pick the client by hand on its page.",
     "plan.skip_needs_reason": "Say why this client is skipped.",
     # recordings
     "recording.exists": "This call has a recording already.",

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import transitions
+from crm import audit, transitions
 from crm.calls.attempts import Attempt
 from crm.calls.dial_rules import dialling_stopped, may_dial
 from crm.calls.refusals import Leaves
@@ -239,6 +239,12 @@ async def skip(session: AsyncSession, *, entry_id: int, operator_id: int, reason
     if not reason:
         raise Refused("plan.skip_needs_reason")
     entry = await _own(session, entry_id, operator_id)
+    audit.note(
+        session, at=now, user_id=operator_id, action=audit.PLAN_SKIPPED, subject=f"plan_entry:{entry.id}",
+        details={
+            "client": entry.client_id, "opened": entry.opens_at.isoformat(), "closed": entry.closes_at.isoformat(),
+        },
+    )  # fmt: skip
     if entry.kind is EntryKind.CALLBACK:
         set_state(session, entry, EntryState.WAITING, on="skipped")
         entry.opens_at = now + SKIPPED_PROMISE_RETURNS

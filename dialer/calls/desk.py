@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.calls import attempts, dial_rules
 from crm.clientele import clients
 from crm.database import Database
-from crm.day import day_plan
+from crm.day import day_plan, skips
 from crm.errors import Conflict, CrmError
 from crm.plan.attempt_rows import FIRST_NODE
 from crm.preparation import campaign_setup, campaigns
@@ -277,14 +277,15 @@ class Desk:
         if runner is not None and (await self._seats.of(operator_id)).in_progress:
             await runner.send_digits(digits)
 
-    async def skip(self, operator_id: int, *, reason: str) -> None:
-        """Not this client now: the entry is put aside with the reason, the next card comes."""
+    async def skip(self, operator_id: int, *, client_id: int, reason: str) -> None:
+        """Not this client now: the entry is put aside with the reason, the next card comes. A second press must not put
+        aside the next client too."""
         seat = await self._seats.of(operator_id)
         async with seat.lock:
             self._refuse_in_call(seat)
             entry_id = seat.view.entry_id
-            if entry_id is None:
-                return
+            if entry_id is None or seat.view.client_id != client_id:
+                raise DeskError("desk.other_client")
             async with self._database.transaction() as session:
                 await day_plan.skip(
                     session, entry_id=entry_id, operator_id=operator_id, reason=reason, now=self._clock()
@@ -329,6 +330,26 @@ class Desk:
                 )
             log.info("outcome", call=attempt_id, operator=operator_id, was="saved", on="undo asked", now="undone")
             self._seats.take_up(attempt)
+
+    async def undo_skip(self, operator_id: int, *, entry_id: int) -> None:
+        """Take back a skip of just now: its card is in front again, the one that came meanwhile goes back to the plan.
+        Raises `CrmError` when that is no longer possible."""
+        seat = await self._seats.of(operator_id)
+        async with seat.lock:
+            self._refuse_in_call(seat)
+            if seat.call.state is CallState.WRAP_UP:
+                raise DeskError("desk.wrap_up_pending")
+            if seat.line.state is not LineState.READY:
+                raise DeskError("desk.not_ready")
+            async with self._database.transaction() as session:
+                entry = await skips.undo_skip(
+                    session,
+                    entry_id=entry_id,
+                    operator_id=operator_id,
+                    now=self._clock(),
+                    lease_s=self._rules.claim_lease_s,
+                )
+            seat.put_card(entry.client_id, entry.id)
 
     async def look_again(self, operator_id: int) -> None:
         """Something on the card was changed by a page: let it be read anew."""

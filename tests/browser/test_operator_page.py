@@ -125,7 +125,7 @@ async def test_a_new_card_is_marked_new_for_a_moment(open_page: OpenPage, consol
         """() => new MutationObserver(() => (document.title = "newCard" in document.body.dataset ? "new" : "old"))
             .observe(document.body, {attributes: true, attributeFilter: ["data-new-card"]})"""
     )
-    await console.desk.skip(console.office.users["anna"], reason="дубль")
+    await console.desk.skip(console.office.users["anna"], client_id=console.office.clients[0], reason="дубль")
     await expect(page).to_have_title("new")
     await expect(page).to_have_title("old")
 
@@ -338,3 +338,62 @@ async def test_ctrl_z_takes_back_what_was_just_saved(open_page: OpenPage, consol
     await page.keyboard.press("Enter")
     await expect(page.locator("[data-undo]")).to_be_visible()
     assert [form.disposition for form in console.desk.saved] == ["no_contact", "nonexistent"]
+
+
+@pytest.mark.parametrize("language", ["ru"])
+async def test_a_skip_closes_its_form_and_the_next_enter_calls_the_next_client(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    page = await at_work(open_page, console)
+    await settled(page)
+    await page.keyboard.press("F7")
+    await page.keyboard.type("дубль")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    await expect(page.locator("#skip")).not_to_have_attribute("open", "")
+    await expect(page.locator("#skip input")).to_have_value("")
+    await settled(page)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-do=hang-up]")).to_be_visible()
+    assert [click[0] for click in console.desk.clicks] == ["ready", "skip", "dial"]
+
+
+@pytest.mark.parametrize("language", ["ru"])
+async def test_a_skip_is_taken_back_with_a_key(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await settled(page)
+    await page.keyboard.press("F7")
+    await page.keyboard.type("не тот")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    await page.keyboard.press("Control+KeyZ")
+    await expect(page.locator(f"{CARD} h1")).to_have_text("ООО «Северный ветер»")
+
+
+@pytest.mark.parametrize("language", ["ru"])
+async def test_an_enter_pressed_before_the_next_card_is_kept_for_it(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    page = await at_work(open_page, console)
+    anna = console.office.users["anna"]
+    front = await console.desk.view(anna)
+    console.desk.change(anna, client_id=None, entry_id=None)
+    await expect(page.locator("[data-coming]")).to_be_visible()
+    await settled(page)
+    await page.keyboard.press("Enter")
+    console.desk.change(anna, client_id=front.client_id, entry_id=front.entry_id)
+    await expect(page.locator("[data-do=hang-up]")).to_be_visible()
+    assert [click[0] for click in console.desk.clicks] == ["ready", "dial"]
+
+
+@pytest.mark.parametrize("language", ["ru"])
+async def test_the_call_column_stays_on_the_screen_whatever_the_campaign_is_called(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    async with console.database.transaction() as session:
+        campaign = await get_campaign(session, console.office.campaign_id)
+        campaign.name = "Ж" * 200
+    page = await at_work(open_page, console)
+    column = await page.locator(".call-column").bounding_box()
+    assert column is not None
+    assert column["x"] + column["width"] <= 1366

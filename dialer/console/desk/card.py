@@ -14,6 +14,7 @@ from crm.base.phone_numbers import NumberState
 from crm.calls.dial_rules import ALLOWED, Verdict, may_dial
 from crm.calls.disposition_sets import own_labels
 from crm.plan.plan_entries import EntryKind
+from crm.preparation.campaign_setup import setup_of
 from crm.reading import views
 from crm.wrap_up.contacts import Contact
 from dialer.console.web.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
@@ -54,11 +55,13 @@ class HistoryLine:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the operator reads before calling. `refusal`: why this client must not be called now, "" if it may be."""
+    """What the operator reads before calling. `for_whom`: the customer and the product, as far as the campaign's set-up
+    says. `refusal`: why this client must not be called now, "" if it may be."""
 
     client_id: int
     campaign_id: int
     campaign: str
+    for_whom: str
     name: str
     group: str
     why: str
@@ -89,10 +92,12 @@ async def read_card(
     found = await views.card(session, client_id=client_id)
     promise = found.promise if found.why_now is EntryKind.CALLBACK else None
     verdicts = {} if attempt_id else await _verdicts(session, found, operator_id, now)
+    setup = await setup_of(session, found.campaign_id)
     return Card(
         client_id=found.client_id,
         campaign_id=found.campaign_id,
         campaign=found.campaign,
+        for_whom=" · ".join(part for part in (setup.customer, setup.product) if part),
         name=found.organisation,
         group=found.group.value,
         why=_why(words, zone, found, now),

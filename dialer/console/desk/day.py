@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.day.nobody_to_call import why_nobody
 from crm.plan.dispositions import DISPOSITIONS
-from crm.preparation import campaigns
 from crm.reading.my_day import DayRow, MyDay, my_day
 from dialer.console.desk.card import Card
 from dialer.console.web.formats import clock_time, near_moment
@@ -36,9 +35,8 @@ class DayLine:
 @dataclass(frozen=True, slots=True)
 class Day:
     """The operator's day as it is shown; `waiting` counts the plan's clients that have no line of their own. `nobody`
-    says why there is nobody to call, "" while a card is in front."""
+    says why there is nobody to call, "" while a card is in front or may be coming."""
 
-    campaign: str
     now: tuple[DayLine, ...]
     later: tuple[DayLine, ...]
     finished: tuple[DayLine, ...]
@@ -58,17 +56,17 @@ async def read_day(
     *,
     operator_id: int,
     current: DayLine | None,
+    none_left: bool,
     now: datetime,
 ) -> Day:
-    """`current` is the client whose card is in front: it is claimed, so it is in no list."""
+    """`current` is the client whose card is in front: it is claimed, so it is in no list. `none_left`: the desk has
+    asked for the next client, and there was none."""
     found = await my_day(session, operator_id=operator_id, now=now)
-    newest = (await campaigns.list_campaigns(session))[:1]
     due = [
         _due_line(words, zone, row, now) for row in found.now if current is None or row.client_id != current.client_id
     ]
     done, planned = found.done_count, found.planned_count
     return Day(
-        campaign=newest[0].name if newest else "",
         now=tuple(([replace(current, current=True)] if current else []) + due)[:MOST_NOW],
         later=tuple(_later_line(words, zone, row, now) for row in found.later[:MOST_LATER]),
         finished=tuple(_done_line(zone, row) for row in found.done if row.disposition is not None)[:MOST_DONE],
@@ -78,7 +76,7 @@ async def read_day(
         contacts=found.contacts,
         main_contacts=found.main_contacts,
         waiting=max(0, found.waiting_count - len(found.now)),
-        nobody="" if current else await _nobody(session, words, zone, operator_id, found, now),
+        nobody="" if current or not none_left else await _nobody(session, words, zone, operator_id, found, now),
     )
 
 

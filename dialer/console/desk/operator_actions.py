@@ -69,10 +69,18 @@ async def digits(request: web.Request) -> web.StreamResponse:
 async def skip(request: web.Request) -> web.StreamResponse:
     """POST /operator/skip `{client_id, reason}`"""
     content = await _content(request)
-    desk, operator_id = request.app[DEPS].desk, visitor(request).user_id
-    if (await desk.view(operator_id)).client_id != _whole_number(content, "client_id"):
-        raise Trouble.stale()
-    await desk.skip(operator_id, reason=str(content.get("reason", "")).strip()[:LONGEST_REASON])
+    await request.app[DEPS].desk.skip(
+        visitor(request).user_id,
+        client_id=_whole_number(content, "client_id"),
+        reason=str(content.get("reason", "")).strip()[:LONGEST_REASON],
+    )
+    return _done()
+
+
+async def undo_skip(request: web.Request) -> web.StreamResponse:
+    """POST /operator/undo-skip `{entry_id}`: the client that was skipped just now"""
+    content = await _content(request)
+    await request.app[DEPS].desk.undo_skip(visitor(request).user_id, entry_id=_whole_number(content, "entry_id"))
     return _done()
 
 

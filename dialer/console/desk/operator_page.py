@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from crm.calls.disposition_sets import dispositions_of, own_labels
 from crm.clientele import clients
+from crm.day.skips import Skipped, skipped_just_now
 from crm.plan.dispositions import DISPOSITIONS, Disposition
 from crm.preparation.scripts import Step, steps_for
 from crm.wrap_up import outcomes, undo
@@ -106,7 +107,6 @@ async def operator_page(request: web.Request) -> web.StreamResponse:
     parts = await snapshots.regions(view, beat=True)
     context = {
         "regions": parts,
-        "campaign": snapshots.campaign or words.gettext("Calls"),
         "zone_name": zone_name_of(request),
         "call_state": view.call.value,
         "client_id": view.client_id,
@@ -148,10 +148,10 @@ class Snapshots:
         self._card_for: tuple[object, ...] = ()
         self._day: Day | None = None
         self._undo: undo.Undoable | None = None
+        self._skipped: Skipped | None = None
         self._dispositions: Mapping[str, Disposition] = DISPOSITIONS
         self._own_names: Mapping[str, str] = {}
         self._steps: tuple[Step, ...] = ()
-        self.campaign = ""
 
     async def of(self, view: DeskView, *, beat: bool) -> dict[str, object]:
         """The snapshot to send, with the regions that the page does not have. `beat`: time has passed, so what depends
@@ -183,7 +183,7 @@ class Snapshots:
             "line": self._region("_line.html", common),
             "banner": self._region("_banner.html", {"banners": self._banners(view)}),
             "day": self._region("_day.html", {"day": self._day}),
-            "undo": self._region("_undo.html", {"undo": self._offered(view)}),
+            "undo": self._region("_undo.html", self._takes_back(view)),
             # What is typed must not be swapped away, so these two change with the call and not with the draft.
             "note": self._region("_note.html", common, key=(view.attempt_id if writing else "",)),
             "outcome": self._outcome(view, common, draft),
@@ -242,6 +242,7 @@ class Snapshots:
             view.line,
             view.dialling_stopped,
             view.looks,
+            view.message,
         )
         if about == self._card_for and not beat and self._day is not None:
             return
@@ -266,16 +267,27 @@ class Snapshots:
             self._own_names = await own_labels(session, words.language)
             current = current_line(words, zone, card, now) if card is not None else None
             self._undo = await undo.undoable(session, operator_id=operator_id, now=now)
+            self._skipped = await skipped_just_now(session, operator_id=operator_id, now=now)
             self._day = await read_day(
                 session,
                 words,
                 zone,
                 operator_id=operator_id,
                 current=current,
+                none_left=view.message is not None and view.message.code != "desk.database_trouble",
                 now=now,
             )
         self._card = card
-        self.campaign = self._card.campaign if self._card else self._day.campaign
+
+    def _takes_back(self, view: DeskView) -> dict[str, object]:
+        """What `Ctrl+Z` takes back: the later of an outcome and a skip."""
+        outcome, skipped = self._offered(view), self._skipped
+        ready = view.line is LineState.READY and view.call is CallState.NONE
+        if skipped is not None and (not ready or skipped.until <= self._now()):
+            skipped = None
+        if outcome is not None and skipped is not None and _ms(skipped.until) > outcome.until:
+            outcome = None
+        return {"undo": outcome, "skipped": skipped, "skipped_until": _ms(skipped.until) if skipped else 0}
 
     def _offered(self, view: DeskView) -> Offer | None:
         """What was saved just now and can be undone; not in the next call."""

@@ -16,6 +16,7 @@ let desk = {
   client: Number(body.dataset.client) || null,
   attempt: body.dataset.attempt || null,
 };
+let wantsCall = false; // Enter was pressed while the next card was on its way
 let clockOffset = 0;
 let cardTimer;
 
@@ -59,6 +60,7 @@ function takeSnapshot(snapshot) {
     document.getElementById("spoken").textContent = snapshot.spoken;
     document.title = `${snapshot.spoken} · ${strings.title}`;
   }
+  wantsCall &&= snapshot.client !== null || document.querySelector("[data-coming]") !== null;
   showLevels(snapshot);
   tick();
   script.refresh(snapshot.client);
@@ -69,7 +71,11 @@ function takeSnapshot(snapshot) {
 function settle() {
   body.dataset.newCard = "";
   clearTimeout(cardTimer);
-  cardTimer = setTimeout(() => delete body.dataset.newCard, NEW_CARD_MS);
+  cardTimer = setTimeout(() => {
+    delete body.dataset.newCard;
+    if (wantsCall && desk.client) press(document.querySelector("[data-primary]"));
+    wantsCall = wantsCall && !desk.client;
+  }, NEW_CARD_MS);
 }
 
 function swap(name, part) {
@@ -160,6 +166,7 @@ const actions = {
   pause: () => ({}),
   offline: () => ({}),
   undo: (button) => ({ attempt_id: button.dataset.undo }),
+  "undo-skip": (button) => ({ entry_id: Number(button.dataset.undo) }),
   "hang-up": () => ({ attempt_id: desk.attempt }),
   dial: () => ({
     client_id: desk.client,
@@ -169,6 +176,7 @@ const actions = {
 
 async function act(button) {
   const action = button.dataset.do;
+  wantsCall = false;
   if (action === "learn") return openLearning();
   if (action === "keys") return document.querySelector("dialog#keys").showModal();
   if (action === "digits") return sendTone(button.dataset.digit);
@@ -229,9 +237,19 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (form.dataset.form === "outcome") return void outcome.next();
   if (form.dataset.form === "learn") return void learn(form);
-  const reason = form.elements.reason.value.trim();
-  if (reason) tell((await send("skip", { client_id: desk.client, reason })).error);
+  return void skip(form);
 });
+
+async function skip(form) {
+  const reason = form.elements.reason.value.trim();
+  // The form names its client and goes with its card: a second Enter must not put the next client aside too.
+  const client = Number(form.closest("[data-client]").dataset.client);
+  if (!reason || client !== desk.client || "sent" in form.dataset) return;
+  form.dataset.sent = "";
+  const said = await send("skip", { client_id: client, reason });
+  delete form.dataset.sent;
+  tell(said.error);
+}
 
 // Keys: physical ones, so that they work in every layout
 
@@ -261,7 +279,10 @@ function enter(event) {
   if (target.matches("button, a, summary") && !target.matches("[data-primary], [data-save]")) return false;
   if (event.repeat) return true;
   if (desk.call === "wrap_up") event.ctrlKey ? outcome.save() : outcome.next();
-  else if (!inOutcome && !("newCard" in body.dataset)) press(document.querySelector("[data-primary]"));
+  else if (!inOutcome && !("newCard" in body.dataset)) {
+    wantsCall = document.querySelector("[data-coming]") !== null;
+    if (!wantsCall) press(document.querySelector("[data-primary]"));
+  }
   return true;
 }
 

@@ -15,6 +15,7 @@ from crm.calls.attempts import Attempt, Result
 from crm.calls.recording_facts import Recording, RecordingState
 from crm.database import Database
 from crm.office.users import Role, add_user
+from crm.plan.plan_entries import EntryState, PlanEntry
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from dialer.calls.desk import DeskRules
@@ -426,3 +427,29 @@ async def test_an_undone_outcome_brings_the_call_back_to_the_desk(office: Office
     assert (view.entry_id, view.result) == (ended.entry_id, "busy")
     await office.desk.save_outcome(office.operator, attempt_id=attempt_id, form=OutcomeForm("nonexistent"))
     assert (await office.desk.view(office.operator)).client_id == following.client_id
+
+
+async def test_two_presses_skip_one_client(office: Office) -> None:
+    view = await office.ready()
+    assert view.client_id is not None
+    skips = [office.desk.skip(office.operator, client_id=view.client_id, reason="дубль") for _ in range(2)]
+    done = await asyncio.gather(*skips, return_exceptions=True)
+    assert sorted(str(getattr(each, "code", "done")) for each in done) == ["desk.other_client", "done"]
+    async with office.database.reading() as session:
+        dropped = await session.scalars(select(PlanEntry.client_id).where(PlanEntry.state == EntryState.DROPPED))
+    assert list(dropped) == [view.client_id]
+
+
+async def test_a_skip_is_taken_back_and_the_card_that_came_goes_back(office: Office) -> None:
+    first = await office.ready()
+    assert first.client_id is not None
+    assert first.entry_id is not None
+    await office.desk.skip(office.operator, client_id=first.client_id, reason="дубль")
+    second = await office.desk.view(office.operator)
+    await office.desk.undo_skip(office.operator, entry_id=first.entry_id)
+    again = await office.desk.view(office.operator)
+    assert (again.client_id, again.entry_id) == (first.client_id, first.entry_id)
+    assert await office.desk.dial(office.operator, client_id=first.client_id)
+    async with office.database.reading() as session:
+        returned = await session.get_one(PlanEntry, second.entry_id)
+    assert (returned.state, returned.claimed_by) == (EntryState.WAITING, None)

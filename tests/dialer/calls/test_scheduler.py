@@ -91,7 +91,7 @@ async def test_an_idle_desk_gets_the_promise_by_itself(office: Office) -> None:
     view = await office.until(lambda view: view.line is LineState.READY)
     while view.client_id is not None:  # put the whole day aside
         seen.add(view.client_id)
-        await office.desk.skip(office.operator, reason="позже")
+        await office.desk.skip(office.operator, client_id=view.client_id, reason="позже")
         view = await office.desk.view(office.operator)
     office.now = NOON + timedelta(hours=6)
     scheduler = scheduler_of(office, poll_s=0.05)

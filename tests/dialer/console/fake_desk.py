@@ -10,7 +10,7 @@ from datetime import datetime
 
 from crm.calls import attempts, dial_rules
 from crm.database import Database
-from crm.day import day_plan
+from crm.day import day_plan, skips
 from crm.preparation.results import Result
 from crm.wrap_up import outcomes, undo
 from crm.wrap_up.outcomes import OutcomeForm
@@ -134,9 +134,12 @@ class FakeDesk:
     async def send_digits(self, operator_id: int, digits: str) -> None:
         self.clicks.append(("digits", operator_id, digits))
 
-    async def skip(self, operator_id: int, *, reason: str) -> None:
+    async def skip(self, operator_id: int, *, client_id: int, reason: str) -> None:
+        view = self._view(operator_id)
+        if view.client_id != client_id:
+            raise DeskError("desk.other_client")
         self.clicks.append(("skip", operator_id, reason))
-        entry_id = self._view(operator_id).entry_id
+        entry_id = view.entry_id
         assert entry_id is not None
         async with self.database.transaction() as session:
             await day_plan.skip(session, entry_id=entry_id, operator_id=operator_id, reason=reason, now=self.clock())
@@ -163,6 +166,14 @@ class FakeDesk:
             entry_id=attempt.plan_entry_id, attempt_id=attempt.id, dialled=attempt.dialled,
             answered_at=attempt.answered_at, ended_at=attempt.ended_at, result=attempt.result,
         )  # fmt: skip
+
+    async def undo_skip(self, operator_id: int, *, entry_id: int) -> None:
+        self.clicks.append(("undo skip", operator_id))
+        async with self.database.transaction() as session:
+            entry = await skips.undo_skip(
+                session, entry_id=entry_id, operator_id=operator_id, now=self.clock(), lease_s=LEASE_S
+            )
+        self.change(operator_id, client_id=entry.client_id, entry_id=entry.id, message=None)
 
     async def look_again(self, operator_id: int) -> None:
         self.clicks.append(("look again", operator_id))

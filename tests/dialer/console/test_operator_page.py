@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,8 @@ from sqlalchemy import select
 from crm.base.organisations import Organisation
 from crm.database import Database
 from crm.office.users import end_sessions_of
-from crm.preparation.campaigns import Campaign, get_campaign
+from crm.preparation.campaign_setup import change_setup
+from crm.preparation.campaigns import Campaign, add_campaign, get_campaign
 from crm.preparation.results import Result
 from crm.preparation.scripts import change_script
 from crm.wrap_up.outcomes import Outcome, load_draft
@@ -160,7 +161,7 @@ async def test_a_stale_tab_neither_dials_nor_hangs_up_nor_writes(
     ):
         response = await browser.act(action, **content)
         assert response.status == 409, action
-        assert "Страница устарела" in (await response.json())["error"]
+        assert "устарела" in (await response.json())["error"]
     response = await browser.act("dial", client_id=office.clients[3])
     assert response.status == 409
     assert desk.clicks[: len(before)] == before
@@ -443,3 +444,72 @@ async def test_what_was_just_saved_can_be_undone_and_is_on_the_form_again(
     assert "data-undo" not in await browser.text("/operator")
     late = await browser.act("undo", attempt_id=attempt_id)
     assert (await late.json())["code"] == "outcome.undo_too_late"
+
+
+async def test_the_form_of_a_skip_names_its_client_and_goes_with_it(
+    signed_in: SignIn, office: Office, desk: FakeDesk
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    await browser.act("ready")
+    assert f'<details id="skip" data-client="{office.clients[0]}">' in await browser.text("/operator")
+    async with live(browser) as socket:
+        await next_one(socket)
+        await browser.act("skip", client_id=office.clients[0], reason="дубль")
+        shown = await next_one(socket)
+    following = (await desk.view(anna)).client_id
+    assert f'<details id="skip" data-client="{following}">' in shown["regions"]["call"]["html"], "or it stays open"
+
+
+async def test_a_skip_is_taken_back_as_long_as_it_is_offered(
+    signed_in: SignIn, office: Office, desk: FakeDesk, clock: Clock
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    await browser.act("ready")
+    before = await desk.view(anna)
+    await browser.act("skip", client_id=office.clients[0], reason="дубль")
+    page = await browser.text("/operator")
+    assert "Пропущен: ООО «Северный ветер»" in page
+    assert f'data-do="undo-skip" data-undo="{before.entry_id}"' in page
+    response = await browser.act("undo-skip", entry_id=before.entry_id)
+    assert response.status == 200, await response.text()
+    assert (await desk.view(anna)).client_id == office.clients[0]
+    assert "Пропущен:" not in await browser.text("/operator")
+    await browser.act("skip", client_id=office.clients[0], reason="дубль")
+    clock.move(seconds=10)
+    assert "Пропущен:" not in await browser.text("/operator")
+    response = await browser.act("undo-skip", entry_id=before.entry_id)
+    assert response.status == 409
+    assert "Вернуть пропущенного можно за 10 с" in (await response.json())["error"]
+
+
+async def test_the_card_says_for_whom_and_about_what_the_call_is(
+    signed_in: SignIn, office: Office, database: Database
+) -> None:
+    name = "Длинное название кампании, " * 7
+    async with database.transaction() as session:
+        campaign = await get_campaign(session, office.campaign_id)
+        campaign.name = name
+        await change_setup(session, campaign=campaign, now=NOW, customer="ООО «Климат»", product="клапаны")
+        await add_campaign(session, name="Пожарная сигнализация", now=NOW + timedelta(days=1))
+    browser = await signed_in("anna")
+    assert "Пожарная сигнализация" not in await browser.text("/operator"), "nobody is in front yet"
+    await browser.act("ready")
+    page = await browser.text("/operator")
+    assert f'<p class="for-whom">{name} · ООО «Климат» · клапаны</p>' in page
+    assert "Пожарная сигнализация" not in page
+
+
+async def test_between_two_cards_the_page_says_that_one_is_coming(
+    signed_in: SignIn, office: Office, desk: FakeDesk
+) -> None:
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    async with live(browser) as socket:
+        await next_one(socket)
+        desk.change(anna, line=LineState.READY)
+        card = (await next_one(socket))["regions"]["card"]["html"]
+        assert "Сейчас будет следующий клиент" in card
+        assert "звонить некому" not in card
+        desk.change(anna, message=Message("desk.nothing_to_call"))
+        assert "Сейчас звонить некому" in (await next_one(socket))["regions"]["card"]["html"]
+        desk.change(anna, message=Message("desk.database_trouble", {"reason": "нет места"}))
+        assert "Клиента выдать не удалось" in (await next_one(socket))["regions"]["card"]["html"]
