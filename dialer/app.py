@@ -130,7 +130,10 @@ async def running_service(
         await scheduler.start()
         stack.push_async_callback(scheduler.stop)
         stack.callback(mailer.stop)
-        console = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
+        deps = ConsoleDeps(
+            database=database, desk=desk, store=store, settings=settings, clock=clock, mail_health=mailer.health
+        )
+        console = create_console(deps)
         runner = await start_console(console, settings.console)
         stack.push_async_callback(runner.cleanup)
         yield RunningService(

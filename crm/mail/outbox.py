@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    case,
     exists,
     func,
     or_,
@@ -64,6 +65,7 @@ class MailState(enum.StrEnum):
     CANCELLED = "cancelled"  # overtaken before it was sent
 
 
+_NOT_SENT: Final = (MailState.WAITING, MailState.FAILED)
 _IS_WAITING = text("state = 'waiting'")
 
 
@@ -235,16 +237,15 @@ async def get_mail(session: AsyncSession, mail_id: int, *, lock: bool = False) -
 
 async def counts(session: AsyncSession) -> Counts:
     """How the outbox stands."""
-    kinds = select(OutgoingMail.state, OutgoingMail.tries > 0, func.count())
-    kinds = kinds.where(OutgoingMail.state.in_((MailState.WAITING, MailState.FAILED)))
-    waiting = tried = failed = 0
-    for state, was_tried, count in await session.execute(kinds.group_by(OutgoingMail.state, OutgoingMail.tries > 0)):
-        if state is MailState.FAILED:
-            failed += count
-            continue
-        waiting += count
-        tried += count if was_tried else 0
-    return Counts(waiting, tried, failed)
+    tried = func.sum(case((OutgoingMail.tries > 0, 1), else_=0))
+    standing = select(OutgoingMail.state, func.count(), tried).where(OutgoingMail.state.in_(_NOT_SENT))
+    found = {
+        state: (count, so_many)
+        for state, count, so_many in await session.execute(standing.group_by(OutgoingMail.state))
+    }
+    waiting, waiting_tried = found.get(MailState.WAITING, (0, 0))
+    failed, _ = found.get(MailState.FAILED, (0, 0))
+    return Counts(waiting, waiting_tried, failed)
 
 
 async def list_mail(

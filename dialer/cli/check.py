@@ -21,6 +21,7 @@ from config.settings import Settings
 from crm.database import Database
 from crm.office import users
 from dialer.app import build_telephony, headset_accounts
+from dialer.cli.mail_check import check_mail
 from dialer.cli.running import Neighbour, who_answers
 from dialer.cli.terminal import Terminal
 from dialer.crm_words import database_finding, in_language
@@ -76,6 +77,7 @@ async def check(settings: Settings, arguments: argparse.Namespace, terminal: Ter
     database = Database(settings.database_url)
     try:
         usable = await _check_database(database, report)
+        await check_mail(settings, database if usable else None, report)
         neighbour = await who_answers(settings)
         if not await _check_service(settings, database if usable else None, neighbour, report, wait_s):
             _check_console_port(settings, neighbour, report)

@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from dialer import __version__
-from dialer.cli.grammar import campaigns, clients, duplicates, office, outcomes, plan, setup
+from dialer.cli.grammar import campaigns, clients, duplicates, mail, office, outcomes, plan, setup
 from dialer.words import Words, mark
 
 # What argparse itself says, by its own message ids (Python 3.11 to 3.13).
@@ -47,6 +47,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     clients.add_import_contacts(commands, words)
     campaigns.add_lists(commands, words)
     office.add_users(commands, words)
+    mail.add_mail(commands, words)
     campaigns.add_campaigns(commands, words)
     setup.candidates(commands, words)
     setup.materials(commands, words)

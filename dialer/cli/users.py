@@ -13,7 +13,7 @@ from config.settings import Settings
 from crm.day import standing_in
 from crm.errors import NotFound
 from crm.office import users
-from crm.plan import handovers
+from crm.plan import handovers, promise_mail
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal, generated_password
@@ -109,6 +109,28 @@ async def set_headset(settings: Settings, arguments: argparse.Namespace, termina
         terminal.say(gettext("{login} has no headset any more.", login=user.login))
         return 0
     _tell_headset(settings, terminal, user.headset, password)
+    return 0
+
+
+async def set_mail(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`users mail`: an e-mail address, or none, and whether callbacks come to it."""
+    gettext = terminal.words.gettext
+    async with _transaction(settings, terminal) as session:
+        user = await user_named(session, arguments.login)
+        await promise_mail.set_mail(
+            session, user=user, email=arguments.address, callbacks=arguments.callbacks, now=datetime.now(UTC)
+        )
+    if not user.email:
+        terminal.say(gettext("{login} has no e-mail address any more.", login=user.login))
+        return 0
+    sentence = (
+        mark("Callbacks of {login} go to {email} as calendar entries.")
+        if user.callbacks_by_mail
+        else mark("The address of {login} is {email}; callbacks do not go there.")
+    )
+    terminal.say(gettext(sentence, login=user.login, email=user.email))
+    if user.callbacks_by_mail and not settings.mail.host:
+        terminal.warn(gettext("No mail server is set up: fill in [mail] in the settings."))
     return 0
 
 

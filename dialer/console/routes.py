@@ -31,7 +31,7 @@ from dialer.console.clients import (
 )
 from dialer.console.desk import live, operator_actions, operator_page
 from dialer.console.imports import import_pages
-from dialer.console.office import health, sign_in, status, stopping, user_pages
+from dialer.console.office import health, mail_pages, sign_in, status, stopping, user_pages
 from dialer.console.plan import person_plan_page, plan_page
 from dialer.console.reports import report_pages
 from dialer.console.web.deps import STATIC
@@ -235,6 +235,9 @@ def _office() -> tuple[Route, ...]:
         Route("GET", "/users", user_pages.users, ADMINISTRATORS),
         Route("POST", f"{user}/active", user_pages.switch, ADMINISTRATORS),
         Route("POST", f"{user}/hand-over", user_pages.hand_over, ADMINISTRATORS),
+        Route("POST", f"{user}/mail", user_pages.change_mail, ADMINISTRATORS),
+        Route("GET", "/mail", mail_pages.mail, OFFICE_ROLES),
+        Route("POST", "/mail/{mail_id:[0-9]{1,9}}/retry", mail_pages.retry, RULE_ROLES),
         Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),
         Route("GET", "/static/{name}", _static, EVERYBODY),
         Route("GET", "/healthz", health.healthz, EVERYBODY),

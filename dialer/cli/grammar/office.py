@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.office.users import Role
+from dialer.cli.grammar.mail import add_users_mail
 from dialer.cli.grammar.options import port_reader, settings_option
 from dialer.cli.grammar.plan import user_actions
 from dialer.words import LANGUAGES, Words
@@ -89,6 +90,7 @@ def add_users(commands: Commands, words: Words) -> None:
 
     _users_changes(actions, words)
     user_actions(actions, words)
+    add_users_mail(actions, words)
     switches = {
         "off": gettext("let a user sign in no more; what they did stays"),
         "on": gettext("let a user sign in again"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from crm.mail import outbox
 from dialer.console.web.deps import DEPS, METRICS
 from dialer.console.web.metrics import CONTENT_TYPE
 
@@ -16,4 +17,10 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 async def metrics(request: web.Request) -> web.StreamResponse:
     """GET /metrics, for this machine and for administrators."""
-    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})
+    deps, counted = request.app[DEPS], request.app[METRICS]
+    async with deps.database.reading() as session:
+        counts = await outbox.counts(session)
+    for state, number in (("waiting", counts.waiting), ("tried", counts.tried), ("failed", counts.failed)):
+        counted.mail.labels(state=state).set(number)
+    counted.mail_trouble.set(bool(deps.mail_health().trouble))
+    return web.Response(body=counted.text(), headers={"Content-Type": CONTENT_TYPE})

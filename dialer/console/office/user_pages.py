@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.errors import NotFound
 from crm.office.users import User, get_user, list_users, set_active
 from crm.plan.handovers import MAY_OWN, hand_over_all, open_promises, switch_off
+from crm.plan.promise_mail import set_mail
+from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.labels import role_name
 from dialer.console.web.pages import office_page, see_other
@@ -27,6 +29,9 @@ class UserRow:
     headset: str
     active: bool
     promises: int
+    email: str
+    callbacks_by_mail: bool
+    version: int
 
 
 async def users(request: web.Request) -> web.StreamResponse:
@@ -37,12 +42,13 @@ async def users(request: web.Request) -> web.StreamResponse:
     rows = [
         UserRow(
             user.id, user.login, user.name, words.gettext(role_name(user.role)), user.headset, user.active,
-            owned.get(user.id, 0),
+            owned.get(user.id, 0), user.email, user.callbacks_by_mail, user.version,
         )
         for user in everyone
     ]  # fmt: skip
+    mail_off = not request.app[DEPS].settings.mail.host
     takers = [(user.id, user.name) for user in everyone if user.active and user.role in MAY_OWN]
-    return await office_page(request, "users.html", {"rows": rows, "takers": takers})
+    return await office_page(request, "users.html", {"rows": rows, "takers": takers, "mail_off": mail_off})
 
 
 async def switch(request: web.Request) -> web.StreamResponse:
@@ -66,6 +72,18 @@ async def hand_over(request: web.Request) -> web.StreamResponse:
         await hand_over_all(
             session, of=await get_user(session, _id(request)), to=await _taker(session, str(fields.get("to", ""))),
             now=deps.clock(), author_id=visitor(request).user_id,
+        )  # fmt: skip
+    return see_other("/users")
+
+
+async def change_mail(request: web.Request) -> web.StreamResponse:
+    """POST /users/{user_id}/mail with `email`, `callbacks` "yes" or nothing, and the `version` that was shown."""
+    deps, fields = request.app[DEPS], await request.post()
+    async with deps.database.transaction() as session:
+        await set_mail(
+            session, user=await get_user(session, _id(request)), email=str(fields.get("email", "")),
+            callbacks=fields.get("callbacks") == "yes", now=deps.clock(), author_id=visitor(request).user_id,
+            version=sent.number(str(fields.get("version", ""))),
         )  # fmt: skip
     return see_other("/users")
 

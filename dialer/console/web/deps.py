@@ -16,6 +16,7 @@ from dialer.calls.view import DeskView
 from dialer.console.web.failure_limit import FailureLimit
 from dialer.console.web.metrics import Metrics
 from dialer.console.web.static_files import StaticFiles
+from dialer.mailing.sender import MailHealth
 from dialer.telephony import HeadsetStatus, TrunkStatus
 from recordings.store import Store
 
@@ -60,13 +61,15 @@ class DeskSurface(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConsoleDeps:
-    """The parts behind the pages. `clock` gives the present moment, aware of its zone."""
+    """The parts behind the pages. `clock` gives the present moment, aware of its zone;
+    `mail_health` how this service's mail is."""
 
     database: Database
     desk: DeskSurface
     store: Store
     settings: Settings
     clock: Callable[[], datetime]
+    mail_health: Callable[[], MailHealth] = MailHealth
 
     @property
     def service(self) -> ServiceSettings:

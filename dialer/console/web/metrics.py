@@ -29,6 +29,11 @@ class Metrics:
             "dialer_console_recordings_opened_total", "Recordings played or downloaded.", registry=self.registry
         )
 
+        self.mail = Gauge("dialer_mail_messages", "Messages in the outbox.", ["state"], registry=self.registry)
+        self.mail_trouble = Gauge(
+            "dialer_mail_server_trouble", "1 while the mail server takes nothing.", registry=self.registry
+        )
+
     def text(self) -> bytes:
         """The counters in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from crm.calls import dial_rules
 from crm.day.overdue import overdue_count
+from crm.mail import outbox
 from dialer.console.web.deps import DEPS, STATIC
 from dialer.console.web.labels import group_name
 from dialer.console.web.visitors import (
@@ -74,8 +75,10 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
         stopped = await dial_rules.dialling_stopped(session)
         # Whoever answers for the result sees on every page that a promise was not kept in time.
         overdue = await overdue_count(session, now=deps.clock()) if known.role in STOP_ROLES else 0
+        given_up = (await outbox.counts(session)).failed if known.role in STOP_ROLES else 0
     frame = {
-        "pages": pages_of(known, words),
+        "pages": pages_of(known, words, mail=bool(deps.settings.mail.host)),
+        "mail_given_up": given_up,
         "may_stop": known.role in STOP_ROLES,
         "dialling_stopped": stopped,
         "overdue_in_all": overdue,
@@ -83,8 +86,8 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
     return page(request, template, {**frame, **context})
 
 
-def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
-    """The pages in the bar, for this role."""
+def pages_of(known: Visitor, words: Words, *, mail: bool = False) -> list[tuple[str, str]]:
+    """The pages in the bar, for this role; that of the mail where there is a mail server."""
     if known.role in OFFICE_ROLES:
         return [
             ("/calls", words.gettext("Calls")),
@@ -93,6 +96,7 @@ def pages_of(known: Visitor, words: Words) -> list[tuple[str, str]]:
             ("/campaigns", words.gettext("Campaigns")),
             ("/imports", words.gettext("Imports")),
             ("/reports", words.gettext("Reports")),
+            *([("/mail", words.gettext("Mail"))] if mail else []),
             *([("/users", words.gettext("Users"))] if known.role in ADMINISTRATORS else []),
         ]
     return [

@@ -1,0 +1,78 @@
+"""The outbox, for the office: what was sent, what waits and why, and what was given up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from crm.mail import outbox
+from crm.mail.outbox import MailState, Purpose
+from dialer.console.web.deps import DEPS
+from dialer.console.web.formats import moment, naive_moment, zone_named
+from dialer.console.web.pages import office_page, see_other
+from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
+from dialer.crm_words import in_language
+from dialer.mailing.labels import PURPOSES, STATES
+from dialer.reasons import unpacked
+
+
+@dataclass(frozen=True, slots=True)
+class MailRow:
+    """A message in the list, in words. `failed`: it may be tried again."""
+
+    id: int
+    client_id: int
+    reader: str
+    address: str
+    organisation: str
+    when: str
+    purpose: str
+    written: str
+    state: str
+    tries: int
+    trouble: str
+    failed: bool
+
+
+async def mail(request: web.Request) -> web.StreamResponse:
+    """GET /mail"""
+    deps, words, known = request.app[DEPS], words_of(request), visitor(request)
+    zone = zone_named(known.zone_name, deps.service.time_zone)
+    async with deps.database.reading() as session:
+        found = await outbox.list_mail(session)
+    rows = [
+        MailRow(
+            id=each.id,
+            client_id=each.client_id,
+            reader=name,
+            address=each.address,
+            organisation=each.organisation,
+            when=naive_moment(words, each.local_at),
+            purpose=words.gettext(PURPOSES[Purpose(each.purpose)]),
+            written=moment(words, each.created_at, zone),
+            state=words.gettext(STATES[MailState(each.state)]),
+            tries=each.tries,
+            trouble=in_language(words, unpacked(each.last_error)),
+            failed=each.state is MailState.FAILED,
+        )
+        for each, name in found
+    ]
+    health = deps.mail_health()
+    context = {
+        "rows": rows,
+        "may_change": known.role in RULE_ROLES,
+        "off": not deps.settings.mail.host,
+        "trouble": in_language(words, health.trouble) if health.trouble else "",
+    }
+    return await office_page(request, "mail.html", context)
+
+
+async def retry(request: web.Request) -> web.StreamResponse:
+    """POST /mail/{mail_id}/retry"""
+    deps = request.app[DEPS]
+    async with deps.database.transaction() as session:
+        await outbox.send_again(
+            session, mail_id=int(request.match_info["mail_id"]), now=deps.clock(), author_id=visitor(request).user_id
+        )
+    return see_other("/mail")
