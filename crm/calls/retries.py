@@ -15,7 +15,7 @@ from crm.clientele.clients import Client, time_zone_of
 from crm.plan.attempt_rows import Attempt
 from crm.plan.callbacks import Callback, open_callback
 from crm.plan.plan_entries import RANK_CALLBACK, RANK_RETRY, EntryKind, put_in_plan
-from crm.preparation.calling_hours import Window, promise_window, window_at_or_after
+from crm.preparation.calling_hours import Window, promise_window, retry_window
 from crm.preparation.campaigns import Campaign
 from crm.preparation.results import OF_THE_CLIENT, Result
 from crm.time_zones import local
@@ -83,8 +83,7 @@ async def _window(
             return other_part_of_day(campaign, zone_name, tried_at=tries, now=now)
     wait = timedelta(minutes=rule.after_min or 0) if rule is not None else timedelta()
     due_at = now if rule is None else (attempt.ended_at or now) + wait
-    window = window_at_or_after(campaign, zone_name, max(due_at, now))
-    return Window(max(window.opens_at, due_at), window.closes_at)
+    return retry_window(campaign, zone_name, due_at=max(due_at, now))
 
 
 async def _promise_again(

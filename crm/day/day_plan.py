@@ -31,9 +31,10 @@ from crm.plan.plan_entries import (
     EntryKind,
     EntryState,
     PlanEntry,
+    active_entries,
     set_states,
 )
-from crm.preparation.calling_hours import Window, window_on
+from crm.preparation.calling_hours import Window, retry_window, window_on
 from crm.preparation.campaigns import Campaign, get_campaign
 from crm.time_zones import local
 
@@ -165,7 +166,9 @@ async def follow_rules(session: AsyncSession, *, campaign: Campaign, changed: Ab
 
 
 async def fit_hours(session: AsyncSession, *, campaign: Campaign, day: date) -> None:
-    """Give the clients that wait in the plan of `day` the campaign's hours, after those were changed."""
+    """Give the clients that wait in the plan of `day` the campaign's hours, after those were changed, and those that
+    were picked by hand or are to be tried again on later days as well. Promises keep their minute."""
+    await _fit_singled_out(session, campaign=campaign, day=day)
     waiting = (PlanEntry.campaign_id == campaign.id, PlanEntry.day == day, PlanEntry.state == WAITING)
     of_groups = select(Organisation.time_zone, PlanEntry.rank).distinct()
     of_groups = of_groups.join(Client, Client.organisation_id == Organisation.id)
@@ -180,6 +183,34 @@ async def fit_hours(session: AsyncSession, *, campaign: Campaign, day: date) -> 
             .values(opens_at=window.opens_at, closes_at=window.closes_at)
             .execution_options(synchronize_session=False)
         )
+
+
+async def _fit_singled_out(session: AsyncSession, *, campaign: Campaign, day: date) -> None:
+    found = await session.execute(
+        select(PlanEntry, Organisation.time_zone)
+        .join(Client, Client.id == PlanEntry.client_id)
+        .join(Organisation, Organisation.id == Client.organisation_id)
+        .where(PlanEntry.campaign_id == campaign.id, PlanEntry.day >= day, PlanEntry.state == WAITING)
+        .where(PlanEntry.kind.in_((EntryKind.RETRY, EntryKind.HANDPICKED)))
+        .order_by(PlanEntry.client_id, PlanEntry.id)
+        .with_for_update(of=PlanEntry, key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    for entry, stored_zone in found.all():
+        zone_name = stored_zone or campaign.time_zone
+        if entry.kind is EntryKind.HANDPICKED:
+            window = window_on(campaign, zone_name, entry.day)
+        else:
+            window = retry_window(campaign, zone_name, due_at=entry.due_at or entry.opens_at)
+            new_day = local(window.opens_at, campaign.time_zone).date()
+            if new_day != entry.day and any(
+                each.day == new_day for each in await active_entries(session, entry.client_id)
+            ):
+                await session.delete(entry)  # the client comes up that day as it is
+                continue
+            entry.day, entry.due_at = new_day, window.opens_at
+        entry.opens_at, entry.closes_at = window.opens_at, window.closes_at
+        await session.flush()
 
 
 async def last_change(session: AsyncSession, *, after: int = 0) -> int:

@@ -79,6 +79,12 @@ def window_at_or_after(hours: Hours, zone_name: str, moment: datetime) -> Window
     return window_on(hours, zone_name, day)
 
 
+def retry_window(hours: Hours, zone_name: str, *, due_at: datetime) -> Window:
+    """The first hours from `due_at` on."""
+    window = window_at_or_after(hours, zone_name, due_at)
+    return Window(max(window.opens_at, due_at), window.closes_at)
+
+
 def day_at(hours: Hours, zone_name: str, moment: datetime) -> date:
     """The day whose hours count at `moment`: the client's, or the campaign's if its hours are round the clock."""
     return local(moment, hours.time_zone if _round_the_clock(hours) else zone_name).date()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import Organisation
@@ -49,8 +49,9 @@ class DayRow:
 @dataclass(frozen=True, slots=True)
 class MyDay:
     """The three lists, and the counts of the operator's own day. `done_count`: calls that are written down.
-    `waiting_count`: what still waits for this operator or anyone, at most 2,001. `planned_count`: both, and the client
-    in hand."""
+    `waiting_count`: what still waits for this operator or anyone, at most 2,001; `shared_count`: what of it waits for
+    anyone, and is in everybody's count. `planned_count`: both, and the client in hand; `own_count`: the same without
+    what is shared."""
 
     now: tuple[DayRow, ...]
     later: tuple[DayRow, ...]
@@ -58,6 +59,8 @@ class MyDay:
     done_count: int
     waiting_count: int
     planned_count: int
+    own_count: int
+    shared_count: int
     contacts: int
     main_contacts: int
 
@@ -77,8 +80,11 @@ async def my_day(session: AsyncSession, *, operator_id: int, now: datetime) -> M
             ~Attempt.imported,
         ),
     )
-    waiting_count = await _waiting(session, operator_id=operator_id, now=now, until=tomorrow)
-    in_hand = await claimed_entry(session, operator_id) is not None
+    reachable = (PlanEntry.state == WAITING, PlanEntry.opens_at < tomorrow, PlanEntry.closes_at > now)
+    own_waiting = await _waiting(session, *reachable, PlanEntry.operator_id == operator_id)
+    shared_count = await _waiting(session, *reachable, PlanEntry.operator_id.is_(None))
+    waiting_count = min(own_waiting + shared_count, COUNTED_UP_TO + 1)
+    own_count = done_count + (await claimed_entry(session, operator_id) is not None)
     contacts, main_contacts = await _contacts(session, operator_id=operator_id, since=midnight)
     return MyDay(
         now=await _due(session, operator_id=operator_id, now=now),
@@ -86,7 +92,9 @@ async def my_day(session: AsyncSession, *, operator_id: int, now: datetime) -> M
         done=await _done(session, operator_id=operator_id, since=midnight),
         done_count=done_count,
         waiting_count=waiting_count,
-        planned_count=done_count + in_hand + waiting_count,
+        planned_count=own_count + waiting_count,
+        own_count=own_count + own_waiting,
+        shared_count=shared_count,
         contacts=contacts,
         main_contacts=main_contacts,
     )
@@ -197,23 +205,13 @@ async def _contacts(session: AsyncSession, *, operator_id: int, since: datetime)
     return every, int(main)
 
 
-async def _waiting(session: AsyncSession, *, operator_id: int, now: datetime, until: datetime) -> int:
-    """Entries that can still be reached today; counting stops at 10,001."""
-    of_group, singled_out = (
-        select(PlanEntry.id)
-        .where(
-            PlanEntry.state == WAITING,
-            kind,
-            PlanEntry.opens_at < until,
-            PlanEntry.closes_at > now,
-            or_(PlanEntry.operator_id.is_(None), PlanEntry.operator_id == operator_id),
-        )
-        .limit(COUNTED_UP_TO + 1)
+async def _waiting(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
+    """Entries that can still be reached today; counting stops at 2,001."""
+    parts = [
+        select(PlanEntry.id).where(*conditions, kind).limit(COUNTED_UP_TO + 1)
         for kind in (PlanEntry.kind == OF_GROUP, PlanEntry.kind != OF_GROUP)
-    )
-    found = [
-        await _count(session, select(func.count()).select_from(part.subquery())) for part in (of_group, singled_out)
     ]
+    found = [await _count(session, select(func.count()).select_from(part.subquery())) for part in parts]
     return min(sum(found), COUNTED_UP_TO + 1)
 
 

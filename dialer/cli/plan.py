@@ -22,7 +22,7 @@ from dialer.cli.users import user_named
 from dialer.console.web.labels import KINDS, group_name
 from dialer.words import mark
 
-_SUMS: Final = (mark("login"), mark("name"), mark("done"), mark("planned"), mark("contacts"))
+_SUMS: Final = (mark("login"), mark("name"), mark("done"), mark("own plan"), mark("shared by all"), mark("contacts"))
 _HEADING: Final = (mark("entry"), mark("client no."), mark("client"), mark("group"), mark("why, when"))
 
 
@@ -35,7 +35,16 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
             rows = [tuple(map(gettext, _SUMS))]
             for user in await callers(session):
                 day = await my_day(session, operator_id=user.id, now=now)
-                rows.append((user.login, user.name, str(day.done_count), str(day.planned_count), str(day.contacts)))
+                rows.append(
+                    (
+                        user.login,
+                        user.name,
+                        str(day.done_count),
+                        str(day.own_count),
+                        str(day.shared_count),
+                        str(day.contacts),
+                    )
+                )
         else:
             user = await user_named(session, arguments.user)
             found = await person_plan(session, user=user, day=arguments.day or local(now, user.time_zone).date())

@@ -27,12 +27,14 @@ from dialer.words import Words
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One person's day."""
+    """One person's day. `own` is what is planned for this person alone, `shared` what whoever is free is given; of that
+    everybody's equal part is in `percent`."""
 
     user_id: int
     name: str
     done: int
-    planned: int
+    own: int
+    shared: int
     percent: int
     contacts: int
     main_contacts: int
@@ -68,9 +70,10 @@ async def plan(request: web.Request) -> web.StreamResponse:
     now = deps.clock()
     today = now.astimezone(zone).date()
     async with deps.database.reading() as session:
+        people = await callers(session)
         rows = [
-            _row(user, await my_day(session, operator_id=user.id, now=now), today, zone)
-            for user in await callers(session)
+            _row(user, await my_day(session, operator_id=user.id, now=now), today, zone, sharing=len(people))
+            for user in people
         ]
         overdue = await overdue_promises(session, now=now)
         overdue_in_all = await overdue_count(session, now=now)
@@ -113,15 +116,17 @@ async def _away(session: AsyncSession, words: Words, names: Mapping[int, str], t
     ]
 
 
-def _row(user: User, day: MyDay, today: date, zone: tzinfo) -> PlanRow:
+def _row(user: User, day: MyDay, today: date, zone: tzinfo, *, sharing: int) -> PlanRow:
     due = [row for row in day.now if row.kind is EntryKind.CALLBACK]
+    planned = day.own_count + day.shared_count / sharing
     later = [row for row in day.later if row.at is not None and row.at.astimezone(zone).date() == today]
     return PlanRow(
         user_id=user.id,
         name=user.name,
         done=day.done_count,
-        planned=day.planned_count,
-        percent=round(100 * day.done_count / day.planned_count) if day.planned_count else 0,
+        own=day.own_count,
+        shared=day.shared_count,
+        percent=round(100 * day.done_count / planned) if planned else 0,
         contacts=day.contacts,
         main_contacts=day.main_contacts,
         callbacks=len(due) + len(later),

@@ -13,12 +13,14 @@ from crm.calls.attempts import Result
 from crm.calls.dial_rules import may_dial, set_dialling_stopped
 from crm.clientele.clients import get_client
 from crm.database import Database
-from crm.day.day_plan import MOST_TRIES, build, claim_client, claim_next, fit_hours, release, renew, skip
+from crm.day.day_plan import MOST_TRIES, build, claim_client, claim_next, fit_hours, follow_rules, release, renew, skip
+from crm.day.plan_changes import hand_pick
 from crm.errors import Conflict, CrmError, NotFound, Refused
 from crm.group import Group
-from crm.plan.callbacks import bring_due
-from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry
+from crm.plan.callbacks import Callback, bring_due
+from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, put_in_plan
 from crm.preparation.call_lists import ListState, list_named, set_list_state
+from crm.preparation.calling_hours import Window
 from crm.preparation.campaigns import Campaign, add_campaign, change_campaign
 from crm.reading.my_day import my_day
 from crm.wrap_up.outcomes import OutcomeForm
@@ -413,6 +415,17 @@ class TestMyDay:
         ]
         assert day.now == ()
         assert (day.done_count, day.planned_count, day.contacts, day.main_contacts) == (2, 3, 2, 1)
+        assert (day.own_count, day.shared_count) == (2, 1)
+
+    async def test_what_is_shared_is_counted_beside_the_own(self, world: World) -> None:
+        anna, vera = await world.operator("Анна"), await world.operator("Вера")
+        picked, *_ = [await world.client(name) for name in ("Выбранный", "Раз", "Два", "Три")]
+        async with world.transaction() as session:
+            await hand_pick(session, client_id=picked, user_id=anna, day=DAY, now=NOON, author_id=None)
+        await plan(world)
+        async with world.database.reading() as session:
+            days = [await my_day(session, operator_id=operator, now=NOON) for operator in (anna, vera)]
+        assert [(day.own_count, day.shared_count, day.planned_count) for day in days] == [(1, 3, 4), (0, 3, 3)]
 
     async def test_the_overdue_promise_is_marked(self, world: World) -> None:
         operator, client_id = await world.operator(), await world.client()
@@ -459,3 +472,42 @@ async def test_changed_hours_count_at_once(world: World) -> None:
             assert (entry.client_id if entry else None) == expected
             if entry:
                 await release(session, entry_id=entry.id, operator_id=anna)
+
+
+async def test_changed_hours_reach_retries_and_those_picked_by_hand(world: World) -> None:
+    again, picked, soon, promised = [await world.client(name) for name in ("Ещё раз", "Выбранный", "Скоро", "Обещали")]
+    anna = await world.operator()
+    late = NOON.replace(hour=16, minute=22)  # UTC; 21:22 in Perm
+    spoken = OutcomeForm("callback", callback_words="сегодня 21:22")
+    await world.outcome(await world.call(promised, anna), spoken, anna, at=NOON)
+    async with world.transaction() as session:
+        campaign = await session.get_one(Campaign, world.campaign_id)
+        await change_campaign(session, campaign=campaign, now=NOON, calls_from=time(), calls_until=time(23, 59))
+        await hand_pick(session, client_id=picked, user_id=anna, day=DAY, now=NOON, author_id=None)
+        callback_id = await session.scalar(select(Callback.id))
+        for client_id, kind, due_at, of in (
+            (again, EntryKind.RETRY, late, None),
+            (soon, EntryKind.RETRY, NOON + timedelta(minutes=5), None),
+            (promised, EntryKind.CALLBACK, late, callback_id),
+        ):
+            client = await get_client(session, client_id)
+            window = Window(due_at, NOON.replace(hour=21))
+            await put_in_plan(
+                session, client=client, day=DAY, kind=kind, rank=1, window=window, due_at=due_at, callback_id=of
+            )
+        await change_campaign(session, campaign=campaign, now=NOON, calls_from=time(9), calls_until=time(18))
+        await follow_rules(session, campaign=campaign, changed={"calls_from", "calls_until"}, now=NOON)
+    async with world.database.reading() as session:
+        waiting = select(PlanEntry).where(PlanEntry.state == EntryState.WAITING)
+        entries = {entry.client_id: entry for entry in await session.scalars(waiting)}
+    at_nine, at_six = NOON.replace(hour=4), NOON.replace(hour=13)
+    tomorrow = timedelta(days=1)
+
+    def hours(client_id: int) -> tuple[date, datetime, datetime]:
+        return entries[client_id].day, entries[client_id].opens_at, entries[client_id].closes_at
+
+    assert hours(again) == (DAY + tomorrow, at_nine + tomorrow, at_six + tomorrow)
+    assert entries[again].due_at == at_nine + tomorrow
+    assert hours(soon) == (DAY, NOON + timedelta(minutes=5), at_six)
+    assert hours(picked) == (DAY, at_nine, at_six)
+    assert hours(promised) == (DAY, late, NOON.replace(hour=21))
