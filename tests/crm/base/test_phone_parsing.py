@@ -232,3 +232,10 @@ def test_a_cell_without_end_is_refused_at_once(piece: str) -> None:
     [problem] = cell.problems
     assert (cell.phones, problem.code) == ((), "phone.cell_too_long")
     assert len(str(problem.params["text"])) < 100
+
+
+@given(st.from_regex(r"(?:\+7|8)[ -]?\(?[346789][0-9]{2,4}\)?[ -]?[0-9][0-9 -]{3,8}[0-9]", fullmatch=True))
+def test_a_number_alone_in_its_cell_is_read_as_beside_a_word(raw: str) -> None:
+    """Which is read the long way."""
+    alone, beside = read_phones(raw), read_phones(f"тел. {raw}")
+    assert [phone.e164 for phone in alone.phones] == [phone.e164 for phone in beside.phones]
