@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -33,12 +33,15 @@ BATCH: Final = 500  # rows between two waits for the database, so that a service
 @dataclass(frozen=True)
 class Reading:
     """How rows are read: `list_name` (`None`: each row says its list), the `region` (ISO 3166-1) of numbers without a
-    country's code, and the area code of those without one."""
+    country's code, and the area code of those without one; the time zone (IANA) of rows that say none; `today`, after
+    which no deal was made."""
 
     columns: Columns
     list_name: str | None = None
     region: str = "RU"
     area_code: str = ""
+    time_zone: str = ""
+    today: date | None = None
 
 
 async def import_clients(
@@ -52,6 +55,7 @@ async def import_clients(
     file_name: str = "",
     region: str = "RU",
     area_code: str = "",
+    time_zone: str = "",
     now: datetime,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -59,7 +63,8 @@ async def import_clients(
     """Import `table` into `campaign`, all in the caller's transaction; `dry_run` reports and writes nothing.
 
     The audit keeps who imported what: `file_name` is for that. Numbers without a country's code are read as `region`'s;
-    those without an area code get that of their city, else `area_code`.
+    those without an area code get that of their city, else `area_code`. Rows that say no time zone are in `time_zone`
+    (IANA), "" for that of their city or number.
 
     `list_name` picks the rows of that list if a column holds lists, and else is the list for all rows; without it each
     row says its list. New lists are drafts; where the campaign asks for approval, a list that waits for it or has it
@@ -77,7 +82,7 @@ async def import_clients(
     known = KnownOrganisations(campaign.id, lists_need_approval=campaign.lists_need_approval, held=not dry_run)
     await known.begin(session)
     erasures = await Erasures.read(session)
-    reading = Reading(columns, list_name, region, area_code)
+    reading = Reading(columns, list_name, region, area_code, time_zone, now.date())
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         changes = await settle_rows(session, batch, reading, known, erasures, report)
@@ -158,7 +163,9 @@ def _selected(table: Table, columns: Columns, list_name: str | None) -> list[Row
 def _read(rows: list[Row], how: Reading, report: ImportReport) -> list[ClientRow]:
     readable: list[ClientRow] = []
     for row in rows:
-        reading = read_row(row, how.columns, region=how.region, area_code=how.area_code)
+        reading = read_row(
+            row, how.columns, region=how.region, area_code=how.area_code, time_zone=how.time_zone, today=how.today
+        )
         if isinstance(reading, ClientRow) and how.list_name is not None:
             reading = replace(reading, list_name=tidy(how.list_name))
         if isinstance(reading, ClientRow) and not reading.list_name:

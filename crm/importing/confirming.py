@@ -35,6 +35,7 @@ from crm.importing.report import ImportReport
 from crm.importing.staging import became_of, refused_of, remarks_of
 from crm.importing.tables import Row
 from crm.importing.writing import write
+from crm.importing.written_values import read_time_zone
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign
 
@@ -83,7 +84,14 @@ async def confirm_some(session: AsyncSession, found: Import, *, region: str, now
         known = KnownOrganisations(campaign.id, lists_need_approval=campaign.lists_need_approval, held=True)
         await known.begin(session)
         columns = columns_of(tuple(found.header), found.mapping)
-        reading = Reading(columns, found.list_name or None, region, read_area_code(found.area_code))
+        reading = Reading(
+            columns,
+            found.list_name or None,
+            region,
+            read_area_code(found.area_code),
+            read_time_zone(found.time_zone),
+            now.date(),
+        )
         report = ImportReport(columns.header, found.encoding, found.delimiter, dry_run=False)
         rows = [Row(each.line, tuple(each.cells)) for each in stored]
         changes = await settle_rows(session, rows, reading, known, await Erasures.read(session), report)

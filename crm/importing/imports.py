@@ -45,7 +45,7 @@ class RowUndone(enum.StrEnum):
     """What undoing the import did to a row's traces."""
 
     REMOVED = "removed"
-    RESTORED = "restored"
+    RESTORED = "restored"  # also where there was nothing to restore
     KEPT = "kept"  # all or a part of it, for what happened since
 
 

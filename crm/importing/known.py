@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.joined import OrganisationMerge, survivors
 from crm.base.organisations import Organisation
+from crm.base.past_deals import FormerOwner, PastDeal
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.base.sources import Source
@@ -23,6 +24,8 @@ from crm.text_rules import fold
 
 Number = tuple[str, str]
 """E.164 and extension."""
+Deal = tuple[str, int | None, str]
+"""A deal of the past: its day (ISO 8601), hundredths, and what it was."""
 
 _BATCH: Final = 5_000  # both databases allow some 32,000 parameters in a statement
 
@@ -41,6 +44,8 @@ class Known:
     other_names: set[str] = field(default_factory=set)
     numbers: set[Number] = field(default_factory=set)
     people: set[str] = field(default_factory=set)
+    deals: set[Deal] = field(default_factory=set)
+    former_owners: set[str] = field(default_factory=set)
     in_campaign: bool = False
     client_id: int | None = None
     list_key: str = ""
@@ -195,6 +200,15 @@ class KnownOrganisations:
         people = select(Person.organisation_id, Person.full_name).where(Person.organisation_id.in_(ids))
         for organisation_id, full_name in await session.execute(people):
             met[organisation_id].people.add(fold(full_name))
+        deals = select(PastDeal.organisation_id, PastDeal.made_on, PastDeal.amount_minor, PastDeal.what)
+        for organisation_id, made_on, amount, what in await session.execute(
+            deals.where(PastDeal.organisation_id.in_(ids))
+        ):
+            met[organisation_id].deals.add((made_on.isoformat(), amount, what))
+        owners = select(Client.organisation_id, FormerOwner.name).join(Client, Client.id == FormerOwner.client_id)
+        owners = owners.where(Client.organisation_id.in_(ids), Client.campaign_id == self.campaign_id)
+        for organisation_id, name in await session.execute(owners):
+            met[organisation_id].former_owners.add(fold(name))
         for survivor_id, name_folded in await session.execute(_merged_names(ids)):
             met[survivor_id].other_names.add(name_folded)
         for known in met.values():

@@ -40,6 +40,15 @@ _WORDS: Final[Mapping[str, str]] = {
     " контактная персона, имя контакта, руководитель, директор",
     "position": "position, job title, должность, должность контактного лица",
     "note": "note, notes, comment, comments, remark, примечание, примечания, комментарий, комментарии, заметки",
+    "time_zone": "time zone, timezone, tz, часовой пояс, часовая зона, временная зона, временной пояс, таймзона",
+    "former_owner": "former owner, former manager, previous owner, previous manager, прежний ответственный,"
+    " прежний менеджер, бывший ответственный, бывший менеджер, предыдущий менеджер, предыдущий ответственный",
+    "deal_date": "deal date, date of deal, last deal, last purchase, purchase date, date of purchase, дата сделки,"
+    " последняя сделка, дата последней сделки, дата покупки, последняя покупка, дата последней покупки",
+    "deal_amount": "deal amount, amount of deal, purchase amount, сумма сделки, сумма последней сделки, сумма покупки,"
+    " сумма последней покупки",
+    "deal_what": "deal, past deal, bought, purchase, сделка, предмет сделки, что куплено, что купили, что покупали,"
+    " покупка",
     ATTRIBUTE + "social_work": "social work, social programmes, social programs, соц работа, социальная работа,"
     " социальные программы, соцпрограммы, соц программы",
 }

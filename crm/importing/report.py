@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crm.csv_sheets import csv_bytes
-from crm.importing.known import Known
+from crm.importing.known import Deal, Known
 from crm.importing.mapping import REASON_COLUMNS
 from crm.importing.rows import RefusedRow
 from crm.problems import Problem
@@ -28,8 +28,8 @@ class Remark:
 @dataclass
 class RowChange:
     """What a row changes: whether its organisation and its client are new; the organisation's columns, its attributes
-    and the client's source and group by what they were and what they became; and the numbers (E.164 and extension) and
-    people added."""
+    and the client's source and group by what they were and what they became; and the numbers (E.164 and extension),
+    people, deals (day, hundredths, what) and former owners added."""
 
     new_organisation: bool = False
     new_client: bool = False
@@ -38,6 +38,8 @@ class RowChange:
     client: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     numbers: list[tuple[str, str]] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
+    deals: list[Deal] = field(default_factory=list)
+    former_owners: list[str] = field(default_factory=list)
 
     def as_stored(self) -> dict[str, Any]:
         """What there is of it, for a column of JSON."""

@@ -6,15 +6,18 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, NamedTuple
 
 from crm.base.phone_parsing import ParsedPhone, read_phones, zone_of
 from crm.csv_sheets import FORMULA_SIGNS
+from crm.errors import Refused
 from crm.group import Group
 from crm.importing.area_codes import area_code_of
 from crm.importing.cities import zone_of_city
 from crm.importing.mapping import Columns
 from crm.importing.tables import Row
+from crm.importing.written_values import WrittenDeal, read_deal, read_time_zone
 from crm.problems import Problem
 from crm.text_rules import NO_WORDS, YES_WORDS, fold, tidy
 
@@ -35,6 +38,7 @@ _YES_NO_ATTRIBUTES: Final = frozenset({"social_work"})
 _WHOLE: Final = re.compile(r"([0-9]{1,9})(?:[.,]0+)?", re.ASCII)
 _FORMULA: Final = re.compile(r"=[-+@(\s]*(?:[A-Z0-9$\"'\[_]|[А-ЯЁ]+\()", re.IGNORECASE)
 _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+[eе]\+?[0-9]+", re.IGNORECASE)
+_DEAL: Final = ("deal_date", "deal_amount", "deal_what")
 TEXT_FIELDS: Final = ("name", "code", "city", "industry", "tax_number", "site", "email", "note")
 """The columns of text of an organisation that a row may fill."""
 
@@ -42,7 +46,8 @@ TEXT_FIELDS: Final = ("name", "code", "city", "industry", "tax_number", "site", 
 @dataclass(frozen=True)
 class ClientRow:
     """A row that can be imported. `texts` holds the organisation's columns of text; `list_name` and `source` are ""
-    when the row names none, `time_zone` is an IANA name or "", `raw` are the cells and `remarks` are about them."""
+    when the row names none, `time_zone` is an IANA name or "", `deal` one of the past, `raw` are the cells and
+    `remarks` are about them."""
 
     line: int
     list_name: str
@@ -55,6 +60,8 @@ class ClientRow:
     time_zone: str
     person: str
     position: str
+    former_owner: str
+    deal: WrittenDeal | None
     remarks: tuple[Problem, ...]
     raw: tuple[str, ...]
 
@@ -89,9 +96,18 @@ def list_of(row: Row, columns: Columns) -> str:
     return "" if place is None or place >= len(row.cells) else clean(row.cells[place])
 
 
-def read_row(row: Row, columns: Columns, *, region: str = "RU", area_code: str = "") -> ClientRow | RefusedRow:
+def read_row(
+    row: Row,
+    columns: Columns,
+    *,
+    region: str = "RU",
+    area_code: str = "",
+    time_zone: str = "",
+    today: date | None = None,
+) -> ClientRow | RefusedRow:
     """What the row says, or every reason why it cannot be taken. `region` (ISO 3166-1) is that of numbers without a
-    country's code. A number without an area code gets that of the row's city, else `area_code`."""
+    country's code. A number without an area code gets that of the row's city, else `area_code`. The time zone is the
+    row's own, else `time_zone` (IANA), else the city's or the numbers'. No deal was made after `today`."""
     cells = [clean(cell) for cell in row.cells[: columns.count]]
     cells += [""] * (columns.count - len(cells))
     said = {name: cells[place] for name, place in columns.places.items()}
@@ -99,15 +115,19 @@ def read_row(row: Row, columns: Columns, *, region: str = "RU", area_code: str =
     numbers = _read_numbers(row, columns, region, area_codes)
     group = _GROUPS.get(fold(said.get("group", "")) or Group.NEW.value)
     headcount = _headcount(said.get("headcount", ""))
+    deal = read_deal(*(said.get(name, "") for name in _DEAL), today=today)
+    own_zone = _own_zone(said.get("time_zone", ""))
     if (
         group is None
         or isinstance(headcount, Problem)
+        or isinstance(deal, Problem)
+        or isinstance(own_zone, Problem)
         or not said["name"]
         or not numbers.found
         or _surplus(row, columns)
         or _formulas(row, columns)
     ):
-        return RefusedRow(row.line, _reasons(row, columns, said, numbers), row.cells)
+        return RefusedRow(row.line, _reasons(row, columns, said, numbers, deal, own_zone), row.cells)
     attributes = {name: _attribute(name, cells[place]) for name, place in columns.attributes.items() if cells[place]}
     if said.get("position") and not said.get("person"):
         attributes[columns.title("position")] = said["position"]
@@ -120,9 +140,11 @@ def read_row(row: Row, columns: Columns, *, region: str = "RU", area_code: str =
         texts={name: said.get(name, "") for name in TEXT_FIELDS},
         attributes=attributes | numbers.unread_cells,
         phones=numbers.found,
-        time_zone=_time_zone(said.get("city", ""), numbers.found),
+        time_zone=own_zone or time_zone or _time_zone(said.get("city", ""), numbers.found),
         person=said.get("person", ""),
         position=said.get("position", ""),
+        former_owner=said.get("former_owner", ""),
+        deal=deal,
         remarks=(*numbers.problems, *_rounded(said, columns)),
         raw=row.cells,
     )
@@ -160,8 +182,10 @@ def _read_numbers(row: Row, columns: Columns, region: str, area_codes: list[str]
     return _Numbers(tuple(found.values()), tuple(problems), unread_cells)
 
 
-def _reasons(row: Row, columns: Columns, said: Mapping[str, str], numbers: _Numbers) -> tuple[Problem, ...]:
-    """Everything for which the row is refused, so that it has to be mended only once."""
+def _reasons(
+    row: Row, columns: Columns, said: Mapping[str, str], numbers: _Numbers, *read: object
+) -> tuple[Problem, ...]:
+    """Everything for which the row is refused, so that it has to be mended only once; `read` may hold some of it."""
     reasons: list[Problem] = []
     if _surplus(row, columns):
         reasons.append(Problem("row.too_many_cells", {"count": len(row.cells), "columns": columns.count}))
@@ -174,8 +198,7 @@ def _reasons(row: Row, columns: Columns, said: Mapping[str, str], numbers: _Numb
     if group and fold(group) not in _GROUPS:
         reasons.append(Problem("row.unknown_group", {"value": group}))
     headcount = _headcount(said.get("headcount", ""))
-    if isinstance(headcount, Problem):
-        reasons.append(headcount)
+    reasons += [each for each in (headcount, *read) if isinstance(each, Problem)]
     return tuple(reasons)
 
 
@@ -208,6 +231,13 @@ def _rounded(said: Mapping[str, str], columns: Columns) -> list[Problem]:
     if not _ROUNDED.fullmatch(number):
         return []
     return [Problem("row.value_digits_lost", {"field": columns.title("tax_number"), "value": number})]
+
+
+def _own_zone(text: str) -> str | Problem:
+    try:
+        return read_time_zone(text)
+    except Refused:
+        return Problem("row.time_zone", {"value": text})
 
 
 def _attribute(name: str, value: str) -> str:

@@ -46,6 +46,7 @@ class Settling:
             self._fill_in_client(found, row, change)
         else:
             self._take(found, row, change)
+        self._add_past(found, row, change)
         self.report.used.append(TakenRow(row.line, merged, found, change))
         self.known.add(found)
 
@@ -114,6 +115,19 @@ class Settling:
             found.people.add(fold(row.person))
             change.people.append(row.person)
             self.changes.people.append((found, row.person, row.position))
+
+    def _add_past(self, found: Known, row: ClientRow, change: RowChange) -> None:
+        """What the customer's own base tells: a deal that is not known yet, and who looked after the client."""
+        if row.deal is not None:
+            deal = (row.deal.made_on.isoformat(), row.deal.amount_minor, row.deal.what)
+            if deal not in found.deals:
+                found.deals.add(deal)
+                change.deals.append(deal)
+                self.changes.deals.append((found, row.deal))
+        if row.former_owner and fold(row.former_owner) not in found.former_owners:
+            found.former_owners.add(fold(row.former_owner))
+            change.former_owners.append(row.former_owner)
+            self.changes.former_owners.append((found, row.former_owner))
 
     def _remark_kept(self, row: ClientRow, field_name: str, kept: str, given: str) -> None:
         if given and given != kept and fold(kept) != fold(given):

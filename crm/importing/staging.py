@@ -22,6 +22,7 @@ from crm.importing.imports import Import, ImportFile, ImportRow, ImportState, Ro
 from crm.importing.report import ImportReport, Remark
 from crm.importing.rows import RefusedRow
 from crm.importing.tables import Table
+from crm.importing.written_values import read_time_zone
 from crm.preparation.campaigns import Campaign
 from crm.problems import Problem
 from crm.text_rules import tidy
@@ -34,12 +35,13 @@ _SAID_LETTERS: Final = 200  # of a cell in the sentence about it
 
 @dataclass(frozen=True)
 class Choices:
-    """What people say about a file: column to field, the list for all rows or the one to pick, and the area code of
-    numbers without one."""
+    """What people say about a file: column to field, the list for all rows or the one to pick, the area code of numbers
+    without one, and the time zone of rows that say none, as it was typed."""
 
     mapping: Mapping[str, str]
     list_name: str = ""
     area_code: str = ""
+    time_zone: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ async def try_out(
     try:
         report = await import_clients(
             session, campaign=campaign, table=table, mapping=choices.mapping, list_name=choices.list_name or None,
-            area_code=read_area_code(choices.area_code), region=region, now=now, dry_run=True,
+            area_code=read_area_code(choices.area_code), time_zone=read_time_zone(choices.time_zone), region=region,
+            now=now, dry_run=True,
         )  # fmt: skip
     except Refused as refused:
         return Tried(None, [refused.code, _storable(refused.params)])
@@ -164,10 +167,18 @@ def _area_code(choices: Choices) -> str:
         return choices.area_code[:5]
 
 
+def _time_zone(choices: Choices) -> str:
+    try:
+        return read_time_zone(choices.time_zone)
+    except Refused:
+        return tidy(choices.time_zone)[:60]
+
+
 def _put(into: Import, table: Table, choices: Choices, tried: Tried) -> None:
     into.form, into.encoding, into.delimiter = table.form, table.encoding, table.delimiter
     into.part, into.parts, into.header = table.part, list(table.parts), list(table.header)
     into.mapping, into.list_name, into.area_code = dict(choices.mapping), tidy(choices.list_name), _area_code(choices)
+    into.time_zone = _time_zone(choices)
     into.sample = [[cell[:_SAMPLE_LETTERS] for cell in row.cells] for row in table.rows[:SAMPLE]]
     into.trouble = tried.trouble
     report = tried.report

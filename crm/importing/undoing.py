@@ -17,6 +17,7 @@ from sqlalchemy.orm import defer
 from crm import audit
 from crm.base.duplicates import DuplicatePair, PairState
 from crm.base.organisations import Organisation
+from crm.base.past_deals import FormerOwner, PastDeal
 from crm.base.people import Person
 from crm.base.phone_numbers import NumberState, PhoneNumber
 from crm.base.sources import Source
@@ -34,8 +35,8 @@ _ROWS_AT_ONCE: Final = 500
 _CALLED: Final = frozenset({"attempts", "contacts"})
 # What goes with a row of the table, when nothing else speaks against it.
 _TAKEN_CARE_OF: Final[dict[type[Base], frozenset[str]]] = {
-    Client: frozenset({"group_moves", "plan_entries"}),
-    Organisation: frozenset({"clients", "people", "phone_numbers", "duplicate_pairs"}),
+    Client: frozenset({"group_moves", "plan_entries", "former_owners"}),
+    Organisation: frozenset({"clients", "people", "phone_numbers", "duplicate_pairs", "past_deals"}),
 }
 
 
@@ -66,14 +67,20 @@ class _Doomed:
     organisations: set[int] = field(default_factory=set)
     numbers: set[int] = field(default_factory=set)
     people: set[int] = field(default_factory=set)
+    deals: set[int] = field(default_factory=set)
+    owners: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class _Present:
-    """What the organisations of the import have now: numbers by E.164 and extension, people by folded name."""
+    """What the organisations of the import have now: numbers by E.164 and extension, people by folded name,
+    deals; and the former owners of clients by folded name."""
 
     numbers: dict[int, dict[tuple[str, str], int]] = field(default_factory=lambda: defaultdict(dict))
     people: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    deals: dict[int, dict[tuple[Any, ...], int]] = field(default_factory=lambda: defaultdict(dict))
+    owners: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    edited_deals: set[int] = field(default_factory=set)
 
 
 async def begin_undoing(
@@ -114,7 +121,9 @@ async def undo_some(session: AsyncSession, found: Import, *, now: datetime, limi
 async def _undo_rows(session: AsyncSession, found: Import, rows: list[ImportRow], now: datetime) -> None:
     since, present = await _since(session, found, rows), await _present(session, rows)
     await _since_to_parts(session, present, since)
-    new = {row.organisation_id for row in rows if row.change.get("new_organisation")}
+    _former_owners_since(rows, present, since)
+    came = [row for row in rows if row.change.get("new_organisation")]
+    new = {row.organisation_id for row in came if row.organisation_id is not None}
     doomed = _Doomed()
     _judge_new(rows, new, present, since, doomed)
     await _restore(session, [row for row in rows if row.organisation_id not in new], present, since, doomed,
@@ -197,6 +206,13 @@ async def _present(session: AsyncSession, rows: list[ImportRow]) -> _Present:
         people = select(Person.organisation_id, Person.full_name, Person.id)
         for owner, full_name, each_id in await session.execute(people.where(Person.organisation_id.in_(batch))):
             present.people[owner][fold(full_name)] = each_id
+        for deal in await session.scalars(select(PastDeal).where(PastDeal.organisation_id.in_(batch))):
+            present.deals[deal.organisation_id][deal.made_on.isoformat(), deal.amount_minor, deal.what] = deal.id
+            present.edited_deals |= {deal.id} if deal.version != 1 else set()
+    for batch in _batches({row.client_id for row in rows}):
+        owners = select(FormerOwner.client_id, FormerOwner.name, FormerOwner.id)
+        for owner, name, each_id in await session.execute(owners.where(FormerOwner.client_id.in_(batch))):
+            present.owners[owner][fold(name)] = each_id
     return present
 
 
@@ -246,7 +262,17 @@ async def _moves(session: AsyncSession, rows: list[ImportRow], since: _Since) ->
                 since.clients[client_id].add("undo.moved")
 
 
-def _judge_new(rows: list[ImportRow], new: set[int | None], present: _Present, since: _Since, doomed: _Doomed) -> None:
+def _former_owners_since(rows: list[ImportRow], present: _Present, since: _Since) -> None:
+    """Note the clients that came with the import and of whom somebody has said since who looked after them."""
+    brought: dict[int, set[str]] = defaultdict(set)
+    for row in rows:
+        brought[row.client_id or 0] |= {fold(name) for name in row.change.get("former_owners", ())}
+    for client_id in {row.client_id for row in rows if row.client_id and row.change.get("new_client")}:
+        if present.owners[client_id].keys() != brought[client_id]:
+            since.clients[client_id].add("undo.edited")
+
+
+def _judge_new(rows: list[ImportRow], new: set[int], present: _Present, since: _Since, doomed: _Doomed) -> None:
     """An organisation that came with the import goes with all its rows, or stays with all of them."""
     by_organisation: dict[int, list[ImportRow]] = defaultdict(list)
     for row in rows:
@@ -262,6 +288,10 @@ def _judge_new(rows: list[ImportRow], new: set[int | None], present: _Present, s
         named = {fold(name) for row in its_rows for name in row.change.get("people", ())}
         if brought != numbers.keys() or named != people.keys():
             codes.add("undo.edited")
+        deals = present.deals[organisation_id]
+        bought = {tuple(deal) for row in its_rows for deal in row.change.get("deals", ())}
+        if bought != deals.keys() or present.edited_deals & set(deals.values()):
+            codes.add("undo.edited")
         for row in its_rows:
             row.undone = RowUndone.KEPT if codes else RowUndone.REMOVED
             row.kept_because = sorted(codes)
@@ -270,6 +300,8 @@ def _judge_new(rows: list[ImportRow], new: set[int | None], present: _Present, s
             doomed.clients |= clients
             doomed.numbers |= set(numbers.values())
             doomed.people |= set(people.values())
+            doomed.deals |= set(deals.values())
+            doomed.owners |= {each for client_id in clients for each in present.owners[client_id].values()}
 
 
 async def _restore(
@@ -284,6 +316,9 @@ async def _restore(
 ) -> None:
     """Organisations that were there before: blank again what the import filled in, as far as it is still as it was."""
     changed = [row for row in rows if row.change]
+    for row in rows:
+        if not row.change:
+            row.undone = RowUndone.RESTORED
     for start in range(0, len(changed), _BATCH):
         batch = changed[start : start + _BATCH]
         asked = select(Organisation).where(Organisation.id.in_({row.organisation_id for row in batch}))
@@ -296,7 +331,7 @@ async def _restore(
             else:
                 codes |= _blank_again(organisation, row.change)
                 _doom_parts(row, organisation.id, present, since, doomed, codes)
-            removed = await _restore_client(session, row, since, doomed, codes, now=now, author_id=author_id)
+            removed = await _restore_client(session, row, present, since, doomed, codes, now=now, author_id=author_id)
             row.undone = RowUndone.KEPT if codes else RowUndone.REMOVED if removed else RowUndone.RESTORED
             row.kept_because = sorted(codes)
 
@@ -336,11 +371,18 @@ def _doom_parts(
             codes |= since.people[person]
             if not since.people[person]:
                 doomed.people.add(person)
+    for deal in map(tuple, row.change.get("deals", ())):
+        found = present.deals[organisation_id].get(deal)
+        if found is None or found in present.edited_deals:
+            codes.add("undo.edited")
+        else:
+            doomed.deals.add(found)
 
 
 async def _restore_client(
     session: AsyncSession,
     row: ImportRow,
+    present: _Present,
     since: _Since,
     doomed: _Doomed,
     codes: set[str],
@@ -350,7 +392,13 @@ async def _restore_client(
 ) -> bool:
     """Take back what the row did to the client; whether the client itself goes."""
     did = row.change.get("client", {})
-    if row.client_id is None or not (did or row.change.get("new_client")):
+    if row.client_id is None:
+        return False
+    owners = present.owners[row.client_id]
+    brought = {owners[fold(name)] for name in row.change.get("former_owners", ()) if fold(name) in owners}
+    if not row.change.get("new_client") or not since.clients[row.client_id]:
+        doomed.owners |= brought
+    if not (did or row.change.get("new_client")):
         return False
     if row.change.get("new_client"):
         codes |= since.clients[row.client_id]
@@ -379,6 +427,8 @@ async def _remove(session: AsyncSession, doomed: _Doomed) -> None:
     for kind, column, ids in (
         (PlanEntry, PlanEntry.client_id, doomed.clients),
         (GroupMove, GroupMove.client_id, doomed.clients),
+        (FormerOwner, FormerOwner.id, doomed.owners),
+        (PastDeal, PastDeal.id, doomed.deals),
         (Client, Client.id, doomed.clients),
         (PhoneNumber, PhoneNumber.id, doomed.numbers),
         (Person, Person.id, doomed.people),

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisation_keys import KEY_COLUMNS, keys_of
 from crm.base.organisations import Organisation
+from crm.base.past_deals import FormerOwner, PastDeal
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.base.phone_parsing import ParsedPhone
@@ -21,6 +22,7 @@ from crm.clientele.groups import GroupMove, MoveCause
 from crm.group import Group
 from crm.importing.known import Known, KnownOrganisations
 from crm.importing.rows import TEXT_FIELDS
+from crm.importing.written_values import WrittenDeal
 from crm.preparation.call_lists import CallList
 from crm.text_rules import fold
 
@@ -28,6 +30,8 @@ _ORGANISATIONS: Final = Organisation.metadata.tables["organisations"]
 _CLIENTS: Final = Client.metadata.tables["clients"]
 _PEOPLE: Final = Person.metadata.tables["people"]
 _NUMBERS: Final = PhoneNumber.metadata.tables["phone_numbers"]
+_DEALS: Final = PastDeal.metadata.tables["past_deals"]
+_FORMER_OWNERS: Final = FormerOwner.metadata.tables["former_owners"]
 _MOVES: Final = GroupMove.metadata.tables["group_moves"]
 _FILLED_COLUMNS: Final = (*TEXT_FIELDS, "headcount", "attributes", "time_zone", *KEY_COLUMNS)
 _FILL_IN: Final = (
@@ -47,8 +51,8 @@ _SET_SOURCE: Final = (
 
 @dataclass
 class Changes:
-    """What a batch adds: new organisations, clients, numbers (with rank), people (with position) and moves (from,
-    to); and the organisations (by id) and clients in which it fills in blanks."""
+    """What a batch adds: new organisations, clients, numbers (with rank), people (with position), moves (from,
+    to), deals and former owners; and the organisations (by id) and clients in which it fills in blanks."""
 
     organisations: list[Known] = field(default_factory=list)
     filled: dict[int, Known] = field(default_factory=dict)
@@ -57,6 +61,8 @@ class Changes:
     clients: list[Known] = field(default_factory=list)
     sourced: list[Known] = field(default_factory=list)
     moves: list[tuple[Known, Group, Group]] = field(default_factory=list)
+    deals: list[tuple[Known, WrittenDeal]] = field(default_factory=list)
+    former_owners: list[tuple[Known, str]] = field(default_factory=list)
 
 
 async def write(
@@ -66,6 +72,7 @@ async def write(
     await _write_lists_and_sources(session, known)
     await _write_organisations(session, known, changes, now)
     await _write_clients(session, known, changes, now)
+    await _write_past(session, changes, author_id=author_id, now=now)
     if changes.moves:
         moves = [
             {
@@ -79,6 +86,25 @@ async def write(
             for client, left, entered in changes.moves
         ]
         await session.execute(insert(_MOVES), moves)
+
+
+async def _write_past(session: AsyncSession, changes: Changes, *, author_id: int | None, now: datetime) -> None:
+    if changes.deals:
+        deals = [
+            {
+                "organisation_id": each.organisation_id,
+                "made_on": deal.made_on,
+                "amount_minor": deal.amount_minor,
+                "what": deal.what,
+                "noted_at": now,
+                "author_id": author_id,
+            }
+            for each, deal in changes.deals
+        ]
+        await session.execute(insert(_DEALS), deals)
+    if changes.former_owners:
+        owners = [{"client_id": each.client_id, "name": name, "noted_at": now} for each, name in changes.former_owners]
+        await session.execute(insert(_FORMER_OWNERS), owners)
 
 
 async def _write_lists_and_sources(session: AsyncSession, known: KnownOrganisations) -> None:

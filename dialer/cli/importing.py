@@ -24,6 +24,7 @@ from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping, mapp
 from crm.importing.report import ImportReport, refused_csv
 from crm.importing.staging import Choices, Tried, stage
 from crm.importing.tables import Table, content_of, read_table
+from crm.importing.written_values import read_time_zone
 from crm.preparation.campaigns import Campaign, campaign_named, list_campaigns
 from crm.problems import Problem
 from dialer.cli.database import ready_database
@@ -44,7 +45,10 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
     )
     async with ready_database(settings, terminal) as database:
         choices = Choices(
-            await _mapping(database, table, arguments, terminal), arguments.list_name or "", arguments.area_code
+            await _mapping(database, table, arguments, terminal),
+            arguments.list_name or "",
+            arguments.area_code,
+            arguments.time_zone,
         )
         _tell_file(path, table, choices.mapping, terminal)
         report = await _import(database, content, table, choices, arguments, terminal, settings)
@@ -147,7 +151,8 @@ async def _import(
             tried = await import_clients(
                 session, campaign=campaign, table=table, mapping=choices.mapping,
                 list_name=choices.list_name or None, region=settings.dialing.region,
-                area_code=read_area_code(choices.area_code), now=now, dry_run=True, progress=_progress(terminal),
+                area_code=read_area_code(choices.area_code), time_zone=read_time_zone(choices.time_zone), now=now,
+                dry_run=True, progress=_progress(terminal),
             )  # fmt: skip
         except Refused as error:
             if error.code != "import.no_list":

@@ -41,6 +41,10 @@ def add_import(commands: Commands, words: Words) -> None:
     parser.add_argument(
         "--area-code", default="", metavar="N", help=gettext("area code of numbers without one, in no known city")
     )
+    parser.add_argument(
+        "--time-zone", default="", metavar="Z",
+        help=gettext("time zone of rows that say none: Asia/Omsk, a city, МСК+3 (otherwise by city and number)"),
+    )  # fmt: skip
     settings_option(parser, words)
 
 

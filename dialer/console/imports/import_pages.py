@@ -90,8 +90,8 @@ async def imports(request: web.Request) -> web.StreamResponse:
 
 
 async def upload(request: web.Request) -> web.StreamResponse:
-    """POST /imports with `file`, `campaign`, `list_name`, `area_code` and `saved`, the name of a saved mapping: the
-    file is read and tried, and waits to be confirmed. What is no table is told on the page of the list."""
+    """POST /imports with `file`, `campaign`, `list_name`, `area_code`, `time_zone` and `saved`, the name of a saved
+    mapping: the file is read and tried, and waits to be confirmed. What is no table is told on the page of the list."""
     deps, fields = request.app[DEPS], await request.post()
     file_name, content = await uploaded(request, "file")
     try:
@@ -100,7 +100,8 @@ async def upload(request: web.Request) -> web.StreamResponse:
             campaign = await get_campaign(session, sent.number(str(fields.get("campaign", ""))))
             said = await _saved(session, str(fields.get("saved", "")), table)
             choices = Choices(
-                mapping_with(table.header, said), str(fields.get("list_name", "")), str(fields.get("area_code", ""))
+                mapping_with(table.header, said),
+                *(str(fields.get(name, "")) for name in ("list_name", "area_code", "time_zone")),
             )
             tried = await try_out(session, campaign=campaign, table=table, choices=choices, now=deps.clock(),
                                   region=deps.settings.dialing.region)  # fmt: skip
@@ -120,8 +121,9 @@ async def import_page(request: web.Request) -> web.StreamResponse:
 
 
 async def try_again(request: web.Request) -> web.StreamResponse:
-    """POST /imports/{import_id} with `version`, `encoding`, `delimiter`, `part`, `list_name`, `area_code`, a field for
-    each column, `saved` to use a saved mapping, and `save_as` to save this one: read, mapped and tried anew."""
+    """POST /imports/{import_id} with `version`, `encoding`, `delimiter`, `part`, `list_name`, `area_code`,
+    `time_zone`, a field for each column, `saved` to use a saved mapping, and `save_as` to save this one: read,
+    mapped and tried anew."""
     deps = request.app[DEPS]
     typed = {name: str(value) for name, value in (await request.post()).items()}
     async with deps.database.reading() as session:
@@ -134,7 +136,10 @@ async def try_again(request: web.Request) -> web.StreamResponse:
         )  # fmt: skip
         async with deps.database.reading() as session:
             said = _columns(found, typed, table) | await _saved(session, typed.get("saved", ""), table)
-            choices = Choices(mapping_with(table.header, said), typed.get("list_name", ""), typed.get("area_code", ""))
+            choices = Choices(
+                mapping_with(table.header, said),
+                *(typed.get(name, "") for name in ("list_name", "area_code", "time_zone")),
+            )
             tried = await try_out(
                 session, campaign=await get_campaign(session, found.campaign_id), table=table, choices=choices,
                 region=deps.settings.dialing.region, now=deps.clock(),

@@ -25,6 +25,11 @@ FIELD_NAMES: Final[Mapping[str, str]] = {
     "person": mark("person"),
     "position": mark("position"),
     "note": mark("note"),
+    "time_zone": mark("time zone"),
+    "former_owner": mark("former owner"),
+    "deal_date": mark("day of a past deal"),
+    "deal_amount": mark("amount of the deal"),
+    "deal_what": mark("what was bought"),
 }
 
 

@@ -198,6 +198,16 @@ async def test_rows_one_by_one_are_undone_as_if_they_had_come_at_once(world: Wor
     assert await whole(world) == before
 
 
+async def test_a_row_that_changed_nothing_is_undone_too(world: World) -> None:
+    row = "list;name;phone\nspring;Альфа;8 (342) 000-10-01\n"
+    await carried_on(world, await begun(world, row.encode()))
+    import_id = await begun(world, row.encode())
+    await carried_on(world, import_id)
+    await begun_to_undo(world, import_id)
+    done = await carried_on(world, import_id, most=2)
+    assert (done.state, done.done) == (ImportState.UNDONE, 1)
+
+
 async def test_meanwhile_it_can_be_neither_discarded_nor_begun_again(world: World) -> None:
     import_id = await begun(world, file_of(3))
     async with world.transaction() as session:
