@@ -141,6 +141,7 @@ ERRORS: Final[dict[str, str]] = {
     "stage.lists": "Approved lists: {approved} of {count}.",
     "stage.lists_need_none": "This campaign's lists need no approval.",
     "stage.no_customer": "The customer is not named.",
+    "stage.no_clients": "There are no clients yet.",
     "stage.no_experts": "No expert is named.",
     "stage.no_list": "No list has been made.",
     "stage.no_materials": "No file has been added.",

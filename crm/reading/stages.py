@@ -231,17 +231,19 @@ async def _calls(session: AsyncSession, campaign: Campaign) -> tuple[Task, ...]:
     )
     unowned = await _count(session, *on_list, Client.group.in_((Group.HOT, Group.WARM)), Client.owner_id.is_(None))
     abandoned = await _count(session, *on_list, Client.group == Group.ABANDONED)
+    anybody = await session.scalar(select(exists().where(*on_list)))
+
+    def none_left(key: str, doers: tuple[Doer, ...], count: int, left: str) -> Task:
+        if not anybody:
+            return Task(key, doers, False, "stage.no_clients")
+        return Task(key, doers, count == 0, left if count else "", {"count": count})
+
     return (
-        Task("tried", (Doer.OPERATOR,), untried == 0, "stage.untried" if untried else "", {"count": untried}),
+        none_left("tried", (Doer.OPERATOR,), untried, "stage.untried"),
         Task("contacts", (Doer.OPERATOR,), count >= target, "stage.contacts", {"count": count, "target": target}),
-        Task(
-            "warm", (Doer.EXPERT, Doer.MANAGER), unowned == 0, "stage.unowned" if unowned else "", {"count": unowned}
-        ),
-        Task(
-            "abandoned", (Doer.OPERATOR, Doer.EXPERT), abandoned == 0, "stage.abandoned" if abandoned else "",
-            {"count": abandoned},
-        ),
-    )  # fmt: skip
+        none_left("warm", (Doer.EXPERT, Doer.MANAGER), unowned, "stage.unowned"),
+        none_left("abandoned", (Doer.OPERATOR, Doer.EXPERT), abandoned, "stage.abandoned"),
+    )
 
 
 async def _count(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:

@@ -40,7 +40,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     gettext = terminal.words.gettext
     heading = (
         gettext("campaign"), gettext("calling hours"), gettext("time zone"), gettext("lists need approval"),
-        gettext("days off"), gettext("rings for"), gettext("attempts a day"), gettext("target contacts"),
+        gettext("days off"), gettext("rings for"), gettext("attempts a day"), gettext("to reach"),
     )  # fmt: skip
     async with ready_database(settings, terminal) as database, database.reading() as session:
         found = await list_campaigns(session)

@@ -59,7 +59,9 @@ def add_campaigns(commands: Commands, words: Words) -> None:
             "--calls-on-days-off", action=argparse.BooleanOptionalAction, default=None,
             help=gettext("whether clients are called on days off"),
         )  # fmt: skip
-        parser.add_argument("--target-contacts", type=int, metavar="N", help=gettext("how many contacts are wanted"))
+        parser.add_argument(
+            "--target-contacts", type=int, metavar="N", help=gettext("how many organisations are to be reached")
+        )
         _plan_rules(parser, words)
         settings_option(parser, words)
     setup.campaign_actions(actions, words)

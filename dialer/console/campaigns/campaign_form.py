@@ -35,7 +35,7 @@ FIELDS: Final = (
     Field("ring_timeout_s", mark("Seconds that it rings"), "number", may_be_empty=True,
           hint=mark("empty: as the settings say")),
     Field("overdue_to_all_min", mark("Minutes until a promise that is overdue goes to everybody"), "number"),
-    Field("target_contacts", mark("Contacts wanted"), "number"),
+    Field("target_contacts", mark("Organisations to reach"), "number"),
     Field("lists_need_approval", mark("Only approved lists are called"), "tick"),
     Field("group_order", mark("Groups in the order in which they come up"), "groups", choices=tuple(GROUPS.items()),
           hint=mark("a group that is left out comes up by promises alone")),

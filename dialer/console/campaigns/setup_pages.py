@@ -35,7 +35,7 @@ FIELDS: Final = (
     Field("customer", mark("Customer")),
     Field("product", mark("Product")),
     Field("caller_id", mark("Number of ours that clients see"), hint=mark("empty: the line's own")),
-    Field("target_organisations", mark("Organisations wanted"), "number"),
+    Field("target_organisations", mark("Organisations to choose"), "number"),
     Field("starts_on", mark("The preparation begins"), "date", may_be_empty=True),
     Field("calling_starts_on", mark("The calls begin"), "date", may_be_empty=True),
     Field("ends_on", mark("Last day"), "date", may_be_empty=True),

@@ -61,7 +61,12 @@ async def test_at_the_beginning_everything_is_missing(world: World) -> None:
         "script": "stage.no_script",
         "operator": "stage.no_operator",
     }
-    assert codes(found, 2) == {"contacts": "stage.contacts"}
+    assert codes(found, 2) == {
+        "tried": "stage.no_clients",
+        "contacts": "stage.contacts",
+        "warm": "stage.no_clients",
+        "abandoned": "stage.no_clients",
+    }
     assert found.phase is Phase.PLANNED
     assert [(stage.planned_days, stage.used_days) for stage in found.stages] == [(None, None)] * 2
 
