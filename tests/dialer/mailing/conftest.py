@@ -33,6 +33,7 @@ class Letterbox:
 
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     cut_after: int | None = None  # the wire is cut when so many have been taken, before the answer
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
@@ -41,6 +42,7 @@ class Letterbox:
             return answer
         assert isinstance(envelope.content, bytes)
         self.taken.append((envelope.rcpt_tos[0], envelope.content))
+        self.arrived.set()
         if len(self.taken) == self.cut_after:
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
