@@ -7,6 +7,7 @@ import asyncio
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 from sqlalchemy import select
 
@@ -14,13 +15,18 @@ from config.settings import Settings
 from crm import audit
 from crm.base.organisations import Organisation
 from crm.base.people import Person
+from crm.base.phone_numbers import PhoneNumber
+from crm.care.editing import change_number, set_person
 from crm.care.person_file import PersonFile, person_file
+from crm.errors import NotFound
 from crm.text_rules import fold
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.person_export import OpenRecording, from_store, write_zip
-from dialer.words import Words
+from dialer.words import Words, mark
 from recordings.store import LocalStore
+
+_STATES: Final = {"ok": mark("works"), "dead": mark("does not work")}
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -38,8 +44,68 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     )
     async with ready_database(settings, terminal) as database, database.reading() as session:
         found = (await session.execute(people)).all()
-    heading = (gettext("no."), gettext("name"), gettext("organisation"))
-    terminal.table([heading, *((str(person.id), person.full_name, name) for person, name in found)])
+    heading = (gettext("no."), gettext("version"), gettext("name"), gettext("organisation"))
+    rows = [(str(person.id), str(person.version), person.full_name, name) for person, name in found]
+    terminal.table([heading, *rows])
+    return 0
+
+
+async def change(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`people set`: only what is named is changed."""
+    named = {"full_name": arguments.name, "position": arguments.position, "note": arguments.note}
+    changes: dict[str, Any] = {column: value for column, value in named.items() if value is not None}
+    if arguments.decides is not None:
+        changes["decides"] = arguments.decides == "yes"
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        known = await session.get(Person, arguments.number)
+        if known is None:
+            raise NotFound("person.unknown")
+        person = await set_person(
+            session, organisation_id=known.organisation_id, person_id=known.id, version=arguments.version,
+            now=datetime.now(UTC), **changes,
+        )  # fmt: skip
+    terminal.say(
+        terminal.words.gettext("{name} is written down, version {version}.", name=person.full_name,
+                               version=person.version)
+    )  # fmt: skip
+    return 0
+
+
+async def show_numbers(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`people numbers`: those of organisations whose name has `TEXT` in it."""
+    gettext = terminal.words.gettext
+    numbers = (
+        select(PhoneNumber, Organisation.name)
+        .join(Organisation, Organisation.id == PhoneNumber.organisation_id)
+        .where(Organisation.name_folded.contains(fold(arguments.text), autoescape=True))
+        .order_by(Organisation.name_folded, Organisation.id, PhoneNumber.rank, PhoneNumber.id)
+    )
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        found = (await session.execute(numbers)).all()
+    heading = (gettext("no."), gettext("version"), gettext("number"), gettext("state"), gettext("organisation"))
+    rows = [
+        (str(each.id), str(each.version), f"{each.e164} {each.extension}".strip(), gettext(_STATES[each.state]), name)
+        for each, name in found
+    ]
+    terminal.table([heading, *rows])
+    return 0
+
+
+async def change_one_number(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`people number`: only what is named is changed."""
+    named = {"state": arguments.state, "extension": arguments.extension, "rank": arguments.rank}
+    changes = {column: value for column, value in named.items() if value is not None}
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        known = await session.get(PhoneNumber, arguments.number)
+        if known is None:
+            raise NotFound("phone.unknown")
+        number = await change_number(
+            session, organisation_id=known.organisation_id, number_id=known.id, version=arguments.version,
+            now=datetime.now(UTC), **changes,
+        )  # fmt: skip
+    terminal.say(
+        terminal.words.gettext("{name} is written down, version {version}.", name=number.e164, version=number.version)
+    )
     return 0
 
 

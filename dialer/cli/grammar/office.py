@@ -169,7 +169,28 @@ def add_people(commands: Commands, words: Words) -> None:
     export = actions.add_parser("export", help=text, description=text)
     export.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
     export.add_argument("file", type=Path, metavar="FILE", help=gettext("ZIP file to make"))
-    for parser in (show, export):
+    text = gettext("change what is known of a person; only what is named is changed")
+    change = actions.add_parser("set", help=text, description=text)
+    change.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
+    change.add_argument("--name", metavar="NAME", help=gettext("full name"))
+    change.add_argument("--position", metavar="TEXT", help=gettext("that person's position"))
+    change.add_argument("--note", metavar="TEXT", help=gettext("what else is known"))
+    change.add_argument("--decides", choices=("yes", "no"), help=gettext("whether that person decides"))
+    text = gettext("list the telephone numbers of organisations by a part of their name")
+    numbers = actions.add_parser("numbers", help=text, description=text)
+    numbers.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
+    text = gettext("change what is known of a telephone number; only what is named is changed")
+    number = actions.add_parser("number", help=text, description=text)
+    number.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    number.add_argument("--state", choices=("ok", "dead"), help=gettext("whether it works"))
+    number.add_argument("--extension", metavar="N", help=gettext("its extension"))
+    number.add_argument("--rank", type=int, metavar="N", help=gettext("its place in the order, from 0"))
+    for parser in (change, number):
+        parser.add_argument(
+            "--version", type=int, metavar="V",
+            help=gettext("the version that you saw: whoever changed it since is not overwritten"),
+        )  # fmt: skip
+    for parser in (show, export, change, numbers, number):
         settings_option(parser, words)
 
 

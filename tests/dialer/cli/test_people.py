@@ -16,7 +16,7 @@ def test_people_are_found_and_handed_out(dialer: Dialer, office: Path, tmp_path:
     file.write_text("list;name;phone;person\nspring;Северный ветер;8 (342) 000-12-34;Петрова Анна\n")
     assert dialer("import", file, "--campaign", "First campaign", "-c", office).code == 0
     rows = dialer("people", "list", "ПЕТРОВ", "-c", office).out.splitlines()
-    assert [row.split() for row in rows[1:]] == [["1", "Петрова", "Анна", "Северный", "ветер"]]
+    assert [row.split() for row in rows[1:]] == [["1", "1", "Петрова", "Анна", "Северный", "ветер"]]
     target = tmp_path / "person.zip"
     said = dialer("people", "export", "1", target, "-c", office)
     assert (said.code, said.out) == (0, f"{target} holds all that is known of Петрова Анна.\n")
@@ -25,6 +25,27 @@ def test_people_are_found_and_handed_out(dialer: Dialer, office: Path, tmp_path:
     again = dialer("people", "export", "1", target, "-c", office)
     assert (again.code, again.out) == (1, "")
     assert "There is no such person" in dialer("people", "export", "9", tmp_path / "x.zip", "-c", office).err
+
+
+def test_people_and_numbers_are_changed_in_the_version_that_was_seen(
+    dialer: Dialer, office: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text("list;name;phone;person\nspring;Северный ветер;8 (342) 000-12-34;Петрова Анна\n")
+    assert dialer("import", file, "--campaign", "First campaign", "-c", office).code == 0
+    said = dialer("people", "set", "1", "--name", "Петрова Анна Ильинична", "--decides", "yes", "--version", "1",
+                  "-c", office)  # fmt: skip
+    assert said.out == "Петрова Анна Ильинична is written down, version 2.\n"
+    late = dialer("people", "set", "1", "--position", "директор", "--version", "1", "-c", office)
+    assert (late.code, late.out) == (1, "")
+    assert dialer("people", "list", "ильинична", "-c", office).out.splitlines()[1].split()[:2] == ["1", "2"]
+    said = dialer("people", "number", "1", "--state", "dead", "--extension", "12", "--version", "1", "-c", office)
+    assert said.out == "+73420001234 is written down, version 2.\n"
+    assert dialer("people", "number", "1", "--rank", "3", "--version", "1", "-c", office).code == 1
+    row = dialer("people", "numbers", "ВЕТЕР", "-c", office).out.splitlines()[1]
+    assert row.split() == ["1", "2", "+73420001234", "12", "does", "not", "work", "Северный", "ветер"]
+    for unknown in ("set", "number"):
+        assert dialer("people", unknown, "9", "-c", office).code == 1
 
 
 def test_a_person_is_erased_and_does_not_come_back(dialer: Dialer, office: Path, tmp_path: Path) -> None:
