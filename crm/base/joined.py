@@ -7,11 +7,23 @@ read together with it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, Subquery, exists, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Select,
+    Subquery,
+    bindparam,
+    exists,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.orm.attributes import InstrumentedAttribute
@@ -75,18 +87,27 @@ def is_joined(client_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     return exists().where(ClientJoin.client_id == client_id)
 
 
-def joined_to(client_id: int) -> Select[int]:
-    """Ids of the clients that are read with this one, those with whom they had been read before among them."""
-    joined = select(ClientJoin.client_id).where(ClientJoin.into_client_id == client_id).cte("read_with", recursive=True)
-    before = aliased(ClientJoin)
-    joined = joined.union_all(select(before.client_id).join(joined, before.into_client_id == joined.c.client_id))
-    return select(joined.c.client_id)
-
-
 async def read_as_one(session: AsyncSession, client_id: int) -> list[int]:
     """The client's id and those of the clients that are read with it, for `of_clients`: mostly none, and of one client
     both databases read an index in its order, which they cannot do when the ids are a question of their own."""
-    return [client_id, *await session.scalars(joined_to(client_id))]
+    read, further = [client_id], [client_id]
+    while further:
+        further = list(await session.scalars(_joined_directly(len(further) > 1), {"into": _one_or_all(further)}))
+        read += further
+    return read
+
+
+@functools.cache
+def _joined_directly(several: bool) -> Select[int]:
+    """Put together once: it is asked for each card several times."""
+    joined = select(ClientJoin.client_id)
+    if several:
+        return joined.where(ClientJoin.into_client_id.in_(bindparam("into", expanding=True)))
+    return joined.where(ClientJoin.into_client_id == bindparam("into"))
+
+
+def _one_or_all(these: list[int]) -> int | list[int]:
+    return these if len(these) > 1 else these[0]
 
 
 def of_clients(column: InstrumentedAttribute[int], client_ids: Sequence[int]) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ transaction, each once however many rows an import has added. Why it is our own:
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ _SHORT: Final = 8
 _BY_FREQUENCY: Final = "|оаеинтсрвлкмдпуяыьгзбчйхжшюцщэфъ"  # what is none of these is rarer than they are
 _BASE: Final = 1021
 _MODULUS: Final = 2_147_483_647
+_PLACES: Final = 30
+_EACH: Final = 100
+SAMPLE: Final = _PLACES * _EACH
+"""A sample is so many organisations at each of so many places, spread over the base."""
 _BATCH: Final = 5_000  # both databases allow some 32,000 parameters in a statement
 
 DOCUMENTS: Final = sa.table(
@@ -76,7 +81,20 @@ class Needle:
 
     def stands_in(self, document: ColumnElement[str]) -> ColumnElement[bool]:
         """As a condition: one of the patterns stands in `document`."""
-        return sa.or_(*(_Place(document, sa.literal(pattern)) > 0 for pattern in self.patterns))
+        return _holds(document, [sa.literal(pattern) for pattern in self.patterns])
+
+    def named(self, dialect: str, begin: int, end: int) -> Select[Any]:
+        """Those of the index alone with ids from `begin` to before `end`, in no order. On SQLite the documents are
+        still to be looked at; PostgreSQL does that with the same step, and asks no end."""
+        if dialect == "sqlite":
+            here = _TRIGRAMS.c.rowid
+            return sa.select(here.label("organisation_id")).where(self._match(), here >= begin, here < end)
+        found = self.organisations(dialect)
+        return found if begin <= 0 else found.where(DOCUMENTS.c.organisation_id >= begin)
+
+    def _match(self) -> ColumnElement[bool]:
+        grams = " OR ".join(f"({' AND '.join(map(_quoted, _grams(pattern)))})" for pattern in self.patterns)
+        return sa.literal_column("search_trigrams", sa.Boolean).op("MATCH", is_comparison=True)(grams)
 
     def organisations(self, dialect: str) -> Select[Any]:
         """The ids of the organisations, by the index. What the index finds is looked at once more: it knows which three
@@ -84,15 +102,44 @@ class Needle:
         found = sa.select(DOCUMENTS.c.organisation_id)
         if dialect == "sqlite":
             found = found.where(self.stands_in(DOCUMENTS.c.document))
-            grams = " OR ".join(f"({' AND '.join(map(_quoted, _grams(pattern)))})" for pattern in self.patterns)
-            match = sa.literal_column("search_trigrams").op("MATCH")(grams)
-            return found.where(DOCUMENTS.c.organisation_id.in_(sa.select(_TRIGRAMS.c.rowid).where(match)))
+            return found.where(DOCUMENTS.c.organisation_id.in_(sa.select(_TRIGRAMS.c.rowid).where(self._match())))
         # PostgreSQL takes LIKE for rare, as it is here; what is compared with 0 it takes for common.
         found = found.where(sa.or_(*(DOCUMENTS.c.document.contains(each, autoescape=True) for each in self.patterns)))
         held = sa.func.search_grams(DOCUMENTS.c.document)
         return found.where(
             sa.or_(*(held.op("@>")(sa.cast(_hashes(pattern), sa.ARRAY(sa.Integer))) for pattern in self.patterns))
         )
+
+
+def _holds(document: ColumnElement[str], patterns: Iterable[ColumnElement[str]]) -> ColumnElement[bool]:
+    return sa.or_(*(_Place(document, pattern) > 0 for pattern in patterns))
+
+
+async def estimated(session: AsyncSession, needle: Needle) -> tuple[int, float]:
+    """The id of the last document, and about how many hold what is sought: by a sample from all over the base."""
+    values = {f"pattern_{number}": pattern for number, pattern in enumerate(needle.patterns)}
+    last_id, looked_at, held = (await session.execute(_sample(len(values)), values)).one()
+    # One more than was seen: of what none of the sample holds there may be some.
+    return last_id or 0, (last_id or 0) * (held + 1) / (looked_at + 1)
+
+
+@functools.cache
+def _sample(patterns: int) -> Select[Any]:
+    """The last id, how many documents were looked at, and how many of these hold one of so many patterns; put together
+    once."""
+    last = sa.select(sa.func.max(DOCUMENTS.c.organisation_id)).scalar_subquery()
+    places, here = sampled_places(last), DOCUMENTS.c.organisation_id
+    values = [sa.bindparam(f"pattern_{number}", type_=sa.Text) for number in range(patterns)]
+    seen = sa.select(_holds(DOCUMENTS.c.document, values).label("held"))
+    of = seen.join_from(places, DOCUMENTS, here.between(places.c.at, places.c.up_to)).subquery()
+    return sa.select(last, sa.func.count(), sa.func.count().filter(of.c.held)).select_from(of)
+
+
+def sampled_places(last: ColumnElement[int]) -> sa.CTE:
+    """Of the ids up to the last one those at which a part of the sample begins (`at`) and ends (`up_to`)."""
+    places = sa.select(sa.literal(1).label("at"), sa.literal(_EACH).label("up_to")).cte("places", recursive=True)
+    further = places.c.at + last // _PLACES + _EACH
+    return places.union_all(sa.select(further, further + (_EACH - 1)).where(further <= last))
 
 
 def needle_of(text: str) -> Needle | None:

@@ -32,8 +32,16 @@ class Client(Versioned, Base):
         UniqueConstraint("campaign_id", "organisation_id"),
         UniqueConstraint("id", "organisation_id", name="uq_clients_of_organisation"),
         UniqueConstraint("id", "campaign_id", name="uq_clients_of_campaign"),
-        Index(None, "organisation_id"),
         Index(None, "campaign_id", "code", sqlite_where=text("code <> ''"), postgresql_where=text("code <> ''")),
+        # What is sought is read in the order in which organisations came in: see `crm.reading.client_search`.
+        Index(
+            "ix_clients_narrowed",
+            *("organisation_id", "id", "campaign_id", "call_list_id", "client_group", "owner_id"),
+        ),
+        Index(None, "campaign_id", "client_group", "organisation_id", "id"),
+        Index(None, "call_list_id", "organisation_id", "id"),
+        Index(None, "call_list_id", "client_group", "organisation_id", "id"),
+        Index(None, "owner_id", "organisation_id", "id"),
         # Lists are read in the order of names, whatever they are narrowed to.
         Index(None, "name_folded", "id"),
         Index(None, "campaign_id", "client_group", "name_folded", "id"),

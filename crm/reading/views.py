@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.do_not_call import asked
@@ -154,8 +156,8 @@ class CallsPage:
     next_before: CallKey | None
 
 
-async def card(session: AsyncSession, *, client_id: int) -> Card:
-    """Raises `NotFound`."""
+async def card(session: AsyncSession, *, client_id: int, calls: int = LAST_ATTEMPTS) -> Card:
+    """With so many of the last calls. Raises `NotFound`."""
     found = await session.execute(
         select(Client, Organisation, Campaign, Source.name, User.name, asked(Whom.ORGANISATION, Organisation.id))
         .join(Organisation, Organisation.id == Client.organisation_id)
@@ -176,7 +178,7 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
     )
     client_ids = await read_as_one(session, client_id)
     promise = await _open_promise(session, client_ids)
-    calls = await _page(session, _calls().where(of_clients(Attempt.client_id, client_ids)), None, LAST_ATTEMPTS)
+    last = await _page(session, _calls().where(of_clients(Attempt.client_id, client_ids)), None, calls)
     return Card(
         client_id=client.id,
         campaign_id=campaign.id,
@@ -204,7 +206,7 @@ async def card(session: AsyncSession, *, client_id: int) -> Card:
             for person in await people_at(session, organisation.id)
         ),
         promise=promise,
-        last_calls=calls.rows,
+        last_calls=last.rows,
         entry_id=entry.id if entry else None,
         why_now=entry.kind if entry else None,
     )
@@ -227,14 +229,16 @@ async def calls_page(
     return await _page(session, calls, before, limit)
 
 
-async def _page(session: AsyncSession, calls: Select[*_CallColumns], before: CallKey | None, limit: int) -> CallsPage:
+async def _page(
+    session: AsyncSession, calls: Select[*tuple[Any, ...]], before: CallKey | None, limit: int
+) -> CallsPage:
     if before is not None:
         calls = calls.where(
             (Attempt.opened_at < before.opened_at)
             | ((Attempt.opened_at == before.opened_at) & (Attempt.id < before.attempt_id))
         )
     found = await session.execute(calls.order_by(Attempt.opened_at.desc(), Attempt.id.desc()).limit(limit + 1))
-    rows = [_call_row(*row) for row in found]
+    rows = [_call_row(row) for row in found]
     page = tuple(rows[:limit])
     more = len(rows) > limit
     return CallsPage(page, CallKey(page[-1].opened_at, page[-1].attempt_id) if more else None)
@@ -245,22 +249,17 @@ async def call(session: AsyncSession, *, attempt_id: str) -> CallRow:
     found = (await session.execute(_calls().where(Attempt.id == attempt_id))).one_or_none()
     if found is None:
         raise NotFound("attempt.unknown")
-    return _call_row(*found)
+    return _call_row(found)
 
 
-_CallColumns = tuple[Attempt, str, Group, str, Outcome | None, bool | None, RecordingState | None, float | None]
-
-
-def _calls() -> Select[*_CallColumns]:
-    made: Select[*_CallColumns] = (
+@functools.cache
+def _calls() -> Select[*tuple[Any, ...]]:
+    """What a `CallRow` is made of, in its order; put together once."""
+    return (
         select(
-            Attempt,
-            Organisation.name,
-            Client.group,
-            User.name,
-            Outcome,
-            Contact.main,
-            Recording.state,
+            Attempt.id, Attempt.client_id, Organisation.name, Client.group, Attempt.operator_id, User.name,
+            Attempt.dialled, Attempt.opened_at, Attempt.talk_seconds, Attempt.result, Outcome.disposition,
+            Outcome.full_name, Outcome.summary, Outcome.reason, Outcome.note, Contact.main, Recording.state,
             Recording.duration_s,
         )
         .join(Client, Client.id == Attempt.client_id)
@@ -269,11 +268,10 @@ def _calls() -> Select[*_CallColumns]:
         .join(Outcome, (Outcome.attempt_id == Attempt.id) & ~superseded(), isouter=True)
         .join(Contact, Contact.attempt_id == Attempt.id, isouter=True)
         .join(Recording, (Recording.attempt_id == Attempt.id) & Recording.erased_at.is_(None), isouter=True)
-    )
-    return made
+    )  # fmt: skip
 
 
-def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_CallColumns]:
+def _narrowed(calls: Select[*tuple[Any, ...]], filters: CallFilters) -> Select[*tuple[Any, ...]]:
     equal = (
         (Attempt.operator_id, filters.operator_id),
         (Client.campaign_id, filters.campaign_id),
@@ -295,36 +293,11 @@ def _narrowed(calls: Select[*_CallColumns], filters: CallFilters) -> Select[*_Ca
     return calls
 
 
-def _call_row(
-    attempt: Attempt,
-    organisation: str,
-    group: Group,
-    operator: str,
-    outcome: Outcome | None,
-    main: bool | None,
-    recording: RecordingState | None,
-    duration_s: float | None,
-) -> CallRow:
-    return CallRow(
-        attempt_id=attempt.id,
-        client_id=attempt.client_id,
-        organisation=organisation,
-        group=group,
-        operator_id=attempt.operator_id,
-        operator=operator,
-        dialled=attempt.dialled,
-        opened_at=attempt.opened_at,
-        talk_seconds=attempt.talk_seconds,
-        result=attempt.result,
-        disposition=outcome.disposition if outcome else None,
-        full_name=outcome.full_name if outcome else "",
-        summary=outcome.summary if outcome else "",
-        reason=outcome.reason if outcome else "",
-        note=outcome.note if outcome else "",
-        contact={None: "", True: "main", False: "other"}[main],
-        recording=recording,
-        duration_s=duration_s,
-    )
+def _call_row(found: Row[*tuple[Any, ...]]) -> CallRow:
+    columns: list[Any] = list(found)
+    columns[11:15] = [words or "" for words in columns[11:15]]  # without an outcome there are none
+    columns[15] = {None: "", True: "main", False: "other"}[columns[15]]
+    return CallRow(*columns)
 
 
 async def _open_promise(session: AsyncSession, client_ids: Sequence[int]) -> PromiseRow | None:

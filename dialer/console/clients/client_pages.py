@@ -22,10 +22,9 @@ from crm.clientele.groups import MoveRow, move_rows
 from crm.errors import NotFound
 from crm.plan.silence import keep_request, off_list
 from crm.reading.client_list import ClientKey, clients_page
-from crm.reading.views import card as stored_card
 from dialer.console.clients.client_filters import Chosen, choices
 from dialer.console.clients.promises import read_promises
-from dialer.console.desk.card import read_card
+from dialer.console.desk.card import read_card, stored_card
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment
@@ -152,10 +151,10 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         standing = await standing_client(session, _id(request))
         if standing != _id(request):
             return see_other(f"/clients/{standing}")
-        stored = await stored_card(session, client_id=_id(request))
+        stored = await stored_card(session, _id(request))
         card = await read_card(
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),
-            attempt_id=None,
+            attempt_id=None, found=stored,
         )  # fmt: skip
         agreed = [(each.id, each.evidence) for each in await consents.consents_of(session, stored.organisation_id)]
         callers = [(each.id, each.name) for each in await owners.callers(session)]

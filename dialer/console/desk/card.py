@@ -77,6 +77,11 @@ class Card:
     history: tuple[HistoryLine, ...]
 
 
+async def stored_card(session: AsyncSession, client_id: int) -> views.Card:
+    """What a card is made of, with the whole history that it shows. Raises `NotFound`."""
+    return await views.card(session, client_id=client_id, calls=MOST_HISTORY)
+
+
 async def read_card(
     session: AsyncSession,
     words: Words,
@@ -86,10 +91,11 @@ async def read_card(
     operator_id: int,
     now: datetime,
     attempt_id: str | None,
+    found: views.Card | None = None,
 ) -> Card:
     """The card of a client. `attempt_id`: the call at the desk; it is no history yet, and whether the client may be
-    dialled is then no question. Raises `NotFound`."""
-    found = await views.card(session, client_id=client_id)
+    dialled is then no question. `found`: what `stored_card` has read already. Raises `NotFound`."""
+    found = found or await stored_card(session, client_id)
     promise = found.promise if found.why_now is EntryKind.CALLBACK else None
     verdicts = {} if attempt_id else await _verdicts(session, found, operator_id, now)
     setup = await setup_of(session, found.campaign_id)
@@ -110,7 +116,7 @@ async def read_card(
         note=found.note,
         phones=_phones(words, zone, found, verdicts, now),
         people=found.people,
-        history=await _history(session, words, zone, client_id, attempt_id),
+        history=await _history(session, words, zone, found, attempt_id),
     )
 
 
@@ -181,13 +187,12 @@ def _phones(
 
 
 async def _history(
-    session: AsyncSession, words: Words, zone: tzinfo, client_id: int, attempt_id: str | None
+    session: AsyncSession, words: Words, zone: tzinfo, found: views.Card, attempt_id: str | None
 ) -> tuple[HistoryLine, ...]:
     """Calls and imported contacts, the newest first; what happened before the system may have no date."""
-    calls = await views.calls_page(session, filters=views.CallFilters(client_id=client_id), limit=MOST_HISTORY)
     names = await own_labels(session, words.language)
-    lines = [_call_line(words, zone, row, names) for row in calls.rows if row.attempt_id != attempt_id]
-    client_ids = await read_as_one(session, client_id)
+    lines = [_call_line(words, zone, row, names) for row in found.last_calls if row.attempt_id != attempt_id]
+    client_ids = await read_as_one(session, found.client_id)
     imported = await session.scalars(
         select(Contact)
         .where(of_clients(Contact.client_id, client_ids), Contact.imported)

@@ -23,8 +23,9 @@ from crm.group import Group
 from crm.plan.callbacks import open_callback
 from crm.plan.plan_entries import EntryState, PlanEntry
 from crm.plan.silence import off_list
-from crm.reading import client_list
+from crm.reading import client_list, client_search
 from crm.reading.client_list import ClientFilters, ClientKey, clients_page
+from crm.reading.client_search import Way
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, World
 
@@ -112,11 +113,14 @@ async def test_of_two_who_add_to_one_company_at_once_both_are_found(world: World
 
 
 class TestWhatManyHold:
-    """Read on until a page is full, in the order in which the organisations came in; or by name through filters."""
+    """More than a list by name holds are in the order in which the organisations came in, whichever way is taken."""
 
-    @pytest.fixture(autouse=True)
-    def near(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(client_list, "READ_AHEAD", 10)
+    @pytest.fixture(autouse=True, params=[None, *Way])
+    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(client_list, "MOST_BY_NAME", 5)
+        if request.param is not None:
+            monkeypatch.setattr(client_search.Estimate, "way", lambda *_, **__: request.param)
+            monkeypatch.setattr(client_search.Estimate, "stretch", lambda *_: 4)  # several, each with a few
 
     async def pages(self, world: World, **filters: Any) -> list[list[int]]:
         """Three a page, to the end."""

@@ -10,6 +10,7 @@ import pytest
 from crm.base.do_not_call import requests
 from crm.clientele.clients import get_client
 from crm.database import Database
+from crm.reading import client_list
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.clients import client_pages
 from tests.dialer.console.conftest import Browser, SignIn
@@ -48,6 +49,7 @@ async def test_the_list_is_turned_page_by_page(maria: Browser, monkeypatch: pyte
 
 async def test_what_many_hold_is_listed_as_it_came_in(maria: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_pages, "PAGE_ROWS", 2)
+    monkeypatch.setattr(client_list, "MOST_BY_NAME", 2)
     page = await maria.text("/clients?text=342")
     assert "в том порядке, в каком появились" in page
     further = re.search(r'rel="next" href="([^"]+)"', page)
