@@ -18,6 +18,7 @@ from dialer.console.web.guard import (
 )
 from dialer.console.web.metrics import Metrics
 from dialer.console.web.pages import set_up_templates
+from dialer.console.web.refused_forms import REFUSED, RefusedForms
 from dialer.console.web.static_files import StaticFiles
 from dialer.console.web.troubles import tell_troubles
 from dialer.console.web.uploads import LARGEST, take_uploads
@@ -32,6 +33,7 @@ def create_console(deps: ConsoleDeps) -> web.Application:
     app[DEPS] = deps
     app[FAILURES] = FailureLimit()
     app[METRICS] = Metrics()
+    app[REFUSED] = RefusedForms()
     app[STATIC] = StaticFiles()
     app[live.SOCKETS] = set()
     set_up_templates(app)

@@ -110,3 +110,20 @@ async def test_the_keys_do_what_they_say(open_page: OpenPage, console: RunningCo
     await page.locator("h1").click()
     await page.keyboard.press("Escape")
     await page.wait_for_url("**/calls")
+
+
+@pytest.mark.parametrize("language", ["ru"])
+async def test_a_refused_form_is_filled_in_as_it_was_typed(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await open_page(f"{console.url}/sign-in?next=/plan")
+    await sign_in(page, "maria")
+    form = page.locator("form[action='/plan/away']")
+    await form.locator("[name=person]").select_option(str(console.office.users["oleg"]))
+    await form.locator("[name=from]").fill("2026-05-20")
+    await form.locator("[name=until]").fill("2026-05-18")
+    await form.locator("[name=reason]").fill("отпуск")
+    await form.locator("button").click()
+    await expect(page.locator("#refused + form[action='/plan/away']")).to_be_visible()
+    await expect(form.locator("[name=person]")).to_have_value(str(console.office.users["oleg"]))
+    await expect(form.locator("[name=until]")).to_have_value("2026-05-18")
+    await expect(form.locator("[name=reason]")).to_have_value("отпуск")
+    await expect(form.locator("[name=person]")).to_be_focused()

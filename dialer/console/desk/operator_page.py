@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +23,7 @@ from dialer.console.desk.outcome_form import FIELD_OF_CODE, choices
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import phone
 from dialer.console.web.labels import disposition_name, result_name
-from dialer.console.web.pages import fragment, page
+from dialer.console.web.pages import embedded, fragment, page
 from dialer.console.web.visitors import visitor, words_of, zone_of
 from dialer.crm_words import explain
 from dialer.reasons import advice_for
@@ -111,7 +110,7 @@ async def operator_page(request: web.Request) -> web.StreamResponse:
         "call_state": view.call.value,
         "client_id": view.client_id,
         "attempt_id": view.attempt_id,
-        "strings": Markup(_embedded(_strings(words))),
+        "strings": embedded(_strings(words)),
     }
     return page(request, "operator.html", context)
 
@@ -130,10 +129,6 @@ def _strings(words: Words) -> dict[str, object]:
         "choose": words.gettext("Choose the outcome first: a digit, or a click."),
         "fieldOfCode": FIELD_OF_CODE,
     }
-
-
-def _embedded(content: object) -> str:
-    return json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
 
 
 class Snapshots:

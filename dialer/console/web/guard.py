@@ -14,6 +14,7 @@ from aiohttp.http import HttpProcessingError
 
 from dialer.console.web.deps import DEPS
 from dialer.console.web.pages import see_other
+from dialer.console.web.refused_forms import PROVEN
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import (
     ROLES,
@@ -94,6 +95,7 @@ async def check_access(request: web.Request, handler: Handler) -> web.StreamResp
         raise Trouble.not_for_you()
     if request.method in _CHANGING:
         await _check_origin(request)
+        request[PROVEN] = True
     elif _is_live(request):
         _same_origin(request)
     return await handler(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import aiohttp_jinja2
@@ -14,6 +15,7 @@ from crm.day.overdue import overdue_count
 from crm.mail import outbox
 from dialer.console.web.deps import DEPS, STATIC
 from dialer.console.web.labels import group_name
+from dialer.console.web.refused_forms import REFUSED
 from dialer.console.web.visitors import (
     ADMINISTRATORS,
     OFFICE_ROLES,
@@ -82,8 +84,24 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
         "may_stop": known.role in STOP_ROLES,
         "dialling_stopped": stopped,
         "overdue_in_all": overdue,
+        **refused_before(request),
     }
     return page(request, template, {**frame, **context})
+
+
+def refused_before(request: web.Request) -> dict[str, object]:
+    """The form of this page that was refused just now: `refused_form`, and `refused_typed` for the script that fills in
+    what was typed."""
+    form = request.app[REFUSED].take(request)
+    if form is None:
+        return {"refused_form": None}
+    now = words_of(request).gettext("now: {value}", value="{value}") if form.outdated else ""
+    return {"refused_form": form, "refused_typed": embedded({"action": form.action, "typed": form.typed, "now": now})}
+
+
+def embedded(content: object) -> Markup:
+    """Content for a script, as JSON that cannot end the element around it."""
+    return Markup(json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"))
 
 
 def pages_of(known: Visitor, words: Words, *, mail: bool = False) -> list[tuple[str, str]]:

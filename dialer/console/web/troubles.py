@@ -11,7 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crm.errors import Conflict, CrmError, NotAllowed, NotFound
 from dialer.calls.errors import DeskError
-from dialer.console.web.pages import page
+from dialer.console.web.pages import page, refused_before, see_other
+from dialer.console.web.refused_forms import keep_refused
 from dialer.console.web.visitors import words_of
 from dialer.crm_words import explain
 from dialer.telephony import TelephonyError
@@ -95,9 +96,10 @@ async def tell_troubles(
     try:
         return await handler(request)
     except Trouble as trouble:
-        return answer(request, trouble)
+        return await _page_again(request, trouble) or answer(request, trouble)
     except (CrmError, DeskError) as refusal:
-        return _refused(request, refusal)
+        told = _refused(request, refusal)
+        return await _page_again(request, told) or answer(request, told, refusal.code)
     except TelephonyError as refusal:
         log.warning("telephone trouble", path=request.path, reason=str(refusal))
         return answer(request, Trouble.ours())
@@ -123,7 +125,21 @@ def _pair(trouble: Trouble) -> tuple[str, str]:
     return trouble.what, trouble.remedy
 
 
-def _refused(request: web.Request, refusal: CrmError | DeskError) -> web.Response:
+async def _page_again(request: web.Request, trouble: Trouble) -> web.StreamResponse | None:
+    """Back to the page whose form was refused, where what is wrong stands beside what was typed; `None` where there is
+    no page to go back to."""
+    if trouble.code not in _OF_A_FORM or Trouble.wants_json(request):
+        return None
+    told = " ".join(sentences(words_of(request), trouble)).strip()
+    address = await keep_refused(request, told, outdated=trouble.code == _OUTDATED)
+    return see_other(address) if address is not None else None
+
+
+_OUTDATED = 409
+_OF_A_FORM = frozenset({400, 404, _OUTDATED, 422})
+
+
+def _refused(request: web.Request, refusal: CrmError | DeskError) -> Trouble:
     """A rule of the domain said no; its own sentence is the answer."""
     code = 422
     if isinstance(refusal, NotFound):
@@ -132,7 +148,7 @@ def _refused(request: web.Request, refusal: CrmError | DeskError) -> web.Respons
         code = 403
     elif isinstance(refusal, Conflict) or refusal.code in STALE_CODES:
         code = 409
-    return answer(request, Trouble(code, explain(words_of(request), refusal.code, refusal.params), ""), refusal.code)
+    return Trouble(code, explain(words_of(request), refusal.code, refusal.params), "")
 
 
 STALE_CODES = frozenset({"desk.other_client", "desk.stale_attempt"})
@@ -144,7 +160,7 @@ def answer(request: web.Request, trouble: Trouble, code: str = "") -> web.Respon
     what, remedy = sentences(words, trouble)
     if Trouble.wants_json(request):
         return web.json_response({"error": what, "remedy": remedy, "code": code}, status=trouble.code)
-    context = {"what": what, "remedy": remedy, "code": trouble.code}
+    context = {"what": what, "remedy": remedy, "code": trouble.code, **refused_before(request)}
     return page(request, "trouble.html", context, code=trouble.code)
 
 

@@ -78,11 +78,12 @@ class Browser:
         assert response.status == 200, f"{path}: {response.status}"
         return await response.text()
 
-    async def post_form(self, path: str, **fields: str) -> ClientResponse:
+    async def post_form(self, path: str, *, page: str = "", **fields: str) -> ClientResponse:
+        """`page`: that which the form stands on, as browsers say; without it none is said."""
         return await self.client.post(
             path,
             data={"csrf": self.csrf, **fields},
-            headers={"Origin": self.origin},
+            headers={"Origin": self.origin, **({"Referer": f"{self.origin}{page}"} if page else {})},
             allow_redirects=False,
         )
 
