@@ -58,14 +58,13 @@ async def test_the_page_says_what_is_wrong_and_has_what_was_typed(
 
 async def test_nobody_else_sees_it_and_no_secret_is_kept(signed_in: SignIn, office: Office) -> None:
     admin, maria = await signed_in("admin"), await signed_in("maria")
-    fields = {"login": "anna", "name": "Ещё одна </script>", "role": "operator", "password": "тайное слово"}
-    answer = await admin.post_form("/users", page="/users?from=a", **fields)
-    assert answer.headers["Location"] == "/users?from=a"
-    await maria.post_form("/campaigns/1/lists/1", page="/campaigns/1", to="approved")
-    assert NOTICE.search(await admin.text("/campaigns/1")) is None
-    page = await admin.text("/users?from=a")
+    fields = {"to": "approved", "remarks": "Ещё одна </script>", "new_password": "тайное слово"}
+    answer = await maria.post_form("/campaigns/1/lists/1", page="/campaigns/1?from=a", **fields)
+    assert answer.headers["Location"] == "/campaigns/1?from=a"
+    assert NOTICE.search(await admin.text("/campaigns/1?from=a")) is None
+    page = await maria.text("/campaigns/1?from=a")
     assert "тайное" not in page
-    assert dict(shown(page)[1]["typed"]) == {name: fields[name] for name in ("login", "name", "role")}
+    assert dict(shown(page)[1]["typed"]) == {name: fields[name] for name in ("to", "remarks")}
 
 
 async def test_without_a_page_of_ours_it_is_told_by_itself(signed_in: SignIn, office: Office) -> None:
