@@ -153,7 +153,7 @@ async def from_base(database: Database, questions: int) -> list[Sought]:
     async with database.reading() as session:
         last = await session.scalar(select(func.max(Organisation.id))) or 0
         ids = random.Random(1).sample(range(1, last + 1), questions)
-        found = []
+        found: list[Any] = []
         for begin in range(0, questions, 500):
             of = these.where(Organisation.id.in_(ids[begin : begin + 500]), PhoneNumber.rank == 0)
             found += (await session.execute(of)).all()
