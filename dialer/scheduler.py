@@ -59,7 +59,7 @@ class Scheduler:
         self._running = frozenset({node})  # services on this database, at the last look
         self._looking: set[asyncio.Task[None]] = set()
         self._planned: dict[int, date] = {}
-        self._seen = 0  # the audit's entry up to which the plan has been brought
+        self._seen: frozenset[int] = frozenset()  # recent changes up to which the plan has been brought
         self._clockwork = AsyncIOScheduler(timezone=ZoneInfo("UTC"))
         self.add(self.poll, every_s=poll_s)
         self.add(self.reconcile, every_s=RECONCILE_EVERY_S)
@@ -82,7 +82,7 @@ class Scheduler:
         """The first look is made here, before anybody signs in."""
         self._running |= await self._database.running_nodes()
         async with self._database.reading() as session:
-            self._seen = await day_plan.last_change(session)
+            self._seen = await day_plan.recent_changes(session, now=self._clock())
         await self.poll()
         self._clockwork.start()
 
@@ -112,14 +112,20 @@ class Scheduler:
         return run
 
     async def poll(self) -> None:
-        """Callbacks whose minute has come go to the front; a new day gets its plan; idle desks look again."""
+        """Callbacks whose minute has come go to the front; a new day gets its plan; idle desks look again. A promise
+        waits for nothing: whatever keeps the plan from being built does not keep it."""
         now = self._clock()
-        await self._plan_new_days(now)
+        try:
+            await self._bring_due(now)
+            await self._plan_new_days(now)
+        finally:
+            await self._desk.wake()
+
+    async def _bring_due(self, now: datetime) -> None:
         async with self._database.transaction() as session:
             due = await callbacks.bring_due(session, now=now)
         for callback_id in due:
             log.info("callback", callback=callback_id, was="open", on="its minute came", now="due")
-        await self._desk.wake()
 
     async def _plan_new_days(self, now: datetime) -> None:
         async with self._database.reading() as session:
@@ -144,10 +150,10 @@ class Scheduler:
     async def take_up_new_clients(self) -> None:
         """Rebuild the plan soon after what may bring clients into it. The look is cheap; rebuilding asks for all."""
         async with self._database.reading() as session:
-            newest = await day_plan.last_change(session, after=self._seen)
-        if newest != self._seen:
+            recent = await day_plan.recent_changes(session, now=self._clock())
+        if recent - self._seen:
             await self.rebuild_plan()
-            self._seen = newest  # only now: a plan that could not be rebuilt is tried again
+        self._seen = recent  # only now: a plan that could not be rebuilt is tried again
 
     async def carry_imports_on(self) -> None:
         """What is being taken in or undone goes on, whoever began it, and also after a crash."""

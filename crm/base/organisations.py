@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, Index, Text, text
+from sqlalchemy import CheckConstraint, Index, Text, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
@@ -15,7 +16,9 @@ from crm.mapping import Base, UtcDateTime, Versioned, json_column
 from crm.text_rules import fold, tidy
 from crm.time_zones import zone
 
-__all__ = ["Organisation", "add_organisation", "fold", "get_organisation"]
+__all__ = ["Organisation", "add_organisation", "fold", "get_organisation", "hold_organisations"]
+
+_AT_ONCE: Final = 1_000  # values in one statement
 
 
 def _filled(column: str) -> dict[str, Any]:
@@ -96,3 +99,12 @@ async def get_organisation(session: AsyncSession, organisation_id: int) -> Organ
     if organisation is None:
         raise NotFound("organisation.unknown")
     return organisation
+
+
+async def hold_organisations(session: AsyncSession, organisation_ids: Iterable[int]) -> None:
+    """Let nobody else call, change, merge or erase these until the transaction ends. Before any row of theirs is
+    locked: see "Locks" in `docs/architecture.md`."""
+    these = sorted(set(organisation_ids))
+    for first in range(0, len(these), _AT_ONCE):
+        held = select(Organisation.id).where(Organisation.id.in_(these[first : first + _AT_ONCE]))
+        await session.execute(held.order_by(Organisation.id).with_for_update(key_share=True))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -13,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.phone_numbers import get_number
 from crm.calls.dial_rules import may_dial
-from crm.clientele.clients import get_client
-from crm.errors import Conflict, Refused
+from crm.clientele.clients import Client, get_client
+from crm.errors import Conflict, NotFound, Refused
 from crm.office.users import hold_user
 from crm.plan.attempt_rows import FIRST_NODE, NOT_IMPORTED, Attempt, get_attempt
 from crm.plan.dispositions import propose
-from crm.plan.plan_entries import EntryState, get_entry
+from crm.plan.plan_entries import EntryState, PlanEntry, get_entry
 from crm.preparation.results import Result
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Result",
     "finish",
     "get_attempt",
+    "hold_call",
     "mark_answered",
     "mark_invited",
     "mark_ringing",
@@ -33,6 +35,9 @@ __all__ = [
     "pending_wrap_up",
     "recover",
 ]
+
+# As long as the row of a call is on its way; from then on the call itself keeps the client.
+HELD_WHILE_DIALLING: Final = timedelta(minutes=5)
 
 
 async def open_attempt(
@@ -52,10 +57,15 @@ async def open_attempt(
     entry is another's or a call is open, `NotFound`.
     """
     await hold_user(session, operator_id)
+    client_id = await session.scalar(select(PlanEntry.client_id).where(PlanEntry.id == plan_entry_id))
+    if client_id is None:
+        raise NotFound("plan.entry_unknown")
+    client = await get_client(session, client_id, lock=True)
     entry = await get_entry(session, plan_entry_id)
     if entry.state is not EntryState.CLAIMED or entry.claimed_by != operator_id:
         raise Conflict("plan.not_yours")
-    client = await get_client(session, entry.client_id, lock=True)
+    # Whoever frees claims at this moment waits for this row, and looks at nothing else of it again (13.2.1).
+    entry.claimed_until = max(entry.claimed_until or now, now + HELD_WHILE_DIALLING)
     await _assert_line_free(session, operator_id=operator_id, client_id=client.id)
     if phone_number_id is not None:
         await get_number(session, phone_number_id)
@@ -96,6 +106,12 @@ async def _assert_line_free(session: AsyncSession, *, operator_id: int, client_i
     if active is not None:
         same_client = active.client_id == client_id
         raise Conflict("attempt.already_open" if same_client else "attempt.operator_busy", attempt_id=active.id)
+
+
+async def hold_call(session: AsyncSession, attempt_id: str) -> tuple[Client, Attempt]:
+    """The client who was called and the attempt, both held until the transaction ends. Raises `NotFound`."""
+    client = await get_client(session, (await get_attempt(session, attempt_id)).client_id, lock=True)
+    return client, await get_attempt(session, attempt_id, lock=True)
 
 
 async def mark_invited(session: AsyncSession, *, attempt_id: str, now: datetime) -> Attempt:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, func, or_, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,7 +25,7 @@ from crm.errors import NotFound
 from crm.group import Group
 from crm.mapping import Base, UtcDateTime
 from crm.office.users import User
-from crm.plan.attempt_rows import Attempt
+from crm.plan.attempt_rows import NOT_IMPORTED, Attempt
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry
 from crm.preparation.call_lists import CallList, ListState
@@ -164,7 +164,8 @@ async def _of_others(
         return Verdict(False, "dial.held_by_other", {"name": holder})
     unfinished = await session.scalar(
         select(Attempt)
-        .where(Attempt.client_id == client.id, Attempt.wrapped_up_at.is_(None), ~Attempt.imported)
+        .join(Client, Client.id == Attempt.client_id)
+        .where(_of_company(client.organisation_id), Attempt.wrapped_up_at.is_(None), NOT_IMPORTED)
         .order_by(Attempt.ended_at.is_(None).desc())
         .limit(1)
     )
@@ -268,6 +269,11 @@ def _tomorrow(campaign: Campaign, time_zone: str, now: datetime) -> Window:
     return window_at_or_after(campaign, time_zone, instant(midnight, campaign.time_zone))
 
 
+def _of_company(organisation_id: int) -> ColumnElement[bool]:
+    """As a condition: the client is the company's, in whatever campaign, or one's that was merged into it."""
+    return or_(Client.organisation_id == organisation_id, Client.organisation_id.in_(merged_into(organisation_id)))
+
+
 async def attempts_today(session: AsyncSession, *, organisation_id: int, campaign: Campaign, now: datetime) -> int:
     """How many tries the company has had, by any campaign, on this day of the campaign's calendar. Those that failed on
     our side or on the network do not count: the client never noticed."""
@@ -276,7 +282,7 @@ async def attempts_today(session: AsyncSession, *, organisation_id: int, campaig
         .select_from(Attempt)
         .join(Client, Client.id == Attempt.client_id)
         .where(
-            or_(Client.organisation_id == organisation_id, Client.organisation_id.in_(merged_into(organisation_id))),
+            _of_company(organisation_id),
             Attempt.opened_at >= _midnight(campaign, now),
             ~Attempt.imported,
             Attempt.result.in_(OF_THE_CLIENT),

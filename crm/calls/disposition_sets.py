@@ -17,6 +17,7 @@ from crm import audit
 from crm.errors import Conflict, Refused
 from crm.group import Group
 from crm.mapping import Base, Versioned, json_column, one_of
+from crm.one_at_a_time import Deed, one_at_a_time
 from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition
 from crm.plan.outcome_chain import UNDONE
 from crm.text_rules import tidy
@@ -101,6 +102,8 @@ async def set_disposition(
     """Add a disposition or change one: `like` (only of a new one), `label_ru`, `label_en`, `digit`, `group`, `required`
     (a collection of `Ask`), `active`. What is not named stays. `version`: that which the author saw, 0 for none. Raises
     `Refused` for what cannot be, `Conflict` when somebody has changed it since."""
+    # The office's keys are the campaigns' as well, and two rows that are new have nothing in common to be held.
+    await one_at_a_time(session, Deed.CHANGING_DISPOSITIONS)
     row = await session.scalar(select(DispositionRow).where(*_is(campaign_id, key)))
     if version is not None and version != (row.version if row else 0):
         raise Conflict("disposition.changed_meanwhile")

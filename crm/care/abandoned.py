@@ -16,7 +16,7 @@ from crm import audit
 from crm.base.joined import is_joined
 from crm.base.organisations import Organisation
 from crm.base.past_deals import FormerOwner, PastDeal
-from crm.clientele.clients import Client, get_client
+from crm.clientele.clients import Client, hold_clients
 from crm.clientele.groups import MoveCause, move
 from crm.errors import Refused
 from crm.group import Group
@@ -112,11 +112,11 @@ async def move_abandoned(
 ) -> list[int]:
     """Move those whom the rule finds now into the group "abandoned", each by a group move that says why in `words`;
     `only` these, if they are still found. Returns the ids of the clients moved."""
+    found = await abandoned_clients(session, campaign_id=campaign_id, rule=rule, today=today)
+    rows = {row.client_id: row for row in found if only is None or row.client_id in only}
     moved = []
-    for row in await abandoned_clients(session, campaign_id=campaign_id, rule=rule, today=today):
-        if only is not None and row.client_id not in only:
-            continue
-        client = await get_client(session, row.client_id, lock=True)
+    for client in await hold_clients(session, rows):
+        row = rows[client.id]
         note = ", ".join(words[reason] for reason in row.reasons)
         made = await move(
             session, client=client, to=Group.ABANDONED, at=now, cause=MoveCause.RULE, author_id=author_id, note=note

@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, String, UniqueConstraint, exists, func, insert, select, text
+from sqlalchemy import Select, String, UniqueConstraint, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.audit import AuditEntry
 from crm.care.personal import ERASED
 from crm.mapping import Base, json_column
+from crm.one_at_a_time import Deed, one_at_a_time
 from crm.plan.outcome_chain import Outcome
 
 Row = AuditEntry | Outcome
 
-_LOCK: Final = 0x6368_6169  # any constant: one at a time makes links
 _BATCH: Final = 1_000
 _FIRST_LINK: Final = "0" * 64
 
@@ -86,8 +86,7 @@ class ChainReport:
 
 async def add_links(session: AsyncSession, *, limit: int | None = None) -> int:
     """Link rows that have no link, `limit` of each kind at most; returns how many."""
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    await one_at_a_time(session, Deed.LINKING)
     await session.flush()
     newest = await session.execute(select(ChainLink.id, ChainLink.link).order_by(ChainLink.id.desc()).limit(1))
     last_id, last = next(iter(newest), (0, _FIRST_LINK))

@@ -21,14 +21,14 @@ from crm.base.organisations import Organisation
 from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
 from crm.care.saved_filters import narrowing_of
-from crm.clientele.clients import Client
+from crm.clientele.clients import Client, hold_clients
 from crm.clientele.groups import GroupMove, MoveCause
 from crm.errors import Conflict, NotFound, Refused
 from crm.group import Group
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, json_column, one_of
 from crm.office.users import Role, User
 from crm.plan.silence import keep_request
-from crm.preparation.call_lists import CallList, ListState
+from crm.preparation.call_lists import CallList, ListState, hold_lists
 from crm.preparation.campaigns import Campaign
 from crm.reading.client_list import ClientFilters, matching_clients
 from crm.text_rules import tidy
@@ -234,8 +234,10 @@ async def carry_out(
 ) -> BulkAction:
     """Change all who can be changed. `seen` is that of the preview somebody agreed to; `None` agrees to whatever there
     is. Raises as `preview`, `Conflict` when it looks otherwise by now, and `Refused` when nobody would be changed."""
+    if wanted.kind is BulkKind.LIST and _is_id(wanted.value):
+        await hold_lists(session, CallList.id == int(wanted.value))
     matching = await matching_clients(session, filters=filters, limit=MOST_CLIENTS + 1)
-    await _hold(session, matching[:MOST_CLIENTS])
+    await hold_clients(session, matching[:MOST_CLIENTS])
     shown = await preview(session, filters=filters, wanted=wanted)
     if seen is not None and seen != shown.seen:
         raise Conflict("bulk.changed_meanwhile")
@@ -259,13 +261,6 @@ async def carry_out(
     _note(session, action, audit.BULK_DONE, details, now=now, author_id=author_id)
     await session.flush()
     return action
-
-
-async def _hold(session: AsyncSession, ids: Sequence[int]) -> None:
-    """Let nobody else change these clients until the end of the transaction."""
-    await session.execute(
-        select(Client.id).where(Client.id.in_(ids)).order_by(Client.id).with_for_update(key_share=True)
-    )
 
 
 async def _change(
@@ -382,7 +377,7 @@ async def undo(
     if action.undone_at is not None:
         raise Conflict("bulk.undone")
     changed = select(BulkChange.client_id).where(BulkChange.action_id == action.id)
-    await _hold(session, list(await session.scalars(changed)))
+    await hold_clients(session, (await session.scalars(changed)).all())
     rows = await undoing(session, action=action)
     back = [BulkRow(row.client_id, row.organisation, row.after, row.before) for row in rows if not row.reason]
     if not back:

@@ -41,7 +41,7 @@ from crm.care.audit_chain import add_links, forget
 from crm.care.erasure_tables import blank_former_owners, blank_imports, blank_loose_texts, blank_merges
 from crm.care.person_file import PersonFile, entries_about, person_file, subjects_of
 from crm.care.personal import ERASED, Traces, attempts_of, places, traces
-from crm.clientele.clients import Client
+from crm.clientele.clients import Client, hold_clients_of
 from crm.clientele.consents import ConsentGiven
 from crm.errors import Conflict, Refused
 from crm.mail.outbox import OutgoingMail
@@ -97,6 +97,7 @@ async def erase_person(
 ) -> Done:
     """Erase one person; their organisation stays. Raises `NotFound`, `Conflict` while somebody calls there, `Refused`
     without a reason or without the office's key."""
+    await _hold_company_of(session, person_id)
     held = await person_file(session, person_id)
     _assert_names_nobody(reason, held.traces)
     erasure, work = await _begin(
@@ -124,6 +125,7 @@ async def erase_organisation(
 ) -> Done:
     """Erase an organisation with all its people, and those that were merged into it; industry, city and headcount stay
     for the reports. Raises as `erase_person` does."""
+    await _hold_company(session, organisation_id)
     further: list[str] = []
     for duplicate_id in list(await session.scalars(merged_into(organisation_id))):
         done = await _erase_whole(session, duplicate_id, reason=reason, now=now, author_id=author_id)
@@ -166,6 +168,23 @@ async def _erase_whole(
     recordings = select(Recording.id).where(Recording.attempt_id.in_(attempts))
     keys = await _destroy_keys(work, list(await session.scalars(recordings)))
     return await _finish(work, erasure, marks, keys)
+
+
+async def _hold_company_of(session: AsyncSession, person_id: int) -> None:
+    """As `_hold_company`, wherever a merge that this has waited for has put the person."""
+    of_person, held = select(Person.organisation_id).where(Person.id == person_id), set[int]()
+    while (organisation_id := await session.scalar(of_person)) is not None and organisation_id not in held:
+        await _hold_company(session, organisation_id)
+        held.add(organisation_id)
+
+
+async def _hold_company(session: AsyncSession, organisation_id: int) -> None:
+    """Let nobody begin a call there, or write one down, before it is erased: what is read from now on is all there
+    is."""
+    held = set[int]()
+    while wanted := {organisation_id, *await session.scalars(merged_into(organisation_id))} - held:
+        await hold_clients_of(session, wanted)
+        held |= wanted
 
 
 async def _begin(

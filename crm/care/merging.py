@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm import audit, transitions
 from crm.base.duplicates import PairState, settle_pair
 from crm.base.joined import OrganisationMerge
-from crm.base.organisations import Organisation, get_organisation
+from crm.base.organisations import Organisation, get_organisation, hold_organisations
 from crm.care.merge_journal import Journal
 from crm.care.merge_steps import (
     Merging,
@@ -117,6 +117,7 @@ async def undo(
     if made is None or made.undone_at is not None:
         raise Conflict("merge.undone")
     involved = (made.survivor_id, made.duplicate_id)
+    await hold_organisations(session, involved)
     later = select(OrganisationMerge.id).where(
         OrganisationMerge.id > merge_id, OrganisationMerge.undone_at.is_(None),
         OrganisationMerge.survivor_id.in_(involved) | OrganisationMerge.duplicate_id.in_(involved),

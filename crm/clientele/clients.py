@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, func, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, Text, UniqueConstraint, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.audit import AuditEntry
-from crm.base.organisations import Organisation
+from crm.base.organisations import Organisation, hold_organisations
 from crm.clientele.groups import MoveCause, move
 from crm.errors import Conflict, NotFound, Refused
 from crm.group import Group
-from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
+from crm.mapping import Base, UtcDateTime, Versioned, one_of
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign
 from crm.text_rules import tidy
+
+_AT_ONCE: Final = 1_000  # values in one statement
 
 
 class Client(Versioned, Base):
@@ -98,11 +101,45 @@ async def add_client(
 
 
 async def get_client(session: AsyncSession, client_id: int, *, lock: bool = False) -> Client:
-    """The client; `lock` holds its row until the transaction ends. Raises `NotFound`."""
-    client = await session.get(Client, client_id, with_for_update=WEAK_LOCK if lock else None, populate_existing=lock)
+    """The client; `lock` holds its organisation and its row until the transaction ends. Raises `NotFound`."""
+    client = (
+        next(iter(await hold_clients(session, [client_id])), None) if lock else await session.get(Client, client_id)
+    )
     if client is None:
         raise NotFound("client.unknown")
     return client
+
+
+async def hold_clients(session: AsyncSession, client_ids: Collection[int]) -> list[Client]:
+    """Let nobody else call or change these until the transaction ends: their organisations are held, then they
+    themselves, and what the session knows of them is read anew. Returns them by id."""
+    ids, held = sorted(client_ids), set[int]()
+    while wanted := await _organisations_of(session, ids) - held:  # again after a merge that this has waited for
+        await hold_organisations(session, wanted)
+        held |= wanted
+    clients: list[Client] = []
+    for first in range(0, len(ids), _AT_ONCE):
+        clients += await _held(session, Client.id.in_(ids[first : first + _AT_ONCE]))
+    return clients
+
+
+async def hold_clients_of(session: AsyncSession, organisation_ids: Collection[int]) -> list[Client]:
+    """As `hold_clients`, of all clients of these organisations; returns them by id."""
+    await hold_organisations(session, organisation_ids)
+    return await _held(session, Client.organisation_id.in_(organisation_ids))
+
+
+async def _held(session: AsyncSession, these: ColumnElement[bool]) -> list[Client]:
+    found = select(Client).where(these).order_by(Client.id).with_for_update(key_share=True)
+    return list(await session.scalars(found.execution_options(populate_existing=True)))
+
+
+async def _organisations_of(session: AsyncSession, client_ids: Sequence[int]) -> set[int]:
+    found = set[int]()
+    for first in range(0, len(client_ids), _AT_ONCE):
+        of_them = select(Client.organisation_id).where(Client.id.in_(client_ids[first : first + _AT_ONCE]))
+        found.update(await session.scalars(of_them))
+    return found
 
 
 async def take_off_list(

@@ -7,10 +7,10 @@ priority and within a group the east before the west. Who may dial a client at t
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, case, delete, exists, func, insert, literal, null, select, update
+from sqlalchemy import ColumnElement, Select, case, delete, exists, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
@@ -32,6 +32,7 @@ from crm.plan.plan_entries import (
     EntryState,
     PlanEntry,
     active_entries,
+    adding_new,
     set_states,
 )
 from crm.preparation.calling_hours import Window, retry_window, window_on
@@ -50,7 +51,7 @@ __all__ = [
     "fit_hours",
     "follow_rules",
     "is_built",
-    "last_change",
+    "recent_changes",
     "release",
     "renew",
     "skip",
@@ -67,7 +68,7 @@ _BRING_CLIENTS: Final = (
     audit.LIST_STATE_SET,
     audit.NUMBER_SET,
 )
-
+_RECENT: Final = timedelta(hours=1)  # longer than any transaction
 
 _OF_THE_ORDER: Final = frozenset(
     {"away_keeps", "calls_a_day", "consent", "group_order", "owner_keeps_days", "shares", "shares_by"}
@@ -152,7 +153,7 @@ async def _add_group(
     names = ["client_id", "campaign_id", "day", "rank", "opens_at", "closes_at", "kind", "state", "reason"]
     names += ["operator_id", "assigned"]
     connection = await session.connection()
-    made = await connection.execute(insert(PlanEntry).from_select(names, rows, include_defaults=False))
+    made = await connection.execute(adding_new(session).from_select(names, rows, include_defaults=False))
     return made.rowcount
 
 
@@ -213,13 +214,14 @@ async def _fit_singled_out(session: AsyncSession, *, campaign: Campaign, day: da
         await session.flush()
 
 
-async def last_change(session: AsyncSession, *, after: int = 0) -> int:
-    """The newest entry of the audit that may bring clients into the plan, `after` when there has been none since: an
-    import, an approval, a campaign's rules, its calendar, a client put back, a number. Cheap to ask for."""
-    newest = await session.scalar(
-        select(func.max(AuditEntry.id)).where(AuditEntry.id > after, AuditEntry.action.in_(_BRING_CLIENTS))
-    )
-    return newest or after
+async def recent_changes(session: AsyncSession, *, now: datetime) -> frozenset[int]:
+    """Ids of the audit's entries of the last hour that may bring clients into the plan: an import, an approval, a
+    campaign's rules, its calendar, a client put back, a number. Cheap to ask for.
+
+    All of them, not the newest: an entry has its number and its time when it is written, and is seen when its
+    transaction is committed, which of a long import may be after later ones."""
+    recent = select(AuditEntry.id).where(AuditEntry.at > now - _RECENT, AuditEntry.action.in_(_BRING_CLIENTS))
+    return frozenset(await session.scalars(recent))
 
 
 async def is_built(session: AsyncSession, *, campaign_id: int, day: date) -> bool:

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from itertools import chain, zip_longest
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Row, Select, case, func, insert, or_, select, update
+from sqlalchemy import Row, Select, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import Organisation
@@ -26,7 +26,7 @@ from crm.office.absences import away_on
 from crm.office.users import Role, User
 from crm.plan.attempt_rows import Attempt
 from crm.plan.callbacks import Callback, CallbackState
-from crm.plan.plan_entries import CLAIMED, OF_GROUP, PROMISED, WAITING, EntryKind, EntryState, PlanEntry
+from crm.plan.plan_entries import CLAIMED, OF_GROUP, PROMISED, WAITING, EntryKind, EntryState, PlanEntry, adding_new
 from crm.preparation.campaigns import Campaign
 from crm.preparation.plan_rules import ALL, SharesBy, order_of, shares_of
 from crm.time_zones import instant
@@ -62,9 +62,10 @@ async def deal(session: AsyncSession, *, campaign: Campaign, day: date, now: dat
         # Alike ones side by side, so that two operators do not get one the east and the other the west.
         dealt += _round(sorted(turns, key=lambda turn: (turn.stored_zone, turn.share)), operators, room)
     rows = list(_rows(dealt, campaign, day))
-    if rows:
-        await session.execute(insert(PlanEntry), rows)
-    return len(rows)
+    if not rows:
+        return 0
+    connection = await session.connection()
+    return len((await connection.execute(adding_new(session).returning(PlanEntry.__table__.c.id), rows)).all())
 
 
 async def has_room(session: AsyncSession, *, campaign: Campaign, day: date) -> bool:

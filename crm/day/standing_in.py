@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit, transitions
 from crm.calls.owners import AT_A_DESK
 from crm.errors import Refused
 from crm.office.absences import Absence, away_on
-from crm.office.users import Role, User, get_user
+from crm.office.users import Role, User, get_user, hold_users
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.handovers import CallbackHandover, open_promises
 from crm.plan.plan_entries import EntryState, PlanEntry
@@ -46,6 +46,8 @@ async def set_away(
         raise Refused("absence.days")
     if last_day < today:
         raise Refused("absence.day_over")
+    # Nobody is switched off, or goes away, who may be chosen to stand in.
+    await hold_users(session, or_(User.id == user.id, User.role.in_(AT_A_DESK)))
     absence = Absence(
         user_id=user.id, first_day=first_day, last_day=last_day, reason=tidy(reason), noted_at=now, author_id=author_id
     )

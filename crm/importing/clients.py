@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
@@ -76,9 +75,6 @@ async def import_clients(
     rows = _selected(table, columns, list_name)
     report = ImportReport(table.header, table.encoding, table.delimiter, dry_run)
     report.rows, report.not_selected = len(rows), len(table.rows) - len(rows)
-    if not dry_run:
-        # One import into a campaign at a time: each relies on what it has looked up.
-        await session.execute(select(Campaign.id).where(Campaign.id == campaign.id).with_for_update(key_share=True))
     known = KnownOrganisations(campaign.id, lists_need_approval=campaign.lists_need_approval, held=not dry_run)
     await known.begin(session)
     erasures = await Erasures.read(session)

@@ -74,8 +74,6 @@ async def begin_confirming(
 async def confirm_some(session: AsyncSession, found: Import, *, region: str, now: datetime, limit: int = BATCH) -> None:
     """Take in the next rows of an import that is being confirmed, at most `limit`, and end it with the last one. The
     caller holds its row."""
-    # One import into a campaign at a time: each relies on what it has looked up.
-    await session.execute(select(Campaign.id).where(Campaign.id == found.campaign_id).with_for_update(key_share=True))
     campaign = await session.get_one(Campaign, found.campaign_id)
     next_rows = select(_ROWS.c.id, _ROWS.c.line, _ROWS.c.ended, _ROWS.c.cells).order_by(_ROWS.c.line).limit(limit)
     next_rows = next_rows.where(_ROWS.c.import_id == found.id, _ROWS.c.line > found.done_line)

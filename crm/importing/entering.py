@@ -18,6 +18,7 @@ from crm.base.tombstones import Erasures
 from crm.clientele.clients import Client, add_client
 from crm.errors import Conflict, Refused
 from crm.importing.cities import zone_of_city
+from crm.one_at_a_time import Deed, one_at_a_time
 from crm.preparation.call_lists import ListState, list_named
 from crm.preparation.campaigns import Campaign
 from crm.text_rules import lines_of, tidy
@@ -82,6 +83,7 @@ async def enter_client(
     )  # fmt: skip
     if erased:
         raise Refused(erased)
+    await one_at_a_time(session, Deed.TAKING_IN_ORGANISATIONS)  # who is alike must not come meanwhile
     alike = await similar_to(session, sought(entry, region=region))
     in_common = [each.name for each in alike if each.grounds != [Ground.NAME]]
     if in_common and not though_alike:

@@ -19,7 +19,8 @@ from crm.base.sources import Source
 from crm.clientele.clients import Client
 from crm.group import Group
 from crm.importing.rows import TEXT_FIELDS, ClientRow
-from crm.preparation.call_lists import CallList, ListState
+from crm.one_at_a_time import Deed, one_at_a_time
+from crm.preparation.call_lists import CallList, ListState, hold_lists
 from crm.text_rules import fold
 
 Number = tuple[str, str]
@@ -75,6 +76,9 @@ class KnownOrganisations:
 
     async def begin(self, session: AsyncSession) -> None:
         """Read what is small enough to be read whole: lists and sources."""
+        if self.held:  # what is looked up must not come meanwhile, in the whole base
+            await one_at_a_time(session, Deed.TAKING_IN_ORGANISATIONS)
+            await hold_lists(session, CallList.campaign_id == self.campaign_id)
         mine = select(CallList).where(CallList.campaign_id == self.campaign_id).order_by(CallList.id)
         for call_list in await session.scalars(mine):
             key = fold(call_list.name)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit
 from crm.base.organisations import Organisation
 from crm.base.sources import Source
-from crm.clientele.clients import Client
+from crm.clientele.clients import Client, hold_clients
 from crm.errors import NotFound, Refused
 from crm.mapping import Base, UtcDateTime
 from crm.plan.silence import off_list
@@ -108,8 +108,9 @@ async def take_marks(
         raise Refused("list.needs_signature")
     if call_list.state is ListState.APPROVED:
         raise Refused("list.marks_too_late", name=call_list.name)
-    these = select(Client).where(Client.call_list_id == call_list.id, Client.off_list_reason == "")
-    clients = {client.id: client for client in await session.scalars(these.with_for_update())}
+    these = select(Client.id).where(Client.call_list_id == call_list.id, Client.off_list_reason == "")
+    held = await hold_clients(session, (await session.scalars(these)).all())
+    clients = {client.id: client for client in held if not client.off_list_reason}
     known = set(await session.scalars(select(Client.id).where(Client.call_list_id == call_list.id)))
     strangers = tuple(mark.row for mark in marks if mark.client_id not in known)
     if not len(marks) > len(strangers):
@@ -168,7 +169,7 @@ async def _approve(
 
 async def list_for_marks(session: AsyncSession, *, campaign_id: int, call_list_id: int) -> CallList:
     """The list, held until the transaction ends. Raises `NotFound`."""
-    found = await session.get(CallList, call_list_id, with_for_update=True)
+    found = await session.get(CallList, call_list_id, with_for_update=True, populate_existing=True)
     if found is None or found.campaign_id != campaign_id:
         raise NotFound("list.unknown")
     return found

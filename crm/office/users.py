@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import CheckConstraint, Index, String, Text, column, delete, false, select, table, text
+from sqlalchemy import CheckConstraint, ColumnElement, Index, String, Text, column, delete, false, select, table, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit, transitions
 from crm.errors import Conflict, NotFound, Refused
-from crm.mapping import Base, UtcDateTime, Versioned, one_of
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
 from crm.office.mail_addresses import mail_address
 from crm.text_rules import lines_of, tidy
 from crm.time_zones import zone
@@ -265,11 +265,19 @@ async def get_user(session: AsyncSession, user_id: int) -> User:
     return user
 
 
-async def hold_user(session: AsyncSession, user_id: int) -> None:
-    """Let the user's other tabs wait until this transaction ends. Raises `NotFound`."""
-    held = await session.scalar(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+async def hold_user(session: AsyncSession, user_id: int) -> User:
+    """Let the user's other tabs, and who would switch the user off, wait until this transaction ends. What the session
+    knows of the user is read anew. Raises `NotFound`."""
+    held = await session.get(User, user_id, with_for_update=WEAK_LOCK, populate_existing=True)
     if held is None:
         raise NotFound("user.unknown")
+    return held
+
+
+async def hold_users(session: AsyncSession, these: ColumnElement[bool]) -> list[User]:
+    """As `hold_user`, of many, by id."""
+    found = select(User).where(these).order_by(User.id).with_for_update(key_share=True)
+    return list(await session.scalars(found.execution_options(populate_existing=True)))
 
 
 async def user_by_login(session: AsyncSession, login: str) -> User | None:

@@ -30,7 +30,7 @@ from crm import transitions
 from crm.clientele.clients import Client, time_zone_of
 from crm.errors import Conflict, NotFound, Refused
 from crm.mail.calendar_entries import Holds, Promised, follow
-from crm.mapping import Base, UtcDateTime, one_of
+from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
 from crm.office.users import User
 from crm.plan.plan_entries import (
     RANK_CALLBACK,
@@ -208,9 +208,11 @@ def standing(callback: Callback, *, now: datetime, overdue_min: int) -> Standing
     return Standing.OVERDUE if callback.due_at + timedelta(minutes=overdue_min) <= now else Standing.DUE
 
 
-async def get_callback(session: AsyncSession, callback_id: int) -> Callback:
-    """Raises `NotFound`."""
-    callback = await session.get(Callback, callback_id)
+async def get_callback(session: AsyncSession, callback_id: int, *, lock: bool = False) -> Callback:
+    """The promise; `lock` holds its row until the transaction ends. Raises `NotFound`."""
+    callback = await session.get(
+        Callback, callback_id, with_for_update=WEAK_LOCK if lock else None, populate_existing=lock
+    )
     if callback is None:
         raise NotFound("callback.unknown")
     return callback
@@ -221,7 +223,7 @@ async def settle_by_attempt(
 ) -> Callback:
     """The promised call was made at `called_at`: kept within a quarter of an hour, late on the agreed day of the
     client's calendar, broken after it. What is settled already stays as it is."""
-    callback = await get_callback(session, callback_id)
+    callback = await get_callback(session, callback_id, lock=True)
     if callback.state is CallbackState.OPEN:
         if called_at <= callback.due_at + KEPT_WITHIN:
             state = CallbackState.KEPT
@@ -238,7 +240,7 @@ async def withdraw(
     session: AsyncSession, *, callback_id: int, now: datetime, attempt_id: str | None = None
 ) -> Callback:
     """The promise holds no more. Raises `Conflict` when it was settled already."""
-    callback = await get_callback(session, callback_id)
+    callback = await get_callback(session, callback_id, lock=True)
     if callback.state is not CallbackState.OPEN:
         raise Conflict("callback.not_open")
     await _settle(session, callback, CallbackState.WITHDRAWN, now=now, attempt_id=attempt_id)
@@ -331,6 +333,9 @@ async def _offer_to_everybody(session: AsyncSession, overdue_since: Mapping[int,
         .join(Callback, Callback.id == PlanEntry.callback_id)
         .where(Callback.state == _STILL_OPEN, Callback.due_at <= now)
         .where(PlanEntry.operator_id.is_not(None), PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED)))
+        # What somebody changes at this moment is looked at by the next poll.
+        .with_for_update(of=PlanEntry, key_share=True, skip_locked=True)
+        .execution_options(populate_existing=True)
     )
     for entry in of_one:
         if entry.due_at is not None and entry.due_at <= overdue_since[entry.campaign_id]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit, transitions
 from crm.errors import Refused
 from crm.mapping import Base, UtcDateTime
-from crm.office.users import Role, User, hold_user, set_active
+from crm.office.users import Role, User, hold_users, set_active
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import EntryState, PlanEntry
 from crm.plan.promise_mail import follow_all
@@ -48,10 +48,9 @@ async def hand_over_all(
 ) -> int:
     """Give all open promises of `of` to `to`, with their places in the plan; returns how many there were. Raises
     `Refused` for somebody who cannot call."""
+    await hold_users(session, User.id.in_((of.id, to.id)))
     if to.id == of.id or not to.active or to.role not in MAY_OWN:
         raise Refused("callback.cannot_own", name=to.name)
-    for user_id in sorted((of.id, to.id)):
-        await hold_user(session, user_id)
     mine = select(Callback.id).where(Callback.owner_id == of.id, Callback.state == CallbackState.OPEN)
     passed = list(await session.scalars(mine.order_by(Callback.id).with_for_update()))
     if not passed:

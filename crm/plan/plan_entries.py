@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Insert,
     Text,
     UniqueConstraint,
     Update,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -182,6 +184,14 @@ async def set_states(
     done = await session.execute(these.values(state=now))
     if entries := cast("CursorResult[Any]", done).rowcount:
         transitions.note(session, "plan entries", entries=entries, was=was, on=on, now=now, **labels)
+
+
+def adding_new(session: AsyncSession) -> Insert:
+    """An INSERT of entries that leaves out clients who have got one for that day meanwhile: somebody has picked them
+    by hand."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    adding: Insert = dialect.insert(PlanEntry.metadata.tables[PlanEntry.__tablename__]).on_conflict_do_nothing()
+    return adding
 
 
 async def drop_waiting(session: AsyncSession, *, client_id: int, reason: str, now: datetime) -> None:

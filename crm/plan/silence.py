@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.do_not_call import DoNotCall, ask
 from crm.base.whom import Whom
-from crm.clientele.clients import Client, take_off_list
+from crm.clientele.clients import Client, hold_clients_of, take_off_list
 from crm.plan.callbacks import open_callback, withdraw
 from crm.plan.plan_entries import drop_waiting
 
@@ -26,12 +25,13 @@ async def keep_request(
 ) -> DoNotCall:
     """As `crm.base.do_not_call.ask`. A company is asked for in every campaign; of a number or a person the company's
     other numbers may still be called, and its promises stay."""
+    # Before anything is asked: a promise that is being made at this moment is to be seen.
+    clients = await hold_clients_of(session, [int(target)]) if whom is Whom.ORGANISATION else []
     request = await ask(
         session, whom=whom, target=target, now=now, evidence=evidence, attempt_id=attempt_id, author_id=author_id
     )
-    if whom is Whom.ORGANISATION:
-        for client_id in list(await session.scalars(select(Client.id).where(Client.organisation_id == target))):
-            await _turn_is_over(session, client_id, reason="dial.do_not_call", now=now, attempt_id=attempt_id)
+    for client in clients:
+        await _turn_is_over(session, client.id, reason="dial.do_not_call", now=now, attempt_id=attempt_id)
     return request
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Text, UniqueConstraint, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -51,14 +51,22 @@ class CallList(Base):
 
 
 async def list_named(session: AsyncSession, *, campaign_id: int, name: str) -> CallList:
-    """The list of that name in the campaign, made as a draft if there is none."""
+    """The list of that name in the campaign, made as a draft if there is none. It stays in its state until the
+    transaction ends."""
     name = tidy(name)
-    found = await session.scalar(select(CallList).where(CallList.campaign_id == campaign_id, CallList.name == name))
+    found = next(iter(await hold_lists(session, CallList.campaign_id == campaign_id, CallList.name == name)), None)
     if found is None:
         found = CallList(campaign_id=campaign_id, name=name)
         session.add(found)
         await session.flush()
     return found
+
+
+async def hold_lists(session: AsyncSession, *these: ColumnElement[bool]) -> list[CallList]:
+    """Let nobody submit, approve or return these until the transaction ends: what the customer signs is what is on the
+    list. Others may put clients on it at the same time."""
+    found = select(CallList).where(*these).order_by(CallList.id).with_for_update(read=True)
+    return list(await session.scalars(found.execution_options(populate_existing=True)))
 
 
 async def existing_list(session: AsyncSession, *, campaign_id: int, name: str) -> CallList:
@@ -89,7 +97,7 @@ async def set_list_state(
 ) -> CallList:
     """Submit, approve or return a list, and note it for the audit; `by` says in words who signed, which an approval
     needs, `remarks` why it was returned. Raises `NotFound`, `Refused`."""
-    call_list = await session.get(CallList, call_list_id, with_for_update=True)
+    call_list = await session.get(CallList, call_list_id, with_for_update=True, populate_existing=True)
     if call_list is None:
         raise NotFound("list.unknown")
     if to not in TRANSITIONS[call_list.state]:

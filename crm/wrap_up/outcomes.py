@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.base.people import Person, add_person, person_at, person_named
-from crm.calls.attempts import Attempt, get_attempt
+from crm.calls.attempts import Attempt, get_attempt, hold_call
 from crm.calls.disposition_sets import disposition_of
-from crm.clientele.clients import Client, get_client, time_zone_of
+from crm.clientele.clients import Client, time_zone_of
 from crm.errors import Conflict, NotAllowed, Refused
 from crm.group import Group
 from crm.mapping import Base, UtcDateTime, json_column
@@ -95,13 +95,12 @@ async def record(
     Raises `Refused` for what is missing or impossible, `Conflict` when the outcome was written by someone else (or by
     the first of two clicks), `NotAllowed` for another operator's call.
     """
-    attempt = await get_attempt(session, attempt_id, lock=True)
+    client, attempt = await hold_call(session, attempt_id)
     if attempt.ended_at is None:
         raise Refused("attempt.still_open")
     await _assert_may_write(session, attempt, author_id)
     previous = await current_outcome(session, attempt_id)
     _assert_replaces(previous, corrects)
-    client = await get_client(session, attempt.client_id, lock=True)
     base_group: Group | None = client.group
     if previous is not None:
         base_group = await take_back(session, previous, attempt, client, author_id=author_id, now=now)

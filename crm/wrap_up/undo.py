@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm import audit
 from crm.audit import AuditEntry
 from crm.base.organisations import Organisation
-from crm.calls.attempts import Attempt, get_attempt
+from crm.calls.attempts import Attempt, hold_call
 from crm.calls.owners import set_owner
-from crm.clientele.clients import Client, get_client
+from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move
 from crm.day.claims import release
 from crm.errors import Conflict, NotAllowed
@@ -71,7 +71,7 @@ async def undo(session: AsyncSession, *, attempt_id: str, operator_id: int, now:
     """Take the outcome back; the client is the operator's again, what they hold goes back to the plan. Raises
     `Conflict` once ten seconds have passed or others have gone on with the client, `NotAllowed` for another operator's
     call."""
-    attempt = await get_attempt(session, attempt_id, lock=True)
+    client, attempt = await hold_call(session, attempt_id)
     outcome = await current_outcome(session, attempt_id)
     if attempt.operator_id != operator_id or (outcome is not None and outcome.author_id != operator_id):
         raise NotAllowed("outcome.not_yours")
@@ -79,7 +79,6 @@ async def undo(session: AsyncSession, *, attempt_id: str, operator_id: int, now:
         raise Conflict("outcome.nothing_to_undo")
     if now >= outcome.recorded_at + UNDO_FOR:
         raise Conflict("outcome.undo_too_late", seconds=int(UNDO_FOR.total_seconds()))
-    client = await get_client(session, attempt.client_id, lock=True)
     await _take_client(session, attempt, operator_id=operator_id, now=now, lease_s=lease_s)
     base_group = await take_back(session, outcome, attempt, client, author_id=operator_id, now=now)
     if base_group is not None:

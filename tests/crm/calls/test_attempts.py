@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.phone_numbers import PhoneNumber, numbers_of
 from crm.calls.attempts import (
@@ -22,13 +23,18 @@ from crm.calls.attempts import (
     pending_wrap_up,
     recover,
 )
-from crm.clientele.clients import get_client
+from crm.clientele.clients import add_client, get_client
 from crm.database import Database
 from crm.day.day_plan import claim_client, claim_next
 from crm.errors import Conflict, CrmError, NotFound, Refused
 from crm.plan.dispositions import DISPOSITIONS, possible, propose
+from crm.plan.plan_entries import EntryState, PlanEntry
+from crm.plan.silence import off_list
+from crm.preparation.call_lists import list_named
+from crm.preparation.campaigns import add_campaign
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World, open_call
+from tests.crm.overlap import overlap
 
 
 async def dial(database: Database, entry_id: int, operator_id: int) -> str:
@@ -98,6 +104,78 @@ async def test_two_clients_with_one_number_are_not_called_at_once(world: World) 
     ends = await asyncio.gather(*(dial(world.database, *entry) for entry in entries), return_exceptions=True)
     assert [end.code for end in ends if isinstance(end, CrmError)] == ["attempt.number_busy"]
     assert await count_attempts(world) == 1
+
+
+async def in_another_campaign(world: World, client_id: int) -> int:
+    """The same company as a client of a second campaign."""
+    async with world.transaction() as session:
+        other = await add_campaign(session, name="Вторая", now=NOON)
+        call_list = await list_named(session, campaign_id=other.id, name="Второй")
+        organisation_id = (await get_client(session, client_id)).organisation_id
+        client = await add_client(
+            session, campaign_id=other.id, organisation_id=organisation_id, call_list_id=call_list.id, now=NOON
+        )
+        return client.id
+
+
+async def dial_number(session: AsyncSession, entry_id: int, rank: int, operator_id: int) -> str:
+    client = await get_client(session, (await session.get_one(PlanEntry, entry_id)).client_id)
+    number = (await numbers_of(session, client.organisation_id))[rank]
+    attempt = await open_attempt(
+        session, plan_entry_id=entry_id, phone_number_id=number.id, operator_id=operator_id, now=NOON
+    )
+    return attempt.id
+
+
+async def test_one_company_is_not_called_by_two_at_once_from_two_campaigns(world: World) -> None:
+    """They have different clients and dial different numbers; the cap of a day would be passed unseen as well."""
+    anna, boris, first = await world.operator(), await world.operator("Борис"), await world.client(phones=2)
+    entries = [await claim(world, first, anna), await claim(world, await in_another_campaign(world, first), boris)]
+    ends = await overlap(
+        world.database,
+        lambda session: dial_number(session, entries[0], 0, anna),
+        lambda session: dial_number(session, entries[1], 1, boris),
+    )
+    assert [getattr(end, "code", "") for end in ends] == ["", "dial.attempt_active"]
+    assert await count_attempts(world) == 1
+    async with world.transaction() as session:
+        await finish(session, attempt_id=ends[0], result=Result.NO_ANSWER, now=NOON)
+    with pytest.raises(Refused) as refused:  # what comes of the first call may be that nobody calls them any more
+        async with world.transaction() as session:
+            await dial_number(session, entries[1], 1, boris)
+    assert refused.value.code == "dial.outcome_missing"
+
+
+async def test_a_client_who_is_taken_off_the_list_at_this_moment_is_not_dialled(world: World) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    entry_id = await claim(world, client_id, operator)
+
+    async def take_off(session: AsyncSession) -> None:
+        client = await get_client(session, client_id, lock=True)
+        await off_list(session, client=client, reason="не тот сегмент", now=NOON)
+
+    _, refused = await overlap(world.database, take_off, lambda session: dial_number(session, entry_id, 0, operator))
+    assert getattr(refused, "code", "") == "dial.off_list"
+    assert await count_attempts(world) == 0
+
+
+async def test_a_claim_that_runs_out_while_its_client_is_dialled_is_not_freed(world: World) -> None:
+    anna, boris, client_id = await world.operator(), await world.operator("Борис"), await world.client()
+    entry_id = await claim(world, client_id, anna)
+    late = NOON + timedelta(seconds=LEASE_S)
+
+    async def dial_late(session: AsyncSession) -> str:
+        attempt = await open_attempt(session, plan_entry_id=entry_id, phone_number_id=None, operator_id=anna, now=late)
+        return attempt.id
+
+    attempt_id, given = await overlap(
+        world.database, dial_late, lambda session: claim_next(session, operator_id=boris, now=late, lease_s=LEASE_S)
+    )
+    assert isinstance(attempt_id, str)
+    assert given is None
+    async with world.database.reading() as session:
+        entry = await session.get_one(PlanEntry, entry_id)
+    assert (entry.state, entry.claimed_by) == (EntryState.CLAIMED, anna)
 
 
 async def test_the_database_refuses_a_second_open_attempt_by_itself(world: World) -> None:

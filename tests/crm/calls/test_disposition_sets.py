@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import DISPOSITION_SET, AuditEntry
 from crm.base.phone_numbers import NumberState, numbers_of
@@ -22,6 +23,7 @@ from crm.plan.plan_entries import EntryKind, active_entries
 from crm.preparation.campaigns import add_campaign
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, World
+from tests.crm.overlap import Work, overlap
 
 AFTER = NOON + timedelta(minutes=5)
 OFFER: dict[str, Any] = {"like": "callback", "label_ru": "Отправить КП", "label_en": "Send the offer"}
@@ -186,3 +188,18 @@ async def test_one_row_for_each_in_plain_sql(world: World) -> None:
                     " SELECT key, acts_like, label_ru, label_en, digit, required, active, 1 FROM dispositions"
                 )
             )
+
+
+@pytest.mark.parametrize("office", [True, False])
+async def test_two_at_once_do_not_get_the_same_digit(world: World, office: bool) -> None:
+    await decide(world, "warm", office=office, active=False)
+
+    def taking(key: str) -> Work:
+        async def take(session: AsyncSession) -> None:
+            whose = None if office else world.campaign_id
+            await set_disposition(session, campaign_id=whose, key=key, now=NOON, digit="2", **OFFER)
+
+        return take
+
+    _, second = await overlap(world.database, taking("first"), taking("second"))
+    assert getattr(second, "code", "") == "disposition.digit_taken"

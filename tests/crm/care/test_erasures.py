@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Enum, LargeBinary, Text, inspect, select, table, text, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
 from crm.base.do_not_call import ask
@@ -37,11 +38,12 @@ from crm.importing.tables import read_table
 from crm.mail.outbox import MailState, OutgoingMail, Purpose, mark_sent
 from crm.office.users import get_user
 from crm.plan.promise_mail import set_mail
-from crm.preparation.campaigns import get_campaign
+from crm.preparation.campaigns import Campaign, get_campaign
 from crm.schema import METADATA
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from tests.crm.builders import NOON, World, build_world, open_call
+from tests.crm.overlap import overlap
 
 KEY = b"key of the office, for the tests"
 NAME, OTHER, FIRM = "Петрова Анна Сергеевна", "Зуев Иван", "ООО «Северный ветер»"
@@ -440,3 +442,38 @@ async def test_all_that_was_merged_is_erased_with_it(kept: Kept) -> None:
     async with kept.world.transaction() as session:
         await erase_organisation(session, organisation_id=organisations[-1], reason="просьба", now=LATER)
     assert await places_of(kept.world.database, ("тайна",)) == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_nobody_is_erased_whom_somebody_begins_to_call_at_this_moment(kept: Kept, whole: bool) -> None:
+    """Else the call would keep the number that it dialled."""
+    world = kept.world
+    operator = await world.operator("Вера")
+
+    async def erase(session: AsyncSession) -> None:
+        if whole:
+            await erase_organisation(session, organisation_id=kept.organisation, reason="письмо", now=NOON)
+        else:
+            await erase_person(session, person_id=kept.person, reason="письмо", now=NOON)
+
+    async with world.transaction() as session:
+        await session.execute(update(Client).where(Client.id == kept.client).values(owner_id=None))
+        await session.execute(update(Campaign).values(attempts_a_day=9, number_attempts_a_day=9))
+    at = NOON + timedelta(hours=2)
+    attempt, refused = await overlap(
+        world.database, lambda session: open_call(session, kept.client, operator, at=at), erase
+    )
+    assert isinstance(attempt, Attempt)
+    assert getattr(refused, "code", "") == "erasure.call_open"
+
+
+async def test_a_company_is_not_called_that_is_erased_at_this_moment(kept: Kept) -> None:
+    world = kept.world
+    operator = await world.operator("Вера")
+
+    async def erase(session: AsyncSession) -> None:
+        await erase_organisation(session, organisation_id=kept.organisation, reason="письмо", now=NOON)
+
+    at = NOON + timedelta(hours=2)
+    _, refused = await overlap(world.database, erase, lambda session: open_call(session, kept.client, operator, at=at))
+    assert getattr(refused, "code", "") == "dial.off_list"

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import MERGE_UNDONE, ORGANISATIONS_MERGED, AuditEntry
 from crm.base.addresses import AddressKind, add_address, addresses_of
@@ -38,6 +39,7 @@ from crm.schema import METADATA
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, World, open_call, wall
+from tests.crm.overlap import Work, overlap
 
 # What a merge and its undoing leave behind: versions that were counted on, what was decided, and the trace of it.
 TRACES = {"organisation_merges", "duplicate_pairs", "audit_entries", "group_moves", "plan_entries"}
@@ -377,3 +379,33 @@ def test_every_table_that_names_an_organisation_or_its_client_is_thought_of() ->
     }
     assert naming == moved | repeated | stays_with_its_client | not_presumed | as_it_was | own
     assert Organisation.__tablename__ == "organisations"
+
+
+async def test_two_merges_at_once_do_not_make_a_circle(world: World) -> None:
+    first, second = [await organisation_of(world, await world.client(name)) for name in ("Север", "Юг")]
+    async with world.transaction() as session:  # with clients in one campaign they would wait for those
+        await session.execute(text("DELETE FROM clients"))
+
+    def merging(survivor: int, duplicate: int) -> Work:
+        return lambda session: merge(session, survivor_id=survivor, duplicate_id=duplicate, now=NOON)
+
+    _, refused = await overlap(world.database, merging(first, second), merging(second, first))
+    assert getattr(refused, "code", "") == "merge.merged_already"
+
+
+async def test_a_company_is_not_called_that_is_merged_at_this_moment(world: World) -> None:
+    """The client of the other campaign has come to the survivor, which is called in its own."""
+    anna, boris = await world.operator(), await world.operator("Борис")
+    async with world.transaction() as session:
+        campaign = await add_campaign(session, name="Вторая", now=NOON)
+        call_list = await list_named(session, campaign_id=campaign.id, name="Второй")
+    here = await world.client("Север")
+    there = await world.client("Юг", campaign_id=campaign.id, call_list_id=call_list.id)
+    survivor, duplicate = await organisation_of(world, here), await organisation_of(world, there)
+
+    async def merge_and_call(session: AsyncSession) -> None:
+        await merge(session, survivor_id=survivor, duplicate_id=duplicate, now=NOON)
+        await open_call(session, here, anna)
+
+    _, refused = await overlap(world.database, merge_and_call, lambda session: open_call(session, there, boris))
+    assert getattr(refused, "code", "") == "dial.attempt_active"

@@ -8,12 +8,25 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm import audit
 from crm.calls.attempts import Result
 from crm.calls.dial_rules import may_dial, set_dialling_stopped
 from crm.clientele.clients import get_client
 from crm.database import Database
-from crm.day.day_plan import MOST_TRIES, build, claim_client, claim_next, fit_hours, follow_rules, release, renew, skip
+from crm.day.day_plan import (
+    MOST_TRIES,
+    build,
+    claim_client,
+    claim_next,
+    fit_hours,
+    follow_rules,
+    recent_changes,
+    release,
+    renew,
+    skip,
+)
 from crm.day.plan_changes import hand_pick
 from crm.errors import Conflict, CrmError, NotFound, Refused
 from crm.group import Group
@@ -21,10 +34,11 @@ from crm.plan.callbacks import Callback, bring_due
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, put_in_plan
 from crm.preparation.call_lists import ListState, list_named, set_list_state
 from crm.preparation.calling_hours import Window
-from crm.preparation.campaigns import Campaign, add_campaign, change_campaign
+from crm.preparation.campaigns import Campaign, add_campaign, change_campaign, get_campaign
 from crm.reading.my_day import my_day
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World, build_world, open_call
+from tests.crm.overlap import Work, overlap
 
 DAY = NOON.date()
 
@@ -511,3 +525,45 @@ async def test_changed_hours_reach_retries_and_those_picked_by_hand(world: World
     assert hours(soon) == (DAY, NOON + timedelta(minutes=5), at_six)
     assert hours(picked) == (DAY, at_nine, at_six)
     assert hours(promised) == (DAY, late, NOON.replace(hour=21))
+
+
+@pytest.mark.parametrize("calls_a_day", [None, 30])
+async def test_a_client_who_is_picked_by_hand_at_this_moment_does_not_spoil_the_plan(
+    world: World, calls_a_day: int | None
+) -> None:
+    operator, picked, other = await world.operator(), await world.client("Выбранная"), await world.client("Другая")
+    async with world.transaction() as session:
+        campaign = await get_campaign(session, world.campaign_id)
+        await change_campaign(session, campaign=campaign, now=NOON, calls_a_day=calls_a_day)
+
+    async def pick(session: AsyncSession) -> None:
+        await hand_pick(session, client_id=picked, user_id=operator, day=NOON.date(), now=NOON, author_id=None)
+
+    _, added = await overlap(
+        world.database, pick, lambda session: build(session, campaign_id=world.campaign_id, day=NOON.date(), now=NOON)
+    )
+    assert added == 1
+    async with world.database.reading() as session:
+        entries = await session.execute(select(PlanEntry.client_id, PlanEntry.kind).order_by(PlanEntry.client_id))
+    assert entries.all() == [(picked, EntryKind.HANDPICKED), (other, EntryKind.GROUP)]
+
+
+async def test_a_change_that_is_committed_after_later_ones_is_seen(world: World) -> None:
+    """An import writes into the audit when it has its rows, and takes its time to the end; others write meanwhile."""
+
+    def noting(action: str) -> Work:
+        async def note_it(session: AsyncSession) -> None:
+            audit.note(session, at=NOON, user_id=None, action=action)
+
+        return note_it
+
+    async def give_consent(session: AsyncSession) -> frozenset[int]:
+        await noting(audit.CONSENT_GIVEN)(session)
+        return await recent_changes(session, now=NOON)
+
+    _, seen = await overlap(world.database, noting(audit.CLIENTS_IMPORTED), give_consent)
+    async with world.database.reading() as session:
+        recent = await recent_changes(session, now=NOON + timedelta(minutes=1))
+        new = await session.scalars(select(audit.AuditEntry.action).where(audit.AuditEntry.id.in_(recent - seen)))
+        assert new.all() == ([audit.CLIENTS_IMPORTED] if world.database.dialect == "postgresql" else [])
+        assert await recent_changes(session, now=NOON + timedelta(hours=1)) == frozenset(), "those are history"

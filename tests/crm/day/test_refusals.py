@@ -79,13 +79,13 @@ async def test_who_went_out_of_the_plan_comes_back_once_the_reason_is_gone(
     assert (left.state, left.reason) == (EntryState.DROPPED, code)
     assert await build(world) == 0
     async with world.transaction() as session:
-        seen = await day_plan.last_change(session)
+        seen = await day_plan.recent_changes(session, now=NOON)
         await mended(session, await get_client(session, client_id))
     assert await build(world) == 1
     assert await claimed(world, anna) == client_id
     if code == "dial.no_number":  # a new number brings the client in soon, without waiting for the plan's next round
         async with world.database.reading() as session:
-            assert await day_plan.last_change(session, after=seen) > seen
+            assert await day_plan.recent_changes(session, now=NOON) > seen
 
 
 async def test_a_promise_keeps_out_a_plan_that_was_built_while_it_was_made(world: World, database_url: str) -> None:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import CALLBACKS_HANDED_OVER, USER_AWAY, USER_BACK, AuditEntry
 from crm.clientele.clients import get_client
@@ -17,8 +18,9 @@ from crm.errors import CrmError
 from crm.office.absences import Absence, absences_from
 from crm.office.users import Role, get_user
 from crm.plan.callbacks import Callback, agree, bring_due
-from crm.plan.handovers import CallbackHandover
+from crm.plan.handovers import CallbackHandover, switch_off
 from tests.crm.builders import LEASE_S, NOON, World, wall
+from tests.crm.overlap import overlap
 
 DAY = NOON.date()
 
@@ -143,3 +145,20 @@ async def test_what_cannot_be(world: World) -> None:
     with pytest.raises(DBAPIError):
         async with world.database.engine.begin() as connection:
             await connection.execute(text(f"{insert} '2026-11-23', '', '2026-11-23')"))
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_nobody_stands_in_who_leaves_at_this_moment(world: World, named: bool) -> None:
+    anna, boris = await world.operator(), await world.operator("Борис")
+    callback_id = await promise(world, anna, "2026-11-23 16:30")
+
+    async def boris_leaves(session: AsyncSession) -> None:
+        await switch_off(session, user=await get_user(session, boris), hand_over_to=None, now=NOON)
+
+    async def anna_goes(session: AsyncSession) -> None:
+        user = await get_user(session, anna)
+        await set_away(session, user=user, first_day=DAY, last_day=DAY, now=NOON, to=boris if named else None)
+
+    _, refused = await overlap(world.database, boris_leaves, anna_goes)
+    assert getattr(refused, "code", "") == ("plan.not_at_work" if named else "absence.nobody_left")
+    assert await owners(world) == {callback_id: anna}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, delete, event, insert, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls.attempts import Result
 from crm.calls.dial_rules import may_dial
@@ -17,9 +18,10 @@ from crm.day.day_plan import build, claim_next, release, skip
 from crm.errors import Conflict, NotFound, Refused
 from crm.group import Group
 from crm.plan.callbacks import Callback, CallbackState, agree, bring_due, get_callback, settle_by_attempt, withdraw
-from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry
+from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, get_entry
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World, wall
+from tests.crm.overlap import overlap
 
 IN_AN_HOUR = wall("2026-11-23T15:00")  # in Perm, where it is 14:00
 DUE = NOON + timedelta(hours=1)
@@ -337,3 +339,21 @@ async def test_a_try_that_the_client_never_noticed_keeps_no_promise(world: World
     assert await state_of(world, callback_id) is CallbackState.OPEN
     assert await next_client(world, operator, DUE + timedelta(minutes=1)) is None, "not at once again"
     assert await next_client(world, operator, DUE + timedelta(hours=2)) == client_id
+
+
+async def test_an_overdue_one_that_is_given_to_somebody_at_this_moment_does_not_spoil_the_poll(world: World) -> None:
+    anna, boris = await world.operator(), await world.operator("Борис")
+    await promise(world, await world.client("Просроченная"), anna)
+    await poll(world.database, DUE)
+    (entry,) = await entries(world)
+    overdue = DUE + timedelta(minutes=20)
+    due_now = await promise(world, await world.client("Новая"), anna)
+
+    async def give(session: AsyncSession) -> None:
+        row = await get_entry(session, entry.id)
+        row.operator_id, row.assigned = boris, True
+
+    _, brought = await overlap(world.database, give, lambda session: bring_due(session, now=overdue))
+    assert brought == [due_now]
+    await poll(world.database, overdue)
+    assert {(each.operator_id, each.assigned) for each in await entries(world)} == {(None, False)}

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import CALLBACKS_HANDED_OVER, AuditEntry
 from crm.clientele.clients import get_client
@@ -20,6 +21,7 @@ from crm.plan.handovers import hand_over_all, open_promises, switch_off
 from crm.plan.promise_history import promises_of
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World, wall
+from tests.crm.overlap import overlap
 
 DUE = NOON + timedelta(hours=1)
 
@@ -172,3 +174,35 @@ async def test_switching_on_asks_for_nothing(world: World) -> None:
     async with world.transaction() as session:
         await set_active(session, user=await get_user(session, anna), active=True, now=NOON)
         assert (await get_user(session, anna)).active
+
+
+async def test_promises_are_not_handed_over_to_somebody_who_leaves_at_this_moment(world: World) -> None:
+    anna, boris, client_id = await world.operator(), await world.operator("Борис"), await world.client()
+    await promise(world, client_id, anna)
+
+    async def boris_leaves(session: AsyncSession) -> int:
+        return await switch_off(session, user=await get_user(session, boris), hand_over_to=None, now=NOON)
+
+    async def hand_over(session: AsyncSession) -> int:
+        giver, taker = await get_user(session, anna), await get_user(session, boris)
+        return await hand_over_all(session, of=giver, to=taker, now=NOON)
+
+    _, refused = await overlap(world.database, boris_leaves, hand_over)
+    assert getattr(refused, "code", "") == "callback.cannot_own"
+    assert await owner(world, client_id) == anna
+
+
+async def test_nobody_leaves_to_whom_promises_are_handed_over_at_this_moment(world: World) -> None:
+    anna, boris, client_id = await world.operator(), await world.operator("Борис"), await world.client()
+    await promise(world, client_id, anna)
+
+    async def boris_leaves(session: AsyncSession) -> int:
+        return await switch_off(session, user=await get_user(session, boris), hand_over_to=None, now=NOON)
+
+    async def hand_over(session: AsyncSession) -> int:
+        giver, taker = await get_user(session, anna), await get_user(session, boris)
+        return await hand_over_all(session, of=giver, to=taker, now=NOON)
+
+    passed, refused = await overlap(world.database, hand_over, boris_leaves)
+    assert passed == 1
+    assert getattr(refused, "code", "") == "user.owns_promises"

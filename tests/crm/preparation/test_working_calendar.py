@@ -13,7 +13,7 @@ from crm.base.phone_numbers import PhoneNumber
 from crm.calls.attempts import Result
 from crm.calls.dial_rules import Verdict, may_dial
 from crm.clientele.clients import add_client, get_client
-from crm.day.day_plan import build, claim_next, is_built, last_change
+from crm.day.day_plan import build, claim_next, is_built, recent_changes
 from crm.errors import Conflict, CrmError, Refused
 from crm.preparation.call_lists import ListState, list_named, set_list_state
 from crm.preparation.calling_hours import window_at_or_after
@@ -123,14 +123,15 @@ async def test_a_day_that_becomes_a_working_day_again_has_its_plan_again(world: 
     client_id = await world.client()
     async with world.transaction() as session:
         await build(session, campaign_id=world.campaign_id, day=NOON.date(), now=NOON)
-        before = await last_change(session)
+        before = await recent_changes(session, now=NOON)
     await set_day(world, NOON.date(), False)
     async with world.transaction() as session:
         assert await claim_next(session, operator_id=operator, now=NOON, lease_s=60) is None
     await set_day(world, NOON.date(), None, "", now=NOON + timedelta(minutes=1))
     await set_day(world, MONDAY, False, now=NOON + timedelta(minutes=1))
     async with world.transaction() as session:
-        assert await last_change(session, after=before) > before, "the service looks for this to build the plan again"
+        recent = await recent_changes(session, now=NOON + timedelta(minutes=1))
+        assert recent > before, "the service looks for this to build the plan again"
         assert await build(session, campaign_id=world.campaign_id, day=NOON.date(), now=NOON) == 1
         entry = await claim_next(session, operator_id=operator, now=NOON, lease_s=60)
     assert entry is not None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.do_not_call import lift, requests
@@ -17,6 +18,7 @@ from crm.calls.attempts import Attempt, Result, open_attempt
 from crm.calls.recording_facts import Recording, RecordingState
 from crm.clientele.clients import Client, put_back_on_list
 from crm.database import Database
+from crm.day import day_plan
 from crm.day.day_plan import EntryState, PlanEntry, claim_next
 from crm.importing.carrying_on import carry_on
 from crm.importing.clients import import_clients
@@ -317,3 +319,20 @@ async def test_what_brings_clients_into_the_plan_does_so_while_it_runs(
     async with office.database.reading() as session:
         assert (await session.scalar(waiting) or 0) > there
     await scheduler.stop()
+
+
+async def test_a_plan_that_cannot_be_built_keeps_no_promise_waiting(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promised = await promise(office)
+    await office.desk.go_offline(office.operator)
+    office.now = NOON + timedelta(hours=6)
+    office.desk = office.new_desk()
+
+    async def fail(*_: object, **__: object) -> bool:
+        raise OperationalError("", {}, Exception("deadlock detected"))
+
+    monkeypatch.setattr(day_plan, "is_built", fail)
+    with pytest.raises(OperationalError):
+        await scheduler_of(office).poll()
+    assert (await office.ready()).client_id == promised
