@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
+from crm.audit import AuditEntry
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
 from crm.text_rules import fold, lines_of, tidy
@@ -122,8 +124,10 @@ async def uses(
     satisfaction: Satisfaction | None = None,
     note: str | None = None,
     author_id: int | None = None,
+    outcome_id: int | None = None,
 ) -> CompetitorUse:
-    """Write down that the organisation buys from `competitor`; what is `None` stays as it is."""
+    """Write down that the organisation buys from `competitor`; what is `None` stays as it is. `outcome_id`: what it
+    follows from, for `unsay`."""
     found = await session.scalar(
         select(CompetitorUse).where(
             CompetitorUse.organisation_id == organisation_id, CompetitorUse.competitor_id == competitor.id
@@ -132,18 +136,59 @@ async def uses(
     if found is None:
         found = CompetitorUse(organisation_id=organisation_id, competitor_id=competitor.id, noted_at=now)
         session.add(found)
+        was = None
+    else:
+        was = found.noted_at.isoformat()
     found.noted_at = now
     if satisfaction is not None:
         found.satisfaction = satisfaction
     if note is not None:
         found.note = lines_of(note)
     await session.flush()
-    details = {"competitor": competitor.id, "satisfaction": found.satisfaction.value, "note": found.note}
+    details: dict[str, Any] = {
+        "competitor": competitor.id,
+        "satisfaction": found.satisfaction.value,
+        "note": found.note,
+    }
+    if outcome_id is not None:
+        details |= {"outcome": outcome_id, "was": was}
     audit.note(
         session, at=now, user_id=author_id, action=audit.COMPETITOR_USED, subject=f"organisation:{organisation_id}",
         details=details,
     )  # fmt: skip
     return found
+
+
+async def unsay(
+    session: AsyncSession, *, organisation_id: int, outcome_id: int, now: datetime, author_id: int | None
+) -> None:
+    """What `uses` wrote down because of this outcome is taken back, unless it was said again since. The competitor
+    stays a record."""
+    found = await session.scalars(
+        select(AuditEntry)
+        .where(AuditEntry.action == audit.COMPETITOR_USED, AuditEntry.subject == f"organisation:{organisation_id}")
+        .order_by(AuditEntry.id.desc())
+    )
+    noted = next((entry for entry in found if entry.details.get("outcome") == outcome_id), None)
+    if noted is None:
+        return
+    use = await session.scalar(
+        select(CompetitorUse).where(
+            CompetitorUse.organisation_id == organisation_id, CompetitorUse.competitor_id == noted.details["competitor"]
+        )
+    )
+    if use is None or use.noted_at != noted.at:
+        return
+    was = noted.details["was"]
+    if was is None:
+        await session.delete(use)
+    else:
+        use.noted_at = datetime.fromisoformat(was)
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.COMPETITOR_USED, subject=noted.subject,
+        details={"competitor": use.competitor_id, "taken_back": True},
+    )  # fmt: skip
+    await session.flush()
 
 
 async def used_by(session: AsyncSession, organisation_id: int) -> list[tuple[CompetitorUse, Competitor]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm import audit
+from crm.audit import AuditEntry
 from crm.errors import NotFound, Refused
 from crm.mapping import Base, UtcDateTime, Versioned
 from crm.text_rules import fold, tidy
@@ -50,6 +53,40 @@ async def add_person(
     session.add(person)
     await session.flush()
     return person
+
+
+async def set_deciding(
+    session: AsyncSession,
+    *,
+    person: Person,
+    decides: bool,
+    now: datetime,
+    author_id: int | None,
+    outcome_id: int | None = None,
+) -> None:
+    """Whether the person decides. `outcome_id`: what it follows from."""
+    if person.decides == decides:
+        return
+    person.decides = decides
+    details: dict[str, Any] = {"person": person.id, "decides": [not decides, decides]}
+    if outcome_id is not None:
+        details["outcome"] = outcome_id
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.PERSON_SET, subject=f"organisation:{person.organisation_id}",
+        details=details,
+    )  # fmt: skip
+    await session.flush()
+
+
+async def made_deciding_by(session: AsyncSession, *, organisation_id: int, outcome_id: int) -> int | None:
+    """The id of the person who was first said to decide in this outcome."""
+    found = await session.scalars(
+        select(AuditEntry)
+        .where(AuditEntry.action == audit.PERSON_SET, AuditEntry.subject == f"organisation:{organisation_id}")
+        .order_by(AuditEntry.id.desc())
+    )
+    of_outcome = (entry.details for entry in found if entry.details.get("outcome") == outcome_id)
+    return next((details["person"] for details in of_outcome), None)
 
 
 async def person_at(session: AsyncSession, *, organisation_id: int, person_id: int) -> Person:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
+from crm.audit import AuditEntry
 from crm.clientele.clients import Client
 from crm.office.absences import away_on
 from crm.office.users import Role, User
@@ -82,18 +83,76 @@ async def keeper_of(session: AsyncSession, *, client: Client, campaign: Campaign
     return Keeper(client.owner_id, name, until)
 
 
+def owning(owner_id: int | None, since: datetime | None) -> dict[str, Any]:
+    """The columns of a client that are written together, wherever its owner is: whose it is, and since when."""
+    return {"owner_id": owner_id, "owned_since": since if owner_id is not None else None}
+
+
 async def set_owner(
-    session: AsyncSession, *, client: Client, owner_id: int | None, now: datetime, author_id: int | None
+    session: AsyncSession,
+    *,
+    client: Client,
+    owner_id: int | None,
+    now: datetime,
+    author_id: int | None,
+    since: datetime | None = None,
+    outcome_id: int | None = None,
 ) -> None:
-    """The client is this person's from now on. Hold the client's row."""
+    """The client is this person's, from now on or `since`. Hold the client's row. `outcome_id`: what it follows from,
+    for `give_back`."""
     if client.owner_id == owner_id:
         return
-    details = {"was": client.owner_id, "owner": owner_id}
-    client.owner_id, client.owned_since = owner_id, now if owner_id is not None else None
+    before, own = (client.owner_id, client.owned_since), owning(owner_id, since or now)
+    await _write(session, client, before, own, now=now, author_id=author_id, outcome_id=outcome_id)
+
+
+async def give_back(
+    session: AsyncSession, *, client: Client, outcome_id: int, now: datetime, author_id: int | None
+) -> None:
+    """Whoever became the owner by this outcome is it no more: the client is whose it was, since when it was. Nothing
+    happens once it was given on, or the new owner has spoken with the client in another call. Hold the client's row."""
+    found = await session.scalars(
+        select(AuditEntry)
+        .where(AuditEntry.action == audit.CLIENT_OWNED, AuditEntry.subject == f"client:{client.id}")
+        .order_by(AuditEntry.id.desc())
+    )
+    noted = next((entry.details for entry in found if entry.details.get("outcome") == outcome_id), None)
+    if noted is None or (client.owner_id, _written(client.owned_since)) != (noted["owner"], noted["since"]):
+        return
+    since = datetime.fromisoformat(noted["since"])
+    spoke = select(Attempt.id).where(Attempt.client_id == client.id, Attempt.operator_id == client.owner_id)
+    if await session.scalar(spoke.where(Attempt.talked, Attempt.opened_at >= since).limit(1)) is not None:
+        return
+    before = (client.owner_id, client.owned_since)
+    was_since = noted["was_since"]
+    own = owning(noted["was"], datetime.fromisoformat(was_since) if was_since else None)
+    await _write(session, client, before, own, now=now, author_id=author_id, outcome_id=None)
+
+
+async def _write(
+    session: AsyncSession,
+    client: Client,
+    before: tuple[int | None, datetime | None],
+    own: dict[str, Any],
+    *,
+    now: datetime,
+    author_id: int | None,
+    outcome_id: int | None,
+) -> None:
+    for column, value in own.items():
+        setattr(client, column, value)
+    details = {
+        "was": before[0], "was_since": _written(before[1]), "owner": client.owner_id,
+        "since": _written(client.owned_since), "outcome": outcome_id,
+    }  # fmt: skip
     audit.note(
         session, at=now, user_id=author_id, action=audit.CLIENT_OWNED, subject=f"client:{client.id}", details=details
     )
     await session.flush()
+
+
+def _written(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
 
 
 async def callers(session: AsyncSession) -> list[User]:

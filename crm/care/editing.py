@@ -17,7 +17,7 @@ from crm.base.phone_parsing import parse_phones
 from crm.errors import Conflict, NotFound, Refused
 from crm.text_rules import fold, tidy
 from crm.time_zones import zone
-from crm.wrap_up.contacts import Contact
+from crm.wrap_up.contacts import had_main_contact
 
 TEXTS: Final = ("name", "city", "industry", "tax_number", "site", "email", "code", "time_zone")
 
@@ -72,7 +72,7 @@ async def set_person(
             raise Refused("person.needs_name")
         if "full_name" in wanted:
             wanted["name_folded"] = fold(wanted["full_name"])
-        if person.decides and wanted.get("decides") is False and await _had_main_contact(session, person.id):
+        if person.decides and wanted.get("decides") is False and await had_main_contact(session, person.id):
             raise Refused("person.decides_by_contact")
         details = _set(person, wanted)
         details = {"person": person.id, **details} if details else {}
@@ -156,11 +156,6 @@ def _set(row: Any, changes: dict[str, Any]) -> dict[str, Any]:
         setattr(row, column, value)
     details.pop("name_folded", None)
     return details
-
-
-async def _had_main_contact(session: AsyncSession, person_id: int) -> bool:
-    main = select(Contact.id).where(Contact.person_id == person_id, Contact.main).limit(1)
-    return await session.scalar(main) is not None
 
 
 def _note(

@@ -27,6 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import transitions
+from crm.base.do_not_call import asked
+from crm.base.whom import Whom
 from crm.clientele.clients import Client, time_zone_of
 from crm.errors import Conflict, NotFound, Refused
 from crm.mail.calendar_entries import Holds, Promised, follow
@@ -58,6 +60,7 @@ __all__ = [
     "open_callback",
     "parse_when",
     "promised",
+    "reopen_ended_by",
     "settle_by_attempt",
     "standing",
     "withdraw",
@@ -249,12 +252,35 @@ async def withdraw(
     return callback
 
 
-async def reopen(session: AsyncSession, callback: Callback, *, now: datetime) -> None:
-    """What ended the promise was undone: it holds again, and comes up at its time or at the next poll."""
+async def reopen_ended_by(
+    session: AsyncSession, *, attempt_id: str, at: datetime, owner_id: int, now: datetime
+) -> None:
+    """The promises that an outcome of this call put off or withdrew at `at` hold again: it was undone or corrected.
+    What the call kept stays kept; where another promise was made since, or the client must not be called, that stands.
+    `owner_id`: who keeps the promise of somebody who has left."""
+    ended = await session.scalars(
+        select(Callback)
+        .join(Client, Client.id == Callback.client_id)
+        .where(Callback.settled_by_attempt_id == attempt_id, Callback.settled_at == at)
+        .where(Callback.state.in_((CallbackState.MOVED, CallbackState.WITHDRAWN)))
+        .where(Callback.made_by_attempt_id.is_distinct_from(attempt_id))
+        .where(Client.off_list_reason == "", ~asked(Whom.ORGANISATION, Client.organisation_id))
+        .order_by(Callback.client_id, Callback.id.desc())
+    )
+    for callback in ended.all():
+        if await open_callback(session, callback.client_id) is None:
+            await _reopen(session, callback, owner_id=owner_id, now=now)
+
+
+async def _reopen(session: AsyncSession, callback: Callback, *, owner_id: int, now: datetime) -> None:
+    """It comes up at its time, or at the next poll; until then the plan leaves its client alone."""
+    if not await session.scalar(select(User.active).where(User.id == callback.owner_id)):
+        callback.owner_id = owner_id
     was, callback.state = callback.state, CallbackState.OPEN
     callback.settled_at, callback.settled_by_attempt_id = None, None
     await session.flush()
-    _note(session, callback, was=was, on="undone", attempt_id=None)
+    await drop_waiting(session, client_id=callback.client_id, reason="callback", now=now)
+    _note(session, callback, was=was, on="taken back", attempt_id=None)
     await follow(session, promised(callback), now=now)
 
 

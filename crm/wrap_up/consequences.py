@@ -2,119 +2,313 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import transitions
-from crm.base.competitors import competitor_named, uses
+from crm.base.competitors import competitor_named, unsay, uses
 from crm.base.do_not_call import lift_of_attempt, request_of
+from crm.base.people import Person, made_deciding_by, set_deciding
 from crm.base.phone_numbers import NumberState, PhoneNumber, first_working
 from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
 from crm.calls.disposition_sets import acts_as
 from crm.calls.learnt import call_learnt
-from crm.calls.owners import keeper_of, set_owner
+from crm.calls.owners import give_back, keeper_of, set_owner
 from crm.calls.retries import plan_retry, tries_in_vain
 from crm.calls.retry_rules import RETRIED
 from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move, moves_of
 from crm.group import Group
 from crm.office.users import User
-from crm.plan.callbacks import Callback, CallbackState, agree, settle_by_attempt, withdraw
+from crm.plan.callbacks import Callback, CallbackState, agree, reopen_ended_by, settle_by_attempt, withdraw
 from crm.plan.dispositions import Disposition
 from crm.plan.outcome_chain import Outcome
-from crm.plan.plan_entries import EntryState, PlanEntry, set_state
+from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, active_entries, set_state
 from crm.plan.silence import keep_request
 from crm.preparation.campaigns import Campaign
 from crm.preparation.results import OF_THE_CLIENT, Result
-from crm.wrap_up.contacts import Spoken, add_contact, contact_of
+from crm.wrap_up.contacts import Spoken, add_contact, contact_of, had_main_contact
 
 
-async def apply(
-    session: AsyncSession,
-    outcome: Outcome,
-    attempt: Attempt,
-    client: Client,
-    *,
-    disposition: Disposition,
-    spoken: Spoken,
-    base_group: Group | None,
-    is_first: bool = True,
-) -> None:
-    """Let everything follow. `base_group` is the client's group as it would be without this attempt, `None` when later
-    calls have moved the client on: then a correction leaves the group alone. `is_first`: no correction."""
-    now = outcome.recorded_at
-    await _contact(session, outcome, attempt, client, disposition, spoken)
-    if disposition.acts_as == "nonexistent":
-        await _set_number(session, attempt, NumberState.DEAD)
-    if disposition.acts_as == "do_not_call":
-        await _do_not_call(session, outcome, attempt, client, now)
-    working = await first_working(session, client.organisation_id)
-    if base_group is not None:
-        target = await _group_after(session, disposition, attempt, client, base_group, has_number=working is not None)
-        await move(
-            session,
-            client=client,
-            to=target,
-            at=now,
-            cause=MoveCause.CALL,
-            author_id=outcome.author_id,
-            attempt_id=attempt.id,
-        )
-    await _owner(session, attempt, client, disposition, author_id=outcome.author_id, now=now)
-    await _competitor(session, outcome, client, now)
-    await _entry_done(session, attempt, now)
-    await _promises(session, outcome, attempt, client, now)
-    if is_first and working is not None:
-        await _retry(session, attempt, client, disposition, now=now)
-        if not await _is_asked_off(session, client):
-            await call_learnt(session, attempt=attempt, client=client, now=now)
+@dataclass(frozen=True, slots=True)
+class Following:
+    """An outcome whose effects follow. `decides`: that the person spoken to decides was said in this talk.
+    `base_group`: the client's group as it would be without this attempt, `None` when later calls have moved the client
+    on: then a correction leaves the group alone. `is_first`: no correction; `retries`: a correction of one that had put
+    the client into the plan again."""
+
+    session: AsyncSession
+    outcome: Outcome
+    attempt: Attempt
+    client: Client
+    disposition: Disposition
+    spoken: Spoken
+    base_group: Group | None
+    decides: bool = False
+    is_first: bool = True
+    retries: bool = False
+
+    @property
+    def now(self) -> datetime:
+        return self.outcome.recorded_at
 
 
-async def _owner(
-    session: AsyncSession,
-    attempt: Attempt,
-    client: Client,
-    disposition: Disposition,
-    *,
-    author_id: int,
-    now: datetime,
-) -> None:
-    """Who spoke with a client that nobody keeps becomes its owner."""
+@dataclass(slots=True)
+class TakingBack:
+    """An outcome whose effects are taken back, by `author_id`, `now`. What taking back finds out is for a correction:
+    the `base_group`, the id of the person who had been `deciding` by this outcome, `retried`, as in `Following`."""
+
+    session: AsyncSession
+    outcome: Outcome
+    attempt: Attempt
+    client: Client
+    acted_as: str
+    author_id: int
+    now: datetime
+    base_group: Group | None = None
+    deciding: int | None = None
+    retried: bool = False
+
+
+async def apply(act: Following) -> None:
+    """Let everything follow."""
+    for effect in EFFECTS:
+        await effect.follow(act)
+
+
+async def take_back(
+    session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, *, author_id: int, now: datetime
+) -> TakingBack:
+    """Undo what followed from `outcome`, before its correction."""
+    acted_as = await acts_as(session, client.campaign_id, outcome.disposition)
+    act = TakingBack(session, outcome, attempt, client, acted_as, author_id, now)
+    for effect in reversed(EFFECTS):
+        if effect.take_back is not None:
+            await effect.take_back(act)
+            await session.flush()
+    return act
+
+
+async def _decides(act: Following) -> None:
+    if act.decides and act.spoken.person_id is not None:
+        person = await act.session.get_one(Person, act.spoken.person_id)
+        await set_deciding(
+            act.session, person=person, decides=True, now=act.now, author_id=act.outcome.author_id,
+            outcome_id=act.outcome.id,
+        )  # fmt: skip
+
+
+async def _decides_no_more(act: TakingBack) -> None:
+    """A main contact of another talk rests on the mark, so then it stays."""
+    person_id = await made_deciding_by(
+        act.session, organisation_id=act.client.organisation_id, outcome_id=act.outcome.id
+    )
+    person = await act.session.get(Person, person_id, populate_existing=True) if person_id is not None else None
+    if person is None or not person.decides or await had_main_contact(act.session, person.id):
+        return
+    act.deciding = person.id
+    await set_deciding(act.session, person=person, decides=False, now=act.now, author_id=act.author_id)
+
+
+async def _contact(act: Following) -> None:
+    spoken, disposition = act.spoken, act.disposition
+    may_be_main = disposition.acts_as != "not_main"
+    judged = spoken if may_be_main else Spoken(None, False, spoken.full_name, spoken.summary)
+    if not act.attempt.talked or not disposition.makes_contact or judged.missing:
+        return
+    await add_contact(
+        act.session,
+        client=act.client,
+        spoken=spoken,
+        at=act.attempt.answered_at,
+        author_id=act.attempt.operator_id,
+        attempt_id=act.attempt.id,
+        main=judged.is_main,
+    )
+
+
+async def _no_contact(act: TakingBack) -> None:
+    contact = await contact_of(act.session, act.attempt.id)
+    if contact is not None:
+        await act.session.delete(contact)
+
+
+async def _number_dead(act: Following) -> None:
+    if act.disposition.acts_as == "nonexistent":
+        await _set_number(act.session, act.attempt, NumberState.DEAD)
+
+
+async def _number_works(act: TakingBack) -> None:
+    if act.acted_as == "nonexistent":
+        await _set_number(act.session, act.attempt, NumberState.OK)
+
+
+async def _asked_off(act: Following) -> None:
+    if act.disposition.acts_as != "do_not_call":
+        return
+    whom, target = (
+        (Whom.NUMBER, act.attempt.dialled)
+        if act.outcome.number_only
+        else (Whom.ORGANISATION, act.client.organisation_id)
+    )
+    await keep_request(
+        act.session, whom=whom, target=target, now=act.now, evidence=act.outcome.reason, attempt_id=act.attempt.id,
+        author_id=act.outcome.author_id,
+    )  # fmt: skip
+
+
+async def _not_asked_off(act: TakingBack) -> None:
+    if act.acted_as == "do_not_call":
+        await lift_of_attempt(act.session, attempt_id=act.attempt.id, now=act.now, author_id=act.author_id)
+        await _reopen_promises(act)
+
+
+async def _group(act: Following) -> None:
+    """It is not taken back by itself: a correction, or the undoing, moves the client once, from where it is."""
+    if act.base_group is None:
+        return
+    working = await first_working(act.session, act.client.organisation_id)
+    target = await _group_after(
+        act.session, act.disposition, act.attempt, act.client, act.base_group, has_number=working is not None
+    )
+    await move(
+        act.session,
+        client=act.client,
+        to=target,
+        at=act.now,
+        cause=MoveCause.CALL,
+        author_id=act.outcome.author_id,
+        attempt_id=act.attempt.id,
+    )
+
+
+async def _find_base_group(act: TakingBack) -> None:
+    act.base_group = await _base_group(act.session, act.attempt, act.client)
+
+
+async def _owner(act: Following) -> None:
+    """Who spoke with a client that nobody keeps becomes its owner, from that talk on."""
+    session, attempt, client, disposition = act.session, act.attempt, act.client, act.disposition
     spoke = attempt.talked and disposition.acts_as not in ("do_not_call", "nonexistent")
     if not spoke and disposition.group not in (Group.HOT, Group.WARM, Group.ABANDONED):
         return
     campaign = await session.get_one(Campaign, client.campaign_id)
     keeps_none = campaign.owner_keeps_days == 0
     if client.owner_id is not None and (
-        keeps_none or await keeper_of(session, client=client, campaign=campaign, now=now) is not None
+        keeps_none or await keeper_of(session, client=client, campaign=campaign, now=act.now) is not None
     ):
         return
-    await set_owner(session, client=client, owner_id=attempt.operator_id, now=now, author_id=author_id)
+    await set_owner(
+        session, client=client, owner_id=attempt.operator_id, now=act.now, author_id=act.outcome.author_id,
+        since=attempt.ended_at, outcome_id=act.outcome.id,
+    )  # fmt: skip
 
 
-async def take_back(
-    session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, *, author_id: int, now: datetime
-) -> Group | None:
-    """Undo what followed from `outcome`, before its correction. Returns the base group (see `apply`); the group itself
-    moves with the correction, once."""
-    contact = await contact_of(session, attempt.id)
-    if contact is not None:
-        await session.delete(contact)
-    acted_as = await acts_as(session, client.campaign_id, outcome.disposition)
-    if acted_as == "nonexistent":
-        await _set_number(session, attempt, NumberState.OK)
-    if acted_as == "do_not_call":
-        await lift_of_attempt(session, attempt_id=attempt.id, now=now, author_id=author_id)
-    promised = await session.scalar(
-        select(Callback).where(Callback.made_by_attempt_id == attempt.id, Callback.state == CallbackState.OPEN)
+async def _owner_before(act: TakingBack) -> None:
+    await give_back(
+        act.session, client=act.client, outcome_id=act.outcome.id, now=act.now, author_id=act.author_id
+    )  # fmt: skip
+
+
+async def _competitor(act: Following) -> None:
+    """Whose product they use becomes a record."""
+    outcome = act.outcome
+    if outcome.competitor:
+        named = await competitor_named(act.session, outcome.competitor, now=act.now, author_id=outcome.author_id)
+        await uses(
+            act.session, organisation_id=act.client.organisation_id, competitor=named, now=act.now,
+            author_id=outcome.author_id, outcome_id=outcome.id,
+        )  # fmt: skip
+
+
+async def _no_competitor(act: TakingBack) -> None:
+    await unsay(
+        act.session, organisation_id=act.client.organisation_id, outcome_id=act.outcome.id, now=act.now,
+        author_id=act.author_id,
+    )  # fmt: skip
+
+
+async def _entry_done(act: Following) -> None:
+    """Only undoing takes it back, which gives the client to its caller again; a correction calls nobody."""
+    if act.attempt.plan_entry_id is None:
+        return
+    entry = await act.session.get_one(PlanEntry, act.attempt.plan_entry_id)
+    if entry.state in (EntryState.WAITING, EntryState.CLAIMED):
+        set_state(act.session, entry, EntryState.DONE, on="outcome")
+        entry.done_at = act.now
+        await act.session.flush()
+
+
+async def _promise_settled(act: Following) -> None:
+    """Of the call, not of what was written down of it: so it stays."""
+    attempt = act.attempt
+    if attempt.callback_id is not None and (attempt.result in OF_THE_CLIENT or attempt.answered_at is not None):
+        await settle_by_attempt(
+            act.session, callback_id=attempt.callback_id, attempt_id=attempt.id, called_at=attempt.opened_at,
+            now=act.now,
+        )  # fmt: skip
+
+
+async def _promise(act: Following) -> None:
+    outcome = act.outcome
+    if outcome.callback_at_local is None or await _is_asked_off(act.session, act.client):
+        return
+    await agree(
+        act.session,
+        client=act.client,
+        owner_id=await _promiser(act.session, act.attempt, outcome.author_id),
+        local_at=outcome.callback_at_local,
+        words=outcome.callback_words,
+        asked_by=outcome.asked_by or outcome.full_name,
+        attempt_id=act.attempt.id,
+        now=act.now,
+    )
+
+
+async def _no_promise(act: TakingBack) -> None:
+    promised = await act.session.scalar(
+        select(Callback).where(Callback.made_by_attempt_id == act.attempt.id, Callback.state == CallbackState.OPEN)
     )
     if promised is not None:
-        await withdraw(session, callback_id=promised.id, now=now, attempt_id=attempt.id)
-    await session.flush()
-    return await _base_group(session, attempt, client)
+        await withdraw(act.session, callback_id=promised.id, now=act.now, attempt_id=act.attempt.id)
+    await _reopen_promises(act)
+
+
+async def _reopen_promises(act: TakingBack) -> None:
+    await reopen_ended_by(
+        act.session,
+        attempt_id=act.attempt.id,
+        at=act.outcome.recorded_at,
+        owner_id=await _promiser(act.session, act.attempt, act.author_id),
+        now=act.now,
+    )
+
+
+async def _next_try(act: Following) -> None:
+    working = await first_working(act.session, act.client.organisation_id)
+    if working is None or not (act.is_first or act.retries):
+        return
+    await _retry(act.session, act.attempt, act.client, act.disposition, now=act.now)
+    if act.is_first and not await _is_asked_off(act.session, act.client):
+        await call_learnt(act.session, attempt=act.attempt, client=act.client, now=act.now)
+
+
+async def _no_next_try(act: TakingBack) -> None:
+    """What the plan holds because of a later call stays."""
+    later = select(Attempt.id).where(Attempt.client_id == act.client.id, Attempt.opened_at > act.attempt.opened_at)
+    if await act.session.scalar(later.limit(1)) is not None:
+        return
+    for entry in await active_entries(act.session, act.client.id):
+        if entry.kind is EntryKind.RETRY and entry.state is EntryState.WAITING:
+            set_state(act.session, entry, EntryState.DROPPED, on="undone")
+            entry.reason, entry.done_at = "undone", act.now
+            act.retried = True
 
 
 async def _base_group(session: AsyncSession, attempt: Attempt, client: Client) -> Group | None:
@@ -146,29 +340,6 @@ async def _group_after(
     return Group.NO_CONTACT if in_vain >= campaign.tries_to_no_contact else base_group
 
 
-async def _contact(
-    session: AsyncSession,
-    outcome: Outcome,
-    attempt: Attempt,
-    client: Client,
-    disposition: Disposition,
-    spoken: Spoken,
-) -> None:
-    may_be_main = disposition.acts_as != "not_main"
-    judged = spoken if may_be_main else Spoken(None, False, spoken.full_name, spoken.summary)
-    if not attempt.talked or not disposition.makes_contact or judged.missing:
-        return
-    await add_contact(
-        session,
-        client=client,
-        spoken=spoken,
-        at=attempt.answered_at,
-        author_id=attempt.operator_id,
-        attempt_id=attempt.id,
-        main=judged.is_main,
-    )
-
-
 async def _set_number(session: AsyncSession, attempt: Attempt, state: NumberState) -> None:
     if attempt.phone_number_id is None:
         return
@@ -180,63 +351,14 @@ async def _set_number(session: AsyncSession, attempt: Attempt, state: NumberStat
     await session.flush()
 
 
-async def _do_not_call(
-    session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, now: datetime
-) -> None:
-    whom, target = (
-        (Whom.NUMBER, attempt.dialled) if outcome.number_only else (Whom.ORGANISATION, client.organisation_id)
-    )
-    await keep_request(
-        session, whom=whom, target=target, now=now, evidence=outcome.reason, attempt_id=attempt.id,
-        author_id=outcome.author_id,
-    )  # fmt: skip
-
-
 async def _is_asked_off(session: AsyncSession, client: Client) -> bool:
     return await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None
 
 
-async def _competitor(session: AsyncSession, outcome: Outcome, client: Client, now: datetime) -> None:
-    """Whose product they use becomes a record."""
-    if outcome.competitor:
-        named = await competitor_named(session, outcome.competitor, now=now, author_id=outcome.author_id)
-        await uses(
-            session, organisation_id=client.organisation_id, competitor=named, now=now, author_id=outcome.author_id
-        )
-
-
-async def _entry_done(session: AsyncSession, attempt: Attempt, now: datetime) -> None:
-    if attempt.plan_entry_id is None:
-        return
-    entry = await session.get_one(PlanEntry, attempt.plan_entry_id)
-    if entry.state in (EntryState.WAITING, EntryState.CLAIMED):
-        set_state(session, entry, EntryState.DONE, on="outcome")
-        entry.done_at = now
-        await session.flush()
-
-
-async def _promises(session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, now: datetime) -> None:
-    if attempt.callback_id is not None and (attempt.result in OF_THE_CLIENT or attempt.answered_at is not None):
-        await settle_by_attempt(
-            session, callback_id=attempt.callback_id, attempt_id=attempt.id, called_at=attempt.opened_at, now=now
-        )
-    if outcome.callback_at_local is not None and not await _is_asked_off(session, client):
-        await agree(
-            session,
-            client=client,
-            owner_id=await _promiser(session, outcome, attempt),
-            local_at=outcome.callback_at_local,
-            words=outcome.callback_words,
-            asked_by=outcome.asked_by or outcome.full_name,
-            attempt_id=attempt.id,
-            now=now,
-        )
-
-
-async def _promiser(session: AsyncSession, outcome: Outcome, attempt: Attempt) -> int:
+async def _promiser(session: AsyncSession, attempt: Attempt, author_id: int) -> int:
     """Whoever called keeps the promise; whoever writes it down does for a caller who has left meanwhile."""
     caller = await session.get_one(User, attempt.operator_id)
-    return caller.id if caller.active else outcome.author_id
+    return caller.id if caller.active else author_id
 
 
 async def _retry(
@@ -250,3 +372,27 @@ async def _retry(
     await plan_retry(
         session, attempt=attempt, client=client, disposition=disposition.key, another_number=another_number, now=now
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something that follows from an outcome, and how it is taken back; `None`: see at `follow` why it is not."""
+
+    follow: Callable[[Following], Awaitable[None]]
+    take_back: Callable[[TakingBack], Awaitable[None]] | None
+
+
+# In the order in which they follow; they are taken back from the last one.
+EFFECTS: Final = (
+    Effect(_decides, _decides_no_more),
+    Effect(_contact, _no_contact),
+    Effect(_number_dead, _number_works),
+    Effect(_asked_off, _not_asked_off),
+    Effect(_group, _find_base_group),
+    Effect(_owner, _owner_before),
+    Effect(_competitor, _no_competitor),
+    Effect(_entry_done, None),
+    Effect(_promise_settled, None),
+    Effect(_promise, _no_promise),
+    Effect(_next_try, _no_next_try),
+)

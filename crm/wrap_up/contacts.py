@@ -143,5 +143,11 @@ async def contact_of(session: AsyncSession, attempt_id: str) -> Contact | None:
     return await session.scalar(select(Contact).where(Contact.attempt_id == attempt_id))
 
 
+async def had_main_contact(session: AsyncSession, person_id: int) -> bool:
+    """Whether a main contact rests on the person's mark of deciding."""
+    main = select(Contact.id).where(Contact.person_id == person_id, Contact.main).limit(1)
+    return await session.scalar(main) is not None
+
+
 async def _talked(session: AsyncSession, attempt_id: str | None) -> bool:
     return bool(await session.scalar(select(Attempt.talked).where(Attempt.id == attempt_id)))

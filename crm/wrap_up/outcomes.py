@@ -25,7 +25,7 @@ from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition, possible, prop
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.spoken_time import parse_when
 from crm.text_rules import is_full_name, is_summary, lines_of, tidy
-from crm.wrap_up.consequences import apply, take_back
+from crm.wrap_up.consequences import Following, apply, take_back
 from crm.wrap_up.contacts import Spoken
 
 __all__ = [
@@ -102,25 +102,33 @@ async def record(
     previous = await current_outcome(session, attempt_id)
     _assert_replaces(previous, corrects)
     base_group: Group | None = client.group
+    taken = None
     if previous is not None:
-        base_group = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
+        taken = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
+        base_group = taken.base_group
     disposition = await disposition_of(session, client.campaign_id, form.disposition)
     form, person = await _checked(session, form, attempt, client, disposition, was=base_group or client.group, now=now)
     outcome = await _add(session, attempt, form, person, author_id=author_id, now=now, previous=previous)
+    # Whom the corrected outcome had first said to decide still does, where the correction names the same person.
+    decides = person is not None and (form.person_decides or (taken is not None and taken.deciding == person.id))
     await apply(
-        session,
-        outcome,
-        attempt,
-        client,
-        disposition=disposition,
-        spoken=Spoken(
-            person_id=person.id if person else None,
-            decides=person.decides if person else False,
-            full_name=person.full_name if person else "",
-            summary=form.summary,
-        ),
-        base_group=base_group,
-        is_first=previous is None or previous.disposition == UNDONE,
+        Following(
+            session,
+            outcome,
+            attempt,
+            client,
+            disposition,
+            spoken=Spoken(
+                person_id=person.id if person else None,
+                decides=decides or (person is not None and person.decides),
+                full_name=person.full_name if person else "",
+                summary=form.summary,
+            ),
+            base_group=base_group,
+            decides=decides,
+            is_first=previous is None or previous.disposition == UNDONE,
+            retries=taken is not None and taken.retried,
+        )
     )
     attempt.wrapped_up_at = attempt.wrapped_up_at or now
     await session.execute(delete(OutcomeDraft).where(OutcomeDraft.attempt_id == attempt_id))
@@ -224,22 +232,12 @@ async def _tidied(session: AsyncSession, form: OutcomeForm, client: Client, now:
 async def _person_of(session: AsyncSession, form: OutcomeForm, client: Client) -> Person | None:
     organisation_id = client.organisation_id
     if form.person_id is not None:
-        person: Person | None = await person_at(session, organisation_id=organisation_id, person_id=form.person_id)
-    elif form.person_name:
-        person = await person_named(session, organisation_id=organisation_id, full_name=form.person_name)
-        if person is None:
-            person = await add_person(
-                session,
-                organisation_id=organisation_id,
-                full_name=form.person_name,
-                position=form.person_position,
-            )
-    else:
+        return await person_at(session, organisation_id=organisation_id, person_id=form.person_id)
+    if not form.person_name:
         return None
-    if person is not None and form.person_decides:
-        person.decides = True
-        await session.flush()
-    return person
+    return await person_named(session, organisation_id=organisation_id, full_name=form.person_name) or await add_person(
+        session, organisation_id=organisation_id, full_name=form.person_name, position=form.person_position
+    )
 
 
 def _assert_complete(

@@ -14,17 +14,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import audit
-from crm.audit import AuditEntry
 from crm.base.organisations import Organisation
+from crm.base.people import Person
 from crm.calls.attempts import Attempt, hold_call
-from crm.calls.owners import set_owner
 from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move
 from crm.day.claims import release
 from crm.errors import Conflict, NotAllowed
 from crm.mail.outbox import UNDO_FOR
-from crm.plan.callbacks import Callback, CallbackState, reopen
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.plan_entries import EntryState, claimed_entry, drop_waiting, get_entry, set_state
 from crm.wrap_up.consequences import take_back
@@ -80,21 +77,20 @@ async def undo(session: AsyncSession, *, attempt_id: str, operator_id: int, now:
     if now >= outcome.recorded_at + UNDO_FOR:
         raise Conflict("outcome.undo_too_late", seconds=int(UNDO_FOR.total_seconds()))
     await _take_client(session, attempt, operator_id=operator_id, now=now, lease_s=lease_s)
-    base_group = await take_back(session, outcome, attempt, client, author_id=operator_id, now=now)
-    if base_group is not None:
+    taken = await take_back(session, outcome, attempt, client, author_id=operator_id, now=now)
+    if taken.base_group is not None:
         await move(
-            session, client=client, to=base_group, at=now, cause=MoveCause.CALL, author_id=operator_id,
+            session, client=client, to=taken.base_group, at=now, cause=MoveCause.CALL, author_id=operator_id,
             attempt_id=attempt.id,
         )  # fmt: skip
-    await _reopen_promises(session, outcome, now)
-    await _restore_owner(session, outcome, client, now)
     session.add(
         Outcome(
             attempt_id=attempt.id, disposition=UNDONE, recorded_at=now, author_id=operator_id, supersedes_id=outcome.id
         )
     )
     attempt.wrapped_up_at = None
-    await session.merge(OutcomeDraft(attempt_id=attempt.id, fields=_as_typed(outcome), updated_at=now))
+    fields = await _as_typed(session, outcome, taken.deciding)
+    await session.merge(OutcomeDraft(attempt_id=attempt.id, fields=fields, updated_at=now))
     await session.flush()
     return attempt
 
@@ -119,36 +115,15 @@ async def _take_client(
         raise Conflict("outcome.undo_overtaken") from error  # somebody else has the client already
 
 
-async def _reopen_promises(session: AsyncSession, outcome: Outcome, now: datetime) -> None:
-    """What this outcome put off or withdrew holds again; what its call kept stays kept."""
-    ended = await session.scalars(
-        select(Callback)
-        .where(Callback.settled_by_attempt_id == outcome.attempt_id, Callback.settled_at == outcome.recorded_at)
-        .where(Callback.state.in_((CallbackState.MOVED, CallbackState.WITHDRAWN)))
-        .where(Callback.made_by_attempt_id.is_distinct_from(outcome.attempt_id))
-    )
-    for callback in ended.all():
-        await reopen(session, callback, now=now)
-
-
-async def _restore_owner(session: AsyncSession, outcome: Outcome, client: Client, now: datetime) -> None:
-    """Who became the client's owner by this outcome gives it back."""
-    noted = await session.scalar(
-        select(AuditEntry)
-        .where(AuditEntry.action == audit.CLIENT_OWNED, AuditEntry.subject == f"client:{client.id}")
-        .where(AuditEntry.at == outcome.recorded_at)
-        .order_by(AuditEntry.id.desc())
-        .limit(1)
-    )
-    if noted is not None and client.owner_id == noted.details["owner"]:
-        await set_owner(session, client=client, owner_id=noted.details["was"], now=now, author_id=outcome.author_id)
-
-
-def _as_typed(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as the operator's form keeps it."""
+async def _as_typed(session: AsyncSession, outcome: Outcome, deciding: int | None) -> dict[str, Any]:
+    """The outcome as the operator's form keeps it. `deciding`: who was said to decide; that is asked of a name."""
+    person = await session.get_one(Person, deciding) if deciding is not None else None
     return {
         "disposition": outcome.disposition,
-        "person_id": str(outcome.person_id or ""),
+        "person_id": str(outcome.person_id or "") if person is None else "",
+        "person_name": person.full_name if person else "",
+        "person_position": person.position if person else "",
+        "person_decides": "yes" if person else "",
         "summary": outcome.summary,
         "reason": outcome.reason,
         "competitor": outcome.competitor,

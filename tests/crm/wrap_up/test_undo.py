@@ -7,8 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
+from crm.base.competitors import used_by
+from crm.base.people import people_at
 from crm.base.phone_numbers import NumberState, numbers_of
 from crm.calls.attempts import Result, get_attempt, pending_wrap_up
+from crm.calls.dial_rules import may_dial
+from crm.calls.owners import set_owner
 from crm.clientele.clients import get_client
 from crm.clientele.groups import moves_of
 from crm.day.claims import claim_next
@@ -135,6 +139,65 @@ async def test_a_promise_that_its_call_kept_stays_kept(world: World) -> None:
     await take_back(world, attempt_id, operator)
     async with world.database.reading() as session:
         assert (await session.scalars(select(Callback.state))).one() is CallbackState.KEPT
+
+
+async def test_what_was_learnt_of_people_and_competitors_is_taken_back(world: World) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    form = OutcomeForm(
+        "competitor", person_name="Петрова Анна", person_position="директор", person_decides=True,
+        summary="довольны поставщиком", competitor="ООО Чужие", reason="не нужно",
+    )  # fmt: skip
+    attempt_id = await saved(world, form, client_id, operator)
+    organisation_id = (await world.get_client(client_id)).organisation_id
+    await take_back(world, attempt_id, operator)
+    async with world.database.reading() as session:
+        assert await used_by(session, organisation_id) == []
+        (person,) = await people_at(session, organisation_id)
+        draft = await load_draft(session, attempt_id=attempt_id)
+    assert not person.decides
+    typed = ("person_id", "person_name", "person_position", "person_decides")
+    assert [draft[name] for name in typed] == ["", "Петрова Анна", "директор", "yes"]
+    await world.outcome(attempt_id, form, operator, at=IN_TIME + timedelta(seconds=5))
+    async with world.database.reading() as session:
+        (person,) = await people_at(session, organisation_id)
+        assert person.decides
+        contact = await contact_of(session, attempt_id)
+        assert contact is not None
+        assert contact.main
+        ((use, _),) = await used_by(session, organisation_id)
+        assert use.noted_at == IN_TIME + timedelta(seconds=5)
+
+
+async def test_what_was_known_before_stays_known(world: World) -> None:
+    """The second talk says what the first one has said; undone, the first one's word holds as it did."""
+    operator, client_id = await world.operator(), await world.client()
+    form = OutcomeForm(
+        "competitor", person_name="Петрова Анна", person_decides=True, competitor="ООО Чужие", reason="не нужно"
+    )
+    await world.outcome(await world.call(client_id, operator), form, operator, at=NOON + timedelta(minutes=2))
+    attempt_id = await saved(world, form, client_id, operator, at=NOON + timedelta(minutes=2))
+    await take_back(world, attempt_id, operator)
+    client = await world.get_client(client_id)
+    async with world.database.reading() as session:
+        (person,) = await people_at(session, client.organisation_id)
+        ((use, _),) = await used_by(session, client.organisation_id)
+    assert (person.decides, use.noted_at) == (True, NOON + timedelta(minutes=2))
+    assert (client.owner_id, client.group) == (operator, Group.COMPETITOR)
+
+
+async def test_the_owner_before_is_the_owner_since_when_it_was(world: World) -> None:
+    anna, boris, client_id = await world.operator(), await world.operator("Борис"), await world.client()
+    long_ago = NOON - timedelta(days=60)
+    async with world.transaction() as session:
+        client = await get_client(session, client_id, lock=True)
+        await set_owner(session, client=client, owner_id=anna, now=long_ago, author_id=None)
+    attempt_id = await saved(world, OutcomeForm("cold", reason="дорого"), client_id, boris)
+    assert (await world.get_client(client_id)).owner_id == boris
+    await take_back(world, attempt_id, boris)
+    client = await world.get_client(client_id)
+    assert (client.owner_id, client.owned_since) == (anna, long_ago)
+    async with world.database.reading() as session:
+        assert (await may_dial(session, client_id=client_id, operator_id=boris, now=IN_TIME)).code != "dial.owned"
 
 
 async def test_the_next_client_goes_back_to_the_plan(world: World) -> None:
