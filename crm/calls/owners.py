@@ -5,11 +5,12 @@ Nothing is taken from the owner by that: the next one who speaks with the client
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
@@ -104,6 +105,22 @@ async def set_owner(
         return
     before, own = (client.owner_id, client.owned_since), owning(owner_id, since or now)
     await _write(session, client, before, own, now=now, author_id=author_id, outcome_id=outcome_id)
+
+
+async def set_owners(session: AsyncSession, owners: Mapping[int, tuple[int | None, datetime | None]]) -> None:
+    """Many clients at once: each one's owner, and since when. Hold their rows; who gives them away writes the audit.
+    Objects that the session holds go on saying what was there before."""
+    clients = Client.metadata.tables["clients"]
+    change = (
+        update(clients)
+        .where(clients.c.id == bindparam("of_id"))
+        .values(**{column: bindparam(f"to_{column}") for column in owning(None, None)}, version=clients.c.version + 1)
+    )
+    values = [
+        {"of_id": client_id, **{f"to_{column}": value for column, value in owning(owner_id, since).items()}}
+        for client_id, (owner_id, since) in owners.items()
+    ]
+    await (await session.connection()).execute(change, values)
 
 
 async def give_back(

@@ -20,6 +20,7 @@ from crm.base.do_not_call import DoNotCall, lift
 from crm.base.organisations import Organisation
 from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
+from crm.calls.owners import set_owners
 from crm.care.saved_filters import narrowing_of
 from crm.clientele.clients import Client, hold_clients
 from crm.clientele.groups import GroupMove, MoveCause
@@ -71,8 +72,8 @@ class BulkAction(Base):
 
 
 class BulkChange(Base):
-    """What an action changed of one client, as `BulkAction.value`. `made_id`: the group move or the request that it
-    made. `undone`: the undoing reached it."""
+    """What an action changed of one client, as `BulkAction.value`. `owned_since`: of the owner before. `made_id`: the
+    group move or the request that it made. `undone`: the undoing reached it."""
 
     __tablename__ = "bulk_changes"
 
@@ -80,6 +81,7 @@ class BulkChange(Base):
     client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"), primary_key=True)
     before: Mapped[str] = mapped_column(Text)
     after: Mapped[str] = mapped_column(Text)
+    owned_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     made_id: Mapped[int | None]
     undone: Mapped[bool] = mapped_column(default=False)
 
@@ -249,10 +251,11 @@ async def carry_out(
     )  # fmt: skip
     session.add(action)
     await session.flush()
+    owned = await _owned_since(session, shown.changing) if wanted.kind is BulkKind.OWNER else {}
     made = await _change(session, action, shown.changing, now=now)
     changes = [
         {"action_id": action.id, "client_id": row.client_id, "before": row.before, "after": row.after,
-         "made_id": made.get(row.client_id)}
+         "owned_since": owned.get(row.client_id), "made_id": made.get(row.client_id)}
         for row in shown.changing
     ]  # fmt: skip
     await session.execute(insert(BulkChange), changes)
@@ -269,9 +272,9 @@ async def _change(
     """The ids of the moves or requests that were made, by client."""
     match action.kind:
         case BulkKind.OWNER:
-            await _set(session, "owner_id", rows)
+            await set_owners(session, {row.client_id: (_owner_in(row.after), now) for row in rows})
         case BulkKind.LIST:
-            await _set(session, "call_list_id", rows)
+            await _set_list(session, rows)
         case BulkKind.GROUP:
             return await _move(session, rows, now=now, author_id=action.author_id, note=f"bulk action {action.id}")
         case BulkKind.DO_NOT_CALL:
@@ -279,13 +282,22 @@ async def _change(
     return {}
 
 
-async def _set(session: AsyncSession, column: str, rows: Sequence[BulkRow]) -> None:
+def _owner_in(value: str) -> int | None:
+    return None if value == NOBODY else int(value)
+
+
+async def _owned_since(session: AsyncSession, rows: Sequence[BulkRow]) -> dict[int, datetime | None]:
+    ids = [row.client_id for row in rows]
+    return dict((await session.execute(select(Client.id, Client.owned_since).where(Client.id.in_(ids)))).all())
+
+
+async def _set_list(session: AsyncSession, rows: Sequence[BulkRow]) -> None:
     change = (
         update(_CLIENTS)
         .where(_CLIENTS.c.id == bindparam("of_id"))
-        .values({column: bindparam("to_value"), "version": _CLIENTS.c.version + 1})
+        .values(call_list_id=bindparam("to_value"), version=_CLIENTS.c.version + 1)
     )
-    values = [{"of_id": row.client_id, "to_value": int(row.after) if row.after else None} for row in rows]
+    values = [{"of_id": row.client_id, "to_value": int(row.after)} for row in rows]
     await (await session.connection()).execute(change, values)
 
 
@@ -386,8 +398,12 @@ async def undo(
         await _move(session, back, now=now, author_id=author_id, note=f"bulk action {action.id} undone")
     elif action.kind is BulkKind.DO_NOT_CALL:
         await _lift(session, action, [row.client_id for row in back], now=now, author_id=author_id)
+    elif action.kind is BulkKind.OWNER:
+        was = select(BulkChange.client_id, BulkChange.owned_since).where(BulkChange.action_id == action.id)
+        since = dict((await session.execute(was)).all())
+        await set_owners(session, {row.client_id: (_owner_in(row.after), since[row.client_id]) for row in back})
     else:
-        await _set(session, "owner_id" if action.kind is BulkKind.OWNER else "call_list_id", back)
+        await _set_list(session, back)
     reached = update(BulkChange).where(BulkChange.action_id == action.id, BulkChange.client_id == bindparam("of_id"))
     await (await session.connection()).execute(reached.values(undone=True), [{"of_id": row.client_id} for row in back])
     action.undone_at, action.undone_by = now, author_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +16,7 @@ from crm.base.past_deals import FormerOwner, PastDeal
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.clientele.clients import Client
-from crm.mapping import Base
+from crm.mapping import Base, UtcDateTime
 from crm.plan.callbacks import Callback
 
 _CLASSES: Final[Mapping[str, type[Base]]] = {
@@ -52,7 +53,7 @@ class Journal:
         was = getattr(row, column)
         if was != value:
             setattr(row, column, value)
-            self.changed.append([row.__tablename__, row.id, column, was, value])
+            self.changed.append([row.__tablename__, row.id, column, _in_json(was), _in_json(value)])
 
     async def take_back(self, session: AsyncSession, tables: frozenset[str]) -> list[str]:
         """Give the rows of `tables` what they had. Those that have another value meanwhile are left alone, and named
@@ -62,9 +63,18 @@ class Journal:
             if table not in tables:
                 continue
             row = await session.get(_CLASSES[table], row_id, with_for_update=True)
-            if row is None or getattr(row, column) != made:
+            if row is None or _in_json(getattr(row, column)) != made:
                 left.append(f"{table}:{row_id} {column}")
             else:
-                setattr(row, column, was)
+                setattr(row, column, _out_of_json(row, column, was))
         await session.flush()
         return list(reversed(left))
+
+
+def _in_json(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _out_of_json(row: Any, column: str, value: Any) -> Any:
+    is_moment = isinstance(row.__table__.c[column].type, UtcDateTime)
+    return datetime.fromisoformat(value) if is_moment and value is not None else value

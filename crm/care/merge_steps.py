@@ -19,6 +19,7 @@ from crm.base.past_deals import FormerOwner, PastDeal
 from crm.base.people import people_at
 from crm.base.phone_numbers import numbers_of
 from crm.base.whom import Whom
+from crm.calls.owners import owning
 from crm.care.carrying import carry
 from crm.care.merge_journal import Journal
 from crm.clientele.clients import Client
@@ -140,7 +141,8 @@ async def join(merging: Merging, client: Client, into: Client, *, given: bool) -
     await drop_waiting(session, client_id=client.id, reason="dial.off_list", now=merging.now)
     await _join_promises(merging, client, into)
     if "owner" in merging.take or (not given and into.owner_id is None):
-        journal.set(into, "owner_id", client.owner_id)
+        for column, value in owning(client.owner_id, client.owned_since).items():
+            journal.set(into, column, value)
     await session.flush()
     if "group" in merging.take or (not given and into.group is Group.NEW):
         was = into.group

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from crm.audit import BULK_DONE, BULK_UNDONE, AuditEntry
 from crm.base.do_not_call import lift, request_of, requests
 from crm.base.whom import Whom
+from crm.calls.dial_rules import may_dial
+from crm.calls.owners import set_owner
 from crm.care import bulk_actions
 from crm.care.bulk_actions import BulkKind, BulkRow, Wanted, carry_out, preview, undo
 from crm.clientele.clients import get_client
@@ -69,6 +71,29 @@ async def test_an_owner_for_all_and_nobody_again(world: World) -> None:
     with pytest.raises(Conflict) as refused:
         await undone(world, action_id)
     assert refused.value.code == "bulk.undone"
+
+
+async def test_who_is_given_a_client_keeps_it_from_now_on(world: World) -> None:
+    anna, egor, vera = await world.operator("Анна"), await world.operator("Егор"), await world.operator("Вера")
+    client_id, long_ago = await world.client("Фирма А"), NOON - timedelta(days=60)
+    async with world.transaction() as session:
+        client = await get_client(session, client_id, lock=True)
+        await set_owner(session, client=client, owner_id=anna, now=long_ago, author_id=None)
+
+    async def code() -> str:
+        async with world.database.reading() as session:
+            return (await may_dial(session, client_id=client_id, operator_id=vera, now=LATER)).code
+
+    assert await code() == ""
+    action_id = await do(world, BulkKind.OWNER, egor)
+    given = await world.get_client(client_id)
+    assert (given.owner_id, given.owned_since, await code()) == (egor, NOON, "dial.owned")
+    assert await undone(world, action_id) == [""]
+    client = await world.get_client(client_id)
+    assert (client.owner_id, client.owned_since, await code()) == (anna, long_ago, "")
+    await do(world, BulkKind.OWNER, "")
+    client = await world.get_client(client_id)
+    assert (client.owner_id, client.owned_since) == (None, None)
 
 
 async def test_what_cannot_be_undone(world: World) -> None:

@@ -21,6 +21,7 @@ from crm.base.phone_numbers import PhoneNumber, numbers_of
 from crm.base.similar import Sought, similar_to
 from crm.base.whom import Whom
 from crm.calls.dial_rules import attempts_today
+from crm.calls.owners import set_owner
 from crm.care.merging import merge, undo
 from crm.clientele.clients import get_client
 from crm.clientele.groups import move_rows, moves_of
@@ -230,6 +231,23 @@ async def test_field_by_field(world: World) -> None:
     await undone(world, merge_id)
     client = await world.get_client(one)
     assert (client.group, client.owner_id) == (Group.COLD, None)
+
+
+async def test_an_owner_comes_with_the_day_since_when(world: World) -> None:
+    anna, boris = await world.operator(), await world.operator("Борис")
+    one, other, long_ago = await world.client("Северный ветер"), await world.client("Ветер"), NOON - timedelta(days=60)
+    async with world.transaction() as session:
+        for client_id, owner_id, since in ((one, anna, long_ago), (other, boris, NOON)):
+            client = await get_client(session, client_id, lock=True)
+            await set_owner(session, client=client, owner_id=owner_id, now=since, author_id=None)
+    merge_id = await merged(
+        world, await organisation_of(world, one), await organisation_of(world, other), take=["owner"]
+    )
+    client = await world.get_client(one)
+    assert (client.owner_id, client.owned_since) == (boris, NOON)
+    assert await undone(world, merge_id) == []
+    client = await world.get_client(one)
+    assert (client.owner_id, client.owned_since) == (anna, long_ago)
 
 
 async def test_of_two_promises_the_earlier_one_stands_and_both_come_back(world: World) -> None:
