@@ -138,7 +138,7 @@ async def give_back(
         return
     since = datetime.fromisoformat(noted["since"])
     spoke = select(Attempt.id).where(Attempt.client_id == client.id, Attempt.operator_id == client.owner_id)
-    if await session.scalar(spoke.where(Attempt.talked, Attempt.opened_at >= since).limit(1)) is not None:
+    if await session.scalar(spoke.where(Attempt.talked, Attempt.opened_at > since).limit(1)) is not None:
         return
     before = (client.owner_id, client.owned_since)
     was_since = noted["was_since"]

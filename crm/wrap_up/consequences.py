@@ -206,7 +206,7 @@ async def _owner(act: Following) -> None:
         return
     await set_owner(
         session, client=client, owner_id=attempt.operator_id, now=act.now, author_id=act.outcome.author_id,
-        since=attempt.ended_at, outcome_id=act.outcome.id,
+        since=attempt.opened_at, outcome_id=act.outcome.id,
     )  # fmt: skip
 
 

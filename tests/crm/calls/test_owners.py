@@ -65,7 +65,7 @@ async def test_who_spoke_keeps_the_client_for_as_long_as_the_rule_says(world: Wo
     assert (await world.get_client(client_id)).owner_id == boris
     async with world.database.reading() as session:
         noted = await session.scalars(select(AuditEntry.details).where(AuditEntry.action == CLIENT_OWNED))
-        assert list(noted) == [{"was": None, "owner": anna}, {"was": anna, "owner": boris}]
+        assert [(each["was"], each["owner"]) for each in noted] == [(None, anna), (anna, boris)]
 
 
 async def test_nobody_owns_a_client_who_was_not_spoken_with(world: World) -> None:
