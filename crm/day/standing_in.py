@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from crm import audit, transitions
 from crm.calls.owners import AT_A_DESK
@@ -61,9 +62,26 @@ async def set_away(
     return handed_over
 
 
-async def set_back(session: AsyncSession, *, user: User, now: datetime, author_id: int | None = None) -> None:
-    """The user is at work again from today; days away that were to come are none. What was handed over stays so.
-    Raises `Refused` for somebody who is not away."""
+async def due_while_away(
+    session: AsyncSession, *, user: User, first_day: date, last_day: date, now: datetime
+) -> list[Callback]:
+    """The promises that `set_away` would hand over."""
+    return list(await session.scalars(_due(user, first_day, last_day, now=now)))
+
+
+async def with_others(session: AsyncSession, user_id: int, *, now: datetime) -> list[Callback]:
+    """The promises that others have from this person's absences, are not over, and that none of them is calling about:
+    what may be given back. An absence that is over gives nothing back."""
+    return list(await session.scalars(_with_others(user_id, now)))
+
+
+async def set_back(
+    session: AsyncSession, *, user: User, now: datetime, author_id: int | None = None, take_back: bool = False
+) -> list[int]:
+    """The user is at work again from today; days away that were to come are none. With `take_back` the promises that
+    were handed over for them and not called yet are the user's again: their ids are returned. Raises `Refused` for
+    somebody who is not away."""
+    taken_back = await _take_back(session, user, now=now, author_id=author_id) if take_back else []
     today = local(now, user.time_zone).date()
     found = await session.scalars(select(Absence).where(Absence.user_id == user.id, Absence.last_day >= today))
     absences = list(found)
@@ -76,6 +94,54 @@ async def set_back(session: AsyncSession, *, user: User, now: datetime, author_i
             absence.last_day = today - timedelta(days=1)
     audit.note(session, at=now, user_id=author_id, action=audit.USER_BACK, subject=f"user:{user.id}")
     await session.flush()
+    return taken_back
+
+
+async def _take_back(session: AsyncSession, user: User, *, now: datetime, author_id: int | None) -> list[int]:
+    await hold_users(session, User.id == user.id)
+    if not user.active:
+        return []
+    promises = list(await session.scalars(_with_others(user.id, now).with_for_update(key_share=True)))
+    by_owner: dict[int, list[int]] = {}
+    for promise in promises:
+        by_owner.setdefault(promise.owner_id, []).append(promise.id)
+        await _give(session, promise, user.id, now=now, author_id=author_id)
+    await session.flush()
+    await follow_all(session, [promise.id for promise in promises], now=now)
+    for owner_id, passed in by_owner.items():
+        audit.note(
+            session, at=now, user_id=author_id, action=audit.CALLBACKS_HANDED_OVER, subject=f"user:{owner_id}",
+            details={"to": user.id, "callbacks": passed},
+        )  # fmt: skip
+    return [promise.id for promise in promises]
+
+
+def _with_others(user_id: int, now: datetime) -> Select[Callback]:
+    later = aliased(CallbackHandover)
+    by_absence = (
+        exists()
+        .where(CallbackHandover.callback_id == Callback.id, CallbackHandover.from_user_id == user_id)
+        .where(Absence.user_id == user_id, Absence.noted_at == CallbackHandover.at, Absence.last_day >= _yesterday(now))
+        .where(~exists().where(later.callback_id == Callback.id, later.id > CallbackHandover.id))
+    )
+    called_now = exists().where(PlanEntry.callback_id == Callback.id, PlanEntry.state == EntryState.CLAIMED)
+    called_now = called_now.where(PlanEntry.claimed_by != user_id)
+    waiting = select(Callback).where(Callback.state == CallbackState.OPEN, Callback.owner_id != user_id)
+    return waiting.where(by_absence, ~called_now).order_by(Callback.due_at, Callback.id)
+
+
+def _yesterday(now: datetime) -> date:
+    """Over everywhere: no clock is a whole day behind."""
+    return now.date() - timedelta(days=1)
+
+
+def _due(user: User, first_day: date, last_day: date, *, now: datetime) -> Select[Callback]:
+    beginning, end = (
+        instant(datetime.combine(day, time()), user.time_zone) for day in (first_day, last_day + timedelta(days=1))
+    )
+    due = select(Callback).where(Callback.owner_id == user.id, Callback.state == CallbackState.OPEN)
+    due = due.where(Callback.due_at < end).order_by(Callback.due_at, Callback.id)
+    return due.where(Callback.due_at >= beginning) if beginning > now else due
 
 
 async def _hand_over(
@@ -88,13 +154,7 @@ async def _hand_over(
     to: int | None,
     author_id: int | None,
 ) -> dict[int, list[int]]:
-    beginning, end = (
-        instant(datetime.combine(day, time()), user.time_zone) for day in (first_day, last_day + timedelta(days=1))
-    )
-    due = select(Callback).where(Callback.owner_id == user.id, Callback.state == CallbackState.OPEN)
-    due = due.where(Callback.due_at < end).order_by(Callback.due_at, Callback.id)
-    if beginning > now:
-        due = due.where(Callback.due_at >= beginning)
+    due = _due(user, first_day, last_day, now=now)
     promises = list(await session.scalars(due.with_for_update(key_share=True)))
     if not promises:
         return {}
@@ -118,7 +178,7 @@ async def _hand_over(
 
 
 async def _load(session: AsyncSession, user: User, day: date, *, to: int | None) -> dict[int, int]:
-    """Who may take over, with the number of open promises that each has."""
+    """Who may take over, with the number of open promises that each has; those with a headset, if there are any."""
     if to is not None:
         stand_in = await get_user(session, to)
         at_work = select(User.id).where(User.id == to, User.active, User.role.in_(AT_A_DESK), ~away_on(User.id, day))
@@ -127,7 +187,8 @@ async def _load(session: AsyncSession, user: User, day: date, *, to: int | None)
         return {to: 0}
     same_kind = user.role if user.role in AT_A_DESK else Role.OPERATOR
     others = select(User.id).where(User.active, User.role == same_kind, User.id != user.id, ~away_on(User.id, day))
-    load = dict.fromkeys(await session.scalars(others.order_by(User.id)), 0)
+    equipped = list(await session.scalars(others.where(User.headset != "").order_by(User.id)))
+    load = dict.fromkeys(equipped or await session.scalars(others.order_by(User.id)), 0)
     for owner_id, count in (await open_promises(session)).items():
         if owner_id in load:
             load[owner_id] = count

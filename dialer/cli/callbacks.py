@@ -18,7 +18,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     async with ready_database(settings, terminal) as database, database.reading() as session:
         found = await overdue_promises(session, now=now, limit=arguments.most)
         count = await overdue_count(session, now=now)
-    rows = [(gettext("client"), gettext("campaign"), gettext("promised by"), gettext("for"), gettext("why not now"))]
+    rows = [(gettext("client"), gettext("campaign"), gettext("with whom"), gettext("for"), gettext("why not now"))]
     for row in found:
         why = "-" if row.verdict.allowed else explain(terminal.words, row.verdict.code, row.verdict.params)
         rows.append((row.organisation, row.campaign, row.owner, f"{row.local_at:%d.%m.%Y %H:%M}", why))

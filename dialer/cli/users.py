@@ -189,19 +189,29 @@ async def set_away(settings: Settings, arguments: argparse.Namespace, terminal: 
             session, user=user, first_day=first, last_day=arguments.until or first, now=now, reason=arguments.reason,
             to=stand_in.id if stand_in else None,
         )  # fmt: skip
-        names = {user_id: (await users.get_user(session, user_id)).name for user_id in taken}
+        takers = {user_id: await users.get_user(session, user_id) for user_id in taken}
     terminal.say(gettext("{login} is away.", login=user.login))
     for user_id, promises in taken.items():
-        terminal.say(gettext("{name} takes over promised calls: {count}", name=names[user_id], count=len(promises)))
+        name = takers[user_id].name
+        terminal.say(gettext("{name} takes over promised calls: {count}", name=name, count=len(promises)))
+        if not takers[user_id].headset:
+            terminal.say(gettext("{name} has no headset to call with.", name=name))
     return 0
 
 
 async def set_back(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """`users back`: at work again."""
+    """`users back`: at work again, with the promised calls that others took over or without."""
+    gettext = terminal.words.gettext
     async with _transaction(settings, terminal) as session:
         user = await user_named(session, arguments.login)
-        await standing_in.set_back(session, user=user, now=datetime.now(UTC))
-    terminal.say(terminal.words.gettext("{login} is at work again.", login=user.login))
+        now = datetime.now(UTC)
+        taken_back = await standing_in.set_back(session, user=user, now=now, take_back=arguments.take_back)
+        left = await standing_in.with_others(session, user.id, now=now)
+    terminal.say(gettext("{login} is at work again.", login=user.login))
+    if taken_back:
+        terminal.say(gettext("Promised calls given back: {count}", count=len(taken_back)))
+    if left:
+        terminal.say(gettext("Promised calls that others keep: {count}", count=len(left)))
     return 0
 
 

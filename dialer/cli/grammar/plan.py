@@ -77,6 +77,11 @@ def user_actions(actions: Commands, words: Words) -> None:
     back = actions.add_parser("back", help=text, description=text)
     for parser in (away, back):
         parser.add_argument("login", metavar="LOGIN", help=gettext("which user"))
+    back.add_argument(
+        "--take-back",
+        action="store_true",
+        help=gettext("with the promised calls that others have and have not made yet"),
+    )
     away.add_argument(
         "--from", dest="first", type=day_reader(words), metavar="DAY", help=gettext("the first day (otherwise today)")
     )

@@ -55,7 +55,7 @@ def _shown(words: Words, zone: tzinfo, line: PromiseLine) -> ShownPromise:
         asked_by=line.asked_by,
         words=line.words,
         passed=tuple(
-            words.gettext("{time}: from {one} to {other}", time=moment(words, at, zone), one=one, other=other)
+            words.gettext("{time}: {one} → {other}", time=moment(words, at, zone), one=one, other=other)
             for at, one, other in line.passed
         ),
     )

@@ -154,11 +154,14 @@ async def away(request: web.Request) -> web.StreamResponse:
 
 
 async def back(request: web.Request) -> web.StreamResponse:
-    """POST /plan/back with `person`: at work again."""
+    """POST /plan/back with `person`, and `take_back` "yes" for the promised calls too: at work again."""
     deps, fields = request.app[DEPS], await request.post()
     async with deps.database.transaction() as session:
         user = await get_user(session, sent.number(str(fields.get("person", ""))))
-        await standing_in.set_back(session, user=user, now=deps.clock(), author_id=visitor(request).user_id)
+        await standing_in.set_back(
+            session, user=user, now=deps.clock(), author_id=visitor(request).user_id,
+            take_back=fields.get("take_back") == "yes",
+        )  # fmt: skip
     return see_other("/plan")
 
 

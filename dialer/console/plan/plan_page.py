@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls.owners import callers
 from crm.day.overdue import OverdueRow, overdue_count, overdue_promises
+from crm.day.standing_in import due_while_away, with_others
 from crm.office.absences import absences_from
 from crm.office.users import User
 from crm.plan.plan_entries import EntryKind
@@ -56,12 +58,23 @@ class OverdueLine:
 
 @dataclass(frozen=True, slots=True)
 class AbsenceRow:
-    """Who is away, and when."""
+    """Who is away, and when. `passed`: who has how many of the promised calls, a line each; `count` of them."""
 
     user_id: int
     name: str
     days: str
     reason: str
+    passed: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonChoice:
+    """Somebody to choose: who is to be away, with the calls promised for today, or who stands in."""
+
+    user_id: int
+    away: str
+    stand_in: str
 
 
 async def plan(request: web.Request) -> web.StreamResponse:
@@ -77,7 +90,8 @@ async def plan(request: web.Request) -> web.StreamResponse:
         ]
         overdue = await overdue_promises(session, now=now)
         overdue_in_all = await overdue_count(session, now=now)
-        away = await _away(session, words, {row.user_id: row.name for row in rows}, today)
+        away = await _away(session, words, {user.id: user for user in people}, today, now)
+        choices = [await _choice(session, words, user, today, now) for user in people]
         running = [(each.id, each.name) for each in await list_campaigns(session)]
     context = {
         "rows": rows,
@@ -86,6 +100,7 @@ async def plan(request: web.Request) -> web.StreamResponse:
         "more_overdue": overdue_in_all - len(overdue),
         "today": today.isoformat(),
         "away": away,
+        "choices": choices,
         "campaigns": running,
         "may_change": visitor(request).role in RULE_ROLES,
     }
@@ -103,17 +118,38 @@ def _overdue_row(words: Words, row: OverdueRow, now: datetime) -> OverdueLine:
     )
 
 
-async def _away(session: AsyncSession, words: Words, names: Mapping[int, str], today: date) -> list[AbsenceRow]:
-    return [
-        AbsenceRow(
-            absence.user_id,
-            names[absence.user_id],
-            f"{short_day(words, absence.first_day)} – {short_day(words, absence.last_day)}",
-            absence.reason,
+async def _away(
+    session: AsyncSession, words: Words, people: Mapping[int, User], today: date, now: datetime
+) -> list[AbsenceRow]:
+    rows, told = [], set[int]()
+    for absence in await absences_from(session, today):
+        if absence.user_id not in people:
+            continue
+        # Who is back is back from all their days: the calls stand beside the first of them.
+        passed = [] if absence.user_id in told else await with_others(session, absence.user_id, now=now)
+        told.add(absence.user_id)
+        owners = Counter(promise.owner_id for promise in passed)
+        rows.append(
+            AbsenceRow(
+                absence.user_id,
+                people[absence.user_id].name,
+                f"{short_day(words, absence.first_day)} – {short_day(words, absence.last_day)}",
+                absence.reason,
+                tuple(f"{_with_headset(words, people[owner_id])}: {n}" for owner_id, n in owners.items()),
+                len(passed),
+            )
         )
-        for absence in await absences_from(session, today)
-        if absence.user_id in names
-    ]
+    return rows
+
+
+async def _choice(session: AsyncSession, words: Words, user: User, today: date, now: datetime) -> PersonChoice:
+    due = await due_while_away(session, user=user, first_day=today, last_day=today, now=now)
+    away = words.gettext("{name} (calls promised for today: {count})", name=user.name, count=len(due))
+    return PersonChoice(user.id, away if due else user.name, _with_headset(words, user))
+
+
+def _with_headset(words: Words, user: User) -> str:
+    return user.name if user.headset else words.gettext("{name} (no headset)", name=user.name)
 
 
 def _row(user: User, day: MyDay, today: date, zone: tzinfo, *, sharing: int) -> PlanRow:

@@ -13,7 +13,7 @@ from crm.audit import CALLBACKS_HANDED_OVER, USER_AWAY, USER_BACK, AuditEntry
 from crm.clientele.clients import get_client
 from crm.day.day_plan import build, claim_next
 from crm.day.plan_changes import hand_pick, waiting_of
-from crm.day.standing_in import set_away, set_back
+from crm.day.standing_in import due_while_away, set_away, set_back, with_others
 from crm.errors import CrmError
 from crm.office.absences import Absence, absences_from
 from crm.office.users import Role, get_user
@@ -123,6 +123,47 @@ async def test_who_comes_back_early_is_at_work_from_today(world: World) -> None:
         async with world.transaction() as session:
             await set_back(session, user=await get_user(session, boris), now=NOON)
     assert refused.value.code == "absence.not_away"
+
+
+async def test_a_slip_is_taken_back_but_for_what_is_being_called(world: World) -> None:
+    anna, boris = [await world.operator(name) for name in ("Анна", "Борис")]
+    in_hand = await promise(world, anna, "2026-11-23 13:55")
+    kept = await promise(world, anna, "2026-11-23 16:30")
+    his = await promise(world, boris, "2026-11-23 17:00")
+    async with world.transaction() as session:
+        user = await get_user(session, anna)
+        due = await due_while_away(session, user=user, first_day=DAY, last_day=DAY, now=NOON)
+    assert await away(world, anna) == {boris: [each.id for each in due]} == {boris: [in_hand, kept]}
+    async with world.transaction() as session:
+        await bring_due(session, now=NOON)
+        entry = await claim_next(session, operator_id=boris, now=NOON, lease_s=LEASE_S)
+        assert entry is not None
+        assert entry.callback_id == in_hand
+    async with world.transaction() as session:
+        assert [each.id for each in await with_others(session, anna, now=NOON)] == [kept]
+        assert await set_back(session, user=await get_user(session, anna), now=NOON, take_back=True) == [kept]
+        assert await with_others(session, anna, now=NOON) == []
+        noted = select(AuditEntry.details).where(AuditEntry.subject == f"user:{boris}")
+        assert list(await session.scalars(noted)) == [{"to": anna, "callbacks": [kept]}]
+    assert await owners(world) == {kept: anna, in_hand: boris, his: boris}
+
+
+async def test_what_others_took_over_stays_with_them_unless_it_is_given_back(world: World) -> None:
+    anna, boris = await world.operator(), await world.operator("Борис")
+    made = await promise(world, anna, "2026-11-23 16:30")
+    await away(world, anna)
+    async with world.transaction() as session:
+        assert await set_back(session, user=await get_user(session, anna), now=NOON) == []
+    assert await owners(world) == {made: boris}
+
+
+async def test_who_has_a_headset_takes_over_first(world: World) -> None:
+    anna, boris, vera = [await world.operator(name) for name in ("Анна", "Борис", "Вера")]
+    async with world.transaction() as session:
+        (await get_user(session, vera)).headset = "vera"
+    first, second = await promise(world, anna, "2026-11-23 16:30"), await promise(world, anna, "2026-11-23 17:30")
+    assert await away(world, anna) == {vera: [first, second]}
+    assert boris not in (await owners(world)).values()
 
 
 async def test_what_cannot_be(world: World) -> None:

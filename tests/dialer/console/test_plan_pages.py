@@ -89,12 +89,20 @@ async def test_who_calls_picks_for_the_own_plan_alone(signed_in: SignIn, office:
 async def test_who_is_away_hands_over_and_comes_back(maria: Browser, office: Office, database: Database) -> None:
     anna, oleg = office.users["anna"], office.users["oleg"]
     fields = {"person": str(anna), "from": TODAY, "until": TODAY, "reason": "Болеет"}
+    before = await maria.text("/plan")
+    due = re.search(r"Иванова Анна \(обещано звонков на сегодня: (\d)\)", before)
+    assert due is not None
     assert (await maria.post_form("/plan/away", **fields)).status == 303
     page = await maria.text("/plan")
     assert "Болеет" in page
     async with database.reading() as session:
         assert set(await session.scalars(select(Callback.owner_id))) == {oleg}
-    assert (await maria.post_form("/plan/back", person=str(anna))).status == 303
+    assert due[1] == "2"
+    assert "Сидоров Олег: 1" in page  # the other client is in hand just now
+    assert "вернуть 1 звонок" in page
+    assert (await maria.post_form("/plan/back", person=str(anna), take_back="yes")).status == 303
+    async with database.reading() as session:
+        assert set(await session.scalars(select(Callback.owner_id))) == {anna, oleg}
     assert "Все на работе." in await maria.text("/plan")
     assert (await maria.post_form("/plan/back", person=str(anna))).status == 422
     assert (await maria.post_form("/plan/away", **{**fields, "from": "soon"})).status == 400

@@ -31,7 +31,7 @@ async def test_who_leaves_hands_the_promises_over(signed_in: SignIn, office: Off
         )
         assert set(noted) == {office.users["admin"]}
     page = await (await signed_in("maria")).text(f"/clients/{office.clients[0]}")
-    assert "от Иванова Анна к Сидоров Олег" in page
+    assert "Иванова Анна → Сидоров Олег" in page
     assert (await admin.post_form(f"/users/{anna}/active", active="yes")).status == 303
     async with database.reading() as session:
         assert (await get_user(session, anna)).active
