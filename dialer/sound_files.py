@@ -3,26 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import structlog
 
 from crm.calls import recording_facts
 from crm.calls.recording_facts import Recording
 from crm.database import Database
-from recordings.errors import RecordingError
-from recordings.sealing import open_sound, seal, unwrapped
+from recordings.errors import BrokenRecording, RecordingError
+from recordings.sealing import is_of_a_call, is_sealed, open_sound, seal, unwrapped
 from recordings.store import Store
 
 AT_ONCE = 50
+_BLOCK_BYTES: Final = 1 << 20
+_REMEMBERED: Final = 1_000
+_compared: Final[dict[tuple[str, int, int, int], str]] = {}
 
 log = structlog.get_logger("dialer.recordings")
 
 
 def sound_of(store: Store, recording: Recording, office_key: bytes) -> BinaryIO:
-    """The recording's sound, for the caller to close. Raises `RecordingError` when it cannot be had."""
-    return open_sound(store.path(recording.key), recording.wrapped_key, office_key)
+    """The recording's sound, for the caller to close. Raises `RecordingError` when it cannot be had, or is not what was
+    recorded: what its own key opens cannot be anything else, all else is compared with its digest."""
+    path, call = store.path(recording.key), recording.attempt_id
+    file = open_sound(path, recording.wrapped_key, office_key, call, was_sealed=recording.sealed)
+    try:
+        if recording.sha256 and not (is_of_a_call(recording.wrapped_key) and is_sealed(path)):
+            _assert_as_it_was(path, file, recording.sha256)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _assert_as_it_was(path: Path, file: BinaryIO, sha256: str) -> None:
+    """A player asks for many parts of one file, so what was compared is remembered until the file changes."""
+    found = os.stat(path)
+    # The system alone sets the time of a change; that of what was written anybody may.
+    state = (str(path), found.st_ino, found.st_size, found.st_ctime_ns)
+    if _compared.get(state) == sha256:
+        return
+    digest = hashlib.sha256()
+    while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
+    file.seek(0)
+    if digest.hexdigest() != sha256:
+        raise BrokenRecording("file.changed", path=str(path))
+    if len(_compared) >= _REMEMBERED:
+        _compared.clear()
+    _compared[state] = sha256
 
 
 async def warn_of_another_key(database: Database) -> bool:
@@ -33,11 +65,17 @@ async def warn_of_another_key(database: Database) -> bool:
     if newest is None:
         return True
     try:
-        unwrapped(newest.wrapped_key, database.office_key, Path(newest.key))
+        unwrapped(newest.wrapped_key, database.office_key, Path(newest.key), newest.attempt_id)
     except RecordingError as error:
         log.error("office key", was="another", on="start", now="sealed recordings stay closed", reason=str(error))
         return False
     return True
+
+
+def _seal(store: Store, recording: Recording, office_key: bytes) -> None:
+    sound_of(store, recording, office_key).close()  # what was changed since it was recorded is not to look genuine
+    path = store.path(recording.key)
+    seal(path, unwrapped(recording.wrapped_key, office_key, path, recording.attempt_id))
 
 
 async def seal_finished(database: Database, store: Store) -> None:
@@ -48,8 +86,7 @@ async def seal_finished(database: Database, store: Store) -> None:
         try:
             if not await asyncio.to_thread(store.exists, recording.key):
                 continue  # it lies on another machine, whose service seals it
-            path = store.path(recording.key)
-            await asyncio.to_thread(seal, path, unwrapped(recording.wrapped_key, database.office_key, path))
+            await asyncio.to_thread(_seal, store, recording, database.office_key)
         except RecordingError as error:
             log.error("recording", call=recording.attempt_id, was="ready", on="sealing", now="plain", reason=str(error))
             continue

@@ -17,6 +17,8 @@ ERRORS: Mapping[str, str] = MappingProxyType(
         "file.unreadable": "The recording {path} cannot be read: {reason}.",
         "file.no_key": "The recording {path} is sealed, and its key is not there.",
         "file.other_key": "The recording {path} is damaged, or this is not its key.",
+        "file.not_sealed": "The recording {path} was sealed, and another file lies in its place.",
+        "file.changed": "The recording {path} is not as it was made: its file was changed.",
         "file.not_wav": "The recording {path} is not a WAV file with 16-bit samples: {reason}.",
         "file.no_header": "The recording {path} ends before its sound begins: nothing was recorded.",
         "file.not_written": "The recording {path} cannot be written: {reason}.",

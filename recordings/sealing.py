@@ -3,7 +3,10 @@
 A sealed file: eight letters, the bytes of a piece, the bytes of the sound, eight random bytes; then the pieces, each
 with its tag. A piece's nonce is the random bytes and its number, and the header is bound to each, so that pieces cannot
 be changed, moved or left out. Whether a file is sealed is seen from its first bytes: recordings from before stay as
-they are.
+they are; where it is known that one was sealed, a plain file in its place is refused.
+
+A recording's key is closed with the office's key for one call, so that it opens no recording in another call's place;
+keys from before (without the mark of the second kind) were not.
 """
 
 from __future__ import annotations
@@ -31,25 +34,36 @@ _HEADER: Final = struct.Struct("<8sIQ8s")
 _TAG_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 _WRAPPING: Final = b"dialer recordings 1"
+_OF_A_CALL: Final = "2:"
 
 
-def new_wrapped_key(office_key: bytes) -> str:
-    """A new key for one recording, closed with the office's key; as text."""
+def new_wrapped_key(office_key: bytes, call: str) -> str:
+    """A new key for the recording of one call, closed with the office's key; as text."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    closed = _wrapping(office_key).encrypt(nonce, secrets.token_bytes(KEY_BYTES), _WRAPPING)
-    return base64.b64encode(nonce + closed).decode()
+    closed = _wrapping(office_key).encrypt(nonce, secrets.token_bytes(KEY_BYTES), _bound_to(call))
+    return _OF_A_CALL + base64.b64encode(nonce + closed).decode()
 
 
-def unwrapped(wrapped_key: str, office_key: bytes, path: Path) -> bytes:
-    """The recording's key. Raises `BrokenRecording` when there is none, or the office's key is another; `path` is for
-    the message."""
+def is_of_a_call(wrapped_key: str) -> bool:
+    """Whether the key opens for its call alone: then what it opens is that call's sound, as it was sealed."""
+    return wrapped_key.startswith(_OF_A_CALL)
+
+
+def unwrapped(wrapped_key: str, office_key: bytes, path: Path, call: str) -> bytes:
+    """The key of the call's recording. Raises `BrokenRecording` when there is none, or it is another call's, or the
+    office's key is another; `path` is for the message."""
     if not wrapped_key or not office_key:
         raise BrokenRecording("file.no_key", path=str(path))
-    closed = base64.b64decode(wrapped_key)
+    bound = _bound_to(call) if is_of_a_call(wrapped_key) else _WRAPPING
     try:
-        return _wrapping(office_key).decrypt(closed[:_NONCE_BYTES], closed[_NONCE_BYTES:], _WRAPPING)
-    except InvalidTag as error:
+        closed = base64.b64decode(wrapped_key.removeprefix(_OF_A_CALL))
+        return _wrapping(office_key).decrypt(closed[:_NONCE_BYTES], closed[_NONCE_BYTES:], bound)
+    except (InvalidTag, ValueError) as error:
         raise BrokenRecording("file.other_key", path=str(path)) from error
+
+
+def _bound_to(call: str) -> bytes:
+    return _WRAPPING + b" of " + call.encode()
 
 
 def _wrapping(office_key: bytes) -> AESGCM:
@@ -153,8 +167,11 @@ class SealedFile(io.RawIOBase):
         super().close()
 
 
-def open_sound(path: Path, wrapped_key: str, office_key: bytes) -> BinaryIO:
-    """The sound of a recording, sealed or not, for the caller to close. Raises `BrokenRecording`."""
-    if not is_sealed(path):
-        return path.open("rb")
-    return io.BufferedReader(SealedFile(path, unwrapped(wrapped_key, office_key, path)), PIECE_BYTES)
+def open_sound(path: Path, wrapped_key: str, office_key: bytes, call: str, *, was_sealed: bool = False) -> BinaryIO:
+    """The sound of a call's recording, sealed or not, for the caller to close; a plain file where one `was_sealed` is
+    not ours. Raises `BrokenRecording`."""
+    if is_sealed(path):
+        return io.BufferedReader(SealedFile(path, unwrapped(wrapped_key, office_key, path, call)), PIECE_BYTES)
+    if was_sealed:
+        raise BrokenRecording("file.not_sealed", path=str(path))
+    return path.open("rb")

@@ -34,7 +34,7 @@ async def note_failure(session: AsyncSession, *, attempt_id: str, key: str, fail
 
 class CallRecording:
     """`policy` is "all" or "never"; below `minimum_free_bytes` of free disk no recording is begun. `new_key` gives
-    the wrapped key of a recording that is to be sealed when it is finished, "" for one that stays plain."""
+    the wrapped key for the recording of an attempt, to be sealed when it is finished; without it all stay plain."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class CallRecording:
         *,
         policy: str,
         minimum_free_bytes: int,
-        new_key: Callable[[], str] = str,
+        new_key: Callable[[str], str] | None = None,
     ) -> None:
         self._telephony = telephony
         self._store = store
@@ -76,10 +76,11 @@ class CallRecording:
         except (TelephonyError, RecordingError, OSError) as error:
             return self._fail(of_error(error))
         self._begun = True
+        wrapped_key = self._new_key(attempt_id) if self._new_key else ""
         self._journal.note(
             "recording begun",
             functools.partial(
-                recording_facts.open_recording, attempt_id=attempt_id, key=self._key, wrapped_key=self._new_key()
+                recording_facts.open_recording, attempt_id=attempt_id, key=self._key, wrapped_key=wrapped_key
             ),
         )
         log.info("recording", call=attempt_id, was="off", on="started", now="on", key=self._key)

@@ -58,7 +58,7 @@ class DeskRules:
     recording_policy: str = "all"
     minimum_free_bytes: int = 200 * 2**20
     node: str = FIRST_NODE
-    new_recording_key: Callable[[], str] = str
+    new_recording_key: Callable[[str], str] | None = None
 
 
 class Desk:

@@ -28,7 +28,7 @@ async def talk(database: Database, store: LocalStore) -> tuple[str, Path]:
     form = OutcomeForm(disposition="warm", person_id=1, summary="хочет расчёт к пятнице")
     attempt_id = await seed_call(database, office, client=0, at=AT, form=form)
     path = await seed_recording(database, store, attempt_id, AT)
-    await change(database, wrapped_key=new_wrapped_key(database.office_key))
+    await change(database, wrapped_key=new_wrapped_key(database.office_key, attempt_id))
     return attempt_id, path
 
 
@@ -96,3 +96,42 @@ async def test_another_office_key_is_told_at_the_start(database: Database, datab
         assert not await warn_of_another_key(mistaken)
     finally:
         await mistaken.dispose()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_a_file_that_was_changed_is_not_played(database: Database, tmp_path: Path, sealed: bool) -> None:
+    store = LocalStore(tmp_path)
+    attempt_id, path = await talk(database, store)
+    if sealed:
+        await seal_finished(database, store)
+    else:
+        await change(database, wrapped_key="")
+    sound_of(store, await stored(database, attempt_id), database.office_key).close()
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content if not sealed else b"RIFF" + bytes(1000))
+    with pytest.raises(RecordingError) as refused:
+        sound_of(store, await stored(database, attempt_id), database.office_key)
+    assert refused.value.code == ("file.not_sealed" if sealed else "file.changed")
+
+
+async def test_what_was_changed_before_it_was_sealed_is_not_sealed(database: Database, tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    attempt_id, path = await talk(database, store)
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    await seal_finished(database, store)
+    assert not is_sealed(path)
+    assert not (await stored(database, attempt_id)).sealed
+
+
+async def test_the_key_and_the_file_of_another_call_are_not_this_ones(database: Database, tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    attempt_id, _path = await talk(database, store)
+    await seal_finished(database, store)
+    recording = await stored(database, attempt_id)
+    recording.attempt_id = "f" * 32
+    with pytest.raises(RecordingError) as refused:
+        sound_of(store, recording, database.office_key)
+    assert refused.value.code == "file.other_key"

@@ -32,6 +32,7 @@ log = structlog.get_logger("dialer.console")
 CHUNK_BYTES = 256 * 1024
 _UNFIT_FOR_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*«»]+')  # of files, on any system
 _LONGEST_NAME = 80
+_NOT_OURS = frozenset({"file.changed", "file.not_sealed", "file.other_key"})
 T = TypeVar("T")
 
 SAME_LISTENING = timedelta(minutes=10)  # a player asks for many ranges; they are one deed
@@ -150,6 +151,12 @@ async def _opened(request: web.Request, recording: Recording) -> BinaryIO:
 
 def _broken(recording: Recording, error: StoreError | BrokenRecording) -> Trouble:
     log.error("recording cannot be read", call=recording.attempt_id, reason=str(error))
+    if error.code in _NOT_OURS:
+        return Trouble(
+            503,
+            mark("The file of this recording is not the one that was made of the call, so it is not played."),
+            mark("Tell the administrator: the file was changed, or the office's key is another."),
+        )
     return Trouble(
         503,
         mark("The recording cannot be read from its store just now."),

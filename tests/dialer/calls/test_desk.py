@@ -274,7 +274,7 @@ async def test_a_call_without_recording_by_policy_is_exempt(office: Office) -> N
 
 
 async def test_a_recording_has_its_key_from_its_first_second(office: Office) -> None:
-    office.desk = office.new_desk(DeskRules(new_recording_key=lambda: "wrapped key"))
+    office.desk = office.new_desk(DeskRules(new_recording_key=lambda attempt_id: f"key of {attempt_id}"))
     attempt_id = await office.dial()
     office.telephony.clients[0].emit(LegAnswered("PCMA"))
     await office.until_call(CallState.TALKING)
@@ -283,7 +283,7 @@ async def test_a_recording_has_its_key_from_its_first_second(office: Office) -> 
     await office.desk.settled(office.operator)
     async with office.database.reading() as session:
         keys = await session.scalars(select(Recording.wrapped_key).where(Recording.attempt_id == attempt_id))
-    assert keys.all() == ["wrapped key"]
+    assert keys.all() == [f"key of {attempt_id}"]
     await office.desk.stop()
 
 

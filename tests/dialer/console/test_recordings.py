@@ -70,7 +70,7 @@ async def test_a_part_of_it(signed_in: SignIn, played: Played, asked: str, first
 async def test_a_sealed_recording_plays_as_before(
     signed_in: SignIn, played: Played, database: Database, store: LocalStore
 ) -> None:
-    key = new_wrapped_key(database.office_key)
+    key = new_wrapped_key(database.office_key, played.attempt_id)
     async with database.transaction() as session:
         await session.execute(update(Recording).values(wrapped_key=key))
     browser = await signed_in("maria")
@@ -83,6 +83,18 @@ async def test_a_sealed_recording_plays_as_before(
     head = await browser.client.head(played.address)
     assert head.headers["Content-Length"] == str(len(played.content))
     assert await (await browser.get(f"/recordings/{played.attempt_id}/peaks.json")).json() == outline
+
+
+async def test_a_recording_whose_file_was_changed_is_not_played(signed_in: SignIn, played: Played) -> None:
+    browser = await signed_in("maria")
+    await browser.post_form("/language", language="en", back="/")
+    assert (await browser.get(played.address)).status == 200
+    content = bytearray(played.content)
+    content[5000:6000] = bytes(reversed(content[5000:6000]))
+    played.path.write_bytes(content)
+    response = await browser.get(played.address)
+    assert response.status == 503
+    assert "is not the one that was made of the call" in await response.text()
 
 
 async def test_a_part_that_is_not_there(signed_in: SignIn, played: Played) -> None:
