@@ -22,9 +22,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 import crm.schema  # noqa: F401 - whoever opens a database has every class mapped
 from crm import transitions
 from crm.base import search_index
-from crm.base.tombstones import OFFICE_KEY
 from crm.errors import Finding
 from crm.mapping import Base, UtcDateTime
+from crm.office.headset_keys import OFFICE_KEY
 from crm.service_lock import ServiceLock, ServiceNode, acquire, holder, running_nodes
 
 __all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config"]

@@ -59,9 +59,9 @@ async def headset_accounts(database: Database) -> dict[str, RegistrarAccount]:
     async with database.reading() as session:
         rows = await users.list_users(session)
     return {
-        user.headset: RegistrarAccount(user.headset, user.headset_ha1_md5, user.headset_ha1_sha256)
+        user.headset: RegistrarAccount(user.headset, *digests)
         for user in rows
-        if user.active and user.headset and user.headset_ha1_md5
+        if user.active and user.headset and (digests := users.headset_digests(user, database.office_key))
     }
 
 
@@ -98,6 +98,8 @@ async def running_service(
         )
         stack.push_async_callback(lock.release)
         await database.upgrade()
+        async with database.transaction() as session:
+            await users.close_headsets(session)
         store = LocalStore(settings.recordings_dir)
         store.check()
         await warn_of_another_key(database)
@@ -156,7 +158,7 @@ def _rules(settings: Settings, office_key: bytes) -> DeskRules:
         recording_policy=settings.recordings.policy,
         minimum_free_bytes=settings.recordings.minimum_free_mb * 2**20,
         node=settings.service.node,
-        new_recording_key=functools.partial(new_wrapped_key, office_key) if settings.recordings.encrypt else str,
+        new_recording_key=functools.partial(new_wrapped_key, office_key) if settings.recordings.encrypt else None,
     )
 
 

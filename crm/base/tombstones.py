@@ -13,10 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.base.erasure_rows import Tombstone
 from crm.base.organisation_keys import name_key, tax_key
 from crm.errors import Refused
+from crm.office.headset_keys import OFFICE_KEY
 from crm.text_rules import fold
-
-OFFICE_KEY: Final = "office_key"
-"""Under this name a session's `info` holds the bytes of the office's key, b"" where there is none."""
 
 OFFICE_MARK: Final = "office"
 """Its digest is among every office's, so that another key is noticed."""

@@ -85,6 +85,7 @@ class Done:
 class _Work:
     session: AsyncSession
     now: datetime
+    erasure_id: int
     blanked: Counter[str]
 
 
@@ -211,7 +212,7 @@ async def _begin(
     )
     session.add(erasure)
     await session.flush()
-    return erasure, _Work(session, now, Counter())
+    return erasure, _Work(session, now, erasure.id, Counter())
 
 
 def _assert_names_nobody(reason: str, known: Traces) -> None:
@@ -268,7 +269,7 @@ async def _blank_texts(work: _Work, organisation_id: int, tells: Tells) -> None:
 async def _blank_row(work: _Work, row: Base, values: dict[str, Any]) -> None:
     key = [column == getattr(row, column.key) for column in type(row).__table__.primary_key]
     await work.session.execute(update(type(row)).where(*key).values(values))
-    await forget(work.session, row, list(values))
+    await forget(work.session, row, list(values), erasure_id=work.erasure_id)
     work.blanked.update(f"{type(row).__tablename__}.{column}" for column in values)
 
 

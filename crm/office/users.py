@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit, transitions
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
+from crm.office.headset_keys import OFFICE_KEY, HeadsetDigests, closed, opened
 from crm.office.mail_addresses import mail_address
 from crm.text_rules import lines_of, tidy
 from crm.time_zones import zone
@@ -46,7 +47,8 @@ _WEB_SESSIONS: Final = table("web_sessions", column("user_id"))
 
 class User(Versioned, Base):
     """A user. `headset` is the SIP user name of the headset, or ""; of its password only H(A1) is kept (RFC 7616
-    section 3.4.2), in MD5 and in SHA-256, for the realm in force when it was set. `callbacks_by_mail`: promised calls
+    section 3.4.2), in MD5 and in SHA-256, for the realm in force when it was set, as `headset_sealed`: closed with the
+    office's key; as it is only until a service that has one closes it. `callbacks_by_mail`: promised calls
     come to `email` as calendar entries."""
 
     __tablename__ = "users"
@@ -74,6 +76,7 @@ class User(Versioned, Base):
     headset: Mapped[str] = mapped_column(String(64), default="")
     headset_ha1_md5: Mapped[str] = mapped_column(String(32), default="")
     headset_ha1_sha256: Mapped[str] = mapped_column(String(64), default="")
+    headset_sealed: Mapped[str] = mapped_column(Text, default="", server_default="")
     email: Mapped[str] = mapped_column(Text, default="", server_default="")
     callbacks_by_mail: Mapped[bool] = mapped_column(default=False, server_default=false())
     active: Mapped[bool] = mapped_column(default=True)
@@ -164,9 +167,33 @@ async def set_headset_password(session: AsyncSession, *, user: User, password: s
         raise Refused("user.needs_headset")
     _refuse_short(password)
     a1 = f"{user.headset}:{realm}:{password}".encode()
+    user.headset_sealed = ""
     user.headset_ha1_md5 = hashlib.md5(a1, usedforsecurity=False).hexdigest()  # RFC 7616: what headsets speak
     user.headset_ha1_sha256 = hashlib.sha256(a1).hexdigest()
+    _close_headset(session, user)
     await session.flush()
+
+
+def _close_headset(session: AsyncSession, user: User) -> None:
+    if office_key := session.info.get(OFFICE_KEY):
+        digests = HeadsetDigests(user.headset_ha1_md5, user.headset_ha1_sha256)
+        user.headset_sealed = closed(bytes(office_key), user.headset, digests)
+        user.headset_ha1_md5, user.headset_ha1_sha256 = "", ""
+
+
+async def close_headsets(session: AsyncSession) -> None:
+    """Close what is kept of headsets' passwords with the office's key where it lies open, from before there was one."""
+    for user in await session.scalars(select(User).where(User.headset_ha1_md5 != "")):
+        _close_headset(session, user)
+    await session.flush()
+
+
+def headset_digests(user: User, office_key: bytes) -> HeadsetDigests | None:
+    """By what the password of the user's headset is known, `None` when there is none, or the office's key is another:
+    then it has to be set anew."""
+    if user.headset_sealed:
+        return opened(office_key, user.headset, user.headset_sealed) if office_key else None
+    return HeadsetDigests(user.headset_ha1_md5, user.headset_ha1_sha256) if user.headset_ha1_md5 else None
 
 
 async def set_headset(
@@ -176,7 +203,7 @@ async def set_headset(
     it holds the name. Raises `Conflict` when the headset is somebody else's."""
     if headset != user.headset:
         await _assert_free(session, login="", headset=headset)
-    user.headset, user.headset_ha1_md5, user.headset_ha1_sha256 = headset, "", ""
+    user.headset, user.headset_sealed, user.headset_ha1_md5, user.headset_ha1_sha256 = headset, "", "", ""
     _note_change(session, user, {"headset": headset}, now=now, author_id=author_id)
     await session.flush()
 

@@ -12,6 +12,7 @@ from dialer import backup
 from dialer.cli.database import ready_database
 from dialer.cli.settings_file import settings_file
 from dialer.cli.terminal import Terminal
+from dialer.office_key import key_file
 
 
 async def make(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -57,5 +58,11 @@ async def restore(arguments: argparse.Namespace, terminal: Terminal) -> int:
     option = f"-c {folder / backup.SETTINGS_FILE}"
     if not made.secrets:
         terminal.say(gettext("Write the passwords into {file}.", file=folder / backup.SETTINGS_FILE))
+        terminal.say(
+            gettext(
+                "Put the office's key back as {file}. Without it headsets need new passwords: {command}",
+                file=key_file(settings), command=f"dialer users passwd LOGIN --headset {option}",
+            )
+        )  # fmt: skip
     terminal.say(gettext("Then: {command}", command=f"dialer db upgrade {option} && dialer check {option}"))
     return 0

@@ -25,6 +25,7 @@ from dialer.cli.mail_check import check_mail
 from dialer.cli.running import Neighbour, who_answers
 from dialer.cli.terminal import Terminal
 from dialer.crm_words import database_finding, in_language
+from dialer.office_key import read_key
 from dialer.reasons import advice_for, of_bind, of_error
 from dialer.telephony import HeadsetStatus, PortBusy, Telephony, TelephonyError, TrunkStatus
 
@@ -74,7 +75,7 @@ async def check(settings: Settings, arguments: argparse.Namespace, terminal: Ter
     report.good(gettext("settings: nothing is wrong or contradicts itself"))
     _check_console_safety(settings, report)
     _check_disk(settings, report)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, read_key(settings))
     try:
         usable = await _check_database(database, report)
         await check_mail(settings, database if usable else None, report)
@@ -307,7 +308,7 @@ async def _report_headsets(settings: Settings, database: Database, telephony: Li
     for user in owners:
         name = f"{user.headset} ({user.name})"
         state = telephony.headset(user.headset)
-        if not user.headset_ha1_md5:
+        if users.headset_digests(user, database.office_key) is None:
             report.note(
                 gettext(
                     "headset {name}: it has no password: dialer users passwd {login} --headset",

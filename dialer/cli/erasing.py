@@ -63,6 +63,14 @@ async def verify_audit(settings: Settings, arguments: argparse.Namespace, termin
             links=found.links, unlinked=found.unlinked, erased=found.erased,
         )
     )  # fmt: skip
+    if found.unkeyed:
+        terminal.say(
+            gettext(
+                "{count} of the links are older than those made with the office's key: what was changed before that"
+                " they cannot tell.",
+                count=found.unkeyed,
+            )
+        )  # fmt: skip
     terminal.say(gettext("Last link: {link}", link=found.head))
     if found.broken:
         raise CommandFailed("\n".join([gettext("The chain is broken:"), *found.broken]))

@@ -17,6 +17,7 @@ from crm.plan import handovers, promise_mail
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal, generated_password
+from dialer.office_key import make_key
 from dialer.words import mark
 
 
@@ -31,6 +32,7 @@ async def add(settings: Settings, arguments: argparse.Namespace, terminal: Termi
     gettext = terminal.words.gettext
     password, generated = terminal.new_password(from_stdin=arguments.password_stdin)
     headset_password = generated_password() if arguments.headset else ""
+    make_key(settings)
     async with _transaction(settings, terminal) as session:
         user = await users.add_user(
             session,
@@ -71,6 +73,7 @@ async def set_password(settings: Settings, arguments: argparse.Namespace, termin
     """`users passwd`: a new password for the sign-in, or with `--headset` for the headset."""
     gettext = terminal.words.gettext
     password, generated = terminal.new_password(from_stdin=arguments.password_stdin)
+    make_key(settings)
     async with _transaction(settings, terminal) as session:
         user = await user_named(session, arguments.login)
         if arguments.headset:
@@ -100,6 +103,7 @@ async def set_headset(settings: Settings, arguments: argparse.Namespace, termina
     """`users headset`: another headset, with a password made here, or none."""
     gettext = terminal.words.gettext
     password = generated_password() if arguments.headset else ""
+    make_key(settings)
     async with _transaction(settings, terminal) as session:
         user = await user_named(session, arguments.login)
         await users.set_headset(session, user=user, headset=arguments.headset, now=datetime.now(UTC))

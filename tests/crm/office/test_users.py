@@ -19,8 +19,10 @@ from crm.office.users import (
     User,
     add_user,
     authenticate,
+    close_headsets,
     end_sessions_of,
     get_user,
+    headset_digests,
     list_users,
     set_active,
     set_headset_password,
@@ -121,7 +123,7 @@ async def test_a_headset_needs_a_password_as_well(database: Database, password: 
         with pytest.raises(CrmError) as refused:
             await set_headset_password(session, user=anna, password=password, realm="dialer")
     assert refused.value.code == "user.password_short"
-    assert anna.headset_ha1_md5 == ""
+    assert headset_digests(anna, database.office_key) is None
 
 
 async def test_no_secret_is_stored(database: Database) -> None:
@@ -135,10 +137,28 @@ async def test_no_secret_is_stored(database: Database) -> None:
             stored += str([tuple(row) for row in await session.execute(text(f"SELECT * FROM {table}"))])
         anna = await get_user(session, anna.id)
     assert anna.password_hash.startswith("$argon2id$")
-    for secret in (PASSWORD, "headset secret", token):
+    # To the digest of SIP H(A1) is the password, so it is a secret too.
+    md5 = hashlib.md5(b"anna:dialer:headset secret").hexdigest()
+    sha256 = hashlib.sha256(b"anna:dialer:headset secret").hexdigest()
+    for secret in (PASSWORD, "headset secret", token, md5, sha256):
         assert secret not in stored
-    assert anna.headset_ha1_md5 == hashlib.md5(b"anna:dialer:headset secret").hexdigest()
-    assert anna.headset_ha1_sha256 == hashlib.sha256(b"anna:dialer:headset secret").hexdigest()
+    assert headset_digests(anna, database.office_key) == (md5, sha256)
+    assert headset_digests(anna, b"another key") is None
+
+
+async def test_what_lies_open_from_before_is_closed_with_the_offices_key(database: Database) -> None:
+    async with database.transaction() as session:
+        anna = await add_anna(session)
+        anna.headset_ha1_md5, anna.headset_ha1_sha256 = "a" * 32, "b" * 64
+    assert headset_digests(anna, b"") == ("a" * 32, "b" * 64)
+    async with database.transaction() as session:
+        await close_headsets(session)
+    async with database.reading() as session:
+        anna = await get_user(session, anna.id)
+    assert (anna.headset_ha1_md5, anna.headset_ha1_sha256) == ("", "")
+    assert headset_digests(anna, database.office_key) == ("a" * 32, "b" * 64)
+    anna.headset = "boris"
+    assert headset_digests(anna, database.office_key) is None
 
 
 async def test_what_is_refused(database: Database) -> None:

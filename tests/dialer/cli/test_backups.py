@@ -16,6 +16,7 @@ def test_an_office_is_kept_and_comes_back(dialer: Dialer, sqlite_office: Path, t
     assert dialer("backup", kept, "-c", sqlite_office).err.strip().endswith("A backup is made in a new folder.")
     said = dialer("restore", kept, elsewhere)
     assert said.code == 0, said.err
+    assert "Without it headsets need new passwords" in said.out
     assert "anna" in dialer("users", "list", "-c", elsewhere / "dialer.toml").out
     said = dialer("restore", kept, elsewhere)
     assert (said.code, said.out) == (1, "")
