@@ -6,7 +6,7 @@ first of the two.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -45,3 +45,12 @@ def instant(local_at: datetime, name: str) -> datetime:
         else:
             before = middle
     return after.replace(microsecond=0)
+
+
+def typed_time(text: str) -> time:
+    """A time on a clock as people type it: `8:30`, `08.30`; `24:00`, the end of a day, is its last minute. Raises
+    `ValueError`."""
+    text = text.strip().replace(".", ":")
+    if text == "24:00":
+        return time(23, 59)
+    return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time on a clock has no zone

@@ -104,16 +104,62 @@ async def set_disposition(
     `Refused` for what cannot be, `Conflict` when somebody has changed it since."""
     # The office's keys are the campaigns' as well, and two rows that are new have nothing in common to be held.
     await one_at_a_time(session, Deed.CHANGING_DISPOSITIONS)
-    row = await session.scalar(select(DispositionRow).where(*_is(campaign_id, key)))
-    if version is not None and version != (row.version if row else 0):
-        raise Conflict("disposition.changed_meanwhile")
     present = await dispositions_of(session, campaign_id)
     was = present.get(key)
     if was is None:
         _assert_new(key, changes)
         was = replace(DISPOSITIONS[changes["like"]], key=key, like=changes["like"], digit="")
     changed = _changed(was, changes)
+    row = await _row_of(session, campaign_id, key, version)
     _assert_possible(changed, {**present, key: changed})
+    await _write(session, campaign_id, row, present.get(key), changed, now=now, author_id=author_id)
+
+
+async def set_dispositions(
+    session: AsyncSession,
+    *,
+    campaign_id: int | None,
+    changes: Mapping[str, Mapping[str, Any]],
+    versions: Mapping[str, int],
+    now: datetime,
+    author_id: int | None = None,
+) -> None:
+    """Change several, by key, as `set_disposition` changes one; they are judged by what they come to together, so that
+    two may exchange their digits. What stays as it is is not written. Raises as `set_disposition`; then none is
+    changed once the transaction is rolled back."""
+    await one_at_a_time(session, Deed.CHANGING_DISPOSITIONS)
+    present = await dispositions_of(session, campaign_id)
+    if not set(changes) <= set(present):
+        raise Refused("disposition.key")
+    together = {key: _changed(was, changes.get(key, {})) for key, was in present.items()}
+    differing = [key for key in changes if together[key] != present[key]]
+    rows = {key: await _row_of(session, campaign_id, key, versions.get(key, 0)) for key in differing}
+    for key in differing:
+        _assert_possible(together[key], together)
+    for key in differing:
+        await _write(session, campaign_id, rows[key], present[key], together[key], now=now, author_id=author_id)
+
+
+async def _row_of(
+    session: AsyncSession, campaign_id: int | None, key: str, version: int | None
+) -> DispositionRow | None:
+    row = await session.scalar(select(DispositionRow).where(*_is(campaign_id, key)))
+    if version is not None and version != (row.version if row else 0):
+        raise Conflict("disposition.changed_meanwhile")
+    return row
+
+
+async def _write(
+    session: AsyncSession,
+    campaign_id: int | None,
+    row: DispositionRow | None,
+    was: Disposition | None,
+    changed: Disposition,
+    *,
+    now: datetime,
+    author_id: int | None,
+) -> None:
+    key = changed.key
     if row is None:
         row = DispositionRow(campaign_id=campaign_id, key=key, like=changed.like)
         session.add(row)
@@ -123,7 +169,7 @@ async def set_disposition(
     audit.note(
         session, at=now, user_id=author_id, action=audit.DISPOSITION_SET,
         subject=f"campaign:{campaign_id}" if campaign_id is not None else "office",
-        details={"key": key, "was": _plain(present.get(key)), "now": _plain(changed)},
+        details={"key": key, "was": _plain(was), "now": _plain(changed)},
     )  # fmt: skip
     await session.flush()
 

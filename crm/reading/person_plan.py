@@ -15,6 +15,7 @@ from crm.group import Group
 from crm.office.users import User
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import CLAIMED, PROMISED, WAITING, EntryKind, PlanEntry
+from crm.preparation.campaigns import Campaign
 from crm.time_zones import instant
 
 
@@ -26,6 +27,7 @@ class PlannedRow:
     client_id: int
     organisation: str
     group: Group
+    campaign: str
     kind: EntryKind
     due_at: datetime | None
     opens_at: datetime | None
@@ -61,26 +63,28 @@ async def person_plan(session: AsyncSession, *, user: User, day: date, most_free
 async def _promised(session: AsyncSession, user: User, day: date) -> tuple[PlannedRow, ...]:
     end = instant(datetime.combine(day + timedelta(days=1), time()), user.time_zone)
     found = await session.execute(
-        select(Callback, Organisation.name, Client.group)
+        select(Callback, Organisation.name, Client.group, Campaign.name)
         .join(Client, Client.id == Callback.client_id)
         .join(Organisation, Organisation.id == Client.organisation_id)
+        .join(Campaign, Campaign.id == Client.campaign_id)
         .where(Callback.owner_id == user.id, Callback.state == CallbackState.OPEN, Callback.due_at < end)
         .order_by(Callback.due_at, Callback.id)
     )
     return tuple(
-        PlannedRow(None, promise.client_id, name, group, EntryKind.CALLBACK, promise.due_at, None, None)
-        for promise, name, group in found
+        PlannedRow(None, promise.client_id, name, group, campaign, EntryKind.CALLBACK, promise.due_at, None, None)
+        for promise, name, group, campaign in found
     )
 
 
 async def _rows(session: AsyncSession, entries: Select[PlanEntry]) -> tuple[PlannedRow, ...]:
     found = list(await session.scalars(entries))
     named = await session.execute(
-        select(Client.id, Organisation.name, Client.group)
+        select(Client.id, Organisation.name, Client.group, Campaign.name)
         .join(Organisation, Organisation.id == Client.organisation_id)
+        .join(Campaign, Campaign.id == Client.campaign_id)
         .where(Client.id.in_([entry.client_id for entry in found]))
     )
-    clients = {client_id: (name, group) for client_id, name, group in named}
+    clients = {client_id: (name, group, campaign) for client_id, name, group, campaign in named}
     return tuple(
         PlannedRow(
             entry.id, entry.client_id, *clients[entry.client_id], entry.kind, entry.due_at, entry.opens_at,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from crm.time_zones import typed_time
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def day_reader(words: Words) -> Callable[[str], date]:
 def time_reader(words: Words) -> Callable[[str], time]:
     def read(text: str) -> time:
         try:
-            return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - the time on a client's clock has no zone
+            return typed_time(text)
         except ValueError:
             refusal = words.gettext("“{text}” is no time of day, such as 9:00", text=text)
             raise argparse.ArgumentTypeError(refusal) from None

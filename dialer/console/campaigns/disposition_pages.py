@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from multidict import MultiMapping
 
-from crm.calls.disposition_sets import REQUIRABLE, dispositions_of, set_disposition, versions_of_rows
+from crm.calls.disposition_sets import REQUIRABLE, dispositions_of, set_disposition, set_dispositions, versions_of_rows
 from crm.group import Group
 from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition
 from crm.preparation.campaigns import get_campaign
@@ -83,21 +84,13 @@ def _row(words: Words, each: Disposition, version: int) -> DispositionRow:
 
 
 async def change(request: web.Request) -> web.StreamResponse:
-    """POST to the same addresses with `key`, `version` and the fields of a row; of a new one `like`, too."""
+    """POST to the same addresses: either the whole form, with the fields of each row after its key and a dot, or the
+    fields of one with `key` and `version`; of a new one `like`, too."""
     deps, fields = request.app[DEPS], await request.post()
     text = {name: str(value) for name, value in fields.items()}
-    group, version = text.get("group", ""), text.get("version", "0")
-    required = [str(each) for each in fields.getall("required", [])]
-    if group not in ("", *GROUPS) or not set(required) <= set(REQUIRABLE) or not sent.is_id(version):
-        raise Trouble.unreadable()
-    changes: dict[str, Any] = {
-        "label_ru": text.get("label_ru", ""),
-        "label_en": text.get("label_en", ""),
-        "digit": text.get("digit", "").strip(),
-        "group": Group(group) if group else None,
-        "required": [Ask(each) for each in required],
-        "active": text.get("active") == "yes",
-    }
+    if "key" not in text:
+        return await _change_all(request, fields)
+    changes, version = _read_row(fields, "")
     if "like" in text:
         like = DISPOSITIONS.get(text["like"])
         changes |= {"like": text["like"], "active": True}
@@ -105,10 +98,43 @@ async def change(request: web.Request) -> web.StreamResponse:
             changes |= {"group": like.group, "required": like.required}
     async with deps.database.transaction() as session:
         await set_disposition(
-            session, campaign_id=_campaign_id(request), key=text.get("key", "").strip(), version=int(version[:9]),
+            session, campaign_id=_campaign_id(request), key=text["key"].strip(), version=version,
             now=deps.clock(), author_id=visitor(request).user_id, **changes,
         )  # fmt: skip
     return see_other(request.path)
+
+
+async def _change_all(request: web.Request, fields: MultiMapping[Any]) -> web.StreamResponse:
+    deps = request.app[DEPS]
+    keys = [name.removesuffix(".version") for name in fields if name.endswith(".version")]
+    rows = {key: _read_row(fields, f"{key}.") for key in keys}
+    async with deps.database.transaction() as session:
+        await set_dispositions(
+            session,
+            campaign_id=_campaign_id(request),
+            changes={key: changes for key, (changes, _) in rows.items()},
+            versions={key: version for key, (_, version) in rows.items()},
+            now=deps.clock(),
+            author_id=visitor(request).user_id,
+        )
+    return see_other(request.path)
+
+
+def _read_row(fields: MultiMapping[Any], before: str) -> tuple[dict[str, Any], int]:
+    """The changes and the version in the fields whose names begin with `before`. Raises `Trouble`."""
+    group, version = str(fields.get(f"{before}group", "")), str(fields.get(f"{before}version", "0"))
+    required = [str(each) for each in fields.getall(f"{before}required", [])]
+    if group not in ("", *GROUPS) or not set(required) <= set(REQUIRABLE) or not sent.is_id(version):
+        raise Trouble.unreadable()
+    changes: dict[str, Any] = {
+        "label_ru": str(fields.get(f"{before}label_ru", "")),
+        "label_en": str(fields.get(f"{before}label_en", "")),
+        "digit": str(fields.get(f"{before}digit", "")).strip(),
+        "group": Group(group) if group else None,
+        "required": [Ask(each) for each in required],
+        "active": fields.get(f"{before}active") == "yes",
+    }
+    return changes, int(version)
 
 
 def _campaign_id(request: web.Request) -> int | None:

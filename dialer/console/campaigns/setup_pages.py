@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -123,10 +124,11 @@ async def _page(
         campaign = await get_campaign(session, _id(request))
         setup = await setup_of(session, campaign.id)
         found = await checklist(session, campaign=campaign, now=deps.clock())
+        experts = await experts_of(session, campaign.id)
         context = {
             "candidates": await _candidates(session, campaign, words),
-            "experts": [(each.id, each.name) for each in await experts_of(session, campaign.id)],
-            "people": await _people(session),
+            "experts": [(each.id, each.name) for each in experts],
+            "people": await _people(session, but={each.id for each in experts}),
             "follows": (await get_campaign(session, setup.follows_id)).name if setup.follows_id else "",
         }
     response = await office_page(
@@ -215,12 +217,12 @@ def _candidate(candidate: Candidate, words: Words, signed: str, *, holds: bool) 
     )
 
 
-async def _people(session: AsyncSession) -> dict[str, list[tuple[int, str]]]:
-    """Who may be chosen as an expert, and as whom a candidate works."""
+async def _people(session: AsyncSession, *, but: AbstractSet[int]) -> dict[str, list[tuple[int, str]]]:
+    """Who may be chosen as an expert, apart from those who are (`but`), and as whom a candidate works."""
     known = select(User).where(User.active, User.role.in_((Role.EXPERT, Role.OPERATOR))).order_by(User.name)
     people = list(await session.scalars(known))
     return {
-        role.value: [(user.id, user.name) for user in people if user.role is role]
+        role.value: [(user.id, user.name) for user in people if user.role is role and user.id not in but]
         for role in (Role.EXPERT, Role.OPERATOR)
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 
 from aiohttp import web
 
@@ -24,6 +24,8 @@ from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
 from dialer.words import Words
 
+NEARLY_A_DAY = timedelta(hours=23, minutes=59)
+
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
@@ -32,6 +34,7 @@ class EntryRow:
     entry_id: int | None
     client_id: int
     organisation: str
+    campaign: str
     group: str
     why: str
     hours: str
@@ -73,12 +76,15 @@ def _entry(words: Words, zone: tzinfo, row: PlannedRow, above: str = "", below: 
     hours = ""
     if row.opens_at is not None and row.closes_at is not None:
         hours = f"{clock_time(row.opens_at, zone)}–{clock_time(row.closes_at, zone)}"
+        if row.closes_at - row.opens_at >= NEARLY_A_DAY:
+            hours = words.gettext("all day")
     elif row.due_at is not None:
         hours = clock_time(row.due_at, zone)
     return EntryRow(
         entry_id=row.entry_id,
         client_id=row.client_id,
         organisation=row.organisation,
+        campaign=row.campaign,
         group=row.group.value,
         why=words.gettext(KINDS[row.kind.value]),
         hours=hours,

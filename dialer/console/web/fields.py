@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from typing import Final
 
 from crm.errors import CrmError
+from crm.time_zones import typed_time
 from dialer.console.web import sent
 from dialer.crm_words import explain
 from dialer.words import Words
@@ -59,7 +60,7 @@ def _value(field: Field, text: str) -> object:
             return text == "yes"
         case "time":
             try:
-                return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time on a clock has no zone
+                return typed_time(text)
             except ValueError:
                 raise Unreadable(field, text) from None
         case "date":

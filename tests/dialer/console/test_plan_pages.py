@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, select
@@ -149,3 +150,17 @@ async def test_a_number_told_in_mid_call_is_on_the_card_at_once_and_dialled_afte
     assert desk.views[operator_id].client_id == client_id
     refused = await anna.act("learn", client_id=client_id, fields={"phone": "абв"})
     assert refused.status == 422
+
+
+async def test_a_person_s_plan_names_the_campaigns_and_calls_a_whole_day_so(
+    signed_in: SignIn, office: Office, database: Database
+) -> None:
+    async with database.transaction() as session:
+        for entry in await session.scalars(select(PlanEntry).where(PlanEntry.kind == EntryKind.GROUP)):
+            entry.opens_at, entry.closes_at = NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1)
+    page = await (await signed_in("maria")).text(f"/plan/{office.users['anna']}")
+    rows = re.findall(r"<tr[^>]*><td[^>]*><a class=\"name\".*?</tr>", page, re.DOTALL)
+    assert rows
+    assert all("Вентиляция-2" in row for row in rows)
+    assert "весь день" in page
+    assert "00:00–00:00" not in page

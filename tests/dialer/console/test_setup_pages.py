@@ -192,3 +192,17 @@ async def test_the_pages_are_whole_in_both_languages(maria: Browser, office: Off
     await maria.post_form("/campaigns/1/script", script="# Начало\nПривет\n> Да -> Дальше\n# Дальше", version="0")
     paths = (PAGE, "/campaigns/1/script", "/campaigns/1/materials", "/campaigns/1")
     assert latin_words([await maria.text(path) for path in paths]) == set()
+
+
+async def test_who_is_an_expert_already_is_not_offered_again_and_candidates_are_named_so(
+    maria: Browser, office: Office
+) -> None:
+    await maria.post_form(f"{PAGE.removesuffix('/setup')}/candidates", name="Новикова Ольга")
+    page = await maria.text(PAGE)
+    option = f'<option value="{office.users["egor"]}">'
+    assert option in page
+    assert '<th scope="col">Кандидат</th>' in page
+    await maria.post_form(f"{PAGE.removesuffix('/setup')}/experts", user=str(office.users["egor"]))
+    page = await maria.text(PAGE)
+    assert "Экспертов Егор" in page
+    assert option not in page
