@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from crm.errors import Refused
+from crm.importing.heading import LOOKED_AT, header_place
 from crm.text_rules import fold, tidy
 
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -51,16 +53,17 @@ def within_limits(line: int, cells: tuple[str, ...]) -> Row | None:
 
 
 def header_and_rows(records: Iterable[Row]) -> tuple[tuple[str, ...], tuple[Row, ...]]:
-    """The first record as the header, without the empty columns at its end, and the rows below it. Raises `Refused`
-    when there is no header, when it says a name twice or leaves one out, and when there are no rows."""
+    """The header, the first record or one below a title, without the empty columns at its end, and the rows below.
+    Raises `Refused` when there is no header, when it says a name twice or leaves one out, or has no rows."""
     records = iter(records)
-    first = next(records, None)
-    if first is None:
+    beginning = list(islice(records, LOOKED_AT))
+    if not beginning:
         raise Refused("table.empty")
-    header = [tidy(cell) for cell in first.cells]
+    place = header_place([record.cells for record in beginning])
+    header = [tidy(cell) for cell in beginning[place].cells]
     rows: list[Row] = []
     count = 0
-    for row in records:
+    for row in chain(beginning[place + 1 :], records):
         count += len(row.cells)
         if count > MAX_CELLS:
             raise Refused("table.too_many_cells", limit=MAX_CELLS)

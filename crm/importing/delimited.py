@@ -7,13 +7,14 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
 from charset_normalizer import from_bytes
 
 from crm.errors import Refused
 from crm.importing.cells import MAX_CELL, Row, Table, header_and_rows, within_limits
+from crm.importing.heading import header_place
 
 DELIMITERS: Final = (";", ",", "\t", "|")
 ENCODINGS: Final = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp866", "koi8-r")
@@ -42,10 +43,9 @@ def read_text(content: bytes, *, encoding: str | None = None, delimiter: str | N
             _refuse_delimiter(delimiter)
     delimiter = delimiter or _guess_delimiter(text)
     records = _records(text, delimiter, skipped)
-    first = list(islice(records, 1))
-    header, rows = header_and_rows(chain(first, records))
+    header, rows = header_and_rows(records)
     for row in rows:
-        if _swallowed_rows(row, delimiter, len(first[0].cells)):
+        if _swallowed_rows(row, delimiter, len(header)):
             raise Refused("table.unclosed_quote", line=row.line)
     return Table(header, rows, encoding, delimiter)
 
@@ -121,7 +121,7 @@ def _guess_delimiter(text: str) -> str:
             records = [record for record in islice(_reader(text, delimiter), _SNIFFED_RECORDS) if any(record)]
         except csv.Error:
             continue
-        columns = len(records[0]) if records else 0
+        columns = len(records[header_place(records)]) if records else 0
         alike = sum(len(record) == columns for record in records)
         score = columns * alike / len(records) if columns > 1 else 0.0
         if score > best_score:

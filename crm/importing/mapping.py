@@ -145,6 +145,12 @@ def columns_of(header: tuple[str, ...], mapping: Mapping[str, str]) -> Columns:
     return Columns(header, places, tuple(sorted(phones)), attributes)
 
 
+def is_known(column: str) -> bool:
+    """Whether the words of this heading say what is in its column."""
+    field = _guess(column)
+    return field != IGNORED and not field.startswith(ATTRIBUTE)
+
+
 def _guess(column: str) -> str:
     if not column or fold(column) in _REASONS:
         return IGNORED

@@ -227,3 +227,22 @@ def test_what_was_written_is_read(rows: list[list[str]], delimiter: str, encodin
         return
     table = read_table(text.encode(encoding), encoding=encoding, delimiter=delimiter)
     assert [row.cells for row in table.rows] == wanted
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+@pytest.mark.parametrize("title", ["Выгрузка из 1С\n\n", "Список контрагентов\nна 12 ноября\n\n", "Выгрузка;;\n\n"])
+def test_a_header_below_a_title_is_found(title: str, delimiter: str) -> None:
+    table = read_table((title + RUSSIAN).replace(";", delimiter).encode())
+    assert table.header == ("Название", "Город", "Телефон")
+    assert tuple(row.cells for row in table.rows) == READ
+    assert table.rows[0].line == title.count("\n") + 2
+
+
+def test_a_header_of_unknown_words_below_a_title_is_the_first_row_as_wide_as_the_next() -> None:
+    table = read_table("Отчёт за май\n\nКто;Где\nРомашка;Орёл\nАльфа;Пермь\n".encode())
+    assert (table.header, len(table.rows)) == (("Кто", "Где"), 2)
+
+
+@pytest.mark.parametrize("text", ["name\nРомашка, ООО\nАльфа, ЗАО\n", "Название;Где\nРомашка;\nназвание;телефон 2\n"])
+def test_a_first_row_that_is_a_header_stays_one(text: str) -> None:
+    assert read_table(text.encode()).header[0] == text.split("\n")[0].split(";")[0]
