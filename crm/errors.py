@@ -236,6 +236,8 @@ ERRORS: Final[dict[str, str]] = {
     "outcome.needs_reason_left": "Ask why they left, and write it down.",
     "outcome.needs_summary": "Say why the main contact was impossible: ten letters or more.",
     "outcome.not_answered": "Nobody answered this call: “{disposition}” is impossible.",
+    "outcome.promise_of_another": "Somebody else has promised this client a call since. Ask whoever manages the day.",
+    "outcome.request_stays": "Who asked not to be called is called no more. Whoever manages the day can lift that.",
     "outcome.not_yours": "This is another operator's call.",
     "outcome.nothing_to_undo": "There is nothing to undo.",
     "outcome.undo_overtaken": "Somebody else has this client already; correct the outcome on the call's page.",

@@ -21,6 +21,7 @@ from crm.errors import Conflict, NotAllowed, Refused
 from crm.group import Group
 from crm.mapping import Base, UtcDateTime, json_column
 from crm.office.users import Role, get_user
+from crm.plan.callbacks import open_callback
 from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition, possible, propose
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.spoken_time import parse_when
@@ -101,6 +102,8 @@ async def record(
     await _assert_may_write(session, attempt, author_id)
     previous = await current_outcome(session, attempt_id)
     _assert_replaces(previous, corrects)
+    if previous is not None and previous.disposition != UNDONE:
+        await _assert_own_to_correct(session, previous, client, author_id=author_id)
     base_group: Group | None = client.group
     taken = None
     if previous is not None:
@@ -188,6 +191,18 @@ async def _assert_may_write(session: AsyncSession, attempt: Attempt, author_id: 
     author = await get_user(session, author_id)
     if author.role not in _MAY_CORRECT:
         raise NotAllowed("outcome.not_yours")
+
+
+async def _assert_own_to_correct(session: AsyncSession, previous: Outcome, client: Client, *, author_id: int) -> None:
+    """Long after the call the client may be another's: who called does not end a colleague's promise by correcting, nor
+    lift what somebody asked for. Whoever answers for the result may."""
+    if (await get_user(session, author_id)).role in _MAY_CORRECT:
+        return
+    if (await disposition_of(session, client.campaign_id, previous.disposition)).acts_as == "do_not_call":
+        raise NotAllowed("outcome.request_stays")
+    promise = await open_callback(session, client.id)
+    if promise is not None and promise.owner_id != author_id:
+        raise NotAllowed("outcome.promise_of_another")
 
 
 def _asked_for(form: OutcomeForm, asks: AbstractSet[Ask]) -> OutcomeForm:

@@ -17,7 +17,7 @@ from crm.clientele.groups import MoveCause, moves_of
 from crm.errors import Conflict, CrmError, NotAllowed, NotFound, Refused
 from crm.group import Group
 from crm.office.users import Role
-from crm.plan.callbacks import CallbackState, open_callback
+from crm.plan.callbacks import CallbackState, agree, open_callback
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, active_entries
 from crm.wrap_up.contacts import Contact, contact_of
 from crm.wrap_up.outcomes import Outcome, OutcomeForm, current_outcome, load_draft, record, save_draft
@@ -327,8 +327,9 @@ class TestCorrections:
         third = await world.outcome(attempt_id, OutcomeForm("do_not_call"), operator, at=AFTER, corrects=second.id)
         client = await world.get_client(client_id)
         assert (client.group, await world.is_silent(client_id)) == (Group.NEW, True)
+        manager = await world.operator("Борис", Role.MANAGER)
         await world.outcome(
-            attempt_id, OutcomeForm("cold", reason="дорого", person_name="Олег"), operator, at=AFTER, corrects=third.id
+            attempt_id, OutcomeForm("cold", reason="дорого", person_name="Олег"), manager, at=AFTER, corrects=third.id
         )
         async with world.database.reading() as session:
             client = await get_client(session, client_id)
@@ -403,6 +404,39 @@ async def test_a_new_promise_moves_the_old_one(world: World) -> None:
     assert [state for (state,) in promises] == [CallbackState.MOVED, CallbackState.OPEN]
     assert present is not None
     assert (present.local_at, present.owner_id) == (wall("2026-11-26T15:30"), operator)
+
+
+async def test_a_late_correction_ends_no_colleagues_promise(world: World) -> None:
+    """The client went on to somebody else: an old call of one's own is no way back to it."""
+    anna, olga = await world.operator(), await world.operator("Ольга")
+    manager, client_id = await world.operator("Борис", Role.MANAGER), await world.client()
+    old_call = await world.call(client_id, anna)
+    first = await world.outcome(old_call, OutcomeForm("warm"), anna, at=AFTER)
+    async with world.transaction() as session:
+        client = await get_client(session, client_id)
+        await agree(session, client=client, owner_id=olga, local_at=wall("2026-11-26T15:30"), now=AFTER)
+    moved = OutcomeForm("callback", callback_words="завтра в 11")
+    with pytest.raises(NotAllowed) as caught:
+        await world.outcome(old_call, moved, anna, at=AFTER, corrects=first.id)
+    assert caught.value.code == "outcome.promise_of_another"
+    async with world.database.reading() as session:
+        promise = await open_callback(session, client_id)
+    assert promise is not None
+    assert promise.owner_id == olga
+    await world.outcome(old_call, moved, manager, at=AFTER, corrects=first.id)
+
+
+async def test_who_asked_not_to_be_called_stays_off_whatever_is_corrected_by_who_called(world: World) -> None:
+    anna, client_id = await world.operator(), await world.client()
+    manager = await world.operator("Борис", Role.MANAGER)
+    attempt_id = await world.call(client_id, anna)
+    asked = await world.outcome(attempt_id, OutcomeForm("do_not_call", reason="просили"), anna, at=AFTER)
+    with pytest.raises(NotAllowed) as caught:
+        await world.outcome(attempt_id, OutcomeForm("warm"), anna, at=AFTER, corrects=asked.id)
+    assert caught.value.code == "outcome.request_stays"
+    assert await world.is_silent(client_id)
+    await world.outcome(attempt_id, OutcomeForm("warm"), manager, at=AFTER, corrects=asked.id)
+    assert not await world.is_silent(client_id)
 
 
 async def test_drafts_survive_and_go_with_the_outcome(world: World) -> None:
