@@ -204,6 +204,7 @@ async def card(session: AsyncSession, *, client_id: int, calls: int = LAST_ATTEM
         people=tuple(
             PersonRow(person.id, person.full_name, person.position, person.decides)
             for person in await people_at(session, organisation.id)
+            if person.erased_at is None
         ),
         promise=promise,
         last_calls=last.rows,

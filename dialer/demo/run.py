@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from config.documentation import toml_value
 from config.settings import Settings
 from crm.database import Database
 from crm.errors import CrmError
@@ -64,12 +65,21 @@ def demo_settings(folder: Path, *, console_port: int, carrier_port: int) -> Sett
     )
 
 
+def settings_file(settings: Settings) -> str:
+    """What differs from the defaults, as a file of settings, so that other commands work on the same folder."""
+    lines = ["# Written by the demonstration at every start; other commands are given it with --config."]
+    for name, section in settings.model_dump(mode="json", exclude_defaults=True).items():
+        lines += ["", f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in section.items())]
+    return "\n".join(lines) + "\n"
+
+
 @contextlib.asynccontextmanager
 async def running_demo(folder: Path, console_port: int) -> AsyncIterator[Demo]:
     far_end_log = folder / "practice-calls.jsonl"
     async with PracticeCarrier(log=far_end_log) as carrier:
         settings = demo_settings(folder, console_port=console_port, carrier_port=carrier.port)
         settings.recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "dialer.toml").write_text(settings_file(settings), encoding="utf-8")
         await _fill(settings)
         async with running_service(settings) as service:
             headset = PracticeHeadset(
@@ -133,10 +143,13 @@ def _welcome(demo: Demo, folder: Path, say: Words) -> list[str]:
         gettext("Open {url} in the browser.", url=demo.service.url),
         gettext("Operator: {login}, password {password}", login=seed.OPERATOR, password=seed.PASSWORD),
         gettext("Manager:  {login}, password {password}", login=seed.MANAGER, password=seed.PASSWORD),
+        gettext("Consultant: {login}, password {password}", login=seed.CONSULTANT, password=seed.PASSWORD),
+        gettext("Administrator: {login}, password {password}", login=seed.ADMINISTRATOR, password=seed.PASSWORD),
         gettext(
             "Press Ready, then Next call. The clients and the headset are practice programs on this machine; the calls "
             "between them are real SIP and RTP."
         ),
+        gettext("Other commands: dialer users list --config {file}", file=folder / "dialer.toml"),
         gettext("Everything is kept in {folder}. Ctrl+C stops the demonstration.", folder=folder),
     ]
 

@@ -26,6 +26,13 @@ LIST = "Учебный список"
 PASSWORD = "practice-makes-perfect"
 OPERATOR, OPERATOR_NAME = "anna", "Иванова Анна"
 MANAGER, MANAGER_NAME = "boris", "Петров Борис"
+CONSULTANT, CONSULTANT_NAME = "consultant", "Соколова Ольга"
+ADMINISTRATOR, ADMINISTRATOR_NAME = "admin", "Админова Дарья"
+OFFICE = (
+    (MANAGER, MANAGER_NAME, Role.MANAGER),
+    (CONSULTANT, CONSULTANT_NAME, Role.CONSULTANT),
+    (ADMINISTRATOR, ADMINISTRATOR_NAME, Role.ADMINISTRATOR),
+)
 HEADSET, HEADSET_PASSWORD = "anna-headset", "headset-practice"
 
 
@@ -73,7 +80,10 @@ COMPANIES = (
 
 
 async def seed(session: AsyncSession, *, now: datetime, realm: str) -> None:
-    """Fill an empty database; one that has a campaign already is left as it is."""
+    """Fill an empty database; one that has a campaign already gets only the people of the office that it lacks."""
+    for login, name, role in OFFICE:
+        if await user_by_login(session, login) is None:
+            await add_user(session, login=login, name=name, role=role, password=PASSWORD, now=now)
     if await list_campaigns(session):
         return
     if await user_by_login(session, OPERATOR) is None:
@@ -81,7 +91,6 @@ async def seed(session: AsyncSession, *, now: datetime, realm: str) -> None:
             session, login=OPERATOR, name=OPERATOR_NAME, role=Role.OPERATOR, password=PASSWORD, now=now, headset=HEADSET
         )
         await set_headset_password(session, user=operator, password=HEADSET_PASSWORD, realm=realm)
-        await add_user(session, login=MANAGER, name=MANAGER_NAME, role=Role.MANAGER, password=PASSWORD, now=now)
     campaign = await add_campaign(
         session,
         name=CAMPAIGN,

@@ -184,7 +184,11 @@ async def _page(request: web.Request, typed: Typed | None = None) -> web.StreamR
         client = await _client(request, session)
         organisation = await get_organisation(session, client.organisation_id)
         forms = [_form(words, "organisation", organisation, "", typed)]
-        forms += [_form(words, "person", each, "", typed) for each in await people_at(session, organisation.id)]
+        forms += [
+            _form(words, "person", each, "", typed)
+            for each in await people_at(session, organisation.id)
+            if each.erased_at is None
+        ]
         forms += [
             _form(words, "number", each, phone(each.e164), typed) for each in await numbers_of(session, organisation.id)
         ]

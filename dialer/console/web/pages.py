@@ -11,6 +11,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from crm.calls import dial_rules
+from crm.care.personal import ERASED
 from crm.day.overdue import overdue_count
 from crm.mail import outbox
 from dialer.console.web.deps import DEPS, STATIC
@@ -36,7 +37,16 @@ def set_up_templates(app: web.Application) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_in_readers_words,
     )
+
+
+@jinja2.pass_context
+def _in_readers_words(context: jinja2.runtime.Context, value: object) -> object:
+    """What stands in the database where a text was erased is in both languages: shown in the reader's."""
+    if isinstance(value, str) and ERASED in value:
+        return value.replace(ERASED, context["_"]("Erased"))
+    return value
 
 
 def fragment(

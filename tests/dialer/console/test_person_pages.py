@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from crm.audit import PERSON_EXPORTED, AuditEntry
 from crm.base.people import Person
+from crm.care.erasures import erase_person
 from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
 from recordings.store import LocalStore
@@ -79,10 +80,31 @@ async def test_an_administrator_erases_after_typing_the_name(
     assert done.status == 303
     shown = await admin.text(page)
     assert "Петрова" not in shown
-    assert "Erased · Стёрто" in shown
+    assert "Стёрто" in shown
+    assert "Erased" not in shown
     assert not path.exists()
     assert (await admin.get(f"/recordings/{attempt_id}.wav")).status == 404
     assert "стёрта по просьбе" in await admin.text(f"/calls/{attempt_id}")
     whole = await admin.post_form(f"{page}/erase", name=CLIENTS[0][0], person="", reason="письмо")
     assert whole.status == 303
     assert "Северный" not in await admin.text(page)
+
+
+async def test_an_erased_person_is_offered_nowhere_and_named_in_the_readers_language(
+    signed_in: SignIn, office: Office, database: Database
+) -> None:
+    form = OutcomeForm(disposition="cold", reason="Дорого", person_name="Петрова Анна Сергеевна", person_decides=True)
+    attempt_id = await seed_call(database, office, client=0, at=NOW, form=form)
+    async with database.transaction() as session:
+        person = await session.scalar(select(Person).where(Person.full_name == "Петрова Анна Сергеевна"))
+        assert person is not None
+        await erase_person(session, person_id=person.id, reason="письмо", now=NOW, author_id=office.users["admin"])
+        person_id = person.id
+    admin = await signed_in("admin")
+    page = await admin.text(f"/clients/{office.clients[0]}")
+    assert "Стёрто</option>" not in page
+    assert f"/people/{person_id}/export" not in page
+    for shown in (page, await admin.text(f"/calls/{attempt_id}")):
+        assert "Erased" not in shown
+        assert "Петрова" not in shown
+    assert "Стёрто" in await admin.text(f"/calls/{attempt_id}")
