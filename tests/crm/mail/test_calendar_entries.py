@@ -13,7 +13,7 @@ from crm.care.merging import merge
 from crm.care.merging import undo as part
 from crm.clientele.clients import get_client
 from crm.errors import CrmError
-from crm.mail.outbox import GOES_OUT_AFTER, MailState, OutgoingMail, Purpose, mark_sent
+from crm.mail.outbox import GOES_OUT_AFTER, MailState, OutgoingMail, Purpose, mark_sent, send_again
 from crm.office.users import get_user
 from crm.plan.callbacks import agree, open_callback, settle_by_attempt, withdraw
 from crm.plan.handovers import hand_over_all
@@ -264,3 +264,25 @@ async def test_two_nodes_that_undo_and_correct_leave_one_waiting_message(world: 
     async with world.database.reading() as session:
         assert await current_outcome(session, attempt_id) is not None
     assert [state for *_, state in await brief(world)] == ["cancelled", "waiting"]
+
+
+async def test_only_what_was_given_up_is_sent_again(world: World) -> None:
+    await promise(world, await world.client(), await reader(world))
+    [mail] = await outbox(world)
+    for mail_id, code in ((mail.id, "mail.not_failed"), (mail.id + 1, "mail.unknown")):
+        with pytest.raises(CrmError) as caught:
+            async with world.transaction() as session:
+                await send_again(session, mail_id=mail_id, now=LATER)
+        assert caught.value.code == code
+
+
+async def test_of_two_who_change_an_address_at_once_the_second_is_told(world: World) -> None:
+    user_id = await world.operator()
+    async with world.database.reading() as session:
+        seen = (await get_user(session, user_id)).version
+    await wish(world, user_id, "anna@example.ru")
+    async with world.transaction() as session:
+        user = await get_user(session, user_id)
+        with pytest.raises(CrmError) as caught:
+            await set_mail(session, user=user, email="b@example.ru", callbacks=True, now=NOON, version=seen)
+    assert caught.value.code == "user.changed_meanwhile"
