@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,12 +17,10 @@ from crm import audit
 from crm.audit import AuditEntry
 from crm.clientele.clients import Client
 from crm.office.absences import away_on
-from crm.office.users import Role, User
+from crm.office.users import CALLERS, User
 from crm.plan.attempt_rows import Attempt
 from crm.preparation.campaigns import Campaign
 from crm.time_zones import local
-
-AT_A_DESK: Final = (Role.OPERATOR, Role.EXPERT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def is_kept(campaign: Campaign, now: datetime) -> ColumnElement[bool]:
     """As a condition on `Client`: its owner is at a desk, not away, and has spoken with it lately enough."""
     if campaign.owner_keeps_days == 0:
         return false()
-    works = exists().where(User.id == Client.owner_id, User.active, User.role.in_(AT_A_DESK)).correlate(Client)
+    works = exists().where(User.id == Client.owner_id, User.active, User.role.in_(CALLERS)).correlate(Client)
     return and_(Client.owner_id.is_not(None), works, _present(campaign, now), _lately(campaign, now))
 
 
@@ -174,7 +172,5 @@ def _written(moment: datetime | None) -> str | None:
 
 async def callers(session: AsyncSession) -> list[User]:
     """Everybody who is at a desk, by name."""
-    found = await session.scalars(
-        select(User).where(User.active, User.role.in_(AT_A_DESK)).order_by(User.name, User.id)
-    )
+    found = await session.scalars(select(User).where(User.active, User.role.in_(CALLERS)).order_by(User.name, User.id))
     return list(found)

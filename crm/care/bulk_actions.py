@@ -27,7 +27,7 @@ from crm.clientele.groups import GroupMove, MoveCause
 from crm.errors import Conflict, NotFound, Refused
 from crm.group import Group
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, json_column, one_of
-from crm.office.users import Role, User
+from crm.office.users import CALLERS, User
 from crm.plan.silence import keep_request
 from crm.preparation.call_lists import CallList, ListState, hold_lists
 from crm.preparation.campaigns import Campaign
@@ -163,7 +163,7 @@ async def _check_owner(session: AsyncSession, value: str) -> None:
     user = await session.get(User, int(value)) if _is_id(value) else None
     if user is None:
         raise NotFound("user.unknown")
-    if not user.active or user.role not in (Role.OPERATOR, Role.EXPERT):
+    if not user.active or user.role not in CALLERS:
         raise Refused("bulk.not_an_owner", name=user.name)
 
 

@@ -49,7 +49,7 @@ from crm.mapping import Base
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.promise_mail import follow_all
 from crm.plan.silence import off_list
-from crm.text_rules import fold, tidy
+from crm.text_rules import NO_WORDS, YES_WORDS, fold, tidy
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeDraft
 
@@ -323,7 +323,7 @@ async def _blank_attributes(work: _Work, organisation: Organisation, known: Trac
 
 async def _blank_organisation(work: _Work, organisation: Organisation) -> None:
     name = f"{ERASED} {organisation.id}"
-    answers = {key: value for key, value in organisation.attributes.items() if value in ("yes", "no")}
+    answers = {key: value for key, value in organisation.attributes.items() if fold(value) in YES_WORDS | NO_WORDS}
     await work.session.execute(
         update(Organisation)
         .where(Organisation.id == organisation.id)

@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import Organisation
 from crm.base.sources import Source
-from crm.calls.owners import AT_A_DESK, is_kept
+from crm.calls.owners import is_kept
 from crm.clientele.clients import Client
 from crm.day.whose_turn import of_share, place_of, whose_turn
 from crm.group import Group
 from crm.office.absences import away_on
-from crm.office.users import Role, User
+from crm.office.users import CALLERS, Role, User
 from crm.plan.attempt_rows import Attempt
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import CLAIMED, OF_GROUP, PROMISED, WAITING, EntryKind, EntryState, PlanEntry, adding_new
@@ -77,7 +77,7 @@ async def rooms(session: AsyncSession, *, campaign: Campaign, day: date) -> dict
     """How many clients more each person at work that day may be given, by user id: what was called, waits, or was
     promised for the day counts."""
     assert campaign.calls_a_day is not None  # the caller has looked
-    at_work = select(User.id).where(User.active, User.role.in_(AT_A_DESK), ~away_on(User.id, day)).order_by(User.id)
+    at_work = select(User.id).where(User.active, User.role.in_(CALLERS), ~away_on(User.id, day)).order_by(User.id)
     room = dict.fromkeys(await session.scalars(at_work), campaign.calls_a_day)
     midnight, next_midnight = (
         instant(datetime.combine(each, time()), campaign.time_zone) for each in (day, day + timedelta(days=1))

@@ -10,11 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
 from crm.calls.dial_rules import may_dial
-from crm.calls.owners import AT_A_DESK
 from crm.clientele.clients import get_client, time_zone_of
 from crm.errors import Conflict, Refused
 from crm.office.absences import is_away
-from crm.office.users import User, get_user
+from crm.office.users import CALLERS, User, get_user
 from crm.plan.callbacks import open_callback
 from crm.plan.plan_entries import (
     OF_GROUP,
@@ -195,7 +194,7 @@ def waiting_of(user_id: int, day: date) -> Select[PlanEntry]:
 async def _caller(session: AsyncSession, user_id: int, day: date) -> User:
     """The user, who must be at a desk that day."""
     person = await get_user(session, user_id)
-    if not person.active or person.role not in AT_A_DESK or await is_away(session, user_id, day):
+    if not person.active or person.role not in CALLERS or await is_away(session, user_id, day):
         raise Refused("plan.not_at_work", name=person.name)
     return person
 

@@ -12,10 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from crm import audit, transitions
-from crm.calls.owners import AT_A_DESK
 from crm.errors import Refused
 from crm.office.absences import Absence, away_on
-from crm.office.users import Role, User, get_user, hold_users
+from crm.office.users import CALLERS, Role, User, get_user, hold_users
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.handovers import CallbackHandover, open_promises
 from crm.plan.plan_entries import EntryState, PlanEntry
@@ -48,7 +47,7 @@ async def set_away(
     if last_day < today:
         raise Refused("absence.day_over")
     # Nobody is switched off, or goes away, who may be chosen to stand in.
-    await hold_users(session, or_(User.id == user.id, User.role.in_(AT_A_DESK)))
+    await hold_users(session, or_(User.id == user.id, User.role.in_(CALLERS)))
     absence = Absence(
         user_id=user.id, first_day=first_day, last_day=last_day, reason=tidy(reason), noted_at=now, author_id=author_id
     )
@@ -181,11 +180,11 @@ async def _load(session: AsyncSession, user: User, day: date, *, to: int | None)
     """Who may take over, with the number of open promises that each has; those with a headset, if there are any."""
     if to is not None:
         stand_in = await get_user(session, to)
-        at_work = select(User.id).where(User.id == to, User.active, User.role.in_(AT_A_DESK), ~away_on(User.id, day))
+        at_work = select(User.id).where(User.id == to, User.active, User.role.in_(CALLERS), ~away_on(User.id, day))
         if to == user.id or await session.scalar(at_work) is None:
             raise Refused("plan.not_at_work", name=stand_in.name)
         return {to: 0}
-    same_kind = user.role if user.role in AT_A_DESK else Role.OPERATOR
+    same_kind = user.role if user.role in CALLERS else Role.OPERATOR
     others = select(User.id).where(User.active, User.role == same_kind, User.id != user.id, ~away_on(User.id, day))
     equipped = list(await session.scalars(others.where(User.headset != "").order_by(User.id)))
     load = dict.fromkeys(equipped or await session.scalars(others.order_by(User.id)), 0)

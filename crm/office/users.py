@@ -41,6 +41,10 @@ class Role(enum.StrEnum):
     AUDITOR = "auditor"
 
 
+CALLERS: Final = (Role.OPERATOR, Role.EXPERT)
+"""Who calls clients, owns them and promises them calls."""
+
+
 # Of `crm.office.web_sessions`, which stands on this module.
 _WEB_SESSIONS: Final = table("web_sessions", column("user_id"))
 

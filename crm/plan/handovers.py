@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,12 +11,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit, transitions
 from crm.errors import Refused
 from crm.mapping import Base, UtcDateTime
-from crm.office.users import Role, User, hold_users, set_active
+from crm.office.users import CALLERS, User, hold_users, set_active
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import EntryState, PlanEntry
 from crm.plan.promise_mail import follow_all
-
-MAY_OWN: Final = frozenset({Role.OPERATOR, Role.EXPERT})
 
 
 class CallbackHandover(Base):
@@ -49,7 +46,7 @@ async def hand_over_all(
     """Give all open promises of `of` to `to`, with their places in the plan; returns how many there were. Raises
     `Refused` for somebody who cannot call."""
     await hold_users(session, User.id.in_((of.id, to.id)))
-    if to.id == of.id or not to.active or to.role not in MAY_OWN:
+    if to.id == of.id or not to.active or to.role not in CALLERS:
         raise Refused("callback.cannot_own", name=to.name)
     mine = select(Callback.id).where(Callback.owner_id == of.id, Callback.state == CallbackState.OPEN)
     passed = list(await session.scalars(mine.order_by(Callback.id).with_for_update()))

@@ -16,7 +16,7 @@ from crm.calls.disposition_sets import own_labels
 from crm.calls.recording_facts import Recording, RecordingState
 from crm.errors import Conflict, CrmError
 from crm.group import Group
-from crm.office.users import Role, User
+from crm.office.users import CALLERS, User
 from crm.plan.dispositions import DISPOSITIONS
 from crm.plan.outcome_chain import UNDONE, Outcome
 from crm.preparation.results import Result
@@ -115,7 +115,7 @@ async def calls(request: web.Request) -> web.StreamResponse:
     deps, words, zone = request.app[DEPS], words_of(request), zone_of(request)
     chosen = Chosen.of(request.query)
     before = _read_key(request.query.get("before", ""))
-    callers = select(User).where(User.role.in_((Role.OPERATOR, Role.EXPERT))).order_by(User.name)
+    callers = select(User).where(User.role.in_(CALLERS)).order_by(User.name)
     async with deps.database.reading() as session:
         found = await views.calls_page(
             session, before=before, filters=chosen.filters(zone), limit=PAGE_ROWS, scope=scope_of(request)

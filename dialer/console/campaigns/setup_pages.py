@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.care.next_campaign import USUAL_GROUPS
 from crm.errors import Conflict, CrmError, NotFound
 from crm.group import Group
-from crm.office.users import Role, User
+from crm.office.users import CALLERS, User
 from crm.preparation.approvals import Signature, Subject, reopen_changed, signatures
 from crm.preparation.campaign_setup import CampaignSetup, change_setup, experts_of, setup_of
 from crm.preparation.campaigns import Campaign, get_campaign
@@ -219,11 +219,11 @@ def _candidate(candidate: Candidate, words: Words, signed: str, *, holds: bool) 
 
 async def _people(session: AsyncSession, *, but: AbstractSet[int]) -> dict[str, list[tuple[int, str]]]:
     """Who may be chosen as an expert, apart from those who are (`but`), and as whom a candidate works."""
-    known = select(User).where(User.active, User.role.in_((Role.EXPERT, Role.OPERATOR))).order_by(User.name)
+    known = select(User).where(User.active, User.role.in_(CALLERS)).order_by(User.name)
     people = list(await session.scalars(known))
     return {
         role.value: [(user.id, user.name) for user in people if user.role is role and user.id not in but]
-        for role in (Role.EXPERT, Role.OPERATOR)
+        for role in CALLERS
     }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.group import Group
-from crm.office.users import Role, User
+from crm.office.users import CALLERS, User
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign, list_campaigns
 from crm.reading.client_list import NOBODY, ClientFilters
@@ -98,7 +98,7 @@ async def choices(session: AsyncSession, words: Words) -> Choices:
         .order_by(Campaign.name, CallList.name)
     )
     owners = await session.execute(
-        select(User.id, User.name).where(User.active, User.role.in_((Role.OPERATOR, Role.EXPERT))).order_by(User.name)
+        select(User.id, User.name).where(User.active, User.role.in_(CALLERS)).order_by(User.name)
     )
     several = len(campaigns) > 1
     return Choices(

@@ -8,8 +8,8 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.errors import NotFound
-from crm.office.users import User, get_user, list_users, set_active
-from crm.plan.handovers import MAY_OWN, hand_over_all, open_promises, switch_off
+from crm.office.users import CALLERS, User, get_user, list_users, set_active
+from crm.plan.handovers import hand_over_all, open_promises, switch_off
 from crm.plan.promise_mail import set_mail
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
@@ -47,7 +47,7 @@ async def users(request: web.Request) -> web.StreamResponse:
         for user in everyone
     ]  # fmt: skip
     mail_off = not request.app[DEPS].settings.mail.host
-    takers = [(user.id, user.name) for user in everyone if user.active and user.role in MAY_OWN]
+    takers = [(user.id, user.name) for user in everyone if user.active and user.role in CALLERS]
     return await office_page(request, "users.html", {"rows": rows, "takers": takers, "mail_off": mail_off})
 
 

@@ -8,10 +8,10 @@ from datetime import timedelta, tzinfo
 from aiohttp import web
 
 from crm import audit
-from crm.calls.owners import AT_A_DESK, callers
+from crm.calls.owners import callers
 from crm.day import day_plan, plan_changes, standing_in
 from crm.errors import NotFound
-from crm.office.users import get_user
+from crm.office.users import CALLERS, get_user
 from crm.preparation.campaigns import get_campaign
 from crm.reading.person_plan import PlannedRow, person_plan
 from crm.time_zones import local
@@ -49,7 +49,7 @@ async def person(request: web.Request) -> web.StreamResponse:
     day = sent.day(request.query.get("day", "")) or today
     async with deps.database.reading() as session:
         user = await get_user(session, _id(request, "user_id"))
-        if user.role not in AT_A_DESK:
+        if user.role not in CALLERS:
             raise NotFound("user.unknown")
         found = await person_plan(session, user=user, day=day)
         others = [(each.id, each.name) for each in await callers(session) if each.id != user.id]

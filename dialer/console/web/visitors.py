@@ -10,7 +10,7 @@ from datetime import tzinfo
 from aiohttp import hdrs, web
 
 from crm.office import web_sessions
-from crm.office.users import Role, User
+from crm.office.users import CALLERS, Role, User
 from crm.reading.scope import Scope
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import zone_named
@@ -38,7 +38,7 @@ class Visitor:
         return self.role in DESK_ROLES
 
 
-DESK_ROLES = frozenset({"operator", "expert"})
+DESK_ROLES = frozenset(role.value for role in CALLERS)
 OFFICE_ROLES = frozenset({"manager", "administrator", "consultant", "auditor"})
 CARE_ROLES = frozenset({"manager", "administrator"})  # answer for what is held on people
 RULE_ROLES = frozenset({"manager", "administrator", "consultant"})  # set campaigns up
