@@ -385,7 +385,15 @@ def test_every_table_that_names_an_organisation_or_its_client_is_thought_of() ->
     """A new table must say here what a merge does with it."""
     moved = {"people", "phone_numbers", "clients", "addresses", "past_deals", "competitor_uses", "contacts"}
     repeated = {"do_not_call"}
-    stays_with_its_client = {"attempts", "group_moves", "plan_entries", "callbacks", "former_owners", "list_marks"}
+    stays_with_its_client = {
+        "attempts",
+        "group_moves",
+        "plan_entries",
+        "callbacks",
+        "former_owners",
+        "list_marks",
+        "outbox",
+    }
     not_presumed = {"consents"}  # of the numbers of another record
     as_it_was = {"import_rows", "bulk_changes", "erasures"}  # of whoever it was done to then
     own = {"organisation_merges", "duplicate_pairs", "client_joins"}
