@@ -9,6 +9,26 @@ import pytest
 
 pytest_plugins = ["tests.databases"]
 
+# What takes a minute or more by itself comes first: at the end one process would wait for the other.
+LONG = (
+    "tests/crm/test_sales_day.py::TestOnPostgresql",
+    "tests/crm/test_sales_day.py::TestOnSqlite",
+    "tests/project/test_fresh_copy.py",
+    "tests/peers/test_whole_clicks.py",
+    "tests/project/test_image.py",
+    "tests/scenarios/",
+    "tests/browser/",
+    "tests/peers/",
+    "tests/crm/plan/test_clock_changes.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((place for place, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG))
+
+    items.sort(key=place)
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

@@ -42,10 +42,25 @@ def new_database(request: pytest.FixtureRequest, database_kind: str) -> Callable
     return copied
 
 
-def test_sales_days_with_crashes(new_database: Callable[[], AbstractAsyncContextManager[str]]) -> None:
+def play(new_database: Callable[[], AbstractAsyncContextManager[str]]) -> None:
     class Machine(SalesDays):
         pass
 
     Machine.new_database = staticmethod(new_database)
     soaking = settings.get_current_profile_name() == IN_SOAK
     run_state_machine_as_test(Machine, settings=settings.get_profile(IN_SOAK) if soaking else BRIEF)
+
+
+# A class for each database: they take minutes, and what stands in one class runs in one process.
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+class TestOnSqlite:
+    def test_sales_days_with_crashes(self, new_database: Callable[[], AbstractAsyncContextManager[str]]) -> None:
+        play(new_database)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+class TestOnPostgresql:
+    def test_sales_days_with_crashes(self, new_database: Callable[[], AbstractAsyncContextManager[str]]) -> None:
+        play(new_database)
