@@ -15,7 +15,8 @@ import structlog
 from config.settings import Settings
 from crm.database import Database, ServiceLock
 from crm.office import users
-from dialer.calls.desk import Desk, DeskRules
+from dialer.calls.desk import Desk
+from dialer.calls.desk_rules import DeskRules
 from dialer.calls.recovery import recover_calls
 from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
@@ -88,7 +89,7 @@ async def running_service(
     """The whole service, for as long as the context lasts.
 
     Raises `crm.errors.AnotherServiceRuns`, `dialer.telephony.PortBusy`, `dialer.console.server.ConsoleError` and
-    `recordings.errors.RecordingError` (the folder cannot be written) before anything was changed.
+    `recordings.errors.RecordingError` (the folder cannot be written) before anybody could be called.
     """
     async with contextlib.AsyncExitStack() as stack:
         database = Database(settings.database_url, make_key(settings))
@@ -97,11 +98,11 @@ async def running_service(
             node=settings.service.node, further_node=settings.service.further_node, now=clock()
         )
         stack.push_async_callback(lock.release)
+        store = LocalStore(settings.recordings_dir)
+        store.check()
         await database.upgrade()
         async with database.transaction() as session:
             await users.close_headsets(session)
-        store = LocalStore(settings.recordings_dir)
-        store.check()
         await warn_of_another_key(database)
         await recover_calls(database, store, node=settings.service.node, now=clock())
         telephony = build_telephony(settings, await headset_accounts(database))
@@ -119,12 +120,7 @@ async def running_service(
             clock=clock,
             region=settings.dialing.region,
         )
-        if isinstance(telephony, NativeTelephony):
-            scheduler.add(functools.partial(_refresh_headsets, database, telephony), every_s=REFRESH_HEADSETS_S)
-        scheduler.add(functools.partial(seal_finished, database, store), every_s=CARE_S)
-        scheduler.add(functools.partial(purge, database, store), every_s=CARE_S)
-        scheduler.add(functools.partial(link_rows, database), every_s=CARE_S)
-        scheduler.add(functools.partial(_keep_lock, lock), every_s=KEEP_LOCK_S)
+        _add_chores(scheduler, database, telephony, store, lock)
         mailer = Mailer(
             database, settings.mail, node=settings.service.node, public_url=settings.console.public_url, clock=clock
         )
@@ -147,6 +143,18 @@ async def running_service(
             sip_port=telephony.sip_port,
         )
         log.info("service", was="running", on="stop asked", now="stopping")
+
+
+def _add_chores(
+    scheduler: Scheduler, database: Database, telephony: Telephony, store: LocalStore, lock: ServiceLock
+) -> None:
+    """What is done again and again, besides callbacks, plans and mail."""
+    if isinstance(telephony, NativeTelephony):
+        scheduler.add(functools.partial(_refresh_headsets, database, telephony), every_s=REFRESH_HEADSETS_S)
+    for care in (functools.partial(seal_finished, database, store), functools.partial(purge, database, store),
+                 functools.partial(link_rows, database)):  # fmt: skip
+        scheduler.add(care, every_s=CARE_S)
+    scheduler.add(functools.partial(_keep_lock, lock), every_s=KEEP_LOCK_S)
 
 
 def _rules(settings: Settings, office_key: bytes) -> DeskRules:

@@ -47,6 +47,11 @@ class Disposition:
         """The key of the usual disposition whose effects it has."""
         return self.like or self.key
 
+    @property
+    def may_be_main(self) -> bool:
+        """Whether the talk may have been with the one who decides."""
+        return self.acts_as != "not_main"
+
 
 def _table(*dispositions: Disposition) -> dict[str, Disposition]:
     return {disposition.key: disposition for disposition in dispositions}

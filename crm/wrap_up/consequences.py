@@ -118,8 +118,7 @@ async def _decides_no_more(act: TakingBack) -> None:
 
 async def _contact(act: Following) -> None:
     spoken, disposition = act.spoken, act.disposition
-    may_be_main = disposition.acts_as != "not_main"
-    judged = spoken if may_be_main else Spoken(None, False, spoken.full_name, spoken.summary)
+    judged = spoken if disposition.may_be_main else Spoken(None, False, spoken.full_name, spoken.summary)
     if not act.attempt.talked or not disposition.makes_contact or judged.missing:
         return
     await add_contact(

@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls import attempts, dial_rules
-from crm.clientele import clients
 from crm.database import Database
 from crm.day import day_plan, skips
 from crm.errors import Conflict, CrmError
-from crm.plan.attempt_rows import FIRST_NODE
-from crm.preparation import campaign_setup, campaigns
 from crm.wrap_up import outcomes, undo
 from dialer.calls.call import CallStep
 from dialer.calls.call_recording import CallRecording
+from dialer.calls.desk_rules import DeskRules
 from dialer.calls.errors import DeskError
 from dialer.calls.journal import DATABASE_TROUBLE, Journal
 from dialer.calls.line_keeper import LineKeeper
@@ -44,21 +40,6 @@ from recordings.store import Store
 log = structlog.get_logger("dialer.calls")
 
 WRITE_PATIENCE_S = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class DeskRules:
-    """Seconds and bytes; from the settings. `node` is the name of this service. `new_recording_key`: see
-    `CallRecording`."""
-
-    ring_timeout_s: float = 35
-    claim_lease_s: float = 900
-    max_call_s: float = 3600
-    allowed_prefixes: tuple[str, ...] = ("+7",)
-    recording_policy: str = "all"
-    minimum_free_bytes: int = 200 * 2**20
-    node: str = FIRST_NODE
-    new_recording_key: Callable[[str], str] | None = None
 
 
 class Desk:
@@ -195,7 +176,7 @@ class Desk:
                         now=self._clock(),
                         node=self._rules.node,
                     )
-                    plan = await self._plan(session, client_id, attempt)
+                    plan = await self._rules.plan_of(session, client_id, attempt)
                     if not attempt.dialled.startswith(self._rules.allowed_prefixes):
                         raise DeskError("desk.number_not_allowed", number=attempt.dialled)  # rolls the attempt back
             except CrmError as error:
@@ -223,14 +204,6 @@ class Desk:
         if not trunk.ready:
             raise DeskError("desk.trunk_down", detail=trunk.detail)
         return seat.line_leg
-
-    async def _plan(self, session: AsyncSession, client_id: int, attempt: attempts.Attempt) -> CallPlan:
-        """As the campaign wants it; what it leaves open is the service's own."""
-        client = await clients.get_client(session, client_id)
-        campaign = await session.get_one(campaigns.Campaign, client.campaign_id)
-        setup = await campaign_setup.setup_of(session, campaign.id)
-        ring_timeout_s = campaign.ring_timeout_s or self._rules.ring_timeout_s
-        return CallPlan(attempt.id, attempt.dialled, ring_timeout_s, self._rules.max_call_s, setup.caller_id)
 
     def _place(self, seat: Seat, operator_leg: Leg, plan: CallPlan) -> None:
         rules = self._rules
@@ -315,41 +288,37 @@ class Desk:
     async def undo_outcome(self, operator_id: int, *, attempt_id: str) -> None:
         """Take back what was saved just now: the call is at the desk again with its form, the card in front goes back.
         Raises `CrmError` when that is no longer possible."""
-        seat = await self._seats.of(operator_id)
-        async with seat.lock:
-            self._refuse_in_call(seat)
-            if seat.call.state is CallState.WRAP_UP:
-                raise DeskError("desk.wrap_up_pending")
+        async with self._between_calls(operator_id):
             async with self._database.transaction() as session:
                 attempt = await undo.undo(
-                    session,
-                    attempt_id=attempt_id,
-                    operator_id=operator_id,
-                    now=self._clock(),
+                    session, attempt_id=attempt_id, operator_id=operator_id, now=self._clock(),
                     lease_s=self._rules.claim_lease_s,
-                )
+                )  # fmt: skip
             log.info("outcome", call=attempt_id, operator=operator_id, was="saved", on="undo asked", now="undone")
             self._seats.take_up(attempt)
 
     async def undo_skip(self, operator_id: int, *, entry_id: int) -> None:
         """Take back a skip of just now: its card is in front again, the one that came meanwhile goes back to the plan.
         Raises `CrmError` when that is no longer possible."""
+        async with self._between_calls(operator_id) as seat:
+            if seat.line.state is not LineState.READY:
+                raise DeskError("desk.not_ready")
+            async with self._database.transaction() as session:
+                entry = await skips.undo_skip(
+                    session, entry_id=entry_id, operator_id=operator_id, now=self._clock(),
+                    lease_s=self._rules.claim_lease_s,
+                )  # fmt: skip
+            seat.put_card(entry.client_id, entry.id)
+
+    @contextlib.asynccontextmanager
+    async def _between_calls(self, operator_id: int) -> AsyncGenerator[Seat]:
+        """The seat, held: nobody is called there, and no outcome is missing."""
         seat = await self._seats.of(operator_id)
         async with seat.lock:
             self._refuse_in_call(seat)
             if seat.call.state is CallState.WRAP_UP:
                 raise DeskError("desk.wrap_up_pending")
-            if seat.line.state is not LineState.READY:
-                raise DeskError("desk.not_ready")
-            async with self._database.transaction() as session:
-                entry = await skips.undo_skip(
-                    session,
-                    entry_id=entry_id,
-                    operator_id=operator_id,
-                    now=self._clock(),
-                    lease_s=self._rules.claim_lease_s,
-                )
-            seat.put_card(entry.client_id, entry.id)
+            yield seat
 
     async def look_again(self, operator_id: int) -> None:
         """Something on the card was changed by a page: let it be read anew."""

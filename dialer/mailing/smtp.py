@@ -51,7 +51,7 @@ class Postman:
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 await client.connect()
-        except Exception as error:
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:  # a name that is none is a ValueError
             client.close()
             raise MailTrouble(self._no_connection(error), of_server=True) from error
         self._client = client

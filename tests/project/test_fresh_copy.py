@@ -35,7 +35,9 @@ def copy_of_the_source(folder: Path) -> Path:
 
 async def test_make_demo_sets_up_and_an_operator_calls(tmp_path: Path) -> None:
     folder = copy_of_the_source(tmp_path / "dialer")
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    surroundings = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))
+    }
     process = await asyncio.create_subprocess_exec(
         "make", "demo", cwd=folder, env=surroundings, start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

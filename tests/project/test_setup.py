@@ -45,7 +45,7 @@ def add_program(folder: Path, name: str, script: str) -> None:
 
 def run(*words: str, folder: Path, path: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     surroundings = {**os.environ, **environ}
-    for name in ("CI", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    for name in ("CI", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS"):
         if name not in environ:
             surroundings.pop(name, None)
     if path is not None:

@@ -59,7 +59,7 @@ class Chosen:
 
         operator = query.get("operator", "")
         return cls(
-            operator=operator if operator.isascii() and operator.isdigit() and len(operator) < 10 else "",
+            operator=operator if sent.is_id(operator) else "",
             group=one_of("group", GROUPS),
             disposition=query.get("disposition", "")[:24],
             result=one_of("result", {result.value: result for result in Result}),

@@ -85,7 +85,8 @@ FIELD_OF_CODE = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One disposition as the form shows it. `asks`: parts of the form; `needs`: fields that must be answered."""
+    """One disposition as the form shows it. `asks`: parts of the form; `needs`: fields that must be answered;
+    `decides`: whether the person who is proposed is one who decides."""
 
     key: str
     digit: str
@@ -98,6 +99,7 @@ class Choice:
     reason_phrases: tuple[str, ...]
     summary_phrases: tuple[str, ...]
     summary_always: bool
+    decides: bool
 
 
 def choices(
@@ -132,6 +134,7 @@ def _choice(words: Words, item: Disposition, answered: bool, was_abandoned: bool
         reason_phrases=tuple(words.gettext(phrase) for phrase in phrases),
         summary_phrases=tuple(words.gettext(phrase) for phrase in SUMMARY_PHRASES.get(item.acts_as, ())),
         summary_always=Ask.SUMMARY in item.required,
+        decides=item.may_be_main,
     )
 
 

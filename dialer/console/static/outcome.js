@@ -194,11 +194,11 @@ export class Outcome {
     if (asks.has("summary") && chosen.dataset.summary !== "always") form.querySelector('[data-ask="summary"]').hidden = decides;
   }
 
-  /** "Not the main one" was talked to: then it was not the one who decides, unless the operator says so. */
+  /** Where "not the main one" was talked to, or an outcome like it, another than who decides is proposed. */
   #proposePerson() {
     const person = this.form.elements.person_id;
     if (this.personPicked) return;
-    const decides = this.chosen.value === "not_main" ? "no" : "yes";
+    const { decides } = this.chosen.dataset;
     person.value = [...person.options].find((option) => option.dataset.decides === decides)?.value ?? "";
   }
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from crm.base.people import people_at
 from crm.base.phone_numbers import NumberState, asked_off, first_working, numbers_of
 from crm.calls.attempts import Result, get_attempt, recover
+from crm.calls.disposition_sets import set_disposition
 from crm.clientele.clients import get_client
 from crm.clientele.groups import MoveCause, moves_of
 from crm.errors import Conflict, CrmError, NotAllowed, NotFound, Refused
@@ -437,6 +438,16 @@ async def test_who_asked_not_to_be_called_stays_off_whatever_is_corrected_by_who
     assert await world.is_silent(client_id)
     await world.outcome(attempt_id, OutcomeForm("warm"), manager, at=AFTER, corrects=asked.id)
     assert not await world.is_silent(client_id)
+
+
+async def test_an_outcome_that_is_offered_no_more_is_corrected_all_the_same(world: World) -> None:
+    anna, client_id = await world.operator(), await world.client()
+    attempt_id = await world.call(client_id, anna)
+    first = await world.outcome(attempt_id, OutcomeForm("cold", reason="дорого"), anna, at=AFTER)
+    async with world.transaction() as session:
+        await set_disposition(session, campaign_id=world.campaign_id, key="cold", now=AFTER, active=False)
+    await world.outcome(attempt_id, OutcomeForm("warm"), anna, at=AFTER, corrects=first.id)
+    assert (await world.get_client(client_id)).group is Group.WARM
 
 
 async def test_drafts_survive_and_go_with_the_outcome(world: World) -> None:

@@ -15,7 +15,8 @@ from crm.database import Database
 from crm.day.day_plan import build
 from crm.office.users import user_by_login
 from crm.preparation.campaigns import list_campaigns
-from dialer.calls.desk import Desk, DeskRules
+from dialer.calls.desk import Desk
+from dialer.calls.desk_rules import DeskRules
 from dialer.calls.view import CallState, DeskView, LineState
 from dialer.demo import seed
 from recordings.store import LocalStore

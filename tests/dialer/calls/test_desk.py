@@ -18,7 +18,7 @@ from crm.office.users import Role, add_user
 from crm.plan.plan_entries import EntryState, PlanEntry
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeForm
-from dialer.calls.desk import DeskRules
+from dialer.calls.desk_rules import DeskRules
 from dialer.calls.errors import DeskError
 from dialer.calls.view import CallState, LineState
 from dialer.calls.view import RecordingState as Light

@@ -9,7 +9,9 @@ import pytest
 from crm.calls.disposition_sets import dispositions_of, versions_of_rows
 from crm.database import Database
 from crm.group import Group
-from crm.plan.dispositions import Ask
+from crm.plan.dispositions import Ask, Disposition
+from dialer.console.desk.outcome_form import choices
+from dialer.words import words
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import Office
@@ -49,6 +51,13 @@ async def test_one_is_renamed_and_one_added_and_the_operator_finds_them(
     assert (await anna.act("outcome", attempt_id=attempt_id, fields=fields)).status == 200
     assert "Отправить КП" in await maria.text("/calls")
     assert "Отправить КП" in await maria.text(f"/calls/{attempt_id}")
+
+
+@pytest.mark.parametrize(("like", "decides"), [("not_main", False), ("callback", True)])
+def test_for_an_outcome_like_not_the_main_one_another_person_is_proposed(like: str, *, decides: bool) -> None:
+    own = Disposition("secretary", "", None, (Ask.PERSON, Ask.SUMMARY), like=like, labels=("Секретарь", "Secretary"))
+    [choice] = choices(words("ru"), {own.key: own}, answered=True, was_abandoned=False)
+    assert choice.decides is decides
 
 
 async def test_the_offices_holds_in_every_campaign_that_does_not_decide_otherwise(
