@@ -106,7 +106,7 @@ def _run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.command == "demo":
         from dialer.demo import run_demo
 
-        return run_demo(arguments)
+        return run_demo(arguments, terminal.say)
     if arguments.command == "init":
         from dialer.cli.init import init
 

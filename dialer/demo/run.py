@@ -9,7 +9,7 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,13 @@ class Demo:
     far_end_log: Path
 
 
-def run_demo(arguments: argparse.Namespace) -> int:
-    """Returns the exit code: 0, or 1 if `--once` did not go round."""
+def run_demo(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """`say` prints a line. Returns the exit code: 0, or 1 if `--once` did not go round."""
     folder: Path = (arguments.data or DEFAULT_FOLDER).absolute()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "dialer.log").open("a", encoding="utf-8") as log:
         configure_logging("info", "json", log)
-        run = _once(folder) if arguments.once else _until_stopped(folder, arguments.port)
+        run = _once(folder) if arguments.once else _until_stopped(folder, arguments.port, say)
         return asyncio.run(run)
 
 
@@ -105,8 +105,7 @@ async def _fill(settings: Settings) -> None:
 # -- with a browser ---------------------------------------------------------------------------------------------------
 
 
-async def _until_stopped(folder: Path, port: int) -> int:
-    say = words("ru")
+async def _until_stopped(folder: Path, port: int, say: Callable[[str], None]) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -114,10 +113,9 @@ async def _until_stopped(folder: Path, port: int) -> int:
     free = _is_free(port)
     async with running_demo(folder, port if free else 0) as demo:
         for line in [] if free else _another_port(port):
-            sys.stdout.write(line + "\n")
-        for line in [*_welcome(demo, folder, say), "", *_welcome(demo, folder, words("en"))]:
-            sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+            say(line)
+        for line in [*_welcome(demo, folder, words("ru")), "", *_welcome(demo, folder, words("en"))]:
+            say(line)
         await stop.wait()
     return 0
 
@@ -137,8 +135,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _welcome(demo: Demo, folder: Path, say: Words) -> list[str]:
-    gettext = say.gettext
+def _welcome(demo: Demo, folder: Path, language: Words) -> list[str]:
+    gettext = language.gettext
     return [
         gettext("Open {url} in the browser.", url=demo.service.url),
         gettext("Operator: {login}, password {password}", login=seed.OPERATOR, password=seed.PASSWORD),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import io
 from collections.abc import Iterator
 
 import pytest
 
 from dialer.cli.handlers import HANDLERS, handler_of
 from dialer.cli.parser import build_parser
+from dialer.cli.terminal import Terminal
 from dialer.words import words
 
 # They have no settings yet, or a loop of their own: `dialer.cli.main` calls them by itself.
@@ -27,6 +29,16 @@ def commands(parser: argparse.ArgumentParser, before: str = "") -> Iterator[str]
 
 def test_each_command_has_its_function() -> None:
     assert set(HANDLERS) | BY_THEMSELVES == set(commands(build_parser(words("en"))))
+
+
+def test_a_command_in_a_sentence_is_written_as_this_one_was_called() -> None:
+    """So that it can be copied, whichever it is."""
+    out = io.StringIO()
+    terminal = Terminal(words("en"), out, out, io.StringIO(), program="./dialer")
+    tops = sorted({name.split()[0] for name in commands(build_parser(words("en")))})
+    for name in tops:
+        terminal.say(f"dialer {name}")
+    assert out.getvalue().splitlines() == [f"./dialer {name}" for name in tops]
 
 
 @pytest.mark.parametrize("words_of_command", HANDLERS)
