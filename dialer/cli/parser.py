@@ -6,7 +6,7 @@ import argparse
 from typing import Final
 
 from dialer import __version__
-from dialer.cli.grammar import campaigns, clients, duplicates, mail, office, outcomes, plan, setup
+from dialer.cli.grammar import calls, campaigns, clients, duplicates, mail, office, outcomes, plan, setup
 from dialer.words import Words, mark
 
 # What argparse itself says, by its own message ids (Python 3.11 to 3.13).
@@ -57,6 +57,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     duplicates.add_duplicates(commands, words)
     duplicates.add_abandoned(commands, words)
     duplicates.add_competitors(commands, words)
+    calls.add_calls(commands, words)
     outcomes.add_retries(commands, words)
     outcomes.add_callbacks(commands, words)
     outcomes.add_dispositions(commands, words)

@@ -24,6 +24,7 @@ _COMMANDS: Final = (
     "backup",
     "calendar",
     "callbacks",
+    "calls",
     "campaigns",
     "candidates",
     "check",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,10 +13,10 @@ from crm.base.people import Person, people_at
 from crm.calls.disposition_sets import dispositions_of, own_labels
 from crm.clientele.clients import get_client
 from crm.office.users import User
-from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.dispositions import possible
 from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
 from crm.reading import views
+from crm.wrap_up.correcting import as_it_stands
 from dialer.console.desk.outcome_form import label_of
 from dialer.console.web.formats import moment, naive_moment
 from dialer.console.web.labels import disposition_name
@@ -104,25 +104,17 @@ async def correction(
 
 
 async def _stored(session: AsyncSession, outcome: Outcome) -> dict[str, str]:
+    found = await as_it_stands(session, outcome)
+    promised = found.callback_at_local
     return {
         **dict.fromkeys(FIELDS, ""),
-        "disposition": outcome.disposition,
-        "person_id": str(outcome.person_id or ""),
-        "summary": outcome.summary,
-        "reason": outcome.reason,
-        "competitor": outcome.competitor,
-        "when": await _still_promised(session, outcome),
-        "asked_by": outcome.asked_by,
-        "number_only": "yes" if outcome.number_only else "",
-        "note": outcome.note,
+        "disposition": found.disposition,
+        "person_id": str(found.person_id or ""),
+        "summary": found.summary,
+        "reason": found.reason,
+        "competitor": found.competitor,
+        "when": promised.strftime("%d.%m.%Y %H:%M") if promised is not None else "",
+        "asked_by": found.asked_by,
+        "number_only": "yes" if found.number_only else "",
+        "note": found.note,
     }
-
-
-async def _still_promised(session: AsyncSession, outcome: Outcome) -> str:
-    """The promise of this outcome while it is open: words such as "tomorrow" mean another day by now."""
-    promised: datetime | None = await session.scalar(
-        select(Callback.local_at).where(
-            Callback.made_by_attempt_id == outcome.attempt_id, Callback.state == CallbackState.OPEN
-        )
-    )
-    return promised.strftime("%d.%m.%Y %H:%M") if promised is not None else ""

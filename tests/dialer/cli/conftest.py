@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import structlog
 
+from config.settings import load_settings
+from crm.database import Database
 from dialer.cli import main
 from dialer.cli.init import settings_text
 
@@ -25,6 +29,7 @@ class Said:
 
 
 Dialer = Callable[..., Said]
+Found = TypeVar("Found")
 
 
 class Keyboard(io.StringIO):
@@ -91,3 +96,16 @@ def office(dialer: Dialer, tmp_path: Path, empty_database_url: str) -> Path:
         (folder / "dialer.toml").touch(mode=0o600)
         (folder / "dialer.toml").write_text(text)
     return make_office(dialer, folder)
+
+
+def on_database(config: Path, work: Callable[[Database], Awaitable[Found]]) -> Found:
+    """What `work` returns of the office's database."""
+
+    async def run() -> Found:
+        database = Database(load_settings(config, {}).database_url)
+        try:
+            return await work(database)
+        finally:
+            await database.dispose()
+
+    return asyncio.run(run())

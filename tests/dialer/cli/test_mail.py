@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from config.settings import load_settings
 from crm.base.organisations import add_organisation
 from crm.clientele.clients import add_client
 from crm.database import Database
@@ -16,19 +15,8 @@ from crm.office import users
 from crm.plan.callbacks import agree
 from crm.preparation.call_lists import list_named
 from crm.preparation.campaigns import list_campaigns
-from tests.dialer.cli.conftest import Dialer
+from tests.dialer.cli.conftest import Dialer, on_database
 from tests.dialer.mailing.conftest import Letterbox, mail_server
-
-
-def on_database(config: Path, work: Callable[[Database], Awaitable[None]]) -> None:
-    async def run() -> None:
-        database = Database(load_settings(config, {}).database_url)
-        try:
-            await work(database)
-        finally:
-            await database.dispose()
-
-    asyncio.run(run())
 
 
 async def promise(database: Database) -> None:

@@ -1,0 +1,115 @@
+"""`dialer calls`: calls that were made, what was written down about them, and correcting that."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from config.settings import Settings
+from crm.calls.disposition_sets import own_labels
+from crm.plan.outcome_chain import versions_of
+from crm.reading import views
+from crm.wrap_up import outcomes
+from crm.wrap_up.correcting import as_it_stands, version_of
+from crm.wrap_up.outcomes import OutcomeForm
+from dialer.cli.database import ready_database
+from dialer.cli.terminal import Terminal
+from dialer.cli.users import user_named
+from dialer.console.calls.correction import versions
+from dialer.console.web.formats import minutes, moment, phone
+from dialer.console.web.labels import disposition_name, result_name
+from dialer.words import mark
+
+_HEADING: Final = (
+    *(mark("call"), mark("When"), mark("Who called"), mark("Client"), mark("Number"), mark("Result"), mark("Talk")),
+    mark("Outcome"),
+)
+
+
+async def show_all(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`calls list`: one line a call, the newest first; days are those of the office."""
+    words, zone = terminal.words, ZoneInfo(settings.service.time_zone)
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        filters = views.CallFilters(
+            operator_id=(await user_named(session, arguments.user)).id if arguments.user else None,
+            client_id=arguments.client,
+            since=_midnight(arguments.since, zone) if arguments.since else None,
+            until=_midnight(arguments.until + timedelta(days=1), zone) if arguments.until else None,
+            text=arguments.text,
+        )
+        page = await views.calls_page(session, filters=filters, limit=arguments.rows)
+        names = await own_labels(session, words.language)
+    rows = [tuple(map(words.gettext, _HEADING))]
+    rows += [_row(each, names, zone, terminal) for each in page.rows]
+    terminal.table(rows)
+    if page.next_before is not None:
+        terminal.say(words.gettext("There are more: narrow the list, or ask for more --rows."))
+    return 0
+
+
+def _row(found: views.CallRow, names: dict[str, str], zone: ZoneInfo, terminal: Terminal) -> tuple[str, ...]:
+    gettext = terminal.words.gettext
+    written = found.disposition or ""
+    return (
+        found.attempt_id,
+        moment(terminal.words, found.opened_at, zone),
+        found.operator,
+        found.organisation,
+        phone(found.dialled),
+        gettext(result_name(found.result.value)) if found.result else gettext("in progress"),
+        minutes(found.talk_seconds) or "-",
+        names.get(written) or gettext(disposition_name(written)) if written else "-",
+    )
+
+
+async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`calls show`: the call, and every version of what was written down, the newest first."""
+    words, zone = terminal.words, ZoneInfo(settings.service.time_zone)
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        found = await views.call(session, attempt_id=arguments.call)
+        chain = await versions(session, words, zone, arguments.call)
+        keys = [each.disposition for each in await versions_of(session, arguments.call)]
+        names = await own_labels(session, words.language)
+    terminal.say("  ".join(_row(found, names, zone, terminal)))
+    if not chain:
+        terminal.say(words.gettext("not written down yet"))
+    for number, key, each in zip(range(len(chain), 0, -1), reversed(keys), chain, strict=True):
+        said = words.gettext("Version {number}, {when}, {author}:", number=number, when=each.when, author=each.author)
+        terminal.say(f"{said} {each.disposition} ({key})")
+        for name, text in each.answers:
+            terminal.say(f"  {name}: {text}")
+    return 0
+
+
+async def correct(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`calls correct`: only what is named differs from the version that was seen."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        author = await user_named(session, arguments.author)
+        seen = await version_of(session, arguments.call, arguments.version)
+        await outcomes.record(
+            session, attempt_id=arguments.call, form=_form(await as_it_stands(session, seen), arguments),
+            author_id=author.id, now=datetime.now(UTC), corrects=seen.id,
+        )  # fmt: skip
+    terminal.say(terminal.words.gettext("Version {number} is written down.", number=arguments.version + 1))
+    return 0
+
+
+def _form(form: OutcomeForm, arguments: argparse.Namespace) -> OutcomeForm:
+    named = ("disposition", "summary", "reason", "competitor", "asked_by", "note")
+    changes: dict[str, Any] = {name: getattr(arguments, name) for name in named if getattr(arguments, name) is not None}
+    if arguments.person is not None:
+        changes |= {"person_id": None, "person_name": arguments.person, "person_position": arguments.position}
+    if arguments.decides:
+        changes["person_decides"] = True
+    if arguments.when is not None:
+        changes |= {"callback_at_local": None, "callback_words": arguments.when}
+    if arguments.number_only is not None:
+        changes["number_only"] = arguments.number_only == "yes"
+    return replace(form, **changes)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), tzinfo=zone)

@@ -1,0 +1,68 @@
+"""Calls that were made: found, looked at, their outcomes corrected."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from dialer.cli.grammar.options import day_reader, settings_option
+from dialer.words import Words
+
+if TYPE_CHECKING:
+    from dialer.cli.grammar.options import Commands
+
+
+def add_calls(commands: Commands, words: Words) -> None:
+    """`dialer calls`."""
+    gettext = words.gettext
+    text = gettext("calls that were made, and what was written down about them")
+    actions = commands.add_parser("calls", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list calls, the newest first")
+    show_all = actions.add_parser("list", help=text, description=text)
+    show_all.add_argument(
+        "--text", default="", metavar="TEXT", help=gettext("a part of the client's name, or a number")
+    )
+    show_all.add_argument("--user", metavar="LOGIN", help=gettext("only the calls of this user"))
+    show_all.add_argument("--client", type=int, metavar="NO", help=gettext("only the calls to this client"))
+    for option, text in (("--from", gettext("from this day on")), ("--to", gettext("up to this day"))):
+        name = {"--from": "since", "--to": "until"}[option]
+        show_all.add_argument(option, dest=name, type=day_reader(words), metavar="DAY", help=text)
+    show_all.add_argument("--rows", type=int, default=50, metavar="N", help=gettext("how many at most"))
+    text = gettext("show a call with every version of its outcome")
+    show = actions.add_parser("show", help=text, description=text)
+    text = gettext("write another outcome in the place of the one that you saw; that one is kept")
+    correct = actions.add_parser("correct", help=text, description=text)
+    for parser in (show, correct):
+        parser.add_argument("call", metavar="CALL", help=gettext("what the list names it by"))
+    _answers(correct, words)
+    for parser in (show_all, show, correct):
+        settings_option(parser, words)
+
+
+def _answers(parser: argparse.ArgumentParser, words: Words) -> None:
+    gettext = words.gettext
+    parser.add_argument(
+        "--as", dest="author", required=True, metavar="LOGIN", help=gettext("who corrects: who called, or a manager")
+    )
+    parser.add_argument(
+        "--version", type=int, required=True, metavar="V",
+        help=gettext("the version that you saw: whoever changed it since is not overwritten"),
+    )  # fmt: skip
+    parser.add_argument("--disposition", metavar="KEY", help=gettext("another disposition"))
+    parser.add_argument("--person", metavar="NAME", help=gettext("who was spoken to; '' for nobody"))
+    parser.add_argument("--position", default="", metavar="TEXT", help=gettext("that person's position"))
+    parser.add_argument("--decides", action="store_true", help=gettext("that person decides"))
+    parser.add_argument(
+        "--when", metavar="WORDS", help=gettext("when to call back, on the client's clock; '' for never")
+    )
+    parser.add_argument("--number-only", choices=("yes", "no"), help=gettext("not to be called at this number alone"))
+    for option, text in (
+        ("--summary", gettext("what was said")),
+        ("--reason", gettext("the reason")),
+        ("--competitor", gettext("whose product they use")),
+        ("--asked-by", gettext("who asked to call back")),
+        ("--note", gettext("what else is known")),
+    ):
+        parser.add_argument(option, metavar="TEXT", help=text)

@@ -1,0 +1,90 @@
+"""`dialer calls`: found, shown, and corrected in the version that was seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crm.clientele.clients import get_client
+from crm.database import Database
+from crm.group import Group
+from crm.office.users import Role
+from crm.plan.outcome_chain import Outcome, versions_of
+from crm.wrap_up.outcomes import OutcomeForm
+from tests.crm.builders import NOON, build_world
+from tests.dialer.cli.conftest import Dialer, on_database
+
+CORRECTED = ("--disposition", "competitor", "--competitor", "Вентпром", "--reason", "довольны")
+
+
+async def one_call(database: Database) -> str:
+    """Anna's call of a client that is cold; a manager and a colleague are there, too."""
+    world = await build_world(database)
+    anna = await world.operator()
+    await world.operator("Мария", Role.MANAGER)
+    await world.operator("Олег")
+    attempt_id = await world.call(await world.client(), anna)
+    form = OutcomeForm(disposition="cold", reason="дорого", note="строгий секретарь")
+    await world.outcome(attempt_id, form, anna, at=NOON)
+    return attempt_id
+
+
+def chain(office: Path, call: str) -> list[Outcome]:
+    async def read(database: Database) -> list[Outcome]:
+        async with database.reading() as session:
+            return await versions_of(session, call)
+
+    return on_database(office, read)
+
+
+def test_a_call_is_found_and_shown_and_corrected_by_nobody_else(dialer: Dialer, office: Path) -> None:
+    call = on_database(office, one_call)
+    said = dialer("calls", "list", "--text", "северный", "--user", "user1", "--from", "2026-11-23",
+                  "--to", "2026-11-23", "-c", office)  # fmt: skip
+    assert said.code == 0, said.err
+    row = said.out.splitlines()[1]
+    assert row.startswith(call)
+    assert "Северный ветер" in row
+    assert "Cold" in row
+    for nothing in (("--to", "2026-11-22"), ("--from", "2026-11-24"), ("--user", "user2"), ("--text", "южный")):
+        assert call not in dialer("calls", "list", *nothing, "-c", office).out
+    shown = dialer("calls", "show", call, "-c", office).out
+    assert "Version 1, " in shown
+    assert "Cold (cold)" in shown
+    assert "Reason: дорого" in shown
+    assert "There is no such call" in dialer("calls", "show", "f" * 32, "-c", office).err
+    words = ("calls", "correct", call, "--version", "1", "-c", office)
+    assert "another operator's call" in dialer(*words, "--as", "user3", *CORRECTED).err
+    assert "Give the reason" in dialer(*words, "--as", "user1", "--reason", "").err
+    assert "no such user" in dialer(*words, "--as", "nobody").err.lower()
+    assert len(chain(office, call)) == 1
+
+
+def test_an_outcome_is_corrected_in_the_version_that_was_seen(dialer: Dialer, office: Path) -> None:
+    call = on_database(office, one_call)
+    words = ("calls", "correct", call, "-c", office)
+    said = dialer(*words, "--as", "user2", "--version", "1", *CORRECTED)
+    assert (said.code, said.out) == (0, "Version 2 is written down.\n"), said.err
+    first, second = chain(office, call)
+    assert (first.disposition, second.disposition, second.supersedes_id) == ("cold", "competitor", first.id)
+    assert (second.competitor, second.note) == ("Вентпром", "строгий секретарь"), "what is not named stays"
+
+    async def group(database: Database) -> Group:
+        async with database.reading() as session:
+            return (await get_client(session, 1)).group
+
+    assert on_database(office, group) is Group.COMPETITOR
+    late = dialer(*words, "--as", "user2", "--version", "1", "--note", "поздно")
+    assert (late.code, late.out) == (1, "")
+    assert "written down already" in late.err
+    assert "no version 3" in dialer(*words, "--as", "user2", "--version", "3").err
+    said = dialer(
+        *words, "--as", "user1", "--version", "2", "--disposition", "warm", "--person", "Петрова Анна Ильинична",
+        "--position", "директор", "--decides", "--summary", "ждёт предложение", "--when", "завтра 11",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    third = chain(office, call)[2]
+    assert third.full_name == "Петрова Анна Ильинична"
+    assert third.callback_at_local is not None
+    assert third.callback_at_local.hour == 11
+    shown = dialer("calls", "show", call, "-c", office).out
+    assert shown.index("Version 3, ") < shown.index("Version 2, ") < shown.index("Version 1, ")
