@@ -31,9 +31,11 @@ async def blank_imports(session: AsyncSession, known: Traces, organisation_id: i
             .values(cells=[], problems=[], change={}, kept_because=[], remarked=False)
             .execution_options(synchronize_session=False)
         )
-    for import_id, sample, trouble in (await session.execute(select(Import.id, Import.sample, Import.trouble))).all():
-        if strict.are_inside(sample) or strict.are_inside(trouble):
-            await session.execute(update(Import).where(Import.id == import_id).values(sample=[], trouble=[]))
+    shown = select(Import.id, Import.sample, Import.beginning, Import.trouble)
+    for import_id, *texts in (await session.execute(shown)).all():
+        if any(map(strict.are_inside, texts)):
+            blank = update(Import).where(Import.id == import_id)
+            await session.execute(blank.values(sample=[], beginning=[], trouble=[]))
     return len(going)
 
 

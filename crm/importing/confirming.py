@@ -61,7 +61,7 @@ async def begin_confirming(
         raise Refused(code, **params)
     columns_of(tuple(staged.header), staged.mapping)
     staged.under_way, staged.confirmed_by, staged.done, staged.done_line = UnderWay.CONFIRMING, author_id, 0, 0
-    staged.made = {}
+    staged.made, staged.beginning = {}, []
     await session.execute(delete(ImportFile).where(ImportFile.import_id == staged.id))
     audit.note(
         session, at=now, user_id=author_id, action=audit.IMPORT_BEGUN, subject=f"import:{staged.id}",

@@ -26,8 +26,11 @@ _SEP_LINE: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _END: Final = "\0"  # no line can be this: NULs have been refused
 
 
-def read_text(content: bytes, *, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """The table in the bytes of a CSV or TXT file. Raises `Refused` with a `table.` code for whatever is none."""
+def read_text(
+    content: bytes, *, encoding: str | None = None, delimiter: str | None = None, header_row: int | None = None
+) -> Table:
+    """The table in the bytes of a CSV or TXT file; `header_row` as in `header_and_rows`. Raises `Refused` with a
+    `table.` code for whatever is none."""
     if delimiter:
         _refuse_delimiter(delimiter)
     encoding = known_encoding(encoding) if encoding else guess_encoding(content)
@@ -43,11 +46,13 @@ def read_text(content: bytes, *, encoding: str | None = None, delimiter: str | N
             _refuse_delimiter(delimiter)
     delimiter = delimiter or _guess_delimiter(text)
     records = _records(text, delimiter, skipped)
-    header, rows = header_and_rows(records)
-    for row in rows:
-        if _swallowed_rows(row, delimiter, len(header)):
+    parted = header_and_rows(records, header_row)
+    for row in parted.rows:
+        if _swallowed_rows(row, delimiter, len(parted.header)):
             raise Refused("table.unclosed_quote", line=row.line)
-    return Table(header, rows, encoding, delimiter)
+    return Table(
+        parted.header, parted.rows, encoding, delimiter, header_row=parted.header_row, beginning=parted.beginning
+    )
 
 
 def known_encoding(name: str) -> str:

@@ -25,11 +25,16 @@ _SECONDS: Final = 90
 _RAW: Final = "latin-1"  # one letter for each byte: what Access 97 wrote, before anybody has said what it means
 
 
-def read_foreign(content: bytes, kind: str, *, part: str = "", encoding: str = "") -> Table:
+def read_foreign(
+    content: bytes, kind: str, *, part: str = "", encoding: str = "", header_row: int | None = None
+) -> Table:
     """The sheet or table `part` (else the first with anything in it) of a workbook or an Access database.
 
-    `encoding` counts for Access 97, which keeps text in eight bits; it is guessed unless it is named. Raises `Refused`.
+    `encoding` counts for Access 97, which keeps text in eight bits; it is guessed unless it is named. `header_row` is
+    as in `header_and_rows`; the first row of an Access table are the names of its fields. Raises `Refused`.
     """
+    if kind == ACCESS and header_row == 0:
+        raise Refused("table.fields_have_names")
     told, lines = _told(content, kind, part)
     form, found, parts = told["form"], told["part"], tuple(told["parts"])
     spoken = ""
@@ -38,8 +43,9 @@ def read_foreign(content: bytes, kind: str, *, part: str = "", encoding: str = "
         raw = list(rows)
         spoken = known_encoding(encoding) if encoding else _guess(raw)
         rows = ((line, tuple(_spoken(cell, spoken, line) for cell in cells)) for line, cells in raw)
-    header, records = header_and_rows(row for row in (within_limits(*each) for each in rows) if row is not None)
-    return Table(header, records, spoken, "", form, found, parts)
+    records = (row for row in (within_limits(*each) for each in rows) if row is not None)
+    parted = header_and_rows(records, header_row, first_column=told["first_column"])
+    return Table(parted.header, parted.rows, spoken, "", form, found, parts, parted.header_row, parted.beginning)
 
 
 def _row(line: bytes) -> tuple[int, tuple[str, ...]]:

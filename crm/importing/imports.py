@@ -6,7 +6,18 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -53,6 +64,8 @@ class Import(Versioned, Base):
     """A file for a campaign.
 
     `form`, `encoding`, `delimiter` and `part` say how it was read, `mapping` (column to field) what its columns hold;
+    `header_row` is the row of the header, 0 for none (`None` in imports from before it was kept), found unless somebody
+    said so (`header_said`), and `beginning` what stands in the first rows of the file: their lines and some cells.
     `list_name`, `area_code` and `time_zone` are those of the import, "" for none. The rows that were asked for add up;
     those of other lists are `not_selected`. `sample` holds the cells of the first rows, `trouble` the code and the
     parameters of why it cannot be tried, `made` the ids of the lists and sources that came with it.
@@ -87,6 +100,9 @@ class Import(Versioned, Base):
     part: Mapped[str] = mapped_column(Text, default="")
     parts: Mapped[list[str]] = mapped_column(json_column(), default=list)
     header: Mapped[list[str]] = mapped_column(json_column(), default=list)
+    header_row: Mapped[int | None]
+    header_said: Mapped[bool] = mapped_column(default=False, server_default=false())
+    beginning: Mapped[list[Any]] = mapped_column(json_column(), default=list, server_default=text("'[]'"))
     mapping: Mapped[dict[str, str]] = mapped_column(json_column(), default=dict)
     list_name: Mapped[str] = mapped_column(Text, default="")
     area_code: Mapped[str] = mapped_column(String(5), default="")

@@ -59,9 +59,11 @@ def main(kind: str, path: str, part: str) -> None:
     out.flush()
 
 
-def write(out: io.TextIOBase, form: str, part: str, parts: list[str], rows: Iterable[list[str]]) -> None:
+def write(
+    out: io.TextIOBase, form: str, part: str, parts: list[str], first_column: int, rows: Iterable[list[str]]
+) -> None:
     """The first line, and one for each row that is not empty."""
-    out.write(json.dumps({"form": form, "part": part, "parts": parts}) + "\n")
+    out.write(json.dumps({"form": form, "part": part, "parts": parts, "first_column": first_column}) + "\n")
     size = 0
     for line, cells in enumerate(rows, start=1):
         while cells and not cells[-1].strip():
@@ -73,8 +75,9 @@ def write(out: io.TextIOBase, form: str, part: str, parts: list[str], rows: Iter
             out.write(json.dumps([line, cells], ensure_ascii=False) + "\n")
 
 
-def workbook(path: str, part: str) -> tuple[str, str, list[str], Iterator[list[str]]]:
-    """A workbook's form, the sheet that is read, all its sheets, and the sheet's rows."""
+def workbook(path: str, part: str) -> tuple[str, str, list[str], int, Iterator[list[str]]]:
+    """A workbook's form, the sheet that is read, all its sheets, the sheet's first column (from 0), and its rows, which
+    begin with that column."""
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     form = _form_of(path)
@@ -86,7 +89,8 @@ def workbook(path: str, part: str) -> tuple[str, str, list[str], Iterator[list[s
         for name in [part] if part else names:
             sheet = book.get_sheet_by_name(name)
             if part or sheet.end is not None:
-                return form, name, names, ([_text(cell) for cell in row] for row in sheet.iter_rows())
+                first_column = sheet.start[1] if sheet.start else 0
+                return form, name, names, first_column, ([_text(cell) for cell in row] for row in sheet.iter_rows())
     except PasswordError:
         raise Unreadable("table.encrypted") from None
     except CalamineError as error:
@@ -161,7 +165,7 @@ def _text(cell: Any) -> str:
     return str(cell)
 
 
-def access(path: str, part: str) -> tuple[str, str, list[str], Iterator[list[str]]]:
+def access(path: str, part: str) -> tuple[str, str, list[str], int, Iterator[list[str]]]:
     """An Access database's form, the table that is read, all its tables, and the table's rows under their header."""
     for program in ("mdb-tables", "mdb-export"):
         if shutil.which(program) is None:
@@ -175,7 +179,7 @@ def access(path: str, part: str) -> tuple[str, str, list[str], Iterator[list[str
     for name in [part] if part else names:
         rows = list(csv.reader(io.StringIO(_export(path, name), newline="")))
         if part or len(rows) > 1:
-            return form, name, names, iter(rows)
+            return form, name, names, 0, iter(rows)
     raise Unreadable("table.empty")
 
 

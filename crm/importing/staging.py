@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -29,6 +29,8 @@ from crm.text_rules import tidy
 
 SAMPLE: Final = 5  # rows that are shown beside the mapping
 _SAMPLE_LETTERS: Final = 80
+_BEGINNING_CELLS: Final = 8
+_BEGINNING_LETTERS: Final = 30
 _BATCH: Final = 500
 _SAID_LETTERS: Final = 200  # of a cell in the sentence about it
 
@@ -36,12 +38,14 @@ _SAID_LETTERS: Final = 200  # of a cell in the sentence about it
 @dataclass(frozen=True)
 class Choices:
     """What people say about a file: column to field, the list for all rows or the one to pick, the area code of numbers
-    without one, and the time zone of rows that say none, as it was typed."""
+    without one, and the time zone of rows that say none, as it was typed; the row of the header (0: there is none)
+    unless it was found."""
 
     mapping: Mapping[str, str]
     list_name: str = ""
     area_code: str = ""
     time_zone: str = ""
+    header_row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ async def discard(
     """Forget the file and its rows; that it was there stays known. Raises as `restage`."""
     staged = await get_import(session, import_id, lock=True)
     as_shown(staged, version, ImportState.STAGED)
-    staged.state = ImportState.DISCARDED
+    staged.state, staged.sample, staged.beginning = ImportState.DISCARDED, [], []
     for kind in (ImportRow, ImportFile):
         await session.execute(delete(kind).where(kind.import_id == staged.id))
     audit.note(
@@ -179,6 +183,8 @@ def _put(into: Import, table: Table, choices: Choices, tried: Tried) -> None:
     into.part, into.parts, into.header = table.part, list(table.parts), list(table.header)
     into.mapping, into.list_name, into.area_code = dict(choices.mapping), tidy(choices.list_name), _area_code(choices)
     into.time_zone = _time_zone(choices)
+    into.header_row, into.header_said = table.header_row, choices.header_row is not None
+    into.beginning = [[row.line, _shortened(row.cells)] for row in table.beginning]
     into.sample = [[cell[:_SAMPLE_LETTERS] for cell in row.cells] for row in table.rows[:SAMPLE]]
     into.trouble = tried.trouble
     report = tried.report
@@ -187,6 +193,10 @@ def _put(into: Import, table: Table, choices: Choices, tried: Tried) -> None:
     into.refused = len(report.refused) if report else 0
     into.not_selected = report.not_selected if report else 0
     into.made = dict(report.made) if report else {}
+
+
+def _shortened(cells: Sequence[str]) -> list[str]:
+    return [tidy(cell)[:_BEGINNING_LETTERS] for cell in cells[:_BEGINNING_CELLS]]
 
 
 async def _write_rows(session: AsyncSession, of: Import, table: Table, report: ImportReport | None) -> None:

@@ -40,13 +40,19 @@ _MARKUP: Final = re.compile(rb"\s*<(?:!doctype|html|\?xml|table)", re.IGNORECASE
 
 
 def read_table(
-    source: Path | bytes, *, encoding: str | None = None, delimiter: str | None = None, part: str = ""
+    source: Path | bytes,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    part: str = "",
+    header_row: int | None = None,
 ) -> Table:
     """The table in a CSV, TXT, XLSX, XLS, ODS or Access file, given as its path or its bytes.
 
     `encoding` and `delimiter` are those of a text (the encoding that of an Access 97 file, too); `part` names the sheet
-    of a workbook or the table of a database, else the first with anything in it is read. This may take seconds: a
-    service asks for it in a thread. Raises `Refused` with a `table.` code for whatever is no table.
+    of a workbook or the table of a database, else the first with anything in it is read. `header_row` is the row of the
+    header as a spreadsheet counts (of a text the line), 0 for no header; it is looked for unless it is named. This may
+    take seconds: a service asks for it in a thread. Raises `Refused` with a `table.` code for whatever is no table.
     """
     content = source if isinstance(source, bytes) else content_of(source)
     if len(content) > MAX_BYTES:
@@ -55,9 +61,9 @@ def read_table(
         raise Refused("table.empty")
     for magic, form in _FOREIGN.items():
         if content.startswith(magic):
-            return read_foreign(content, form, part=part, encoding=encoding or "")
+            return read_foreign(content, form, part=part, encoding=encoding or "", header_row=header_row)
     _refuse_other_formats(content)
-    return read_text(content, encoding=encoding, delimiter=delimiter)
+    return read_text(content, encoding=encoding, delimiter=delimiter, header_row=header_row)
 
 
 def content_of(path: Path) -> bytes:

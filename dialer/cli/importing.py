@@ -41,14 +41,16 @@ async def import_file(settings: Settings, arguments: argparse.Namespace, termina
     path: Path = arguments.file
     content = content_of(path)
     table = read_table(
-        content, encoding=arguments.encoding, delimiter=_delimiter(arguments.delimiter), part=arguments.sheet
-    )
+        content, encoding=arguments.encoding, delimiter=_delimiter(arguments.delimiter), part=arguments.sheet,
+        header_row=arguments.header_row,
+    )  # fmt: skip
     async with ready_database(settings, terminal) as database:
         choices = Choices(
             await _mapping(database, table, arguments, terminal),
             arguments.list_name or "",
             arguments.area_code,
             arguments.time_zone,
+            arguments.header_row,
         )
         _tell_file(path, table, choices.mapping, terminal)
         report = await _import(database, content, table, choices, arguments, terminal, settings)

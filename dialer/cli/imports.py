@@ -19,7 +19,7 @@ from crm.time_zones import zone
 from dialer.cli.database import ready_database
 from dialer.cli.importing import SHOWN_ROWS, carried_on, in_words, tell_rows
 from dialer.cli.terminal import Terminal
-from dialer.console.imports.import_words import state_in_words
+from dialer.console.imports.import_words import form_in_words, state_in_words
 from dialer.console.web.formats import moment
 from dialer.crm_words import explain, sentence
 
@@ -54,6 +54,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
         remarks = await remarks_of(session, found, limit=SHOWN_ROWS)
         kept = await _kept(session, found)
     terminal.say(f"{found.file_name}: {state_in_words(found, terminal.words)}, SHA-256 {found.sha256}")
+    terminal.say(form_in_words(found, terminal.words))
     for column in found.header:
         terminal.say(f"  {column} → {found.mapping.get(column) or '-'}")
     if found.trouble:

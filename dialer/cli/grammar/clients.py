@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dialer.cli.grammar.client_lists import add_client_lists
 from dialer.cli.grammar.duplicates import add_to_clients
-from dialer.cli.grammar.options import settings_option
+from dialer.cli.grammar.options import row_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ def add_import(commands: Commands, words: Words) -> None:
     parser.add_argument(
         "--sheet", default="", metavar="S", help=gettext("sheet or table (otherwise the first with anything in it)")
     )
+    parser.add_argument(
+        "--header-row", type=row_reader(words), metavar="N",
+        help=gettext("row of the header, counted from 1; 0: none, columns are called A, B, C (otherwise it is found)"),
+    )  # fmt: skip
     parser.add_argument(
         "--map", dest="mapped", action="append", default=[], metavar="COLUMN=FIELD",
         help=gettext("what a column holds; with no field it is passed over; may be given several times"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 HIGHEST_PORT: Final = 65535
+_ROW_DIGITS: Final = 9
 
 
 def settings_option(parser: argparse.ArgumentParser, words: Words) -> None:
@@ -32,6 +33,15 @@ def port_reader(words: Words) -> Callable[[str], int]:
         if not text.isascii() or not text.isdecimal() or int(text) > HIGHEST_PORT:
             refusal = words.gettext("“{text}” is no port: ports are 0 (any that is free) to 65535", text=text)
             raise argparse.ArgumentTypeError(refusal)
+        return int(text)
+
+    return read
+
+
+def row_reader(words: Words) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or len(text) > _ROW_DIGITS:
+            raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number of a row", text=text))
         return int(text)
 
     return read

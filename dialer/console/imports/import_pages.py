@@ -56,6 +56,7 @@ SHOWN_ROWS: Final = 20
 _STEPS_AT_ONCE: Final = 3  # what a page does by itself; a larger import is carried on by the scheduler
 WRITTEN_AT_ONCE: Final = 200
 _COLUMN: Final = "column"
+_HEADER_CELLS: Final = 8
 _DELIMITER_NAMES: Final = {"\t": mark("tabs")}
 
 
@@ -99,10 +100,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
         async with deps.database.reading() as session:
             campaign = await get_campaign(session, sent.number(str(fields.get("campaign", ""))))
             said = await _saved(session, str(fields.get("saved", "")), table)
-            choices = Choices(
-                mapping_with(table.header, said),
-                *(str(fields.get(name, "")) for name in ("list_name", "area_code", "time_zone")),
-            )
+            choices = _choices(table, said, {name: str(value) for name, value in fields.items()})
             tried = await try_out(session, campaign=campaign, table=table, choices=choices, now=deps.clock(),
                                   region=deps.settings.dialing.region)  # fmt: skip
     except Refused as refusal:
@@ -121,25 +119,23 @@ async def import_page(request: web.Request) -> web.StreamResponse:
 
 
 async def try_again(request: web.Request) -> web.StreamResponse:
-    """POST /imports/{import_id} with `version`, `encoding`, `delimiter`, `part`, `list_name`, `area_code`,
-    `time_zone`, a field for each column, `saved` to use a saved mapping, and `save_as` to save this one: read,
-    mapped and tried anew."""
+    """POST /imports/{import_id} with `version`, `encoding`, `delimiter`, `part`, `header_row` ("": to be found, "0":
+    there is none), `list_name`, `area_code`, `time_zone`, a field for each column, `saved` to use a saved mapping, and
+    `save_as` to save this one: read, mapped and tried anew."""
     deps = request.app[DEPS]
     typed = {name: str(value) for name, value in (await request.post()).items()}
+    header_row = int(typed["header_row"]) if sent.is_id(typed.get("header_row", "")) else None
     async with deps.database.reading() as session:
         found = await get_import(session, _id(request))
         content = await content_of(session, found.id)
     try:
         table = await asyncio.to_thread(
             read_table, content, encoding=typed.get("encoding") or None, delimiter=typed.get("delimiter") or None,
-            part=typed.get("part", ""),
+            part=typed.get("part", ""), header_row=header_row,
         )  # fmt: skip
         async with deps.database.reading() as session:
             said = _columns(found, typed, table) | await _saved(session, typed.get("saved", ""), table)
-            choices = Choices(
-                mapping_with(table.header, said),
-                *(typed.get(name, "") for name in ("list_name", "area_code", "time_zone")),
-            )
+            choices = _choices(table, said, typed, header_row)
             tried = await try_out(
                 session, campaign=await get_campaign(session, found.campaign_id), table=table, choices=choices,
                 region=deps.settings.dialing.region, now=deps.clock(),
@@ -261,6 +257,7 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
         "as_read": form_in_words(found, words),
         "encodings": ENCODINGS if found.encoding else (),
         "delimiters": [(each, words.gettext(_DELIMITER_NAMES.get(each, each))) for each in _delimiters(found)],
+        "header_rows": _header_rows(found),
         "columns": _column_rows(found),
         "choices": [(field, words.gettext(FIELD_NAMES[field])) for field in FIELDS],
         "saved": saved,
@@ -290,6 +287,14 @@ def _delimiters(found: Import) -> tuple[str, ...]:
     return (found.delimiter, *DELIMITERS)
 
 
+def _header_rows(found: Import) -> list[tuple[int, str]]:
+    """The rows that may be said to be the header, with their first cells."""
+    rows = {line: " · ".join(filter(None, cells)) for line, cells in found.beginning}
+    if found.header_row:
+        rows.setdefault(found.header_row, " · ".join(filter(None, found.header[:_HEADER_CELLS])))
+    return sorted(rows.items())
+
+
 def _column_rows(found: Import) -> list[ColumnRow]:
     return [
         ColumnRow(
@@ -310,6 +315,13 @@ def _columns(found: Import, typed: Mapping[str, str], table: Table) -> dict[str,
         if field is not None and column in table.header:
             said[column] = field
     return said
+
+
+def _choices(table: Table, said: Mapping[str, str], typed: Mapping[str, str], header_row: int | None = None) -> Choices:
+    return Choices(
+        mapping_with(table.header, said), typed.get("list_name", ""), typed.get("area_code", ""),
+        typed.get("time_zone", ""), header_row,
+    )  # fmt: skip
 
 
 async def _saved(session: AsyncSession, name: str, table: Table) -> dict[str, str]:

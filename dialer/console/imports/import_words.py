@@ -44,6 +44,8 @@ class AsRead(Protocol):
     def delimiter(self) -> str: ...
     @property
     def part(self) -> str: ...
+    @property
+    def header_row(self) -> int | None: ...
 
 
 def state_in_words(found: Import, words: Words) -> str:
@@ -56,7 +58,16 @@ def state_in_words(found: Import, words: Words) -> str:
 
 
 def form_in_words(read: AsRead, words: Words) -> str:
-    """How the file was read: its form, then what had to be found out about it."""
+    """How the file was read: its form, what had to be found out about it, and where its header is."""
+    gettext = words.gettext
+    if read.header_row is None:
+        return _form(read, words)
+    if read.header_row == 0:
+        return gettext("{form}, without a header", form=_form(read, words))
+    return gettext("{form}, header in row {row}", form=_form(read, words), row=read.header_row)
+
+
+def _form(read: AsRead, words: Words) -> str:
     gettext = words.gettext
     encoding = "UTF-8" if read.encoding == "utf-8-sig" else read.encoding
     if read.form == "csv":

@@ -82,3 +82,12 @@ def test_a_file_of_scrambled_pages_ends_in_a_clear_message(name: str) -> None:
 def test_without_mdbtools_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     assert refusal((FILES / "plain-97.mdb").read_bytes()).code == "table.no_mdbtools"
+
+
+def test_the_names_of_the_fields_are_the_first_row_and_another_may_be_the_header() -> None:
+    file = FILES / "plain-97.mdb"
+    found, named = read_table(file), read_table(file, header_row=2)
+    assert (named.header, named.header_row, named.rows) == (found.rows[0].cells, 2, found.rows[1:])
+    with pytest.raises(Refused) as caught:
+        read_table(file, header_row=0)
+    assert caught.value.code == "table.fields_have_names"

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from crm.errors import Refused
 from crm.importing import cells
+from crm.importing.heading import LOOKED_AT
 from crm.importing.tables import MAX_CELL, MAX_COLUMNS, read_table
 
 SEED_CASE = Path(__file__).parents[2] / "data" / "seed-case"
@@ -13,7 +15,7 @@ RUSSIAN = "Название;Город;Телефон\nООО «Ромашка»
 READ = (("ООО «Ромашка»", "Нижний Новгород", "8 (831) 000-00-01"), ("ИП Ёлкин", "Орёл", "8 (486) 000-00-02"))
 
 
-def refusal(content: bytes | Path, **named: str) -> Refused:
+def refusal(content: bytes | Path, **named: Any) -> Refused:
     with pytest.raises(Refused) as caught:
         read_table(content, **named)
     return caught.value
@@ -246,3 +248,49 @@ def test_a_header_of_unknown_words_below_a_title_is_the_first_row_as_wide_as_the
 @pytest.mark.parametrize("text", ["name\nРомашка, ООО\nАльфа, ЗАО\n", "Название;Где\nРомашка;\nназвание;телефон 2\n"])
 def test_a_first_row_that_is_a_header_stays_one(text: str) -> None:
     assert read_table(text.encode()).header[0] == text.split("\n")[0].split(";")[0]
+
+
+UNTITLED = "Отчёт за май\n\nКто;Куда\nРомашка;8 (831) 000-00-01\n"
+
+
+@pytest.mark.parametrize(
+    ("header_row", "header", "found", "lines"),
+    [
+        (None, ("Кто", "Куда"), 3, [4]),
+        (1, ("Отчёт за май",), 1, [3, 4]),
+        (3, ("Кто", "Куда"), 3, [4]),
+        (0, ("A", "B"), 0, [1, 3, 4]),
+    ],
+)
+def test_which_row_is_the_header_may_be_said(
+    header_row: int | None, header: tuple[str, ...], found: int, lines: list[int]
+) -> None:
+    table = read_table(UNTITLED.encode(), header_row=header_row)
+    assert (table.header, table.header_row) == (header, found)
+    assert [row.line for row in table.rows] == lines
+    assert [row.line for row in table.beginning] == [1, 3, 4]
+
+
+@pytest.mark.parametrize("row", [2, 5, 900])
+def test_an_empty_row_or_one_that_is_not_there_is_no_header(row: int) -> None:
+    error = refusal(UNTITLED.encode(), header_row=row)
+    assert (error.code, error.params) == ("table.no_header_row", {"row": row})
+
+
+def test_a_header_may_stand_anywhere() -> None:
+    title = "".join(f"строка {number};x\n" for number in range(LOOKED_AT + 5))
+    table = read_table((title + RUSSIAN).encode(), header_row=LOOKED_AT + 6)
+    assert (table.header, tuple(row.cells for row in table.rows)) == (("Название", "Город", "Телефон"), READ)
+    assert refusal(RUSSIAN.encode(), header_row=3).code == "table.no_rows"
+
+
+def test_columns_without_a_header_are_called_as_a_spreadsheet_calls_them() -> None:
+    assert [cells.letters(place) for place in (0, 25, 26, 51, 52, 701, 702)] == [
+        "A",
+        "Z",
+        "AA",
+        "AZ",
+        "BA",
+        "ZZ",
+        "AAA",
+    ]

@@ -181,3 +181,18 @@ def test_a_workbook_is_one_whatever_its_name_is(tmp_path: Path) -> None:
     file = tmp_path / "firms.xlsx"
     file.write_text("name;phone\nA;1\n")
     assert read_table(file).form == "csv"
+
+
+def test_the_header_of_a_workbook_is_said_by_the_row_that_the_spreadsheet_shows() -> None:
+    def fill(sheet: Worksheet) -> None:
+        for row, line in ((2, ("Май", "Июнь")), (4, ("Кто", "Куда")), (5, ("Ромашка", "8 (831) 000-00-01"))):
+            sheet.write_row(row, 1, line)
+
+    content = workbook(fill)
+    assert (read_table(content).header_row, read_table(content).rows[-1].line) == (3, 6)
+    table = read_table(content, header_row=5)
+    assert [each for each in table.header if each] == ["Кто", "Куда"]
+    assert [row.line for row in table.rows] == [6]
+    untitled = read_table(content, header_row=0)
+    assert [row.line for row in untitled.rows] == [3, 5, 6]
+    assert untitled.header == ("B", "C"), "the sheet begins in column B"

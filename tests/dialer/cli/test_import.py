@@ -174,6 +174,23 @@ def test_how_a_file_is_read_may_be_said(dialer: Dialer, office: Path, tmp_path: 
     assert said.err == "“12” is no area code: three to five digits, such as 383 or 3812.\n"
 
 
+def test_which_row_is_the_header_may_be_said(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    file = tmp_path / "firms.csv"
+    file.write_text("Отчёт;за май\nКто;Куда\nАльфа;8 (342) 000-12-34\nБета;8 (342) 000-12-35\n")
+    options = ("--list", "весна", "--map")
+    said = run(dialer, office, file, *options, "Кто=name", "--map", "Куда=phone", "--header-row", "2")
+    assert said.code == 0, said.err
+    assert "firms.csv: 2 rows, utf-8, columns parted by “;”, header in row 2\n" in said.out
+    assert "taken: 2\n" in said.out
+    said = run(dialer, office, file, *options, "A=name", "--map", "B=phone", "--header-row", "0")
+    assert "firms.csv: 4 rows, utf-8, columns parted by “;”, without a header\n" in said.out
+    assert "merged with clients of the campaign: 2\nrefused: 2\n" in said.out
+    said = run(dialer, office, file, *options, "A=name", "--header-row", "9")
+    assert (said.code, said.err) == (1, "Row 9 cannot be the header: it is empty, or not in the file.\n")
+    assert run(dialer, office, file, "--header-row", "-1").code == 2
+    assert "without a header\n" in dialer("imports", "show", "2", "-c", office).out
+
+
 def test_a_workbook_is_imported_and_says_which_sheet_was_read(dialer: Dialer, office: Path, tmp_path: Path) -> None:
     file = tmp_path / "firms.xlsx"
     book = Workbook(file)
@@ -184,7 +201,7 @@ def test_a_workbook_is_imported_and_says_which_sheet_was_read(dialer: Dialer, of
     book.close()
     said = run(dialer, office, file, "--list", "весна")
     assert said.code == 0, said.err
-    assert "firms.xlsx: 1 row, XLSX, sheet “Пермь”\nsheets or tables: Пусто, Пермь\n" in said.out
+    assert "firms.xlsx: 1 row, XLSX, sheet “Пермь”, header in row 1\nsheets or tables: Пусто, Пермь\n" in said.out
     assert "taken: 1\n" in said.out
     assert "no sheet or table “Омск”" in run(dialer, office, file, "--list", "весна", "--sheet", "Омск").err
 
@@ -252,6 +269,7 @@ def test_an_import_is_listed_shown_and_undone(dialer: Dialer, office: Path, tmp_
     assert listed.code == 0, listed.err
     assert listed.out.splitlines()[1].split()[-8:] == ["campaign", "firms.csv", "taken", "in", "5", "3", "0", "2"]
     shown = dialer("imports", "show", "1", "-c", office)
+    assert "utf-8, columns parted by “;”, header in row 1\n" in shown.out
     assert "phone → phone\n" in shown.out
     assert "line 5: The organisation has no name." in shown.out
     undone = dialer("imports", "undo", "1", "-c", office)

@@ -133,6 +133,34 @@ async def test_what_was_guessed_wrong_is_said_otherwise_and_saved(maria: Browser
     assert fields_in(await maria.text(other)) == {"column0": "name", "column1": "phone"}
 
 
+async def test_which_row_is_the_header_is_chosen_among_the_first(maria: Browser, database: Database) -> None:
+    content = "Отчёт;за май\nКто;Куда\nАльфа;8 (342) 000-10-01\n".encode()
+    address = await brought(maria, content, list_name="весна")
+    page = await maria.text(address)
+    assert "header in row 1" in page
+    assert '<option value="" >found by itself' in page.replace('value="">', 'value="" >')
+    assert '<option value="2">row 2: Кто · Куда</option>' in page
+    again = await maria.post_form(address, version=version_in(page), header_row="2", list_name="весна")
+    assert again.status == 303
+    page = await maria.text(address)
+    assert "header in row 2" in page
+    assert '<option value="2" selected>row 2: Кто · Куда</option>' in page
+    said = {"column0": "name", "column1": "phone", "list_name": "весна"}
+    await maria.post_form(address, version=version_in(page), header_row="2", **said)
+    found = await only_import(database)
+    assert (found.header, found.header_row, found.header_said, found.taken) == (["Кто", "Куда"], 2, True, 1)
+    await maria.post_form(address, version=str(found.version), header_row="0", list_name="весна")
+    page = await maria.text(address)
+    assert "without a header" in page
+    assert "Column “A” holds" in page
+    await maria.post_form(address, version=version_in(page), header_row="0", **said)
+    found = await only_import(database)
+    assert (found.header, found.header_row, found.taken, found.refused) == (["A", "B"], 0, 1, 2)
+    missing = await maria.post_form(address, version=str(found.version), header_row="8")
+    assert missing.status == 422
+    assert "Row 8 cannot be the header" in await missing.text()
+
+
 async def test_another_sheet_of_a_workbook_is_read(maria: Browser, database: Database) -> None:
     file = io.BytesIO()
     book = Workbook(file)
