@@ -10,12 +10,13 @@ from collections.abc import Callable
 import structlog
 
 from dialer.sip.auth import DigestClient
-from dialer.sip.client_transaction import ClientFault, ClientTransaction
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog
+from dialer.sip.errand import Errand, OnOver
 from dialer.sip.errors import IllegalStep
 from dialer.sip.events import CallEndCause, CallEnded
-from dialer.sip.message import Headers, ReceivedRequest, ReceivedResponse
+from dialer.sip.keys import KEY_TYPE, KeysByInfo
+from dialer.sip.message import ReceivedRequest
 from dialer.sip.server_transaction import ServerTransaction
 from dialer.sip.timing import PATIENCE, T1, T2
 
@@ -111,6 +112,7 @@ class Call(ABC):
         self.answers: dict[int, UnconfirmedAnswer] = {}  # by CSeq number
         self.reoffers = 0  # descriptions of ours after the first one
         self.told_end = False
+        self._keys = KeysByInfo(core.agenda, self._send_key)
         self._forget = forget
         self._forget_at: float | None = None
 
@@ -190,9 +192,17 @@ class Call(ABC):
         if dialog is not None:
             Errand(self.core, dialog, self.digest, "BYE").send(now)
 
-    def send_info(self, content_type: str, body: bytes, now: float) -> None:
+    def press(self, digit: str, duration_ms: int, now: float) -> None:
+        """A key, by SIP INFO; after those that wait already."""
+        if self.state is CallState.TALKING:
+            self._keys.press(digit, duration_ms, now)
+
+    def _send_key(self, body: bytes, on_over: OnOver, now: float) -> None:
         if self.dialog is not None and self.state is CallState.TALKING:
-            Errand(self.core, self.dialog, self.digest, "INFO", content_type, body, self._dialog_lost).send(now)
+            Errand(
+                self.core, self.dialog, self.digest, "INFO", KEY_TYPE, body,
+                on_dialog_lost=self._dialog_lost, on_over=on_over,
+            ).send(now)  # fmt: skip
 
     def _dialog_lost(self, code: int, now: float) -> None:
         """The far end knows nothing of the dialog any more (section 12.2.1.2)."""
@@ -217,48 +227,6 @@ class Call(ABC):
         self.step(CallInput.BYE, now)
         q850 = read_q850(request.header_values("reason"))
         self.tell_end(CallEnded(self.call_id, CallEndCause.REMOTE_BYE, q850=q850))
-
-
-class Errand:
-    """A request of ours inside a dialog that is not an INVITE. Challenges are answered."""
-
-    def __init__(
-        self,
-        core: Core,
-        dialog: Dialog,
-        digest: DigestClient,
-        method: str,
-        content_type: str = "",
-        body: bytes = b"",
-        on_dialog_lost: Callable[[int, float], None] | None = None,
-    ) -> None:
-        self._core = core
-        self._dialog = dialog
-        self._digest = digest
-        self._method = method
-        self._content: Headers = [("Content-Type", content_type)] if content_type else []
-        self._body = body
-        self._on_dialog_lost = on_dialog_lost
-        digest.begin()
-
-    def send(self, now: float) -> None:
-        hop = self._dialog.next_hop()
-        request = self._dialog.request(self._method, self._core.via(hop))
-        request.headers.set_single("User-Agent", self._core.config.user_agent)
-        for name, value in self._digest.headers(self._method, request.uri, hop.host) + self._content:
-            request.headers.append(name, value)
-        request.body = self._body
-        self._core.layer.request(request, hop, self, now)
-
-    def on_response(self, transaction: ClientTransaction, response: ReceivedResponse, now: float) -> None:
-        if response.code in (401, 407) and self._digest.take_challenge(response):
-            self.send(now)
-        elif response.code in (408, 481) and self._on_dialog_lost is not None:
-            self._on_dialog_lost(response.code, now)
-
-    def on_fault(self, transaction: ClientTransaction, fault: ClientFault, now: float) -> None:
-        if fault is ClientFault.TIMEOUT and self._on_dialog_lost is not None:
-            self._on_dialog_lost(0, now)
 
 
 def read_q850(values: list[str]) -> int | None:

@@ -166,12 +166,12 @@ class Endpoint:
             call.hang_up(now)
 
     def send_info_digit(self, call_id: str, digit: str, now: float, duration_ms: int = 160) -> None:
-        """Raises `ValueError` for what is no key."""
+        """Queued behind those pressed before. Raises `ValueError` for what is no key."""
         if len(digit) != 1 or digit not in DIGITS:
             raise ValueError(f"not a key: {digit!r}")
         call = self._calls.get(call_id)
         if call is not None:
-            call.send_info("application/dtmf-relay", f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode(), now)
+            call.press(digit, duration_ms, now)
 
     def set_local_sdp(self, call_id: str, sdp: bytes) -> None:
         """What re-INVITEs and UPDATEs of this call are answered from (codec and address; direction is mirrored).
