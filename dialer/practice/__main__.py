@@ -136,7 +136,7 @@ def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not IP:PORT")
-    return host, int(port)
+    return host.strip("[]"), int(port)
 
 
 def _carrier_options(options: argparse.Namespace) -> CarrierOptions:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dialer.practice import voices
 from dialer.practice.line import IncomingCall, Line
 from dialer.practice.performance import looped
+from dialer.sip.address import bracketed
 from dialer.sip.endpoint import Endpoint, EndpointConfig, TrunkAccount
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import (
@@ -66,7 +67,7 @@ class Headset:
         """Bind and register. Raises `OSError` when the address and port are taken."""
         await self.line.start()
         options = self._options
-        domain = options.domain or f"{options.registrar[0]}:{options.registrar[1]}"
+        domain = options.domain or f"{bracketed(options.registrar[0])}:{options.registrar[1]}"
         self.line.register(
             TrunkAccount(
                 name=_ACCOUNT,

@@ -9,7 +9,7 @@ from typing import Final
 
 from dialer.practice.sound_port import SoundPort
 from dialer.sip import sdp
-from dialer.sip.address import user_of
+from dialer.sip.address import bracketed, user_of
 from dialer.sip.endpoint import Endpoint, TrunkAccount
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import CallEnded, CallIncoming, SipEvent
@@ -85,7 +85,7 @@ class IncomingCall:
         self.end: CallEnded | None = None
         self.ended = asyncio.Event()
         self._line = line
-        self.host = f"{line.host}:{line.port}"
+        self.host = f"{bracketed(line.host)}:{line.port}"
         self._offer = invitation.sdp
         self._sound: SoundPort | None = None
         self._description = b""

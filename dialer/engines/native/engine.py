@@ -26,6 +26,7 @@ from dialer.media.controller import (
 )
 from dialer.reasons import Reason, advice_for, known, of_bind
 from dialer.sip import sdp
+from dialer.sip.address import bracketed
 from dialer.sip.core import PHRASES
 from dialer.sip.endpoint import Endpoint, EndpointConfig, RegistrarAccount
 from dialer.sip.events import (
@@ -234,7 +235,7 @@ class NativeTelephony:
             call_id,
             target_uri=bound.contact_uri,
             hop=bound.hop,
-            from_uri=f"sip:{self._sip.realm}@{host}",
+            from_uri=f"sip:{self._sip.realm}@{bracketed(host)}",
             credentials=None,
             beside=None,
             ring_timeout_s=HEADSET_RING_S,

@@ -8,6 +8,10 @@ import re
 from types import TracebackType
 from typing import Self
 
+from dialer.sip.address import bracketed
+from dialer.sip.auth import DigestClient
+from dialer.sip.events import Credentials, Hop, Transport
+from dialer.sip.message import ReceivedResponse, read_message
 from tests.dialer.sip.network import answer_to, header, title, wire
 from tests.peers.addresses import own_address
 
@@ -60,6 +64,27 @@ class FarEnd(asyncio.DatagramProtocol):
                         return self.received[at]
                 await self._grew.wait()
 
+    async def register(self, user: str, password: str, registrar: tuple[str, int]) -> None:
+        """As a headset; returns when it is accepted."""
+        self._peer = registrar
+        uri = f"sip:{bracketed(registrar[0])}:{registrar[1]}"
+        digest = DigestClient(Credentials(user, password), registrar[0])
+        for cseq, code in ((1, "401"), (2, "200")):
+            lines = [
+                f"REGISTER {uri} SIP/2.0",
+                f"Via: SIP/2.0/UDP {self._place};branch=z9hG4bKhand{next(self._branches)};rport",
+                f"From: <{uri.replace('sip:', f'sip:{user}@')}>;tag=far",
+                f"To: <{uri.replace('sip:', f'sip:{user}@')}>",
+                "Call-ID: registration",
+                f"CSeq: {cseq} REGISTER",
+                f"Contact: <sip:{user}@{self._place}>;expires=60",
+                *(f"{name}: {value}" for name, value in digest.headers("REGISTER", uri, registrar[0])),
+            ]
+            self._send(wire("\n".join(lines)))
+            answer = read_message(await self.until(f"{code} REGISTER"), Hop(Transport.UDP, *registrar))
+            assert isinstance(answer, ReceivedResponse)
+            digest.take_challenge(answer)
+
     def answer(self, request: bytes, code: str, *, extra: str = "", body: str = "") -> None:
         """`code` with its phrase, and where we are."""
         contact = f"Contact: <sip:far@{self._place}>"
@@ -92,7 +117,7 @@ class FarEnd(asyncio.DatagramProtocol):
 
     @property
     def _place(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{bracketed(self.host)}:{self.port}"
 
     def _send(self, payload: bytes) -> None:
         assert self._transport is not None
