@@ -29,7 +29,7 @@ from dialer.sip.events import (
     CallReoffered,
     InfoDigit,
 )
-from dialer.sip.sdp import build_answer
+from dialer.sip.sdp import build_answer, build_later_offer
 
 if TYPE_CHECKING:
     from dialer.engines.pyvoip.phone import Phone
@@ -115,6 +115,7 @@ class Call(VoIP.VoIPCall, ABC):
         self._dialog: Dialog | None = None
         self._sequence = 0
         self.local_sdp = b""
+        self._reoffers = 0  # descriptions of ours after the first one
 
     def owns(self, request: Message) -> bool:
         """Whether a request belongs to this call's dialog."""
@@ -210,13 +211,18 @@ class Call(VoIP.VoIPCall, ABC):
             address = old.address if old.routes else address_of(target) or request.source
             self._dialog = Dialog(target, old.remote_tag, old.ours, old.theirs, old.routes, address)
         if not request.sdp:  # without an offer: ours for INVITE, none for UPDATE (RFC 3261 section 14.2)
-            self._client.reply(request, 200, "OK", sdp=self.local_sdp if request.text.method == "INVITE" else b"")
+            offer = b""
+            if request.text.method == "INVITE" and self.local_sdp:
+                self._reoffers += 1
+                offer = build_later_offer(self.local_sdp, version_step=self._reoffers)
+            self._client.reply(request, 200, "OK", sdp=offer)
             return
         try:
-            answer = build_answer(request.sdp, self.local_sdp)
+            answer = build_answer(request.sdp, self.local_sdp, version_step=self._reoffers + 1)
         except NotAcceptable:
             self._client.reply(request, 488, "Not Acceptable Here")  # the call goes on as it was
             return
+        self._reoffers += 1
         self._client.reply(request, 200, "OK", sdp=answer)
         self._on_event(CallReoffered(self.call_id, request.sdp, answer))
 

@@ -248,6 +248,26 @@ def test_a_new_description_of_ours_is_answered_from(line: Line) -> None:
     assert read_remote(answer.partition(b"\r\n\r\n")[2]).port == 17000
 
 
+def test_each_description_of_ours_has_a_higher_version_than_the_one_before(line: Line) -> None:
+    """RFC 3264 section 8: with the version that was there before it must be what was there before. A far end that goes
+    by that overlooks the hold, and the end of it."""
+    invite = line.talk()
+    said = [
+        invite,
+        line.ask(invite, "UPDATE", extra=CONTACT, body=f"{ANSWER}a=sendonly\n"),
+        line.ask(invite, "INVITE", extra=CONTACT),
+        line.ask(invite, "UPDATE", extra=CONTACT, body=ANSWER),
+    ]
+    origins = [
+        next(each for each in payload.decode().split("\r\n") if each.startswith("o=")).split(" ") for payload in said
+    ]
+    assert len({origin[1] for origin in origins}) == 1
+    assert [origin[2] for origin in origins] == ["1", "2", "3", "4"]
+    assert b"a=recvonly" in said[1]
+    assert b"a=sendrecv" in said[2]
+    assert b"a=sendrecv" in said[3]
+
+
 def test_the_far_end_hangs_up_and_is_answered_each_time(line: Line) -> None:
     invite = line.talk()
     line.ask(invite, "BYE", extra="Reason: Q.850;cause=16")
