@@ -71,7 +71,12 @@ def _answer_offer(core: Core, call: Call, dialog: Dialog, transaction: ServerTra
         try:
             answer = build_answer(request.body, call.local_sdp, version_step=call.reoffers + 1)
         except NotAcceptable as fault:
-            core.reply(transaction, 488, now, headers=[("Warning", f'399 {bracketed(core.config.host)} "{_plain(str(fault))}"')])
+            core.reply(
+                transaction,
+                488,
+                now,
+                headers=[("Warning", f'399 {bracketed(core.config.host)} "{_plain(str(fault))}"')],
+            )
             return
         call.reoffers += 1
     elif request.method == "INVITE" and call.local_sdp:  # no offer: ours goes into the 200, theirs into the ACK

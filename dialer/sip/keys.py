@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from dialer.sip.errand import OnOver
-from dialer.sip.timing import Agenda
+from dialer.sip.timing import Timed
 
 KEY_TYPE = "application/dtmf-relay"
 PAUSE_S = 0.08
 """Between two keys, as between those in the sound; exchanges want at least 65 ms (Q.24)."""
+
+
+class Clock(Protocol):
+    """Wakes `item` when it wants to be."""
+
+    def watch(self, item: Timed) -> None: ...
+
 
 Send = Callable[[bytes, OnOver, float], None]
 
@@ -22,9 +30,9 @@ class KeysByInfo:
     that of the next (RFC 3261 section 12.2.2): the key would be missing, or stand in the wrong place.
     """
 
-    def __init__(self, agenda: Agenda, send: Send) -> None:
+    def __init__(self, clock: Clock, send: Send) -> None:
         """`send(body, on_over, now)` calls `on_over` once there is an answer, or none can come."""
-        self._agenda = agenda
+        self._clock = clock
         self._send = send
         self._waiting: deque[tuple[str, int]] = deque()
         self._on_the_way = False
@@ -48,7 +56,7 @@ class KeysByInfo:
             return
         if now < self._free_at:
             self._timer = self._free_at
-            self._agenda.watch(self)
+            self._clock.watch(self)
             return
         digit, duration_ms = self._waiting.popleft()
         self._on_the_way = True

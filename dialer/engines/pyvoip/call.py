@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dialer.engines.pyvoip.alarms import Alarms
 from dialer.engines.pyvoip.library import SIP, VoIP
 from dialer.engines.pyvoip.message import Address, Message
 from dialer.engines.pyvoip.text import MessageText, parse_uri, uri_of
 from dialer.sip.call import read_q850
+from dialer.sip.errand import OnOver
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import (
     CallAnswered,
@@ -29,7 +31,9 @@ from dialer.sip.events import (
     CallReoffered,
     InfoDigit,
 )
+from dialer.sip.keys import KEY_TYPE, KeysByInfo
 from dialer.sip.sdp import build_answer, build_later_offer
+from dialer.sip.timing import Timed
 
 if TYPE_CHECKING:
     from dialer.engines.pyvoip.phone import Phone
@@ -102,6 +106,18 @@ def unheeded(_answer: object) -> None:
     """Of a request whose answer changes nothing."""
 
 
+class _Clock:
+    """The alarms, as `KeysByInfo` wants them."""
+
+    def __init__(self, alarms: Alarms) -> None:
+        self._alarms = alarms
+
+    def watch(self, item: Timed) -> None:
+        at = item.next_timer()
+        if at is not None:
+            self._alarms.after(at - self._alarms.now, lambda: item.handle_timers(self._alarms.now))
+
+
 class Call(VoIP.VoIPCall, ABC):
     """From its INVITE until late messages can come no more. `hangup` may be called at any time."""
 
@@ -116,6 +132,8 @@ class Call(VoIP.VoIPCall, ABC):
         self._sequence = 0
         self.local_sdp = b""
         self._reoffers = 0  # descriptions of ours after the first one
+        self._offered: tuple[int, bytes] | None = None  # CSeq number of a re-INVITE, our offer in its 200
+        self._keys = KeysByInfo(_Clock(phone.sip.alarms), self._send_key)
 
     def owns(self, request: Message) -> bool:
         """Whether a request belongs to this call's dialog."""
@@ -134,26 +152,54 @@ class Call(VoIP.VoIPCall, ABC):
             self._over(CallEndCause.REMOTE_BYE, request if isinstance(request, Message) else None)
 
     def _send_bye(self, dialog: Dialog) -> None:
+        self._ask(self._draft("BYE", dialog), dialog, unheeded)
+
+    def _draft(self, method: str, dialog: Dialog) -> MessageText:
+        """A request inside the dialog; pyVoIP knows BYE alone."""
         self.request.headers["Contact"] = f"<{dialog.remote_target}>"
         self.request.headers["To"]["tag"] = dialog.remote_tag
-        bye = MessageText.written(self._client.gen_bye(self.request))
+        text = MessageText.written(self._client.gen_bye(self.request))
         self._sequence += 1
-        bye.put("CSeq", f"{self._sequence} BYE")
-        bye.put("Via", self._client.via())
-        bye.put("Contact")
-        self._inside(bye, "BYE", dialog)
+        text.put("CSeq", f"{self._sequence} {method}")
+        text.put("Via", self._client.via())
+        text.put("Contact")
+        self._inside(text, method, dialog)
+        return text
 
-        def challenged(response: Message) -> None:
-            answered = bye.first("Authorization") or bye.first("Proxy-Authorization")
-            if response.code not in (401, 407) or answered or not self._may_hear_password(response):
+    def _ask(self, text: MessageText, dialog: Dialog, on_over: Callable[[Message | None], None]) -> None:
+        """Send it, and again with our digest where that is wanted. `on_over` is handed the final answer, or None."""
+
+        def answered(response: Message) -> None:
+            if response.code < 200:
                 return
-            if self._client.authorise(bye, response):
+            again = text.first("Authorization") or text.first("Proxy-Authorization")
+            asked = response.code in (401, 407) and not again and self._may_hear_password(response)
+            if asked and self._client.authorise(text, response):
                 self._sequence += 1
-                bye.put("CSeq", f"{self._sequence} BYE")
-                bye.put("Via", self._client.via())
-                self._client.requests.send(bye, dialog.address, challenged, unheeded)
+                text.put("CSeq", f"{self._sequence} {text.method}")
+                text.put("Via", self._client.via())
+                self._client.requests.send(text, dialog.address, answered, failed)
+            else:
+                on_over(response)
 
-        self._client.requests.send(bye, dialog.address, challenged, unheeded)
+        def failed(_cause: CallEndCause) -> None:
+            on_over(None)
+
+        self._client.requests.send(text, dialog.address, answered, failed)
+
+    def press(self, digit: str, duration_ms: int) -> None:
+        """A key by SIP INFO, which pyVoIP does not know; after those that wait already."""
+        if self._stage is Stage.TALKING:
+            self._keys.press(digit, duration_ms, self._client.alarms.now)
+
+    def _send_key(self, body: bytes, on_over: OnOver, now: float) -> None:
+        dialog = self._dialog
+        if dialog is None or self._stage is not Stage.TALKING:
+            return
+        info = self._draft("INFO", dialog)
+        info.put("Content-Type", KEY_TYPE)
+        info.body = body
+        self._ask(info, dialog, lambda _answer: on_over(self._client.alarms.now))
 
     def _may_hear_password(self, challenge: Message) -> bool:
         """Whether this challenge is answered with the trunk's password."""
@@ -215,6 +261,7 @@ class Call(VoIP.VoIPCall, ABC):
             if request.text.method == "INVITE" and self.local_sdp:
                 self._reoffers += 1
                 offer = build_later_offer(self.local_sdp, version_step=self._reoffers)
+                self._offered = request.text.sequence, offer
             self._client.reply(request, 200, "OK", sdp=offer)
             return
         try:
@@ -225,6 +272,14 @@ class Call(VoIP.VoIPCall, ABC):
         self._reoffers += 1
         self._client.reply(request, 200, "OK", sdp=answer)
         self._on_event(CallReoffered(self.call_id, request.sdp, answer))
+
+    def acknowledged(self, ack: Message) -> None:
+        """The ACK of a re-INVITE without an offer answers ours (RFC 3261 section 13.2.1)."""
+        if self._offered is not None and self._offered[0] == ack.text.sequence:
+            offer = self._offered[1]
+            self._offered = None
+            if ack.sdp:
+                self._on_event(CallReoffered(self.call_id, ack.sdp, offer))
 
     def info(self, request: Message) -> None:
         """A key by SIP INFO (application/dtmf-relay or application/dtmf)."""

@@ -167,8 +167,9 @@ class Client(SIP.SIPClient):
         """Answer a request; what was sent. pyVoIP's 200 gives every answer inside a call another To tag."""
         text = MessageText.written(self.gen_ok(request))
         text.start = f"SIP/2.0 {code} {phrase}"
-        if sdp:
+        if code < 300 and request.text.method in ("INVITE", "UPDATE"):  # RFC 3311 section 5.2: with or without SDP
             text.put("Contact", self.contact())
+        if sdp:
             text.put("Content-Type", "application/sdp")
             text.body = sdp
         return self._respond(text, request, tag or self.gen_tag())

@@ -13,6 +13,7 @@ from dialer.engines.pyvoip.registration import Registration
 from dialer.engines.pyvoip.text import Malformed
 from dialer.sip.endpoint import Endpoint, EndpointConfig, TrunkAccount
 from dialer.sip.events import Credentials, Hop, SipEvent, Transmission, Transport
+from dialer.sip.inside import DIGITS
 from dialer.sip.message import check_uri
 
 
@@ -159,6 +160,14 @@ class PyVoipEndpoint(Endpoint):
             return
         self.__alarms.now = now
         call.hangup()
+
+    def send_info_digit(self, call_id: str, digit: str, now: float, duration_ms: int = 160) -> None:
+        call = self.__phone.find(call_id)
+        if call is None or len(digit) != 1 or digit not in DIGITS:
+            super().send_info_digit(call_id, digit, now, duration_ms)
+            return
+        self.__alarms.now = now
+        call.press(digit, duration_ms)
 
     def set_local_sdp(self, call_id: str, sdp: bytes) -> None:
         call = self.__phone.find(call_id)

@@ -131,7 +131,8 @@ class IncomingCall(Call):
     def acknowledged(self, ack: Message) -> None:
         """The ACK of a 2xx makes the call; that of a refusal only ends the repeating."""
         if ack.text.sequence != self._invite.text.sequence:
-            return  # of a re-INVITE
+            super().acknowledged(ack)
+            return
         self._stop_repeating()
         if self._stage is Stage.ANSWERED:
             self._stage = Stage.TALKING

@@ -96,7 +96,7 @@ class Phone(VoIP.VoIPPhone):
         method = request.text.method
         call = self.find(request.call_id)
         if method == "ACK":
-            if isinstance(call, IncomingCall) and call.owns(request):
+            if call is not None and call.owns(request):
                 call.acknowledged(request)
         elif method == "CANCEL" and isinstance(call, IncomingCall) and call.is_cancelled_by(request):
             self.sip.reply(request, 200, "OK", tag=self.sip.tagLibrary[call.call_id])
@@ -113,5 +113,7 @@ class Phone(VoIP.VoIPPhone):
         elif method == "INFO":
             self.sip.reply(request, 200, "OK")
             call.info(request)
+        elif method == "OPTIONS":  # RFC 3261 section 11.2: whether the call is still there
+            self.sip.reply(request, 200, "OK")
         else:
             self.sip.reply(request, 501, "Not Implemented")

@@ -300,6 +300,46 @@ def test_hold_is_answered_in_kind(line: Line) -> None:
     assert read_remote(told.sdp).host == "10.0.0.3"
 
 
+def test_the_answer_to_an_offer_of_ours_comes_with_the_ack(line: Line) -> None:
+    """RFC 3261 section 13.2.1: an exchange that transfers a call offers nothing and says in its ACK where to send."""
+    invite = line.talk()
+    offer = line.ask(invite, "INVITE", extra=CONTACT).partition(b"\r\n\r\n")[2]
+    for _ in range(2):  # the ACK may come twice
+        line.ask(invite, "ACK", body=ANSWER.replace("4000", "4002"))
+    (told,) = [event for event in line.events if isinstance(event, CallReoffered)]
+    assert (read_remote(told.sdp).port, told.answer) == (4002, offer)
+
+
+def test_whether_the_call_is_still_there(line: Line) -> None:
+    """RFC 3261 section 11.2; session border controllers ask inside the call, and end it at a refusal."""
+    invite = line.talk()
+    assert title(line.ask(invite, "OPTIONS")) == "200 OPTIONS"
+    refreshed = line.ask(invite, "UPDATE")
+    assert title(refreshed) == "200 UPDATE"
+    assert header(refreshed, "contact").startswith("<sip:")  # RFC 3311 section 5.2
+
+
+def test_keys_by_info_go_out_one_after_the_other(line: Line) -> None:
+    line.talk()
+    for digit in "1#":
+        line.endpoint.send_info_digit("call", digit, line.network.now)
+    line.network.settle()
+    assert [info.partition(b"\r\n\r\n")[2].split(b"\r\n")[0] for info in line.got("INFO +sdp")] == [b"Signal=1"]
+    first = line.last("INFO +sdp")
+    assert header(first, "content-type") == "application/dtmf-relay"
+    assert request_line(first) == "INFO sip:far@10.0.0.2:5060;x=1 SIP/2.0"
+    line.answer(first, "200 OK")
+    line.network.run(0.1)
+    assert len(line.got("INFO +sdp")) == 1, "the first key is not heard to its end yet"
+    line.network.run(0.2)
+    second = line.last("INFO +sdp")
+    assert second.partition(b"\r\n\r\n")[2] == b"Signal=#\r\nDuration=160\r\n"
+    line.answer(second, "200 OK")
+    line.hang_up()
+    line.network.run(40)
+    assert [header(bye, "cseq") for bye in line.got("BYE")][:1] == ["4 BYE"]
+
+
 def test_an_offer_that_we_cannot_take_leaves_the_call_as_it_was(line: Line) -> None:
     invite = line.talk()
     assert title(line.ask(invite, "INVITE", extra=CONTACT, body=ANSWER.replace("AVP 8", "AVP 9"))) == "488 INVITE"
