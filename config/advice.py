@@ -29,6 +29,7 @@ ADVICE: Final[dict[str, str]] = {
     "twice": "each value may stand in the list only once",
     "time_zone": "there is no such time zone; write an IANA name like {like}",
     "host": "write a host name or an IP address only, without sip:, http:// or a port",
+    "address": "write an IP address only: no name, no sip: and no port",
     "database_url": (
         "write sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME, "
         "or leave it empty for a file in data_dir"

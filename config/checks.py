@@ -47,6 +47,14 @@ def sip_host(value: str) -> str:
     return value
 
 
+def own_address(value: str) -> str:
+    """An IP address; "" passes. A name cannot be bound, and in a session description few far ends understand one."""
+    try:
+        return str(ipaddress.ip_address(value.strip("[]"))) if value else value
+    except ValueError:
+        raise wrong("address") from None
+
+
 def database_url(value: str) -> str:
     """A URL of one of the two databases; "" passes."""
     if not value:

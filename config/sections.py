@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from config.checks import calling_prefix, database_url, different, region, sip_host, time_zone, web_address
+from config.checks import calling_prefix, database_url, different, own_address, region, sip_host, time_zone, web_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ Megabytes = Annotated[int, Unit("MB")]
 Port = Annotated[int, Field(ge=0, le=65535), Unit("port")]
 PathText = Annotated[str, InFolder()]
 Host = Annotated[str, AfterValidator(sip_host)]
+Address = Annotated[str, AfterValidator(own_address)]
 TimeZone = Annotated[str, AfterValidator(time_zone)]
 Region = Annotated[str, AfterValidator(region)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
@@ -117,7 +118,7 @@ class SipSettings(Section):
     engine: Literal["native", "pyvoip"] = Field(
         default="native", description="Telephone engine; docs/engines.md compares them."
     )
-    host: Host = Field(
+    host: Address = Field(
         default="127.0.0.1", description="Address that SIP is spoken on; an address that the trunk can reach."
     )
     port: Port = Field(default=5060, description="SIP port; 0 takes any free one.")
@@ -133,8 +134,10 @@ class SipSettings(Section):
 class MediaSettings(Section):
     """The media workers: sound and its recording."""
 
-    host: Host = Field(default="127.0.0.1", description="Address that sound is sent and received on.")
-    advertised_host: Host = Field(default="", description="Address that we give for sound (behind NAT); empty: host.")
+    host: Address = Field(default="127.0.0.1", description="Address that sound is sent and received on.")
+    advertised_host: Address = Field(
+        default="", description="Address that we give for sound (behind NAT); empty: host."
+    )
     first_port: Port = Field(default=16000, description="First RTP port (even). 0 in both takes any free ones.")
     last_port: Port = Field(default=16999, description="Last RTP port; a call takes four ports (two for each side).")
     workers: int = Field(

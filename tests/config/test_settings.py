@@ -120,8 +120,15 @@ def test_secrets_are_in_no_message(load: Load) -> None:
         ('[sip]\ntcp = "perhaps"', "sip.tcp = 'perhaps': this must be true or false"),
         ("[sip]\nrealm = 5", 'sip.realm = 5: this must be text in quotes, like "abc"'),
         ('[sip]\nengine = "asterisk"', "sip.engine = 'asterisk': this must be one of: native, pyvoip"),
-        ('[sip]\nhost = "sip:1.2.3.4"', "sip.host = 'sip:1.2.3.4': write a host name or an IP address only"),
-        ('[sip]\nhost = "1.2.3.400"', "sip.host = '1.2.3.400': write a host name or an IP address only"),
+        ('[trunk]\nhost = "sip:1.2.3.4"', "trunk.host = 'sip:1.2.3.4': write a host name or an IP address only"),
+        ('[trunk]\nhost = "1.2.3.400"', "trunk.host = '1.2.3.400': write a host name or an IP address only"),
+        ('[sip]\nhost = "localhost"', "sip.host = 'localhost': write an IP address only"),
+        ('[media]\nhost = "sip:1.2.3.4"', "media.host = 'sip:1.2.3.4': write an IP address only"),
+        # c= of a session description: few far ends look a name up (RFC 4566 section 5.7)
+        (
+            '[media]\nadvertised_host = "pbx.example.ru"',
+            "media.advertised_host = 'pbx.example.ru': write an IP address",
+        ),
         ('[media]\ncodecs = ["GSM"]', "media.codecs = ['GSM']: this must be one of: PCMA, PCMU"),
         ('[media]\ncodecs = "PCMA"', 'media.codecs = \'PCMA\': this must be a list, like ["PCMA", "PCMU"]'),
         ('[media]\ncodecs = ["PCMA", "PCMA"]', "each value may stand in the list only once"),

@@ -17,6 +17,7 @@ from dialer.media.dtmf import DigitSender
 from dialer.practice import voices
 from dialer.practice.call_log import LoggedCall
 from dialer.practice.processes import NotStarted, PracticeCarrier
+from dialer.sip.core import PHRASES
 from dialer.sip.endpoint import TrunkAccount
 from dialer.sip.events import (
     CallAnswered,
@@ -52,7 +53,7 @@ async def test_refusals_reach_the_caller(carrier: PracticeCarrier, our_side: Our
     call_id = our_side.call(EXCHANGE + ending, carrier.address)
     ended = await our_side.until(CallEnded, call_id)
     assert (ended.cause, ended.sip_code) == (CallEndCause.REFUSED, code)
-    assert ended.phrase
+    assert ended.phrase == PHRASES[code]
     if code == 302:
         assert ended.contact_uri == f"sip:{EXCHANGE}00@{carrier.host}:{carrier.port}"
     logged = await carrier.logged(call_id)
