@@ -57,6 +57,9 @@ class Core:
             self.on_trace(wire, "out", hop, now)
         self._transmissions.append(Transmission(wire, hop))
 
+    def keep_open(self, hop: Hop) -> None:
+        self._transmissions.append(Transmission(b"\r\n\r\n", hop))
+
     def emit(self, event: SipEvent) -> None:
         self._events.append(event)
 

@@ -206,6 +206,11 @@ class Endpoint:
         self._core.layer.request(options, hop, _Ping(self._core, token), now)
         return token
 
+    def keep_open(self, hop: Hop) -> None:
+        """Two empty lines, which are no message: an address translator on the way to `hop` goes on letting in what the
+        far end sends (RFC 5626 section 4.4.1, RFC 3261 section 7.5)."""
+        self._core.keep_open(hop)
+
     def set_accounts(self, accounts: dict[str, RegistrarAccount]) -> None:
         """Headset accounts changed (a user was added); bindings of accounts that are gone end."""
         self._registrar.set_accounts(accounts)

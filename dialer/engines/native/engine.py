@@ -39,6 +39,7 @@ from dialer.sip.events import (
     Registered,
     RegistrationFailed,
     SipEvent,
+    Transport,
 )
 from dialer.sip.transport import SipTransport
 from dialer.telephony import (
@@ -194,7 +195,8 @@ class NativeTelephony:
 
     async def _look_after_trunk(self, trunk: Trunk) -> None:
         """Find it, register there if it wants that, and ask it again and again whether it is there. While it is not,
-        its name is looked up anew: it may have moved."""
+        its name is looked up anew: it may have moved. One that is not asked is sent empty lines: else an address
+        translator on the way would forget us between two registrations, and nobody's hanging up would come in."""
         found: Hop | None = None
         while True:
             if found is None or not trunk.status.ready:
@@ -205,6 +207,10 @@ class NativeTelephony:
                     self._meet_trunk(trunk, hop)
             if found is not None and trunk.asks_options:
                 self._endpoint.send_options(trunk.options_uri, found, self._now())
+            elif (
+                found is not None and found.transport is Transport.UDP
+            ):  # TCP has its own way to notice and to stay open
+                self._endpoint.keep_open(found)
             self._transport.flush()
             await asyncio.sleep(trunk.options_interval_s)
 

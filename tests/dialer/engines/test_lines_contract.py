@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from dialer.telephony import (
 from tests.dialer.engines.office import (
     HEADSET,
     PASSWORD,
+    PATIENCE_S,
     Engine,
     Line,
     Watched,
@@ -32,6 +34,7 @@ from tests.dialer.engines.office import (
     running_office,
     trunk_settings,
 )
+from tests.dialer.sip.by_hand import FarEnd
 from tests.peers.addresses import free_port, is_bound, own_address
 
 
@@ -103,6 +106,21 @@ async def test_a_trunk_that_is_silent_is_not_a_client_who_does_not_pick_up(engin
         )
         assert (await call.ended()).end is LegEnd.NETWORK_FAILURE
         await engine.stop()
+
+
+async def test_the_way_to_a_trunk_that_is_not_asked_is_kept_open(engine_class: type[Engine]) -> None:
+    """RFC 5626 section 4.4.1: behind an address translator the trunk's BYE comes in only while something goes out, and
+    a registration is refreshed after minutes."""
+    async with FarEnd() as far:
+        engine = build_engine(engine_class, trunk_settings(far.address, ask_options=False))
+        await engine.start()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await far.kept_open.wait()
+            assert engine.trunk().ready
+        finally:
+            await engine.stop()
+        assert far.received == []
 
 
 async def test_a_trunk_that_wants_a_registration(engine_class: type[Engine], tmp_path: Path) -> None:

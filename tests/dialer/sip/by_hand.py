@@ -17,12 +17,14 @@ from tests.peers.addresses import own_address
 
 
 class FarEnd(asyncio.DatagramProtocol):
-    """`received` keeps everything that came, `until` waits for more. OPTIONS are answered by themselves."""
+    """`received` keeps everything that came, `until` waits for more. OPTIONS are answered by themselves, and empty
+    lines only noted."""
 
     def __init__(self, host: str = "") -> None:
         self.host = host or own_address()
         self.port = 0
         self.received: list[bytes] = []
+        self.kept_open = asyncio.Event()  # an empty line came
         self._taken = 0
         self._peer = ("", 0)
         self._grew = asyncio.Event()
@@ -49,6 +51,9 @@ class FarEnd(asyncio.DatagramProtocol):
         self._peer = addr[:2]
         if data.startswith(b"OPTIONS "):
             self._send(answer_to(data, "200 OK", tag="here"))
+            return
+        if not data.strip():
+            self.kept_open.set()
             return
         self.received.append(data)
         self._grew.set()
