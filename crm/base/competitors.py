@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, delete, exists, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -42,6 +43,16 @@ class Competitor(Versioned, Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class CompetitorOfOutcome(Base):
+    """The competitor's record was made by this outcome, and nobody else has named the competitor since or written
+    anything of it. Whoever adds or removes this holds the competitor's row."""
+
+    __tablename__ = "competitors_of_outcomes"
+
+    competitor_id: Mapped[int] = mapped_column(ForeignKey("competitors.id"), primary_key=True, autoincrement=False)
+    outcome_id: Mapped[int] = mapped_column(ForeignKey("outcomes.id"), unique=True)
+
+
 class CompetitorUse(Versioned, Base):
     """An organisation buys from a competitor."""
 
@@ -59,19 +70,40 @@ class CompetitorUse(Versioned, Base):
 
 
 async def competitor_named(
-    session: AsyncSession, name: str, *, now: datetime, author_id: int | None = None
+    session: AsyncSession, name: str, *, now: datetime, author_id: int | None = None, outcome_id: int | None = None
 ) -> Competitor:
-    """The competitor of that name, however it is written; made if there is none. Raises `Refused` without a name."""
+    """The competitor of that name, however it is written; made if there is none. `outcome_id`: where an outcome names
+    it. The row is held, so that no `unsay` removes it before this transaction ends. Raises `Refused` without a name."""
     name = tidy(name)
     if not name:
         raise Refused("competitor.needs_name")
-    found = await session.scalar(select(Competitor).where(Competitor.name_folded == fold(name)))
+    found = await _held(session, fold(name))
     if found is None:
-        found = Competitor(name=name, name_folded=fold(name), created_at=now)
-        session.add(found)
-        await session.flush()
-        _note(session, found, audit.COMPETITOR_ADDED, {"name": name}, now=now, author_id=author_id)
+        made = Competitor(name=name, name_folded=fold(name), created_at=now)
+        try:
+            async with session.begin_nested():
+                session.add(made)
+        except IntegrityError:  # somebody else has named it for the first time just now
+            found = await _held(session, fold(name))
+            if found is None:
+                raise
+        else:
+            if outcome_id is not None:
+                session.add(CompetitorOfOutcome(competitor_id=made.id, outcome_id=outcome_id))
+            _note(session, made, audit.COMPETITOR_ADDED, {"name": name}, now=now, author_id=author_id)
+            await session.flush()
+            return made
+    await _rests_on_none(session, found)
     return found
+
+
+async def _rests_on_none(session: AsyncSession, competitor: Competitor) -> None:
+    await session.execute(delete(CompetitorOfOutcome).where(CompetitorOfOutcome.competitor_id == competitor.id))
+
+
+async def _held(session: AsyncSession, folded: str) -> Competitor | None:
+    named = select(Competitor).where(Competitor.name_folded == folded).with_for_update(key_share=True)
+    return await session.scalar(named.execution_options(populate_existing=True))
 
 
 async def get_competitor(session: AsyncSession, competitor_id: int, *, lock: bool = False) -> Competitor:
@@ -111,6 +143,7 @@ async def change_competitor(
     for column, (_, value) in details.items():
         setattr(competitor, column, value)
     if details:
+        await _rests_on_none(session, competitor)
         _note(session, competitor, audit.COMPETITOR_CHANGED, details, now=now, author_id=author_id)
     await session.flush()
 
@@ -162,8 +195,8 @@ async def uses(
 async def unsay(
     session: AsyncSession, *, organisation_id: int, outcome_id: int, now: datetime, author_id: int | None
 ) -> None:
-    """What `uses` wrote down because of this outcome is taken back, unless it was said again since. The competitor
-    stays a record."""
+    """What `uses` wrote down because of this outcome is taken back, unless it was said again since; the competitor's
+    own record goes too, if this outcome made it and nobody has named or changed it since."""
     found = await session.scalars(
         select(AuditEntry)
         .where(AuditEntry.action == audit.COMPETITOR_USED, AuditEntry.subject == f"organisation:{organisation_id}")
@@ -188,6 +221,23 @@ async def unsay(
         session, at=now, user_id=author_id, action=audit.COMPETITOR_USED, subject=noted.subject,
         details={"competitor": use.competitor_id, "taken_back": True},
     )  # fmt: skip
+    await session.flush()
+    await _remove_resting_on(session, outcome_id, now=now, author_id=author_id)
+
+
+async def _remove_resting_on(session: AsyncSession, outcome_id: int, *, now: datetime, author_id: int | None) -> None:
+    made_by = CompetitorOfOutcome.outcome_id == outcome_id
+    competitor_id = await session.scalar(select(CompetitorOfOutcome.competitor_id).where(made_by))
+    if competitor_id is None:
+        return
+    # Whoever names it at this moment is waited for, and then asked about.
+    made = await session.get_one(Competitor, competitor_id, with_for_update=True, populate_existing=True)
+    still = await session.scalar(select(CompetitorOfOutcome.competitor_id).where(made_by))
+    if still is None or await session.scalar(select(exists().where(CompetitorUse.competitor_id == made.id))):
+        return
+    await _rests_on_none(session, made)
+    await session.delete(made)
+    _note(session, made, audit.COMPETITOR_REMOVED, {"name": made.name}, now=now, author_id=author_id)
     await session.flush()
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from crm.base.competitors import used_by
+from crm.base.competitors import list_competitors, used_by
 from crm.base.people import people_at
 from crm.base.phone_numbers import NumberState, numbers_of
 from crm.calls.attempts import Result, get_attempt, pending_wrap_up
@@ -152,6 +152,7 @@ async def test_what_was_learnt_of_people_and_competitors_is_taken_back(world: Wo
     await take_back(world, attempt_id, operator)
     async with world.database.reading() as session:
         assert await used_by(session, organisation_id) == []
+        assert await list_competitors(session) == []
         (person,) = await people_at(session, organisation_id)
         draft = await load_draft(session, attempt_id=attempt_id)
     assert not person.decides

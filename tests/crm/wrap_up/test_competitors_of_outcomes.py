@@ -1,0 +1,127 @@
+"""A competitor that an outcome made a record of goes with that outcome, unless somebody else has named it since."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.audit import COMPETITOR_REMOVED, AuditEntry
+from crm.base.competitors import change_competitor, competitor_named, get_competitor, list_competitors, used_by
+from crm.office.users import Role
+from crm.plan.outcome_chain import Outcome
+from crm.wrap_up.outcomes import OutcomeForm, record
+from crm.wrap_up.undo import undo
+from tests.crm.builders import LEASE_S, NOON, World
+from tests.crm.overlap import overlap
+
+SAVED = NOON + timedelta(minutes=5)
+IN_TIME = SAVED + timedelta(seconds=9)
+LATER = NOON + timedelta(hours=3)
+THEIRS = OutcomeForm(
+    "competitor", person_name="Петрова Анна", person_decides=True, competitor="ООО Чужие", reason="нет"
+)
+
+Meanwhile = Callable[[AsyncSession], Awaitable[object]]
+
+
+async def saved(world: World, operator: int, client_id: int, form: OutcomeForm = THEIRS) -> Outcome:
+    return await world.outcome(await world.call(client_id, operator), form, operator, at=SAVED)
+
+
+async def named(world: World) -> dict[str, int]:
+    """Each competitor with how many buy there."""
+    async with world.database.reading() as session:
+        return {competitor.name: count for competitor, count in await list_competitors(session)}
+
+
+async def test_a_correction_takes_it_away_and_the_audit_says_so(world: World) -> None:
+    operator, head, client_id = await world.operator(), await world.operator("М", Role.MANAGER), await world.client()
+    outcome = await saved(world, operator, client_id)
+    other = OutcomeForm(
+        "competitor", person_id=outcome.person_id, competitor="Ветерок", reason="нет", summary="не нужно"
+    )
+    second = await world.outcome(outcome.attempt_id, other, head, at=LATER, corrects=outcome.id)
+    assert await named(world) == {"Ветерок": 1}
+    await world.outcome(
+        outcome.attempt_id, OutcomeForm("no_contact"), head, at=LATER + timedelta(hours=1), corrects=second.id
+    )
+    assert await named(world) == {}
+    async with world.database.reading() as session:
+        removed = select(AuditEntry.details, AuditEntry.user_id).where(AuditEntry.action == COMPETITOR_REMOVED)
+        assert [tuple(row) for row in await session.execute(removed.order_by(AuditEntry.id))] == [
+            ({"name": "ООО Чужие"}, head), ({"name": "Ветерок"}, head),
+        ]  # fmt: skip
+
+
+async def test_a_correction_that_says_the_same_leaves_it_and_rests_on_the_correction(world: World) -> None:
+    operator, head, client_id = await world.operator(), await world.operator("М", Role.MANAGER), await world.client()
+    outcome = await saved(world, operator, client_id)
+    second = await world.outcome(outcome.attempt_id, THEIRS, head, at=LATER, corrects=outcome.id)
+    assert await named(world) == {"ООО Чужие": 1}
+    await world.outcome(
+        outcome.attempt_id, OutcomeForm("no_contact"), head, at=LATER + timedelta(hours=1), corrects=second.id
+    )
+    assert await named(world) == {}
+
+
+async def _changed(session: AsyncSession) -> None:
+    ((listed, _),) = await list_competitors(session)
+    competitor = await get_competitor(session, listed.id, lock=True)
+    await change_competitor(session, competitor=competitor, product="вентили", now=SAVED)
+
+
+async def _entered(session: AsyncSession) -> None:
+    await competitor_named(session, "ООО  Чужие", now=SAVED)
+
+
+@pytest.mark.parametrize("meanwhile", [_changed, _entered])
+async def test_what_somebody_wrote_of_it_since_stays(world: World, meanwhile: Meanwhile) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    outcome = await saved(world, operator, client_id)
+    async with world.transaction() as session:
+        await meanwhile(session)
+    async with world.transaction() as session:
+        await undo(session, attempt_id=outcome.attempt_id, operator_id=operator, now=IN_TIME, lease_s=LEASE_S)
+    assert await named(world) == {"ООО Чужие": 0}
+
+
+async def test_what_was_a_record_before_stays(world: World) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    async with world.transaction() as session:
+        await competitor_named(session, "ООО Чужие", now=NOON)
+    outcome = await saved(world, operator, client_id)
+    async with world.transaction() as session:
+        await undo(session, attempt_id=outcome.attempt_id, operator_id=operator, now=IN_TIME, lease_s=LEASE_S)
+    assert await named(world) == {"ООО Чужие": 0}
+
+
+@pytest.mark.parametrize("undone_first", [True, False])
+async def test_another_outcome_of_the_same_moment_keeps_it(world: World, undone_first: bool) -> None:
+    anna, boris = await world.operator(), await world.operator("Борис")
+    first, second = await world.client(), await world.client("Альфа")
+    outcome = await saved(world, anna, first)
+    attempt_id = await world.call(second, boris)
+
+    async def take_back(session: AsyncSession) -> None:
+        await undo(session, attempt_id=outcome.attempt_id, operator_id=anna, now=IN_TIME, lease_s=LEASE_S)
+
+    async def say_it_too(session: AsyncSession) -> None:
+        await record(session, attempt_id=attempt_id, form=THEIRS, author_id=boris, now=IN_TIME)
+
+    works = (take_back, say_it_too) if undone_first else (say_it_too, take_back)
+    assert await overlap(world.database, *works) == (None, None)
+    assert await named(world) == {"ООО Чужие": 1}
+    async with world.database.reading() as session:
+        assert [competitor.name for _, competitor in await used_by(session, second)] == ["ООО Чужие"]
+
+
+async def test_two_who_name_it_first_at_the_same_moment_make_one_record(world: World) -> None:
+    async def name(session: AsyncSession) -> int:
+        return (await competitor_named(session, "ООО Чужие", now=NOON)).id
+
+    first, second = await overlap(world.database, name, name)
+    assert first == second
