@@ -35,6 +35,7 @@ from dialer.sip.events import (
     HeadsetRegistered,
     HeadsetUnregistered,
     Hop,
+    InfoDigit,
     OptionsAnswered,
     Registered,
     RegistrationFailed,
@@ -105,6 +106,7 @@ class NativeTelephony:
             MediaConfig(media.host, media.first_port, media.last_port, media.workers), self._media_event
         )
         self._legs: dict[str, NativeLeg] = {}
+        self._keys_go_to: dict[str, str] = {}  # from an operator's leg to the client's, while they are bridged
         self._headsets: dict[str, HeadsetRegistered] = {}
         self._listeners: list[Callable[[LineEvent], None]] = []
         self._takes_calls: Callable[[IncomingLeg], None] | None = None
@@ -333,6 +335,7 @@ class NativeTelephony:
 
     def leg_over(self, call_id: str) -> None:
         self._legs.pop(call_id, None)
+        self._keys_go_to.pop(call_id, None)
 
     def send_info_digits(self, call_id: str, digits: str) -> None:
         for digit in digits:
@@ -351,8 +354,10 @@ class NativeTelephony:
 
     async def bridge(self, operator: Leg, client: Leg) -> None:
         await self._asked_of_media(self._media.bridge(operator.id, client.id))
+        self._keys_go_to[operator.id] = client.id
 
     async def unbridge(self, operator: Leg) -> None:
+        self._keys_go_to.pop(operator.id, None)
         await self._asked_of_media(self._media.unbridge(operator.id))
 
     async def start_recording(self, operator: Leg, client: Leg, path: Path) -> None:
@@ -400,11 +405,14 @@ class NativeTelephony:
                 leg = self._legs.get(event.call_id)
                 if leg is not None:
                     leg.signal(event)
+                if isinstance(event, InfoDigit):
+                    self._pass_key(event.call_id, event.digit)
 
     def _media_event(self, event: MediaEvent) -> None:
         match event:
             case DigitReceived():
                 self._emit(event.leg, LegDigit(event.digit))
+                self._pass_key(event.leg, event.digit, in_the_sound=True)
             case LegMeasured():
                 self._emit(event.leg, LegLevels(event.level_dbov, event.received, event.lost, event.jitter_ms))
             case RecordingStopped():
@@ -414,6 +422,17 @@ class NativeTelephony:
                 for leg_id in event.legs:
                     if leg_id in self._legs:
                         self._legs[leg_id].end_because(LegEnd.MEDIA_LOST, "a media worker stopped")
+
+    def _pass_key(self, operator_id: str, digit: str, *, in_the_sound: bool = False) -> None:
+        """What the operator presses on the telephone itself reaches the client in the way that the client takes. The
+        media workers pass on telephone events as they are: only where the client takes none is anything left to do."""
+        client = self._legs.get(self._keys_go_to.get(operator_id, ""))
+        if client is None or (in_the_sound and client.takes_events):
+            return
+        task = asyncio.create_task(client.send_digits(digit), name=f"key for {client.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_log_failure)
 
     def _emit(self, leg_id: str, event: LegDigit | LegLevels | LegRecordingFailed) -> None:
         leg = self._legs.get(leg_id)

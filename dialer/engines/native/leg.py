@@ -92,6 +92,7 @@ class NativeLeg:
         self._give_up: asyncio.TimerHandle | None = None
         self._ring_timer: asyncio.TimerHandle | None = None
         self.answered = False
+        self.takes_events = False  # telephone events (RFC 4733): the far end's last description names them
 
     @property
     def id(self) -> str:
@@ -232,6 +233,7 @@ class NativeLeg:
             signalled_from=self._signalled_from,
         )
         await self._media.connect_leg(self._id, remote)
+        self.takes_events = audio.dtmf_payload_type is not None
         return remote
 
     def _leg_ended(self, ended: CallEnded) -> LegEnded:

@@ -23,6 +23,7 @@ class FarEnd(asyncio.DatagramProtocol):
     def __init__(self, host: str = "") -> None:
         self.host = host or own_address()
         self.port = 0
+        self.sound_port = 4000  # nobody hears there, unless the test binds it
         self.received: list[bytes] = []
         self.kept_open = asyncio.Event()  # an empty line came
         self._taken = 0
@@ -108,13 +109,16 @@ class FarEnd(asyncio.DatagramProtocol):
             f"CSeq: {cseq} {method}",
             f"Contact: <sip:far@{self._place}>",
             *extra.split("\n"),
-            *(["Content-Type: application/sdp"] if body else []),
+            *(["Content-Type: application/sdp"] if body.startswith("v=0") else []),
         ]
         self._send(wire("\n".join(line for line in lines if line) + "\n\n" + body))
 
-    def description(self, *, version: int = 1, formats: str = "8", media: str = "a=sendrecv", port: int = 4000) -> str:
-        """One audio stream towards a port that nobody hears."""
+    def description(
+        self, *, version: int = 1, formats: str = "8", media: str = "a=sendrecv", port: int | None = None
+    ) -> str:
+        """One audio stream."""
         family = "IP6" if ":" in self.host else "IP4"
+        port = self.sound_port if port is None else port
         return (
             f"v=0\no=- 7 {version} IN {family} {self.host}\ns=-\nc=IN {family} {self.host}\nt=0 0\n"
             f"m=audio {port} RTP/AVP {formats}\n{media}\n"
