@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
-from crm.base.organisations import Organisation
+from crm.base.organisations import Organisation, hold_organisations
 from crm.base.people import Person, add_person
 from crm.base.phone_numbers import NumberState, PhoneNumber
 from crm.base.phone_parsing import parse_phones
 from crm.errors import Conflict, NotFound, Refused
+from crm.plan.promise_mail import follow_clients_of, rename_who_asked
 from crm.text_rules import fold, tidy
 from crm.time_zones import zone
 from crm.wrap_up.contacts import had_main_contact
@@ -43,6 +44,8 @@ async def change_organisation(
     details = _set(organisation, wanted)
     _note(session, audit.ORGANISATION_CHANGED, organisation_id, details, now=now, author_id=author_id)
     await session.flush()
+    if "name" in details:
+        await follow_clients_of(session, [organisation_id], now=now)
     return organisation
 
 
@@ -65,6 +68,7 @@ async def set_person(
         )  # fmt: skip
         details: dict[str, Any] = {"person": person.id, "full_name": [None, person.full_name]}
     else:
+        await hold_organisations(session, [organisation_id])  # promises that name the person are its clients'
         person = await _held(session, Person, person_id, "person.unknown", organisation_id=organisation_id)
         _assert_seen(person, version)
         wanted = {column: tidy(value) if isinstance(value, str) else value for column, value in changes.items()}
@@ -76,6 +80,13 @@ async def set_person(
             raise Refused("person.decides_by_contact")
         details = _set(person, wanted)
         details = {"person": person.id, **details} if details else {}
+        await session.flush()
+        if "full_name" in details:
+            was, is_now = details["full_name"]
+            renamed = await rename_who_asked(
+                session, organisation_id=organisation_id, was=was, full_name=is_now, now=now
+            )
+            details |= {"callbacks": renamed} if renamed else {}
     _note(session, audit.PERSON_SET, organisation_id, details, now=now, author_id=author_id)
     await session.flush()
     return person

@@ -8,12 +8,14 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.base.people import Person
 from crm.clientele.clients import Client
 from crm.mail.calendar_entries import follow
 from crm.mail.outbox import OutgoingMail
 from crm.office import users
 from crm.office.users import User
 from crm.plan.callbacks import Callback, CallbackState, promised
+from crm.text_rules import fold
 
 
 async def set_mail(
@@ -44,6 +46,27 @@ async def follow_clients_of(session: AsyncSession, organisation_ids: Collection[
     clients = select(Client.id).where(Client.organisation_id.in_(organisation_ids))
     open_ones = select(Callback.id).where(Callback.client_id.in_(clients), Callback.state == CallbackState.OPEN)
     await follow_all(session, (await session.scalars(open_ones)).all(), now=now)
+
+
+async def rename_who_asked(
+    session: AsyncSession, *, organisation_id: int, was: str, full_name: str, now: datetime
+) -> list[int]:
+    """Somebody whose name `was` is called `full_name` now: the open promises that they asked for, and the calendars,
+    say so. Hold the organisation. Where another one there has the old name it stays, for it may be theirs. Returns the
+    callbacks."""
+    namesake = select(Person.id).where(Person.organisation_id == organisation_id, Person.name_folded == fold(was))
+    if await session.scalar(namesake.limit(1)) is not None:
+        return []
+    clients = select(Client.id).where(Client.organisation_id == organisation_id)
+    open_ones = select(Callback).where(Callback.client_id.in_(clients), Callback.state == CallbackState.OPEN)
+    held = await session.scalars(open_ones.order_by(Callback.id).with_for_update(key_share=True))
+    theirs = [callback for callback in held if fold(callback.asked_by) == fold(was)]
+    for callback in theirs:
+        callback.asked_by = full_name
+    await session.flush()
+    ids = [callback.id for callback in theirs]
+    await follow_all(session, ids, now=now)
+    return ids
 
 
 async def follow_all(

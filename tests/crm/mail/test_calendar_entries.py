@@ -7,21 +7,24 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.audit import USER_CHANGED, AuditEntry
+from crm.audit import PERSON_SET, USER_CHANGED, AuditEntry
+from crm.care.editing import change_organisation, set_person
 from crm.care.merging import merge
 from crm.care.merging import undo as part
 from crm.clientele.clients import get_client
 from crm.errors import CrmError
 from crm.mail.outbox import GOES_OUT_AFTER, MailState, OutgoingMail, Purpose, mark_sent, send_again
 from crm.office.users import get_user
-from crm.plan.callbacks import agree, open_callback, settle_by_attempt, withdraw
+from crm.plan.callbacks import agree, get_callback, open_callback, settle_by_attempt, withdraw
 from crm.plan.handovers import hand_over_all
 from crm.plan.promise_mail import set_mail
 from crm.plan.silence import off_list
 from crm.wrap_up.outcomes import OutcomeForm, current_outcome
 from crm.wrap_up.undo import undo
 from tests.crm.builders import LEASE_S, NOON, World, wall
+from tests.crm.overlap import overlap
 
 SENT = NOON + timedelta(minutes=1)
 LATER = NOON + timedelta(minutes=10)
@@ -286,3 +289,77 @@ async def test_of_two_who_change_an_address_at_once_the_second_is_told(world: Wo
         with pytest.raises(CrmError) as caught:
             await set_mail(session, user=user, email="b@example.ru", callbacks=True, now=NOON, version=seen)
     assert caught.value.code == "user.changed_meanwhile"
+
+
+async def rename(world: World, name: str) -> None:
+    async with world.transaction() as session:
+        await change_organisation(session, organisation_id=1, version=None, name=name, now=LATER)
+
+
+async def test_who_is_renamed_is_renamed_in_the_calendars_once(world: World) -> None:
+    anna, boris, client_id = await reader(world), await world.operator("Борис"), await world.client("Северный ветер")
+    await promise(world, client_id, anna)
+    await promise(world, await world.client("Альфа"), anna)
+    await promise(world, await world.client("Бета"), boris)
+    await send_all(world)
+    await rename(world, "Южный ветер")
+    await rename(world, "Западный ветер")
+    before, _, *after = await outbox(world)
+    assert [(mail.organisation, mail.state) for mail in after] == [
+        ("Южный ветер", "cancelled"), ("Западный ветер", "waiting"),
+    ]  # fmt: skip
+    assert (after[-1].purpose, after[-1].uid, after[-1].local_at) == (Purpose.PUT_IN, before.uid, before.local_at)
+    assert (after[-1].sequence, after[-1].not_before) == (2, LATER + GOES_OUT_AFTER)
+    await send_all(world)
+    await rename(world, "Западный  ветер ")
+    assert len(await outbox(world)) == 4
+
+
+async def test_a_rename_taken_back_before_it_went_out_is_not_told(world: World) -> None:
+    anna = await reader(world)
+    await promise(world, await world.client("Северный ветер"), anna)
+    await send_all(world)
+    await rename(world, "Южный ветер")
+    await rename(world, "Северный ветер")
+    assert [state for *_, state in await brief(world)] == ["sent", "cancelled"]
+
+
+async def test_who_asked_is_renamed_with_the_person(world: World) -> None:
+    anna, client_id = await reader(world), await world.client()
+    person_id, callback_id = await world.person(client_id, "Петрова Анна"), await promise(world, client_id, anna)
+    await send_all(world)
+    async with world.transaction() as session:
+        await set_person(session, organisation_id=1, person_id=person_id, full_name="Орлова Анна", now=LATER)
+    assert [(mail.person, mail.sequence, mail.state) for mail in await outbox(world)] == [
+        ("Петрова Анна", 0, "sent"), ("Орлова Анна", 1, "waiting"),
+    ]  # fmt: skip
+    async with world.database.reading() as session:
+        assert (await get_callback(session, callback_id)).asked_by == "Орлова Анна"
+        noted = select(AuditEntry.details).where(AuditEntry.action == PERSON_SET)
+        assert (await session.scalars(noted)).one()["callbacks"] == [callback_id]
+
+
+async def test_another_of_the_same_name_or_none_of_it_leaves_the_promise_as_it_was_made(world: World) -> None:
+    anna, client_id = await reader(world), await world.client()
+    one, _ = await world.person(client_id, "Петрова Анна"), await world.person(client_id, "Петрова  анна")
+    other = await world.person(client_id, "Седов Олег")
+    await promise(world, client_id, anna)
+    await send_all(world)
+    for person_id in (one, other):
+        async with world.transaction() as session:
+            await set_person(session, organisation_id=1, person_id=person_id, full_name="Орлова Анна", now=LATER)
+    assert [mail.person for mail in await outbox(world)] == ["Петрова Анна"]
+
+
+async def test_a_promise_of_the_moment_of_a_rename_says_the_new_name(world: World) -> None:
+    anna, client_id = await reader(world), await world.client("Северный ветер")
+
+    async def agreed(session: AsyncSession) -> None:
+        client = await get_client(session, client_id, lock=True)
+        await agree(session, client=client, owner_id=anna, local_at=wall("2026-11-25T11:00"), now=NOON)
+
+    async def renamed(session: AsyncSession) -> None:
+        await change_organisation(session, organisation_id=1, version=None, name="Южный ветер", now=LATER)
+
+    assert await overlap(world.database, agreed, renamed) == (None, None)
+    assert [mail.organisation for mail in await outbox(world) if mail.state is MailState.WAITING] == ["Южный ветер"]
