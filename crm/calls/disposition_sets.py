@@ -71,10 +71,10 @@ async def disposition_of(session: AsyncSession, campaign_id: int, key: str) -> D
     return found
 
 
-async def acts_as(session: AsyncSession, campaign_id: int, key: str) -> str:
-    """The usual disposition that this one acts like, also when it is switched off by now."""
-    found = (await dispositions_of(session, campaign_id)).get(key)
-    return found.acts_as if found is not None else key
+async def disposition_then(session: AsyncSession, campaign_id: int, key: str) -> Disposition:
+    """That of an outcome from before, also when it is switched off by now; from one that there is not nothing
+    follows."""
+    return (await dispositions_of(session, campaign_id)).get(key) or Disposition(key, "", None)
 
 
 async def own_labels(session: AsyncSession, language: str) -> dict[str, str]:
@@ -227,8 +227,7 @@ def _assert_possible(changed: Disposition, all_of_them: Mapping[str, Disposition
         raise Refused("disposition.digit")
     if not changed.required <= set(REQUIRABLE):
         raise Refused("disposition.required")
-    # These moves are what the outcome means; the others are the campaign's to decide.
-    if changed.acts_as in ("no_contact", "nonexistent") and changed.group is not DISPOSITIONS[changed.acts_as].group:
+    if changed.group_is_its_meaning and changed.group is not DISPOSITIONS[changed.acts_as].group:
         raise Refused("disposition.group")
     if changed.group is Group.NEW:
         raise Refused("disposition.group")

@@ -71,8 +71,6 @@ class RetryRule(Base):
 
 
 Key = tuple[Result, str]
-# Dispositions after which a client is tried again.
-RETRIED: Final = frozenset({"no_contact", "nonexistent"})
 
 
 async def own_rules(session: AsyncSession, campaign_id: int) -> dict[Key, Rule]:
@@ -106,8 +104,8 @@ async def set_rules(
     """Decide these rules, `None`: the default again; the others stay. Hold the campaign's row. What was and what is
     goes into the audit. Raises `Refused` for a time, or after a disposition, that cannot be."""
     known = await dispositions_of(session, campaign.id)
-    acting = {key: each.acts_as for key, each in known.items()}
-    if not all(acting.get(disposition) in RETRIED or not disposition for _, disposition in rules):
+    for_all_or_one = {"", *(key for key, each in known.items() if each.tried_again)}
+    if not all(disposition in for_all_or_one for _, disposition in rules):
         raise Refused("retry.not_after")
     own = await own_rules(session, campaign.id)
     changed: dict[str, object] = {}

@@ -29,7 +29,11 @@ class Disposition:
     """A choice. `group`: where it moves the client, or `None`. `unanswered`: possible when nobody answered.
     `makes_contact`: a talk that ends so may be a contact. `required` is a part of `asks`. `like`: the key of the usual
     one whose effects another one has; `labels`: own names in Russian and English, "" for the usual ones; not `active`:
-    it is offered no more."""
+    it is offered no more.
+
+    What follows from it is asked of it by these, wherever it matters: `may_be_main`: the talk may have been with the
+    one who decides; `number_is_dead`; `asks_off`: a request not to be called; `tried_again`: by the campaign's rules,
+    as nobody was reached; `group_is_its_meaning`: so that no campaign decides on another one."""
 
     key: str
     digit: str
@@ -38,6 +42,11 @@ class Disposition:
     required: frozenset[Ask] = frozenset()
     unanswered: bool = False
     makes_contact: bool = True
+    may_be_main: bool = True
+    number_is_dead: bool = False
+    asks_off: bool = False
+    tried_again: bool = False
+    group_is_its_meaning: bool = False
     like: str = ""
     labels: tuple[str, str] = ("", "")
     active: bool = True
@@ -48,9 +57,9 @@ class Disposition:
         return self.like or self.key
 
     @property
-    def may_be_main(self) -> bool:
-        """Whether the talk may have been with the one who decides."""
-        return self.acts_as != "not_main"
+    def gives_owner(self) -> bool:
+        """Whether a talk that ends so makes its caller the owner of a client that nobody keeps."""
+        return not (self.asks_off or self.number_is_dead)
 
 
 def _table(*dispositions: Disposition) -> dict[str, Disposition]:
@@ -69,8 +78,26 @@ DISPOSITIONS: Final[dict[str, Disposition]] = _table(
     ),
     Disposition("cold", "4", Group.COLD, (Ask.PERSON, Ask.SUMMARY, Ask.REASON), frozenset({Ask.REASON})),
     Disposition("abandoned", "5", Group.ABANDONED, (Ask.PERSON, Ask.SUMMARY, Ask.REASON), frozenset({Ask.REASON})),
-    Disposition("no_contact", "6", Group.NO_CONTACT, unanswered=True, makes_contact=False),
-    Disposition("nonexistent", "7", Group.NONEXISTENT, (Ask.REASON,), unanswered=True, makes_contact=False),
+    Disposition(
+        "no_contact",
+        "6",
+        Group.NO_CONTACT,
+        unanswered=True,
+        makes_contact=False,
+        tried_again=True,
+        group_is_its_meaning=True,
+    ),
+    Disposition(
+        "nonexistent",
+        "7",
+        Group.NONEXISTENT,
+        (Ask.REASON,),
+        unanswered=True,
+        makes_contact=False,
+        number_is_dead=True,
+        tried_again=True,
+        group_is_its_meaning=True,
+    ),
     Disposition(
         "callback",
         "8",
@@ -79,8 +106,15 @@ DISPOSITIONS: Final[dict[str, Disposition]] = _table(
         frozenset({Ask.WHEN}),
         unanswered=True,
     ),
-    Disposition("not_main", "9", None, (Ask.PERSON, Ask.SUMMARY), frozenset({Ask.PERSON, Ask.SUMMARY})),
-    Disposition("do_not_call", "0", None, (Ask.NUMBER_ONLY, Ask.REASON), unanswered=True),
+    Disposition(
+        "not_main",
+        "9",
+        None,
+        (Ask.PERSON, Ask.SUMMARY),
+        frozenset({Ask.PERSON, Ask.SUMMARY}),
+        may_be_main=False,
+    ),
+    Disposition("do_not_call", "0", None, (Ask.NUMBER_ONLY, Ask.REASON), unanswered=True, asks_off=True),
 )
 
 _PROPOSALS: Final[dict[Result, str | None]] = {

@@ -17,11 +17,10 @@ from crm.base.people import Person, made_deciding_by, set_deciding
 from crm.base.phone_numbers import NumberState, PhoneNumber, first_working
 from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
-from crm.calls.disposition_sets import acts_as
+from crm.calls.disposition_sets import disposition_then
 from crm.calls.learnt import call_learnt
 from crm.calls.owners import give_back, keeper_of, set_owner
 from crm.calls.retries import plan_retry, tries_in_vain
-from crm.calls.retry_rules import RETRIED
 from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move, moves_of
 from crm.group import Group
@@ -68,7 +67,7 @@ class TakingBack:
     outcome: Outcome
     attempt: Attempt
     client: Client
-    acted_as: str
+    disposition: Disposition
     author_id: int
     now: datetime
     base_group: Group | None = None
@@ -86,8 +85,8 @@ async def take_back(
     session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, *, author_id: int, now: datetime
 ) -> TakingBack:
     """Undo what followed from `outcome`, before its correction."""
-    acted_as = await acts_as(session, client.campaign_id, outcome.disposition)
-    act = TakingBack(session, outcome, attempt, client, acted_as, author_id, now)
+    disposition = await disposition_then(session, client.campaign_id, outcome.disposition)
+    act = TakingBack(session, outcome, attempt, client, disposition, author_id, now)
     for effect in reversed(EFFECTS):
         if effect.take_back is not None:
             await effect.take_back(act)
@@ -139,17 +138,17 @@ async def _no_contact(act: TakingBack) -> None:
 
 
 async def _number_dead(act: Following) -> None:
-    if act.disposition.acts_as == "nonexistent":
+    if act.disposition.number_is_dead:
         await _set_number(act.session, act.attempt, NumberState.DEAD)
 
 
 async def _number_works(act: TakingBack) -> None:
-    if act.acted_as == "nonexistent":
+    if act.disposition.number_is_dead:
         await _set_number(act.session, act.attempt, NumberState.OK)
 
 
 async def _asked_off(act: Following) -> None:
-    if act.disposition.acts_as != "do_not_call":
+    if not act.disposition.asks_off:
         return
     whom, target = (
         (Whom.NUMBER, act.attempt.dialled)
@@ -163,7 +162,7 @@ async def _asked_off(act: Following) -> None:
 
 
 async def _not_asked_off(act: TakingBack) -> None:
-    if act.acted_as == "do_not_call":
+    if act.disposition.asks_off:
         await lift_of_attempt(act.session, attempt_id=act.attempt.id, now=act.now, author_id=act.author_id)
         await _reopen_promises(act)
 
@@ -194,8 +193,11 @@ async def _find_base_group(act: TakingBack) -> None:
 async def _owner(act: Following) -> None:
     """Who spoke with a client that nobody keeps becomes its owner, from that talk on."""
     session, attempt, client, disposition = act.session, act.attempt, act.client, act.disposition
-    spoke = attempt.talked and disposition.acts_as not in ("do_not_call", "nonexistent")
-    if not spoke and disposition.group not in (Group.HOT, Group.WARM, Group.ABANDONED):
+    if not (attempt.talked and disposition.gives_owner) and disposition.group not in (
+        Group.HOT,
+        Group.WARM,
+        Group.ABANDONED,
+    ):
         return
     campaign = await session.get_one(Campaign, client.campaign_id)
     keeps_none = campaign.owner_keeps_days == 0
@@ -365,10 +367,10 @@ async def _promiser(session: AsyncSession, attempt: Attempt, author_id: int) -> 
 async def _retry(
     session: AsyncSession, attempt: Attempt, client: Client, disposition: Disposition, *, now: datetime
 ) -> None:
-    if disposition.acts_as not in RETRIED or await _is_asked_off(session, client):
+    if not disposition.tried_again or await _is_asked_off(session, client):
         return
-    another_number = disposition.acts_as == "nonexistent" and attempt.result is not Result.ANSWERED
-    if disposition.acts_as == "nonexistent" and not another_number:
+    another_number = disposition.number_is_dead and attempt.result is not Result.ANSWERED
+    if disposition.number_is_dead and not another_number:
         return
     await plan_retry(
         session, attempt=attempt, client=client, disposition=disposition.key, another_number=another_number, now=now

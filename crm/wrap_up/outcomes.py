@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.base.people import Person, add_person, person_at, person_named
 from crm.calls.attempts import Attempt, get_attempt, hold_call
-from crm.calls.disposition_sets import acts_as, disposition_of
+from crm.calls.disposition_sets import disposition_of, disposition_then
 from crm.clientele.clients import Client, time_zone_of
 from crm.errors import Conflict, NotAllowed, Refused
 from crm.group import Group
@@ -198,7 +198,7 @@ async def _assert_own_to_correct(session: AsyncSession, previous: Outcome, clien
     lift what somebody asked for. Whoever answers for the result may."""
     if (await get_user(session, author_id)).role in _MAY_CORRECT:
         return
-    if await acts_as(session, client.campaign_id, previous.disposition) == "do_not_call":
+    if (await disposition_then(session, client.campaign_id, previous.disposition)).asks_off:
         raise NotAllowed("outcome.request_stays")
     promise = await open_callback(session, client.id)
     if promise is not None and promise.owner_id != author_id:

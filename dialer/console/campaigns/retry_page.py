@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from crm.calls.disposition_sets import dispositions_of
-from crm.calls.retry_rules import RETRIED, Key, Rule, rules_of, set_rules
+from crm.calls.retry_rules import Key, Rule, rules_of, set_rules
 from crm.errors import Conflict, CrmError, NotFound
 from crm.plan.dispositions import Disposition
 from crm.preparation.campaigns import Campaign, change_campaign, get_campaign
@@ -91,7 +91,7 @@ async def _page(
         "trouble": _told(words, refusal),
         "may_change": visitor(request).role in RULE_ROLES,
         "results": [(result.value, words.gettext(result_name(result))) for result in Result],
-        "dispositions": [(key, label_of(words, each)) for key, each in known.items() if each.acts_as in RETRIED],
+        "dispositions": [(key, label_of(words, each)) for key, each in known.items() if each.tried_again],
     }
     response = await office_page(request, "retries.html", context)
     if refusal is not None:
