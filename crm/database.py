@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -15,22 +15,26 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 import crm.schema  # noqa: F401 - whoever opens a database has every class mapped
 from crm import transitions
 from crm.base import search_index
-from crm.errors import Finding
+from crm.errors import Conflict, Finding
 from crm.mapping import Base, UtcDateTime
 from crm.office.headset_keys import OFFICE_KEY
 from crm.service_lock import ServiceLock, ServiceNode, acquire, holder, running_nodes
 
-__all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config"]
+__all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config", "was_overtaken"]
+
+T = TypeVar("T")
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS: Final = 10_000
+MOST_TRIES: Final = 4  # of what others have overtaken
+_OVERTAKEN: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 UPGRADE_LOCK: Final = 0x6469_616C  # any constant: one upgrade at a time on a PostgreSQL server's database
 
 
@@ -74,6 +78,19 @@ class Database:
                 yield session
                 await search_index.refresh(session)
             transitions.tell(session)
+
+    async def carry_out(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """What `work` comes to in a `transaction`. Where PostgreSQL ends it in favour of another one (each waits for
+        what the other holds) it is begun anew, a few times: so `work` has no effects outside of the database, and reads
+        in it whatever it decides by. Raises `Conflict` when it was overtaken each time."""
+        for _ in range(MOST_TRIES):
+            try:
+                async with self.transaction() as session:
+                    return await work(session)
+            except DBAPIError as error:
+                if not was_overtaken(error):
+                    raise
+        raise Conflict("database.overtaken")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -126,6 +143,11 @@ class Database:
         await self._writer.dispose()
         if self.dialect == "sqlite":
             await self._reader.dispose()
+
+
+def was_overtaken(error: BaseException) -> bool:
+    """Whether PostgreSQL has ended the transaction in favour of another one: nothing of it was done."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in _OVERTAKEN
 
 
 def alembic_config() -> Config:

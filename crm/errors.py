@@ -186,6 +186,7 @@ ERRORS: Final[dict[str, str]] = {
     "database.is_empty": "the database is empty: run `dialer db upgrade`",
     "database.no_folder": "the database {url} cannot be opened: there is no folder {folder}",
     "database.not_opened": "the database {url} cannot be opened: {reason}",
+    "database.overtaken": "Others changed the same things at the same moment, so nothing was changed. Try again.",
     "database.other_revision": "the database is at revision {present}, this program needs {newest}: run "
     "`dialer db upgrade`",
     # dial rules

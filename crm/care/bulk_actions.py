@@ -27,7 +27,7 @@ from crm.clientele.groups import GroupMove, MoveCause
 from crm.errors import Conflict, NotFound, Refused
 from crm.group import Group
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, json_column, one_of
-from crm.office.users import CALLERS, User
+from crm.office.users import CALLERS, User, keep_user
 from crm.plan.silence import keep_request
 from crm.preparation.call_lists import CallList, ListState, hold_lists
 from crm.preparation.campaigns import Campaign
@@ -236,6 +236,8 @@ async def carry_out(
 ) -> BulkAction:
     """Change all who can be changed. `seen` is that of the preview somebody agreed to; `None` agrees to whatever there
     is. Raises as `preview`, `Conflict` when it looks otherwise by now, and `Refused` when nobody would be changed."""
+    if wanted.kind is BulkKind.OWNER and _is_id(wanted.value):
+        await keep_user(session, int(wanted.value))
     if wanted.kind is BulkKind.LIST and _is_id(wanted.value):
         await hold_lists(session, CallList.id == int(wanted.value))
     matching = await matching_clients(session, filters=filters, limit=MOST_CLIENTS + 1)

@@ -305,6 +305,12 @@ async def hold_user(session: AsyncSession, user_id: int) -> User:
     return held
 
 
+async def keep_user(session: AsyncSession, user_id: int) -> None:
+    """Take beforehand what the database takes when a row refers to the user, so that it is not waited for later, with
+    rows in hand that come after users in the order of locks. The user's own tabs are not held up."""
+    await session.execute(select(User.id).where(User.id == user_id).with_for_update(read=True, key_share=True))
+
+
 async def hold_users(session: AsyncSession, these: ColumnElement[bool]) -> list[User]:
     """As `hold_user`, of many, by id."""
     found = select(User).where(these).order_by(User.id).with_for_update(key_share=True)

@@ -88,10 +88,11 @@ async def bulk(settings: Settings, arguments: argparse.Namespace, terminal: Term
         if not arguments.yes:
             terminal.say(words.gettext("Nothing was changed: say --yes to do it."))
             return 0
-        async with database.transaction() as session:
-            action = await bulk_actions.carry_out(
+        action = await database.carry_out(
+            lambda session: bulk_actions.carry_out(
                 session, filters=narrowed, wanted=wanted, seen=shown.seen, now=datetime.now(UTC)
             )
+        )
     terminal.say(words.gettext("Done. To undo it: dialer clients undo {number}", number=action.id))
     return 0
 
@@ -117,8 +118,10 @@ async def changes(settings: Settings, _arguments: argparse.Namespace, terminal: 
 async def undo(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`clients undo`: what was changed since is listed, and left alone."""
     words = terminal.words
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
-        rows = await bulk_actions.undo(session, action_id=arguments.number, now=datetime.now(UTC))
+    async with ready_database(settings, terminal) as database:
+        rows = await database.carry_out(
+            lambda session: bulk_actions.undo(session, action_id=arguments.number, now=datetime.now(UTC))
+        )
     left = [row for row in rows if row.reason]
     undone = len(rows) - len(left)
     terminal.say(words.ngettext("Undone for {n} client.", "Undone for {n} clients.", undone))

@@ -6,8 +6,10 @@ import argparse
 from datetime import UTC, datetime
 
 from babel.dates import format_datetime
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
+from crm.base.joined import OrganisationMerge
 from crm.care.duplicate_search import find_duplicates, merges, not_duplicates, open_pair, open_pairs
 from crm.care.merging import merge as merge_organisations
 from crm.care.merging import undo as undo_merge
@@ -60,12 +62,16 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
 
 async def merge(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`duplicates merge`: the two of a pair become one."""
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
+
+    async def merge_pair(session: AsyncSession) -> OrganisationMerge:
         pair = await open_pair(session, arguments.number)
         survivor, duplicate = (pair.other_id, pair.one_id) if arguments.keep_newer else (pair.one_id, pair.other_id)
-        made = await merge_organisations(
+        return await merge_organisations(
             session, survivor_id=survivor, duplicate_id=duplicate, take=arguments.take, now=datetime.now(UTC)
         )
+
+    async with ready_database(settings, terminal) as database:
+        made = await database.carry_out(merge_pair)
     terminal.say(
         terminal.words.gettext("Merged as no. {number}. To undo: dialer duplicates undo {number}", number=made.id)
     )
@@ -84,8 +90,10 @@ async def dismiss(settings: Settings, arguments: argparse.Namespace, terminal: T
 async def undo(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`duplicates undo`: one becomes two again."""
     words = terminal.words
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
-        _, left = await undo_merge(session, merge_id=arguments.number, now=datetime.now(UTC))
+    async with ready_database(settings, terminal) as database:
+        _, left = await database.carry_out(
+            lambda session: undo_merge(session, merge_id=arguments.number, now=datetime.now(UTC))
+        )
     terminal.say(words.gettext("Merge no. {number} is undone.", number=arguments.number))
     if left:
         terminal.say(

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from config.settings import SettingsError
+from crm.database import was_overtaken
 from crm.errors import CrmError
 from dialer.backup import BackupError
 from dialer.cli.handlers import handler_of, words_of
@@ -63,6 +64,8 @@ def _foreseen(terminal: Terminal, error: Exception) -> str:
         return in_language(terminal.words, of_error(error))
     if isinstance(error, TelephonyError | ConsoleError):
         return _with_advice(terminal, gettext("The service cannot run: {reason}"), error.reason)
+    if was_overtaken(error):
+        return explain(terminal.words, "database.overtaken", {})
     # What the driver says while it connects comes as it is: nothing else of a command connects to anything by itself.
     if isinstance(error, DBAPIError | ConnectionError | socket.gaierror):
         return _with_advice(terminal, gettext("The database cannot be used: {reason}"), of_database(error))

@@ -24,9 +24,12 @@ _WAITING: Final = text(
 )
 
 
-async def overlap(database: Database, first: Work, second: Work) -> tuple[Any, Any]:
+async def overlap(
+    database: Database, first: Work, second: Work, *, then: Work | None = None, anew: bool = False
+) -> tuple[Any, Any]:
     """What `first` and `second` returned, or the `CrmError` that refused them. `first` is committed once `second` has
-    ended or waits for a lock."""
+    ended or waits for a lock, after `then`, which goes on in its transaction. `anew`: `second` is begun again when the
+    database has ended it for the sake of the first."""
     begun, done = asyncio.Event(), asyncio.Event()
 
     async def hold() -> Any:
@@ -36,11 +39,15 @@ async def overlap(database: Database, first: Work, second: Work) -> tuple[Any, A
                 await session.flush()
                 begun.set()
                 await done.wait()
+                if then is not None:
+                    await then(session)
                 return result
         finally:
             begun.set()
 
     async def follow() -> Any:
+        if anew:
+            return await database.carry_out(second)
         async with database.transaction() as session:
             return await second(session)
 

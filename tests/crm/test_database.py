@@ -16,12 +16,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.do_not_call import requests
 from crm.base.organisations import Organisation
 from crm.base.phone_numbers import PhoneNumber
-from crm.database import Database, alembic_config
-from crm.errors import ERRORS, AnotherServiceRuns, CrmError, NotFound
+from crm.database import MOST_TRIES, Database, alembic_config
+from crm.errors import ERRORS, AnotherServiceRuns, Conflict, CrmError, NotFound
 from crm.preparation.campaigns import Campaign, campaign_named
 from crm.schema import METADATA
 from tests.crm.builders import NOON, build_world
@@ -161,6 +162,14 @@ class TestTrouble:
         assert Database(f"{scheme}://localhost/dialer").url.drivername == "postgresql+asyncpg"
 
 
+class _Ended(Exception):
+    """What the driver raises."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
+
+
 class TestTransactions:
     async def test_an_exception_takes_everything_back(self, database: Database) -> None:
         await build_world(database)
@@ -200,6 +209,34 @@ class TestTransactions:
                 await node.dispose()
         async with database.reading() as session:
             assert (await campaign_named(session, "Вентиляция")).target_contacts == 624
+
+    async def test_what_others_have_overtaken_is_begun_anew(self, database: Database) -> None:
+        tries: list[int] = []
+
+        async def overtaken(session: AsyncSession) -> int:
+            tries.append(len(tries))
+            session.add(Organisation(name=f"Фирма {tries[-1]}", created_at=NOON))
+            await session.flush()
+            if tries[-1] < 2:
+                raise DBAPIError("", {}, _Ended("40P01"))
+            return tries[-1]
+
+        assert await database.carry_out(overtaken) == 2
+        async with database.reading() as session:
+            assert list(await session.scalars(select(Organisation.name))) == ["Фирма 2"]
+
+    @pytest.mark.parametrize(("sqlstate", "times"), [("40P01", MOST_TRIES), ("40001", MOST_TRIES), ("23505", 1)])
+    async def test_and_given_up_with_a_sentence(self, database: Database, sqlstate: str, times: int) -> None:
+        tries: list[str] = []
+
+        async def refused(session: AsyncSession) -> None:
+            tries.append(sqlstate)
+            raise DBAPIError("", {}, _Ended(sqlstate))
+
+        with pytest.raises(Conflict if times > 1 else DBAPIError) as error:
+            await database.carry_out(refused)
+        assert len(tries) == times
+        assert (getattr(error.value, "code", "") == "database.overtaken") is (times > 1)
 
     async def test_sqlite_is_set_to_survive_a_power_cut(self, database: Database) -> None:
         if database.dialect == "postgresql":

@@ -37,11 +37,12 @@ async def carry_out(request: web.Request) -> web.StreamResponse:
     """POST /clients/bulk with the same, and `seen` of the look. Who looks otherwise by now is shown anew."""
     deps, fields = request.app[DEPS], await request.post()
     try:
-        async with deps.database.transaction() as session:
-            action = await bulk_actions.carry_out(
+        action = await deps.database.carry_out(
+            lambda session: bulk_actions.carry_out(
                 session, filters=Chosen.of(fields).filters(), wanted=_wanted(fields), seen=str(fields.get("seen", "")),
                 now=deps.clock(), author_id=visitor(request).user_id,
-            )  # fmt: skip
+            )
+        )  # fmt: skip
     except Conflict:
         response = await _preview(request, fields, changed=True)
         response.set_status(409)
@@ -150,8 +151,11 @@ def _may_undo(request: web.Request, action: BulkAction) -> bool:
 async def undo(request: web.Request) -> web.StreamResponse:
     """POST /bulk-actions/{action_id}/undo"""
     deps = request.app[DEPS]
-    async with deps.database.transaction() as session:
-        await bulk_actions.undo(session, action_id=_id(request), now=deps.clock(), author_id=visitor(request).user_id)
+    await deps.database.carry_out(
+        lambda session: bulk_actions.undo(
+            session, action_id=_id(request), now=deps.clock(), author_id=visitor(request).user_id
+        )
+    )
     return see_other(f"/bulk-actions/{_id(request)}")
 
 

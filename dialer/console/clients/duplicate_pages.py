@@ -102,23 +102,27 @@ async def decide(request: web.Request) -> web.StreamResponse:
     now, author_id, what = deps.clock(), visitor(request).user_id, fields.get("what")
     if what not in ("merge", "two"):
         raise Trouble.unreadable()
-    async with deps.database.transaction() as session:
+    take = [column for column in _LABELS if fields.get(column) == "other"]
+
+    async def settle(session: AsyncSession) -> None:
         pair = await open_pair(session, _id(request))
         if what == "two":
             await not_duplicates(session, one_id=pair.one_id, other_id=pair.other_id, now=now, author_id=author_id)
         else:
-            take = [column for column in _LABELS if fields.get(column) == "other"]
             await merge(
                 session, survivor_id=pair.one_id, duplicate_id=pair.other_id, take=take, now=now, author_id=author_id
             )
+
+    await deps.database.carry_out(settle)
     return see_other("/duplicates")
 
 
 async def part(request: web.Request) -> web.StreamResponse:
     """POST /duplicates/merges/{merge_id}: two organisations again."""
     deps, merge_id = request.app[DEPS], int(request.match_info["merge_id"])
-    async with deps.database.transaction() as session:
-        _, left = await undo(session, merge_id=merge_id, now=deps.clock(), author_id=visitor(request).user_id)
+    _, left = await deps.database.carry_out(
+        lambda session: undo(session, merge_id=merge_id, now=deps.clock(), author_id=visitor(request).user_id)
+    )
     return see_other(f"/duplicates?left={len(left)}" if left else "/duplicates")
 
 

@@ -9,7 +9,8 @@ import structlog
 from aiohttp import hdrs, web
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm.errors import Conflict, CrmError, NotAllowed, NotFound
+from crm.database import was_overtaken
+from crm.errors import ERRORS, Conflict, CrmError, NotAllowed, NotFound
 from dialer.calls.errors import DeskError
 from dialer.console.web.pages import page, refused_before, see_other
 from dialer.console.web.refused_forms import keep_refused
@@ -76,6 +77,10 @@ class Trouble(Exception):
         )
 
     @classmethod
+    def overtaken(cls) -> Self:
+        return cls(409, ERRORS["database.overtaken"], "")
+
+    @classmethod
     def ours(cls) -> Self:
         return cls(
             500,
@@ -107,6 +112,8 @@ async def tell_troubles(
         if isinstance(error, ConnectionResetError):
             raise  # the browser went away; there is nobody to tell
         log.error("database trouble", path=request.path, reason=str(error))
+        if was_overtaken(error):
+            return await _page_again(request, Trouble.overtaken()) or answer(request, Trouble.overtaken())
         return answer(request, Trouble.database())
     except web.HTTPNotFound:
         return answer(request, Trouble.not_found())

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
+from crm.errors import ERRORS
 from dialer.cli.terminal import Terminal, generated_password, language_of, program_as_called
 from dialer.words import words
 from tests.dialer.cli.conftest import Dialer
@@ -102,6 +104,20 @@ def test_an_unexpected_error_is_a_sentence_for_the_user_and_a_traceback_for_whoe
         (kept,) = logged
     assert "Traceback" in kept
     assert "0001234" not in kept
+
+
+def test_what_others_have_overtaken_is_a_sentence(
+    dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(Exception):
+        sqlstate = "40P01"
+
+    async def overtaken(*_args: object) -> int:
+        raise DBAPIError("", {}, Ended())
+
+    monkeypatch.setattr("dialer.cli.database.upgrade", overtaken)
+    said = dialer("db", "upgrade", "-c", office)
+    assert (said.code, said.err.splitlines()) == (1, [ERRORS["database.overtaken"]])
 
 
 @pytest.mark.parametrize("typed", [(), ("fly",), ("users",), ("users", "add"), ("import", "x.csv"), ("db",)])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestServer
+from sqlalchemy.exc import DBAPIError
 
 from crm.database import Database
 from dialer.console.office.status import ServiceStatus
@@ -241,3 +242,20 @@ async def test_days_beyond_the_calendar_are_no_error_of_ours(signed_in: SignIn) 
     for days in ("from=0001-01-01&to=9999-12-31", "from=9999-12-31", "to=0001-01-01"):
         for page in (f"/reports?report=contacts&{days}", f"/reports.csv?report=organisations&{days}", f"/calls?{days}"):
             assert (await maria.get(page)).status == 200, page
+
+
+async def test_what_others_have_overtaken_is_told_in_words(
+    signed_in: SignIn, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = await signed_in("maria")
+
+    class Ended(Exception):
+        sqlstate = "40P01"
+
+    async def ended(_work: object) -> None:
+        raise DBAPIError("", {}, Ended())
+
+    monkeypatch.setattr(database, "carry_out", ended)
+    response = await browser.post_form("/duplicates/merges/1")
+    assert response.status == 409
+    assert "То же самое в этот момент меняли другие" in await response.text()
