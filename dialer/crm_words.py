@@ -38,6 +38,8 @@ def database_finding(words: Words, finding: Finding) -> str:
 
 
 def _readable(words: Words, value: object) -> object:
+    if isinstance(value, Finding):
+        return explain(words, value.code, value.params).rstrip(".")
     if isinstance(value, Reason):
         return in_language(words, value).rstrip(".")  # a sentence of its own becomes a part of another
     if isinstance(value, datetime):

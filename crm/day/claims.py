@@ -104,12 +104,15 @@ async def _leave_plan(session: AsyncSession, entry: PlanEntry, leaves: Leaves, *
 
 async def _drop_list(session: AsyncSession, client_id: int, *, reason: str, now: datetime) -> None:
     of_list = select(Client.call_list_id).where(Client.id == client_id).scalar_subquery()
+    waiting = select(PlanEntry.id).where(
+        PlanEntry.state == WAITING, PlanEntry.client_id.in_(select(Client.id).where(Client.call_list_id == of_list))
+    )
+    # Whoever holds another entry of the list finds out by it, and would wait for this one.
+    waiting = waiting.with_for_update(skip_locked=True, key_share=True)
     await set_states(
         session,
         update(PlanEntry)
-        .where(
-            PlanEntry.state == WAITING, PlanEntry.client_id.in_(select(Client.id).where(Client.call_list_id == of_list))
-        )
+        .where(PlanEntry.id.in_(waiting))
         .values(reason=reason, done_at=now)
         .execution_options(synchronize_session=False),
         was=EntryState.WAITING,
@@ -230,6 +233,21 @@ async def release(session: AsyncSession, *, entry_id: int, operator_id: int) -> 
     entry = await _own(session, entry_id, operator_id)
     set_state(session, entry, EntryState.WAITING, on="released")
     await session.flush()
+
+
+async def give_up_refused(session: AsyncSession, *, entry_id: int, operator_id: int, now: datetime) -> bool:
+    """The client on the card turned out not to be callable: it goes back to the plan, out of which `claim_next` takes
+    it as the refusal says. `False` when the card stays: some number may be dialled, the manager has stopped everything,
+    or whoever picked the client by hand may wait for the moment. Raises as `release`."""
+    entry = await _own(session, entry_id, operator_id)
+    verdict = await may_dial(session, client_id=entry.client_id, operator_id=operator_id, now=now)
+    if verdict.refusal is None or verdict.code == "dial.stopped":
+        return False
+    if entry.kind is EntryKind.HANDPICKED and not verdict.refusal.any_day:
+        return False
+    set_state(session, entry, EntryState.WAITING, on=verdict.code)
+    await session.flush()
+    return True
 
 
 async def skip(session: AsyncSession, *, entry_id: int, operator_id: int, reason: str, now: datetime) -> None:

@@ -16,6 +16,8 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from crm.base.organisations import Organisation
+from crm.clientele.clients import Client
 from crm.plan.plan_entries import OF_GROUP, RANK_RETRY, WAITING, PlanEntry
 
 _Window = tuple[int, datetime, datetime]
@@ -24,7 +26,12 @@ _Window = tuple[int, datetime, datetime]
 async def next_waiting(
     session: AsyncSession, *, operator_id: int, now: datetime, passed_over: AbstractSet[int] = frozenset()
 ) -> PlanEntry | None:
-    """The first entry that this operator may claim at `now`, its row held; `passed_over` are clients to leave out."""
+    """The first entry that this operator may claim at `now`; `passed_over` are clients to leave out.
+
+    The entry, its client and the organisation are held until the transaction ends, so that what is asked of the client
+    from then on stays true until the claim is there. Whom somebody else is changing at this moment is stepped past:
+    nobody is waited for, so the order of locks does not matter.
+    """
     due, others = (
         _singled_out(now).where(PlanEntry.place.is_(None), at_rank)
         for at_rank in (PlanEntry.rank <= RANK_RETRY, PlanEntry.rank > RANK_RETRY)
@@ -34,10 +41,19 @@ async def next_waiting(
         waiting = waiting.where(or_(PlanEntry.operator_id.is_(None), PlanEntry.operator_id == operator_id))
         if passed_over:
             waiting = waiting.where(PlanEntry.client_id.not_in(passed_over))
-        entry = await session.scalar(waiting.limit(1).with_for_update(skip_locked=True, key_share=True))
+        entry = await session.scalar(_held(session, waiting.limit(1)))
         if entry is not None:
             return entry
     return None
+
+
+def _held(session: AsyncSession, waiting: Select[PlanEntry]) -> Select[PlanEntry]:
+    if session.get_bind().dialect.name == "sqlite":
+        return waiting  # it has one writer
+    with_client = waiting.join(Client, Client.id == PlanEntry.client_id).join(
+        Organisation, Organisation.id == Client.organisation_id
+    )
+    return with_client.with_for_update(skip_locked=True, key_share=True)
 
 
 def _singled_out(now: datetime) -> Select[PlanEntry]:

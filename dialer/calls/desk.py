@@ -10,9 +10,10 @@ from datetime import datetime
 import structlog
 
 from crm.calls import attempts, dial_rules
+from crm.calls.refusals import REFUSALS
 from crm.database import Database
 from crm.day import day_plan, skips
-from crm.errors import Conflict, CrmError
+from crm.errors import Conflict, CrmError, Finding
 from crm.wrap_up import outcomes, undo
 from dialer.calls.call import CallStep
 from dialer.calls.call_recording import CallRecording
@@ -181,11 +182,33 @@ class Desk:
                         raise DeskError("desk.number_not_allowed", number=attempt.dialled)  # rolls the attempt back
             except CrmError as error:
                 log.info("dial refused", operator=operator_id, client=client_id, code=error.code)
+                await self._lose_card(seat, entry_id, error)
                 raise
             except DATABASE_TROUBLE as error:
                 raise DeskError("desk.database_trouble", reason=of_database(error)) from error
             self._place(seat, operator_leg, plan)
             return attempt.id
+
+    async def _lose_card(self, seat: Seat, entry_id: int, refused: CrmError) -> None:
+        """Since the card was laid something was decided that keeps its client from being called: the desk says what,
+        and the next card comes by itself. A card with which something can still be done stays."""
+        if refused.code not in REFUSALS and refused.code != "plan.not_yours":
+            return
+        try:
+            async with self._database.transaction() as session:
+                if refused.code != "plan.not_yours" and not await day_plan.give_up_refused(
+                    session, entry_id=entry_id, operator_id=seat.operator_id, now=self._clock()
+                ):
+                    return
+                name = await self._rules.name_of(session, entry_id)
+        except (CrmError, *DATABASE_TROUBLE):
+            return  # the refusal itself is told
+        message = Message("desk.client_left", {"name": name, "reason": Finding(refused.code, **refused.params)})
+        seat.put_card(None, None, message)
+        await self._present(seat)
+        if seat.view.client_id is not None:
+            seat.change(message=message)
+        raise DeskError(message.code, **message.params) from refused
 
     def _refuse_to_dial(self, seat: Seat, client_id: int) -> Leg:
         self._refuse_when_stopping()
@@ -276,10 +299,11 @@ class Desk:
             runner = self._runners.get(operator_id)
             if runner is not None:
                 await self._wait_until_finished(runner)
-            async with self._database.transaction() as session:
-                await outcomes.record(
+            await self._database.carry_out(
+                lambda session: outcomes.record(
                     session, attempt_id=attempt_id, form=form, author_id=operator_id, now=self._clock()
                 )
+            )
             self._runners.pop(operator_id, None)
             seat.step_call(CallStep.WRITTEN_DOWN)
             seat.put_card(None, None, seat.view.message)
@@ -289,11 +313,12 @@ class Desk:
         """Take back what was saved just now: the call is at the desk again with its form, the card in front goes back.
         Raises `CrmError` when that is no longer possible."""
         async with self._between_calls(operator_id):
-            async with self._database.transaction() as session:
-                attempt = await undo.undo(
+            attempt = await self._database.carry_out(
+                lambda session: undo.undo(
                     session, attempt_id=attempt_id, operator_id=operator_id, now=self._clock(),
                     lease_s=self._rules.claim_lease_s,
-                )  # fmt: skip
+                )
+            )  # fmt: skip
             log.info("outcome", call=attempt_id, operator=operator_id, was="saved", on="undo asked", now="undone")
             self._seats.take_up(attempt)
 
@@ -390,15 +415,14 @@ class Desk:
         if seat.line.state is not LineState.READY or seat.call.state is not CallState.NONE:
             return
         try:
-            async with self._database.transaction() as session:
-                entry = await day_plan.claim_next(
-                    session,
-                    operator_id=seat.operator_id,
-                    now=self._clock(),
-                    lease_s=self._rules.claim_lease_s,
+            entry = await self._database.carry_out(
+                lambda session: day_plan.claim_next(
+                    session, operator_id=seat.operator_id, now=self._clock(), lease_s=self._rules.claim_lease_s
                 )
-        except DATABASE_TROUBLE as error:
-            seat.put_card(None, None, Message("desk.database_trouble", {"reason": of_database(error)}))
+            )
+        except (Conflict, *DATABASE_TROUBLE) as error:
+            reason = Finding(error.code) if isinstance(error, Conflict) else of_database(error)
+            seat.put_card(None, None, Message("desk.database_trouble", {"reason": reason}))
             return
         if entry is not None:
             seat.put_card(entry.client_id, entry.id)

@@ -16,6 +16,7 @@ MESSAGES: dict[str, str] = {
     "desk.call_in_progress": "There is a call in progress. Finish it first.",
     "desk.wrap_up_pending": "The last call has no outcome yet. Write it down first.",
     "desk.nothing_to_call": "There is nobody to call right now. The next client comes up by itself.",
+    "desk.client_left": "{name} is not called now. {reason}. The next client comes up by itself.",
     "desk.other_client": "The card on the screen is out of date: another client is waiting at your desk.",
     "desk.stale_attempt": "This outcome belongs to another call than the one at your desk.",
     "desk.trunk_down": "There is no connection to the telephone provider: {detail}. It is tried again and again; if it "

@@ -58,7 +58,7 @@ CALL_LOOKS = {
 }
 
 # Messages that are news rather than trouble.
-CALM_MESSAGES = frozenset({"desk.nothing_to_call", "desk.interrupted", "desk.uncertain"})
+CALM_MESSAGES = frozenset({"desk.nothing_to_call", "desk.client_left", "desk.interrupted", "desk.uncertain"})
 
 DRAFT_FIELDS = (
     *("disposition", "person_id", "person_name", "person_position", "person_decides", "summary", "reason"),

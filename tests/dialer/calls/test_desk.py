@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.base.organisations import get_organisation
+from crm.base.phone_numbers import NumberState, PhoneNumber, numbers_of
+from crm.base.whom import Whom
 from crm.calls.attempts import Attempt, Result
 from crm.calls.recording_facts import Recording, RecordingState
+from crm.clientele.clients import get_client
 from crm.database import Database
+from crm.day.day_plan import claim_next
+from crm.errors import ERRORS, Refused
 from crm.office.users import Role, add_user
 from crm.plan.plan_entries import EntryState, PlanEntry
+from crm.plan.silence import keep_request
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from dialer.calls.desk_rules import DeskRules
@@ -209,6 +217,62 @@ async def test_a_number_outside_the_allowed_prefixes_leaves_no_attempt(office: O
     async with office.database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(Attempt)) == 0
     await office.desk.stop()
+
+
+async def test_who_asked_off_meanwhile_gives_way_to_the_next_client(office: Office) -> None:
+    view = await office.ready()
+    assert view.client_id is not None
+    async with office.database.transaction() as session:
+        client = await get_client(session, view.client_id)
+        await keep_request(
+            session, whom=Whom.ORGANISATION, target=client.organisation_id, evidence="письмо", now=NOON
+        )  # fmt: skip
+        name = (await get_organisation(session, client.organisation_id)).name
+    with pytest.raises(DeskError) as refused:
+        await office.desk.dial(office.operator, client_id=view.client_id)
+    after = await office.desk.view(office.operator)
+    assert after.client_id not in (None, view.client_id)
+    assert after.message is not None
+    assert (refused.value.code, after.message.code) == ("desk.client_left", "desk.client_left")
+    assert (after.message.params["name"], after.message.params["reason"]) == (name, ERRORS["dial.do_not_call"])
+    async with office.database.reading() as session:
+        left = await session.get_one(PlanEntry, view.entry_id)
+        assert (left.state, left.reason) == (EntryState.DROPPED, "dial.do_not_call")
+    assert await office.desk.dial(office.operator, client_id=after.client_id)
+
+
+async def test_a_card_whose_lease_ran_out_gives_way_to_the_next_client(office: Office) -> None:
+    view = await office.ready()
+    assert view.client_id is not None
+    async with office.database.transaction() as session:
+        other = await add_user(
+            session, login="olga", name="Ольга", role=Role.OPERATOR, password="a-long-password", now=NOON
+        )
+        later = NOON + timedelta(hours=1)
+        entry = await claim_next(session, operator_id=other.id, now=later, lease_s=900)
+        assert entry is not None
+        assert entry.id == view.entry_id
+    with pytest.raises(DeskError) as refused:
+        await office.desk.dial(office.operator, client_id=view.client_id)
+    assert refused.value.code == "desk.client_left"
+    assert (await office.desk.view(office.operator)).client_id not in (None, view.client_id)
+
+
+async def test_a_refused_number_leaves_the_card_whose_other_number_will_do(office: Office) -> None:
+    view = await office.ready()
+    assert view.client_id is not None
+    async with office.database.transaction() as session:
+        client = await get_client(session, view.client_id)
+        (number,) = await numbers_of(session, client.organisation_id)
+        dead = PhoneNumber(
+            organisation_id=client.organisation_id, e164="+73420000099", raw="", rank=9, state=NumberState.DEAD
+        )
+        session.add(dead)
+    with pytest.raises(Refused) as refused:
+        await office.desk.dial(office.operator, client_id=view.client_id, phone_number_id=dead.id)
+    assert refused.value.code == "dial.number_dead"
+    assert (await office.desk.view(office.operator)).client_id == view.client_id
+    await office.desk.dial(office.operator, client_id=view.client_id, phone_number_id=number.id)
 
 
 async def test_the_manager_stops_all_dialling(office: Office) -> None:

@@ -15,12 +15,14 @@ from sqlalchemy import select
 
 from crm.base.organisations import Organisation
 from crm.database import Database
+from crm.errors import Finding
 from crm.office.users import end_sessions_of
 from crm.preparation.campaign_setup import change_setup
 from crm.preparation.campaigns import Campaign, add_campaign, get_campaign
 from crm.preparation.results import Result
 from crm.preparation.scripts import change_script
 from crm.wrap_up.outcomes import Outcome, load_draft
+from dialer.calls.errors import DeskError
 from dialer.calls.view import CallState, LineState, Message, RecordingState
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
@@ -144,6 +146,17 @@ async def test_clicking_twice_dials_once(signed_in: SignIn, office: Office, desk
     attempt_id = await dialled(browser, desk, office)
     again = await browser.act("dial", client_id=office.clients[0])
     assert await again.json() == {"attempt_id": attempt_id}
+
+
+async def test_a_client_who_gave_way_is_told_of_beside_the_next_card_alone(
+    signed_in: SignIn, office: Office, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def left(*_who: object, **_whom: object) -> str:
+        raise DeskError("desk.client_left", name="Альфа", reason="")
+
+    monkeypatch.setattr(desk, "dial", left)
+    response = await (await signed_in("anna")).act("dial", client_id=office.clients[0])
+    assert (response.status, await response.json()) == (200, {})
 
 
 async def test_a_stale_tab_neither_dials_nor_hangs_up_nor_writes(
@@ -323,6 +336,10 @@ async def test_what_is_missing_is_told_in_words_with_its_code(
         ({"recording": RecordingState.FAILED}, "запись прервалась"),
         ({"silent": "operator"}, "Клиент вас не слышит"),
         ({"silent": "client"}, "От клиента ничего не слышно"),
+        (
+            {"message": Message("desk.client_left", {"name": "Альфа", "reason": Finding("dial.do_not_call")})},
+            "Альфа: сейчас не звоним. Клиент просил не звонить. Следующий клиент появится сам.",
+        ),
         ({"message": Message("desk.media_lost")}, "Звук разговора пропал внутри службы."),
         ({"message": Message("desk.interrupted")}, "Во время этого звонка служба перезапустилась."),
     ],
