@@ -35,6 +35,13 @@ class NoPortFree(MediaError):
     """No RTP port of the configured range is free."""
 
 
+class FarEndUnreachable(MediaError):
+    """Where the far end wants its sound, nothing can be sent to from here."""
+
+
+_ERRORS = {"no_port": NoPortFree, "remote": FarEndUnreachable}
+
+
 @dataclass(frozen=True, slots=True)
 class MediaConfig:
     """`host` is the address bound for RTP, `first_port`..`last_port` the range (0, 0: any free port)."""
@@ -165,7 +172,7 @@ class _WorkerLine:
         finally:
             del self._answers[number]
         if "error" in message:
-            raise (NoPortFree if message["kind"] == "no_port" else MediaError)(message["error"])
+            raise _ERRORS.get(message["kind"], MediaError)(message["error"])
         ok: Message | None = message["ok"]
         return ok
 

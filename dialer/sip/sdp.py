@@ -72,6 +72,8 @@ def build_answer(offer: bytes, local: bytes, *, version_step: int = 0) -> bytes:
     connection = own.connection or ours.connection
     if connection is None:
         raise NotAcceptable("no connection address of ours")
+    if (":" in remote.host) != (":" in connection.address):
+        raise NotAcceptable("an address of the other family")
     answer = _audio_description(
         connection.address, own.port, [(remote.payload_type, remote.codec)], remote.dtmf_payload_type,
         _MIRRORED[_direction(theirs, chosen)], origin,

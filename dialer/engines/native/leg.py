@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from dialer.media.controller import MediaController, MediaError, RemoteMedia
+from dialer.media.controller import FarEndUnreachable, MediaController, MediaError, RemoteMedia
 from dialer.sip import sdp
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import (
@@ -89,6 +89,7 @@ class NativeLeg:
         self._early = False
         self._early_sdp = b""  # the far end's description from before the answer
         self._asked_end: LegEnd | None = None
+        self._asked_phrase = ""
         self._give_up: asyncio.TimerHandle | None = None
         self._ring_timer: asyncio.TimerHandle | None = None
         self.answered = False
@@ -118,7 +119,7 @@ class NativeLeg:
         """BYE or CANCEL, and remember why. The first reason is the one that counts."""
         if self._ended is not None or self._asked_end is not None:
             return
-        self._asked_end = end
+        self._asked_end, self._asked_phrase = end, phrase
         loop = asyncio.get_running_loop()
         self._give_up = loop.call_later(GIVE_UP_WAITING_S, self._signals.put_nowait, LegEnded(end, phrase=phrase))
         self._signalling.hang_up_call(self._id)
@@ -210,8 +211,8 @@ class NativeLeg:
             return  # it crossed our hang-up; the endpoint acknowledges it and says BYE
         remote = await self._connect(description)
         if remote is None:
-            log.error("leg", call=self._id, on="answered with no sound that we know", now="hanging up")
-            self.end_because(LegEnd.NETWORK_FAILURE, "the far end's answer holds no sound format that we offered")
+            log.error("leg", call=self._id, on="answered with no sound that we can have", now="hanging up")
+            self.end_because(LegEnd.NETWORK_FAILURE, "the far end's answer holds no sound that we could exchange")
             return
         self.answered = True
         self.emit(LegAnswered(remote.codec))
@@ -232,13 +233,17 @@ class NativeLeg:
             we_receive=audio.we_receive,
             signalled_from=self._signalled_from,
         )
-        await self._media.connect_leg(self._id, remote)
+        try:
+            await self._media.connect_leg(self._id, remote)
+        except FarEndUnreachable as error:
+            log.warning("leg", call=self._id, on="sound out of reach", reason=str(error))
+            return None
         self.takes_events = audio.dtmf_payload_type is not None
         return remote
 
     def _leg_ended(self, ended: CallEnded) -> LegEnded:
         end = self._asked_end or _END_OF_CAUSE[ended.cause]
-        return LegEnded(end, ended.sip_code, ended.phrase, ended.q850, ended.retry_after_s)
+        return LegEnded(end, ended.sip_code, self._asked_phrase or ended.phrase, ended.q850, ended.retry_after_s)
 
     def _end(self, ended: LegEnded) -> None:
         self.emit(ended)
