@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiosipua.message import SipRequest
 
 from dialer.sip.address import bracketed
+from dialer.sip.bodies import find_sdp
 from dialer.sip.client_transaction import ClientFault, ClientTransaction
 from dialer.sip.config import EndpointConfig
 from dialer.sip.events import Hop, SipEvent, Transmission, Transport
@@ -24,7 +25,6 @@ from dialer.sip.timing import Agenda
 from dialer.sip.transactions import TransactionLayer
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
-SDP_TYPE = "application/sdp"
 
 Trace = Callable[[bytes, str, Hop, float], None]
 """Message bytes, "in" or "out", the other side's hop, now."""
@@ -134,6 +134,5 @@ class Unheeded:
 
 
 def sdp_of(message: ReceivedResponse | ReceivedRequest) -> bytes:
-    """The body when it is a session description, else b""."""
-    kind = message.header("content-type").split(";")[0].strip().lower()
-    return message.body if kind == SDP_TYPE else b""
+    """The session description in the body, b"" when there is none."""
+    return find_sdp(message.header("content-type"), message.body)

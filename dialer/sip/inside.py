@@ -6,8 +6,9 @@ import functools
 import re
 
 from dialer.sip.address import bracketed
+from dialer.sip.bodies import SDP_TYPE
 from dialer.sip.call import Call, CallState, OnAck
-from dialer.sip.core import ALLOW, SDP_TYPE, Core, sdp_of
+from dialer.sip.core import ALLOW, Core, sdp_of
 from dialer.sip.dialog import Dialog
 from dialer.sip.errors import NotAcceptable
 from dialer.sip.events import CallReoffered, InfoDigit
@@ -62,14 +63,15 @@ def _answer_offer(core: Core, call: Call, dialog: Dialog, transaction: ServerTra
     if pending is not None:
         core.reply(transaction, pending.code, now, headers=pending.headers)
         return
-    if request.body and not sdp_of(request):
+    offer = sdp_of(request)
+    if request.body and not offer:
         core.reply(transaction, 415, now, headers=ACCEPT)
         return
     answer = b""
     on_ack: OnAck | None = None
     if request.body:
         try:
-            answer = build_answer(request.body, call.local_sdp, version_step=call.reoffers + 1)
+            answer = build_answer(offer, call.local_sdp, version_step=call.reoffers + 1)
         except NotAcceptable as fault:
             core.reply(
                 transaction,
@@ -91,7 +93,7 @@ def _answer_offer(core: Core, call: Call, dialog: Dialog, transaction: ServerTra
     if request.method == "INVITE":
         call.await_ack(transaction, wire, now, on_ack)
     if request.body:
-        core.emit(CallReoffered(call.call_id, request.body, answer))
+        core.emit(CallReoffered(call.call_id, offer, answer))
 
 
 def _take_answer(core: Core, call: Call, offer: bytes, ack: ReceivedRequest) -> None:

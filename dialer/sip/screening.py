@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dialer.sip.core import ALLOW, SDP_TYPE
+from dialer.sip.bodies import SDP_TYPE, find_sdp
+from dialer.sip.core import ALLOW
 from dialer.sip.message import Headers, ReceivedRequest
 
 ACCEPT: Headers = [("Accept", SDP_TYPE)]
@@ -50,7 +51,7 @@ def refuse_content(request: ReceivedRequest) -> Refusal | None:
     encoding = request.header("content-encoding").strip().lower()
     if encoding not in ("", "identity"):
         return Refusal(415, headers=[("Accept-Encoding", "identity")])
-    if request.header("content-type").split(";")[0].strip().lower() != SDP_TYPE:
+    if not find_sdp(request.header("content-type"), request.body):
         return Refusal(415, headers=ACCEPT)
     return None
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from aiosipua.message import SipRequest
 
 from dialer.sip.auth import DigestClient
+from dialer.sip.bodies import SDP_TYPE
 from dialer.sip.call import Call, CallInput, CallState, read_q850, read_seconds
 from dialer.sip.client_transaction import ClientFault, ClientTransaction
-from dialer.sip.core import ALLOW, SDP_TYPE, Core, Unheeded, sdp_of
+from dialer.sip.core import ALLOW, Core, Unheeded, sdp_of
 from dialer.sip.dialog import Dialog, contact_uri
 from dialer.sip.events import CallAnswered, CallEndCause, CallEnded, CallProgress, Hop
 from dialer.sip.message import MAX_FORWARDS, ReceivedRequest, ReceivedResponse, new_tag

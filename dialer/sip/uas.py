@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dialer.sip.auth import DigestClient
+from dialer.sip.bodies import SDP_TYPE
 from dialer.sip.call import Call, CallInput, CallState
-from dialer.sip.core import ALLOW, SDP_TYPE, Core, sdp_of
+from dialer.sip.core import ALLOW, Core, sdp_of
 from dialer.sip.dialog import Dialog
 from dialer.sip.events import CallConfirmed, CallEndCause, CallEnded
 from dialer.sip.message import Headers, ReceivedRequest, new_tag

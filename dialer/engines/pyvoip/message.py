@@ -12,6 +12,7 @@ from typing import Any
 
 from dialer.engines.pyvoip.library import SIP
 from dialer.engines.pyvoip.text import Malformed, MessageText, parse_uri, tag_of, uri_of
+from dialer.sip.bodies import find_sdp
 
 Address = tuple[str, int]
 """IP address and UDP port."""
@@ -51,8 +52,7 @@ class Message(SIP.SIPMessage):
     @property
     def sdp(self) -> bytes:
         """The session description, b"" if the body is none."""
-        kind = self.text.first("Content-Type").partition(";")[0].strip().lower()
-        return self.text.body if kind == "application/sdp" else b""
+        return find_sdp(self.text.first("Content-Type"), self.text.body)
 
     def parse(self, data: bytes) -> None:
         self.SIPCompatibleMethods = [*METHODS, self.text.method]

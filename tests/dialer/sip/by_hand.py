@@ -51,7 +51,7 @@ class FarEnd(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self._peer = addr[:2]
         if data.startswith(b"OPTIONS "):
-            self._send(answer_to(data, "200 OK", tag="here"))
+            self.send(answer_to(data, "200 OK", tag="here"))
             return
         if not data.strip():
             self.kept_open.set()
@@ -86,7 +86,7 @@ class FarEnd(asyncio.DatagramProtocol):
                 f"Contact: <sip:{user}@{self._place}>;expires=60",
                 *(f"{name}: {value}" for name, value in digest.headers("REGISTER", uri, registrar[0])),
             ]
-            self._send(wire("\n".join(lines)))
+            self.send(wire("\n".join(lines)))
             answer = read_message(await self.until(f"{code} REGISTER"), Hop(Transport.UDP, *registrar))
             assert isinstance(answer, ReceivedResponse)
             digest.take_challenge(answer)
@@ -94,7 +94,7 @@ class FarEnd(asyncio.DatagramProtocol):
     def answer(self, request: bytes, code: str, *, extra: str = "", body: str = "") -> None:
         """`code` with its phrase, and where we are."""
         contact = f"Contact: <sip:far@{self._place}>"
-        self._send(answer_to(request, code, tag="far", extra=f"{contact}\n{extra}", body=body))
+        self.send(answer_to(request, code, tag="far", extra=f"{contact}\n{extra}", body=body))
 
     def ask(self, invite: bytes, method: str, cseq: int, *, extra: str = "", body: str = "") -> None:
         """A request inside the call that `invite` began."""
@@ -111,7 +111,7 @@ class FarEnd(asyncio.DatagramProtocol):
             *extra.split("\n"),
             *(["Content-Type: application/sdp"] if body.startswith("v=0") else []),
         ]
-        self._send(wire("\n".join(line for line in lines if line) + "\n\n" + body))
+        self.send(wire("\n".join(line for line in lines if line) + "\n\n" + body))
 
     def description(
         self, *, version: int = 1, formats: str = "8", media: str = "a=sendrecv", port: int | None = None
@@ -128,6 +128,7 @@ class FarEnd(asyncio.DatagramProtocol):
     def _place(self) -> str:
         return f"{bracketed(self.host)}:{self.port}"
 
-    def _send(self, payload: bytes) -> None:
+    def send(self, payload: bytes) -> None:
+        """To whom the last message came from."""
         assert self._transport is not None
         self._transport.sendto(payload, self._peer)

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from dialer.sip.events import CallAnswered
 from tests.dialer.sip.by_hand import FarEnd
-from tests.dialer.sip.network import header
+from tests.dialer.sip.network import answer_to, header
 from tests.peers.our_side import OurSide
 
 NUMBER = "+73420001200"
@@ -51,3 +51,16 @@ async def test_keys_by_info_stay_in_order_though_one_is_lost(far: FarEnd, our_si
         far.answer(info, "200 OK")
     assert heard == [("2 INFO", "Signal=1"), ("3 INFO", "Signal=2"), ("4 INFO", "Signal=#")]
     assert header(lost, "cseq") == "2 INFO"
+
+
+async def test_a_description_beside_isup_is_found(far: FarEnd, our_side: OurSide) -> None:
+    """A gateway to the public network that is set up for exchanges (RFC 3372) answers so; the client has picked up."""
+    call_id = our_side.call(NUMBER, far.address)
+    invite = await far.until("INVITE +sdp")
+    signal = "Content-Type: application/ISUP;version=itu-t92+\nContent-Disposition: signal;handling=optional\n\nx"
+    description = far.description()
+    body = f"--cut\n{signal}\n--cut\nContent-Type: application/sdp\n\n{description}--cut--\n".replace("\n", "\r\n")
+    answer = answer_to(invite, "200 OK", tag="far", extra=f"Contact: <sip:far@{far.host}:{far.port}>")
+    head = answer.decode().removesuffix("Content-Length: 0\r\n\r\n")
+    far.send(f"{head}Content-Type: multipart/mixed;boundary=cut\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    assert (await our_side.until(CallAnswered, call_id)).sdp.decode() == description.replace("\n", "\r\n")
