@@ -46,6 +46,7 @@ ADVICE: Final[dict[str, str]] = {
     "further_node_name": "every further service needs a name of its own; main is the first one's",
     "pyvoip_tcp": 'the pyvoip engine speaks UDP only; set it to "udp", or sip.engine = "native"',
     "pyvoip_listens_udp": 'the pyvoip engine speaks UDP only; set it to false, or sip.engine = "native"',
+    "trunk_tcp": 'a trunk that speaks TCP opens connections to us as well; set it to true, or trunk.transport = "udp"',
     "ports_reversed": "the first port ({first}) must be below the last one",
     "ports_odd": "the first port must be even, for example {even}",
     "ports_few": "a call takes four ports: last_port must be at least {least}",

@@ -103,6 +103,8 @@ def _trunk(settings: Settings) -> Iterator[Problem]:
         yield _problem("trunk.caller_id", "", "caller_id_needed")
     if settings.sip.engine == "pyvoip" and trunk.transport == "tcp":
         yield _problem("trunk.transport", "tcp", "pyvoip_tcp")
+    elif trunk.transport == "tcp" and not settings.sip.tcp:  # RFC 3261 section 18.2.2: to where our Contact points
+        yield _problem("sip.tcp", False, "trunk_tcp")
     if _is_loopback(trunk.host):
         return
     for key, host in (("sip.host", settings.sip.host), ("media.host", settings.media.host)):

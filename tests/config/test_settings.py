@@ -197,6 +197,8 @@ def test_a_wrong_setting_is_named_with_its_value_and_what_would_be_right(load: L
             TRUNK + "transport = 'tcp'\n[sip]\nengine = 'pyvoip'",
             "trunk.transport = tcp: the pyvoip engine speaks UDP only",
         ),
+        # its BYE comes over a connection of its own where ours is closed (RFC 3261 section 18)
+        (TRUNK + "transport = 'tcp'\n[sip]\ntcp = false", "a trunk that speaks TCP opens connections to us as well"),
         (
             "[trunk]\nhost = 'sip.example.ru'\nuser = 'a'",
             "sip.host = 127.0.0.1: from 127.0.0.1 the trunk sip.example.ru",
