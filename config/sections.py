@@ -226,6 +226,15 @@ class RecordingsSettings(Section):
     )
 
 
+class BackupsSettings(Section):
+    """Backups that are begun on the page, or without a folder from the command line."""
+
+    folder: PathText = Field(
+        default="",
+        description="Folder in which each gets its own, not inside data_dir; empty: backups beside data_dir.",
+    )
+
+
 class MailSettings(Section):
     """Callbacks as calendar entries by e-mail. Nothing is sent where no host is set."""
 

@@ -14,6 +14,7 @@ from config.contradictions import contradictions
 from config.errors import Problem, SettingsError
 from config.reading import absolute_paths, problems_of, read_environment, read_file
 from config.sections import (
+    BackupsSettings,
     ConsoleSettings,
     DatabaseSettings,
     DialingSettings,
@@ -29,6 +30,7 @@ from config.sections import (
 )
 
 __all__ = [
+    "BackupsSettings",
     "ConsoleSettings",
     "DatabaseSettings",
     "DialingSettings",
@@ -59,6 +61,7 @@ class Settings(Section):
     trunk: TrunkSettings | None = Field(default=None)
     dialing: DialingSettings = Field(default_factory=DialingSettings)
     recordings: RecordingsSettings = Field(default_factory=RecordingsSettings)
+    backups: BackupsSettings = Field(default_factory=BackupsSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
 
@@ -85,6 +88,11 @@ class Settings(Section):
     def recordings_dir(self) -> Path:
         """Folder of the recordings."""
         return Path(self.recordings.folder) if self.recordings.folder else self.data_dir / "recordings"
+
+    @property
+    def backups_dir(self) -> Path:
+        """Folder of the backups."""
+        return Path(self.backups.folder) if self.backups.folder else self.data_dir.absolute().parent / "backups"
 
 
 _ASYNC_DRIVER = {

@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 
@@ -29,6 +30,7 @@ from dialer.scheduler import Scheduler
 from dialer.sip.endpoint import RegistrarAccount
 from dialer.sound_files import seal_finished, warn_of_another_key
 from dialer.telephony import Telephony
+from dialer.upkeep import Upkeep
 from recordings.sealing import new_wrapped_key
 from recordings.store import LocalStore
 
@@ -84,9 +86,9 @@ def build_telephony(settings: Settings, accounts: dict[str, RegistrarAccount]) -
 
 @contextlib.asynccontextmanager
 async def running_service(
-    settings: Settings, *, clock: Callable[[], datetime] = utc_now
+    settings: Settings, *, settings_file: Path | None = None, clock: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[RunningService]:
-    """The whole service, for as long as the context lasts.
+    """The whole service, for as long as the context lasts. Without its `settings_file` no backup is made on the page.
 
     Raises `crm.errors.AnotherServiceRuns`, `dialer.telephony.PortBusy`, `dialer.console.server.ConsoleError` and
     `recordings.errors.RecordingError` (the folder cannot be written) before anybody could be called.
@@ -128,9 +130,13 @@ async def running_service(
         await scheduler.start()
         stack.push_async_callback(scheduler.stop)
         stack.callback(mailer.stop)
+        upkeep = Upkeep(database, store, settings, settings_file, clock) if settings_file is not None else None
+        if upkeep is not None:
+            stack.push_async_callback(upkeep.stop)
         deps = ConsoleDeps(
-            database=database, desk=desk, store=store, settings=settings, clock=clock, mail_health=mailer.health
-        )
+            database=database, desk=desk, store=store, settings=settings, clock=clock, mail_health=mailer.health,
+            upkeep=upkeep,
+        )  # fmt: skip
         console = create_console(deps)
         runner = await start_console(console, settings.console)
         stack.push_async_callback(runner.cleanup)
@@ -170,13 +176,15 @@ def _rules(settings: Settings, office_key: bytes) -> DeskRules:
     )
 
 
-async def serve(settings: Settings, *, on_ready: Callable[[RunningService], None] | None = None) -> None:
+async def serve(
+    settings: Settings, *, settings_file: Path | None = None, on_ready: Callable[[RunningService], None] | None = None
+) -> None:
     """Run until SIGTERM or SIGINT."""
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
-    async with running_service(settings) as service:
+    async with running_service(settings, settings_file=settings_file) as service:
         log.info("service", was="starting", on="ready", now="running", url=service.url, sip_port=service.sip_port)
         if on_ready is not None:
             on_ready(service)

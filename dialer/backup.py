@@ -7,6 +7,7 @@ that follows has all of it; what came in between is in the next backup.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -22,16 +23,21 @@ from config.settings import Settings, load_settings
 from crm.care.snapshots import RowCounts, assert_empty, load_snapshot, take_snapshot
 from crm.database import Database
 from dialer import __version__
+from dialer.backup_lock import copying_files
 from dialer.reasons import Reason
 
 MANIFEST: Final = "manifest.json"
 SETTINGS_FILE: Final = "dialer.toml"
-FORMAT: Final = 1
+FORMAT: Final = 2
+_READABLE: Final = (1, FORMAT)
 _DATABASES: Final = {"sqlite": "database.sqlite", "postgresql": "database.pgdump"}
 _RECORDINGS: Final = "recordings"
 _FILES: Final = "files"
 _BLOCK_BYTES: Final = 1 << 20
+_MEGABYTE: Final = 1 << 20
 _MATERIALS: Final = "materials"
+UNFINISHED: Final = ".unfinished"
+"""Ends the name of a backup's folder until it is whole."""
 
 
 class BackupError(Exception):
@@ -57,7 +63,8 @@ class KeptFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds. `made_at` is ISO 8601 with its zone; `kind` is "sqlite" or "postgresql"; `rows` by table."""
+    """What a backup holds. `format`: 1 held what passwords are known by also without `secrets`. `made_at` is ISO 8601
+    with its zone; `kind` is "sqlite" or "postgresql"; `rows` by table."""
 
     format: int
     made_at: str
@@ -79,13 +86,18 @@ async def back_up(
     progress: Progress | None = None,
 ) -> Manifest:
     """Write a backup into the new folder `target`, while the service goes on. With `secrets` passwords and keys are in
-    it; without them only what is known to hold none is copied. Until it is whole the folder has another name.
+    it; without them only what is known to hold none is copied, and of users nothing by which their passwords could be
+    found out. Until it is whole the folder has another name.
 
-    Raises `BackupError` when `target` exists or lies among the files to be kept, and as `take_snapshot` does.
+    Raises `BackupError` when `target` exists, lies among the files to be kept or has no room for them, and as
+    `take_snapshot` does.
     """
     unfinished = await asyncio.to_thread(_new_folder, settings, target)
-    rows = await take_snapshot(database, unfinished / _DATABASES[database.dialect])
-    await asyncio.to_thread(_copy_all, settings, unfinished, secrets=secrets, progress=progress)
+    with contextlib.ExitStack() as stack:
+        # In a thread: a recording is just being given its key, for a moment.
+        await asyncio.to_thread(stack.enter_context, copying_files(settings.data_dir))
+        rows = await take_snapshot(database, unfinished / _DATABASES[database.dialect], secrets=secrets)
+        await asyncio.to_thread(_copy_all, settings, unfinished, secrets=secrets, progress=progress)
     await asyncio.to_thread(_copy_settings, settings_file, unfinished / SETTINGS_FILE, secrets=secrets)
     files = await asyncio.to_thread(lambda: tuple(_described(unfinished)))
     manifest = Manifest(FORMAT, now.isoformat(), __version__, database.dialect, secrets, rows, files)
@@ -94,17 +106,43 @@ async def back_up(
     return manifest
 
 
-def _new_folder(settings: Settings, target: Path) -> Path:
-    """The folder under the name that it has until it is whole."""
+def assert_new(settings: Settings, target: Path) -> None:
+    """Raises `BackupError` unless a backup can be made there."""
     for kept in (settings.data_dir, settings.recordings_dir):
         if target.absolute().is_relative_to(kept.absolute()):
             raise BackupError("backup.inside", folder=str(kept))
     if target.exists():
         raise BackupError("backup.exists", folder=str(target))
-    unfinished = target.with_name(f"{target.name}.unfinished")
+
+
+def _new_folder(settings: Settings, target: Path) -> Path:
+    """The folder under the name that it has until it is whole."""
+    assert_new(settings, target)
+    unfinished = target.with_name(f"{target.name}{UNFINISHED}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
+    _assert_room(settings, unfinished)
     return unfinished
+
+
+def _assert_room(settings: Settings, folder: Path) -> None:
+    """A backup must not fill the disk that calls are recorded on. An estimate: of what a PostgreSQL database needs
+    nothing is known here, and without secrets less is copied."""
+    data, recordings = settings.data_dir.absolute(), settings.recordings_dir.absolute()
+    homes = [data] if recordings.is_relative_to(data) else [data, recordings]
+    needed = sum(_size(home / place) for home in homes for place in _under(home))
+    free = shutil.disk_usage(folder).free
+    if needed + settings.recordings.minimum_free_mb * _MEGABYTE > free:
+        folder.rmdir()
+        raise BackupError(
+            "backup.no_room", needed=needed // _MEGABYTE, free=free // _MEGABYTE, folder=str(folder.parent)
+        )
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 def _copy_all(settings: Settings, target: Path, *, secrets: bool, progress: Progress | None) -> None:
@@ -182,7 +220,7 @@ def read_manifest(backup: Path) -> Manifest:
         manifest = Manifest(**{**found, "files": tuple(KeptFile(**each) for each in found["files"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupError("backup.not_one", folder=str(backup)) from error
-    if manifest.format != FORMAT or manifest.kind not in _DATABASES:
+    if manifest.format not in _READABLE or manifest.kind not in _DATABASES:
         raise BackupError("backup.later_program", program=manifest.program)
     return manifest
 
@@ -257,7 +295,8 @@ def _settings_in(folder: Path, backup: Path, environ: Mapping[str, str]) -> Sett
 
 def _assert_within(folder: Path, settings: Settings) -> None:
     database = _sqlite_file(settings)
-    for path in (settings.data_dir, settings.recordings_dir, *([database] if database else [])):
+    backups = [settings.backups_dir] if settings.backups.folder else []
+    for path in (settings.data_dir, settings.recordings_dir, *backups, *([database] if database else [])):
         if not path.resolve().is_relative_to(folder.resolve()):
             raise BackupError("backup.settings_outside", path=str(path), folder=str(folder))
 

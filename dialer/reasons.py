@@ -63,12 +63,14 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "backup.folder_not_empty": "{file} is there already. A backup is restored into empty folders only.",
         "backup.inside": "The backup would lie inside {folder}, which is a part of it. Name a folder elsewhere.",
         "backup.later_program": "The backup was made by a later program ({program}).",
+        "backup.no_room": "{folder} has too little room: about {needed} MB are needed, {free} MB are free.",
         "backup.not_one": "{folder} is no backup: it has no manifest that can be read.",
         "backup.other_database": "The backup is of a {kind} database, the settings name a {present} database.",
         "backup.outside": "The backup would write {file} outside its folder. It is not one of ours; do not use it.",
         "backup.settings_outside": "The backup's settings put {path} outside {folder}. If that is meant, write a"
         " dialer.toml into {folder} first.",
         "backup.rows_differ": "The restored database has other rows than the backup says. Do not use it.",
+        "backup.under_way": "A backup is copying the files just now. Seal the recordings when it is done.",
         **DISK_REASONS,
         **RECORDING_ERRORS,
     }

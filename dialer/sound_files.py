@@ -86,10 +86,14 @@ async def seal_finished(database: Database, store: Store) -> None:
         try:
             if not await asyncio.to_thread(store.exists, recording.key):
                 continue  # it lies on another machine, whose service seals it
-            await asyncio.to_thread(_seal, store, recording, database.office_key)
+            await seal_one(database, store, recording)
         except RecordingError as error:
             log.error("recording", call=recording.attempt_id, was="ready", on="sealing", now="plain", reason=str(error))
-            continue
-        async with database.transaction() as session:
-            await recording_facts.mark_sealed(session, recording_id=recording.id)
-        log.info("recording", call=recording.attempt_id, was="ready", on="sealed", now="sealed")
+
+
+async def seal_one(database: Database, store: Store, recording: Recording) -> None:
+    """Seal the file of a recording that has a key, and write that down. Raises `RecordingError`."""
+    await asyncio.to_thread(_seal, store, recording, database.office_key)
+    async with database.transaction() as session:
+        await recording_facts.mark_sealed(session, recording_id=recording.id)
+    log.info("recording", call=recording.attempt_id, was="ready", on="sealed", now="sealed")

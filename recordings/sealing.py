@@ -12,6 +12,7 @@ keys from before (without the mark of the second kind) were not.
 from __future__ import annotations
 
 import base64
+import fcntl
 import io
 import os
 import secrets
@@ -80,12 +81,26 @@ def is_sealed(path: Path) -> bool:
 
 
 def seal(path: Path, key: bytes) -> None:
-    """Put the sealed file in the place of the plain one, at once or not at all; a sealed one is left alone."""
-    if is_sealed(path):
-        return
+    """Put the sealed file in the place of the plain one, at once or not at all; a sealed one is left alone. Who seals
+    it at the same moment, also by another process, waits and finds it sealed."""
+    try:
+        with path.open("rb") as plain:
+            fcntl.flock(plain, fcntl.LOCK_EX)
+            if _is_still(plain, path) and plain.read(len(MAGIC)) != MAGIC:
+                _put_sealed(plain, path, key)
+    except OSError as error:
+        raise BrokenRecording("file.unreadable", path=str(path), reason=in_words(error)) from error
+
+
+def _is_still(file: BinaryIO, path: Path) -> bool:
+    """Whether the open file is the one that lies there, and nobody has put another in its place meanwhile."""
+    return os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+def _put_sealed(plain: BinaryIO, path: Path, key: bytes) -> None:
     beside = path.with_suffix(".sealing")
     try:
-        with path.open("rb") as plain, beside.open("wb") as file:
+        with beside.open("wb") as file:
             os.fchmod(file.fileno(), 0o600)
             _write_sealed(plain, file, key)
             file.flush()

@@ -7,7 +7,19 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, false, or_, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    String,
+    Text,
+    and_,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -132,6 +144,42 @@ async def unsealed_recordings(session: AsyncSession, *, limit: int) -> list[Reco
         .limit(limit)
     )
     return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainCount:
+    """Finished recordings that are not known to be sealed: the `keyed` the service
+    seals within a minute, those from `before` there were keys only when somebody asks for it."""
+
+    keyed: int
+    before: int
+
+
+async def count_plain(session: AsyncSession) -> PlainCount:
+    """How many recordings are not sealed."""
+    plain = select(func.count()).select_from(Recording).where(_is_plain())
+    keyed = await session.scalar(plain.where(Recording.wrapped_key != "")) or 0
+    before = await session.scalar(plain.where(Recording.wrapped_key == "")) or 0
+    return PlainCount(keyed, before)
+
+
+async def plain_recordings(session: AsyncSession, *, after_id: int, limit: int) -> list[Recording]:
+    """Finished recordings that are not known to be sealed, with a key or without, the oldest first."""
+    found = await session.scalars(
+        select(Recording).where(_is_plain(), Recording.id > after_id).order_by(Recording.id).limit(limit)
+    )
+    return list(found)
+
+
+def _is_plain() -> ColumnElement[bool]:
+    return and_(Recording.state == RecordingState.READY, ~Recording.sealed, Recording.erased_at.is_(None))
+
+
+async def give_key(session: AsyncSession, *, recording_id: int, wrapped_key: str) -> bool:
+    """A recording from before there were keys gets one, to be sealed with. Whether it did: it may have been erased, or
+    have got one from somebody else."""
+    mine = update(Recording).where(Recording.id == recording_id, _is_plain(), Recording.wrapped_key == "")
+    return await session.scalar(mine.values(wrapped_key=wrapped_key).returning(Recording.id)) is not None
 
 
 async def newest_with_key(session: AsyncSession) -> Recording | None:

@@ -66,6 +66,7 @@ async def set_person(
             session, organisation_id=organisation_id, full_name=changes.get("full_name", ""),
             position=changes.get("position", ""), decides=changes.get("decides", False),
         )  # fmt: skip
+        person.note = tidy(changes.get("note", ""))
         details: dict[str, Any] = {"person": person.id, "full_name": [None, person.full_name]}
     else:
         await hold_organisations(session, [organisation_id])  # promises that name the person are its clients'

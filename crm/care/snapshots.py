@@ -3,52 +3,89 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import os
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, inspect, select, table, text
 from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crm.database import Database
 from crm.errors import Conflict, Refused
+from crm.office.users import NO_PASSWORD
 
 RowCounts = dict[str, int]
 """Rows of each table, by its name; `alembic_version` is among them."""
 
 _PROGRAMS: Final = Path("/usr/lib/postgresql")
+# What of the database is a secret by itself: whoever has it can try passwords at leisure, or sign in to the digest of
+# SIP. All else that opens something is closed with the office's key.
+_BLANK: Final = {"password_hash": NO_PASSWORD, "headset_ha1_md5": "", "headset_ha1_sha256": ""}
+_BLANKED: Final = "users"
+_EMPTIED: Final = "web_sessions"
 
 
-async def take_snapshot(database: Database, target: Path) -> RowCounts:
+async def take_snapshot(database: Database, target: Path, *, secrets: bool = True) -> RowCounts:
     """Write all that was committed by one moment into the new file `target`; others go on writing meanwhile.
 
-    SQLite gives a database file, PostgreSQL an archive of `pg_dump`. Returns the rows that are in it. Raises `Refused`
-    when the programs of PostgreSQL are missing or say no.
+    SQLite gives a database file, PostgreSQL an archive of `pg_dump`. Without `secrets` nobody's password can be found
+    out from it, and nobody is signed in; PostgreSQL then has the users in a file beside, `users_file`. Returns the rows
+    that are in it. Raises `Refused` when the programs of PostgreSQL are missing or say no.
     """
     if database.dialect == "sqlite":
-        return await asyncio.to_thread(_copy_file, Path(database.url.database or ""), target)
+        return await asyncio.to_thread(_copy_file, Path(database.url.database or ""), target, secrets=secrets)
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        # The counts and the archive see the same moment.
+        # The counts, the users and the archive see the same moment.
         moment = await connection.scalar(text("SELECT pg_export_snapshot()"))
         counts = await connection.run_sync(count_rows)
+        without = []
+        if not secrets:
+            await _write_users(connection, users_file(target))
+            counts[_EMPTIED] = 0
+            without = [f"--exclude-table-data={name}" for name in (_BLANKED, _EMPTIED)]
         await _run_program(
             database.url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges",
-            f"--snapshot={moment}", f"--file={target}",
+            f"--snapshot={moment}", *without, f"--file={target}",
         )  # fmt: skip
         return counts
 
 
-def _copy_file(source: Path, target: Path) -> RowCounts:
+def users_file(snapshot: Path) -> Path:
+    """Where the users are whom an archive of `pg_dump` does not hold, as CSV with a header."""
+    return snapshot.with_suffix(".users.csv")
+
+
+async def _write_users(connection: AsyncConnection, target: Path) -> None:
+    columns = await connection.run_sync(lambda sync: [column["name"] for column in inspect(sync).get_columns(_BLANKED)])
+    shown = [f"'{_BLANK[name]}' AS {name}" if name in _BLANK else f'"{name}"' for name in columns]
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    query = f"SELECT {', '.join(shown)} FROM {_BLANKED} ORDER BY id"  # noqa: S608 - the schema's own names
+    await raw.copy_from_query(query, output=str(target), format="csv", header=True)
+
+
+async def _read_users(database: Database, source: Path) -> None:
+    with source.open(encoding="utf-8", newline="") as file:
+        columns = next(csv.reader(file))
+    async with database.engine.begin() as connection:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        await raw.copy_to_table(_BLANKED, source=str(source), columns=columns, format="csv", header=True)
+
+
+def _copy_file(source: Path, target: Path, *, secrets: bool) -> RowCounts:
     connection = sqlite3.connect(source, isolation_level=None)
     try:
         connection.execute("VACUUM INTO ?", (str(target),))
     finally:
         connection.close()
+    if not secrets:
+        _blank(target)
     copy = sqlite3.connect(f"file:{target}?mode=ro", uri=True)
     try:
         names = [name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -59,6 +96,19 @@ def _copy_file(source: Path, target: Path) -> RowCounts:
         }
     finally:
         copy.close()
+
+
+def _blank(target: Path) -> None:
+    """Take the secrets out of a SQLite file, also from its pages that are free."""
+    connection = sqlite3.connect(target, isolation_level=None)
+    try:
+        connection.execute("PRAGMA secure_delete = ON")
+        values = ", ".join(f"{name} = ?" for name in _BLANK)
+        connection.execute(f"UPDATE {_BLANKED} SET {values}", tuple(_BLANK.values()))  # noqa: S608 - names of ours
+        connection.execute(f"DELETE FROM {_EMPTIED}")  # noqa: S608 - likewise
+        connection.execute("VACUUM")
+    finally:
+        connection.close()
 
 
 def count_rows(connection: Connection) -> RowCounts:
@@ -80,12 +130,24 @@ async def load_snapshot(database: Database, source: Path) -> RowCounts:
             companion.unlink(missing_ok=True)
         await asyncio.to_thread(_place, source, path)
     else:
-        await _run_program(
-            database.url, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction",
-            f"--dbname={database.url.database}", str(source),
-        )  # fmt: skip
+        await _restore_archive(database, source)
     async with database.engine.connect() as connection:
         return await connection.run_sync(count_rows)
+
+
+async def _restore_archive(database: Database, source: Path) -> None:
+    """In one step, or where the users are in a file beside in three: they come before what refers to them."""
+    users = users_file(source)
+    steps: list[list[str]] = [[]]
+    if users.exists():
+        steps = [["--section=pre-data", "--section=data"], ["--section=post-data"]]
+    for step in steps:
+        await _run_program(
+            database.url, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction",
+            *step, f"--dbname={database.url.database}", str(source),
+        )  # fmt: skip
+        if step and step is steps[0]:
+            await _read_users(database, users)
 
 
 def _place(source: Path, path: Path) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
-from crm.base.people import Person
+from crm.base.concerning import concerns
 from crm.base.phone_numbers import PhoneNumber
 from crm.base.whom import OfWhom, Whom, column_of, one_of_each_in_force
 from crm.errors import Conflict, NotFound, Refused
@@ -122,13 +122,5 @@ async def consents_of(session: AsyncSession, organisation_id: int | None = None)
     """Those in force, the newest first: of the organisation with its people and numbers, or all."""
     wanted = select(ConsentGiven).where(ConsentGiven.withdrawn_at.is_(None)).order_by(ConsentGiven.id.desc())
     if organisation_id is not None:
-        numbers = select(PhoneNumber.e164).where(PhoneNumber.organisation_id == organisation_id)
-        people = select(Person.id).where(Person.organisation_id == organisation_id)
-        wanted = wanted.where(
-            or_(
-                ConsentGiven.organisation_id == organisation_id,
-                ConsentGiven.e164.in_(numbers),
-                ConsentGiven.person_id.in_(people),
-            )
-        )
+        wanted = wanted.where(concerns(ConsentGiven, organisation_id))
     return list(await session.scalars(wanted))

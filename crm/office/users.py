@@ -30,6 +30,10 @@ LEAST_PASSWORD: Final = 8
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
+NO_PASSWORD: Final = "$argon2-none"
+"""In the place of a hash: no password is this user's, until one is set."""
+
+
 class Role(enum.StrEnum):
     """What a user does."""
 
@@ -355,7 +359,7 @@ async def sign_in(database: Database, *, login: str, password: str, now: datetim
 
 
 async def _is_password_of(user: User | None, password: str) -> bool:
-    known = user is not None and user.active
+    known = user is not None and user.active and user.password_hash != NO_PASSWORD
     stored = user.password_hash if user is not None and known else await _hash_of_nobody()
     return await asyncio.to_thread(_verify, stored, password) and known
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.base.concerning import concerns
 from crm.base.do_not_call import DoNotCall, ask
 from crm.base.whom import Whom
 from crm.clientele.clients import Client, hold_clients_of, take_off_list
@@ -33,6 +35,12 @@ async def keep_request(
     for client in clients:
         await _turn_is_over(session, client.id, reason="dial.do_not_call", now=now, attempt_id=attempt_id)
     return request
+
+
+async def requests_of(session: AsyncSession, organisation_id: int) -> list[DoNotCall]:
+    """Those in force, the newest first: of the organisation with its people and numbers."""
+    mine = select(DoNotCall).where(DoNotCall.lifted_at.is_(None), concerns(DoNotCall, organisation_id))
+    return list(await session.scalars(mine.order_by(DoNotCall.id.desc())))
 
 
 async def off_list(

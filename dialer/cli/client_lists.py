@@ -15,16 +15,17 @@ from config.settings import Settings
 from crm.care import bulk_actions
 from crm.care.bulk_actions import BulkKind, BulkRow, Wanted
 from crm.care.saved_filters import filter_named, filters_seen_by, remove_filter, save_filter
-from crm.errors import ERRORS, NotFound
+from crm.errors import ERRORS
 from crm.group import Group
-from crm.office.users import user_by_login
 from crm.preparation.call_lists import existing_list
 from crm.preparation.campaigns import campaign_named
 from crm.reading.client_list import NOBODY, ClientFilters, clients_page
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
+from dialer.cli.users import user_named
 from dialer.console.clients.bulk_words import KINDS, values_in_words
 from dialer.console.web.labels import group_name
+from dialer.words import mark
 
 FIRST_ROWS: Final = 10
 
@@ -46,29 +47,40 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     return 0
 
 
-async def filters(settings: Settings, _arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """`clients filters`: those that are everybody's."""
+async def filters(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients filters`: those that are everybody's, and with `--as` that user's own."""
+    gettext = terminal.words.gettext
     async with ready_database(settings, terminal) as database, database.reading() as session:
-        for saved in await filters_seen_by(session, None):
+        for saved in await filters_seen_by(session, await _whose(session, arguments)):
             narrowing = ", ".join(f"{name}={value}" for name, value in saved.narrowing.items())
-            terminal.say(f"{saved.name}  ({narrowing})")
+            own = "" if saved.shared else f"  {gettext('for oneself')}"
+            terminal.say(f"{saved.name}  ({narrowing}){own}")
     return 0
 
 
 async def save(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """`clients save-filter`."""
+    """`clients save-filter`: for everybody, or with `--as` for that user alone."""
     async with ready_database(settings, terminal) as database, database.transaction() as session:
-        narrowed = await _filters(session, arguments, terminal)
-        saved = await save_filter(session, name=arguments.name, filters=narrowed, shared=True, now=datetime.now(UTC))
-    terminal.say(terminal.words.gettext("The filter “{name}” is saved for everybody.", name=saved.name))
+        narrowed, owner_id = await _filters(session, arguments, terminal), await _whose(session, arguments)
+        saved = await save_filter(
+            session, name=arguments.name, filters=narrowed, shared=owner_id is None, owner_id=owner_id,
+            now=datetime.now(UTC),
+        )  # fmt: skip
+    sentence = mark("The filter “{name}” is saved for everybody.")
+    if owner_id is not None:
+        sentence = mark("The filter “{name}” is saved for {login} alone.")
+    terminal.say(terminal.words.gettext(sentence, name=saved.name, login=arguments.whose))
     return 0
 
 
 async def remove(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """`clients remove-filter`."""
+    """`clients remove-filter`: one that is everybody's, or with `--as` that user's own."""
     async with ready_database(settings, terminal) as database, database.transaction() as session:
-        saved = await filter_named(session, name=arguments.name, user_id=None)
-        await remove_filter(session, filter_id=saved.id, now=datetime.now(UTC), user_id=None, sets_rules=True)
+        owner_id = await _whose(session, arguments)
+        saved = await filter_named(session, name=arguments.name, user_id=owner_id)
+        await remove_filter(
+            session, filter_id=saved.id, now=datetime.now(UTC), user_id=owner_id, sets_rules=owner_id is None
+        )
     terminal.say(terminal.words.gettext("The filter “{name}” is removed.", name=saved.name))
     return 0
 
@@ -156,7 +168,8 @@ async def _filters(session: AsyncSession, arguments: argparse.Namespace, termina
     """The saved filter, and what the options narrow further."""
     narrowed = ClientFilters()
     if arguments.saved:
-        narrowed = (await filter_named(session, name=arguments.saved, user_id=None)).filters
+        whose = await _whose(session, arguments)
+        narrowed = (await filter_named(session, name=arguments.saved, user_id=whose)).filters
     if arguments.text:
         narrowed = replace(narrowed, text=arguments.text)
     if arguments.campaign:
@@ -176,13 +189,15 @@ async def _list_id(session: AsyncSession, narrowed: ClientFilters, name: str, te
     return (await existing_list(session, campaign_id=narrowed.campaign_id, name=name)).id
 
 
+async def _whose(session: AsyncSession, arguments: argparse.Namespace) -> int | None:
+    """Whose own filters are meant besides everybody's; nobody's without `--as`."""
+    return None if arguments.whose is None else (await user_named(session, arguments.whose)).id
+
+
 async def _user_id(session: AsyncSession, login: str) -> int | None:
     if not login:
         return None
-    user = await user_by_login(session, login)
-    if user is None:
-        raise NotFound("user.unknown")
-    return user.id
+    return (await user_named(session, login)).id
 
 
 async def _wanted(session: AsyncSession, arguments: argparse.Namespace, terminal: Terminal) -> Wanted:

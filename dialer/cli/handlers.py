@@ -108,7 +108,13 @@ HANDLERS: Final[Mapping[str, str]] = {
     "do-not-call lift": "do_not_call:end",
     "reports": "reports:show",
     "db upgrade": "database:upgrade",
+    "organisations list": "organisations:show",
+    "organisations set": "organisations:change",
+    "organisations addresses": "organisations:show_addresses",
+    "organisations address": "organisations:change_one_address",
     "people list": "people:show",
+    "people add": "people:add",
+    "people add-numbers": "people:add_some_numbers",
     "people set": "people:change",
     "people numbers": "people:show_numbers",
     "people number": "people:change_one_number",
@@ -117,6 +123,8 @@ HANDLERS: Final[Mapping[str, str]] = {
     "erase organisation": "erasing:erase",
     "audit verify": "erasing:verify_audit",
     "backup": "backups:make",
+    "backups list": "backups:show",
+    "recordings seal": "recordings:seal",
 }
 """Module of this package and function, by the words of the command."""
 

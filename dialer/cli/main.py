@@ -18,9 +18,10 @@ from config.settings import SettingsError
 from crm.database import was_overtaken
 from crm.errors import CrmError
 from dialer.backup import BackupError
+from dialer.backup_lock import BackupUnderWay
 from dialer.cli.handlers import handler_of, words_of
 from dialer.cli.parser import build_parser
-from dialer.cli.settings_file import settings_of
+from dialer.cli.settings_file import settings_file, settings_of
 from dialer.cli.terminal import CommandFailed, Terminal, settings_refusal
 from dialer.console.server import ConsoleError
 from dialer.crm_words import explain, in_language
@@ -58,7 +59,7 @@ def _foreseen(terminal: Terminal, error: Exception) -> str:
     gettext = terminal.words.gettext
     if isinstance(error, CrmError):
         return explain(terminal.words, error.code, error.params)
-    if isinstance(error, BackupError):
+    if isinstance(error, BackupError | BackupUnderWay):
         return in_language(terminal.words, error.reason)
     if isinstance(error, RecordingError):
         return in_language(terminal.words, of_error(error))
@@ -122,7 +123,7 @@ def _run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.command == "serve":
         from dialer.cli.serve import serve
 
-        return serve(settings, terminal)
+        return serve(settings, terminal, settings_file(arguments, os.environ).absolute())
     return asyncio.run(_awaited(handler_of(words_of(arguments))(settings, arguments, terminal)))
 
 

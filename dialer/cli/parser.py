@@ -6,7 +6,19 @@ import argparse
 from typing import Final
 
 from dialer import __version__
-from dialer.cli.grammar import calls, campaigns, clients, duplicates, mail, office, outcomes, plan, setup
+from dialer.cli.grammar import (
+    calls,
+    campaigns,
+    clients,
+    duplicates,
+    keeping,
+    mail,
+    office,
+    organisations,
+    outcomes,
+    plan,
+    setup,
+)
 from dialer.words import Words, mark
 
 # What argparse itself says, by its own message ids (Python 3.11 to 3.13).
@@ -66,9 +78,12 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     clients.add_do_not_call(commands, words)
     campaigns.add_reports(commands, words)
     office.add_db(commands, words)
-    office.add_people(commands, words)
+    organisations.add_organisations(commands, words)
+    organisations.add_people(commands, words)
     office.add_erase(commands, words)
     office.add_audit(commands, words)
-    office.add_backup(commands, words)
-    office.add_restore(commands, words)
+    keeping.add_recordings(commands, words)
+    keeping.add_backup(commands, words)
+    keeping.add_backups(commands, words)
+    keeping.add_restore(commands, words)
     return parser

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
 from crm import audit
-from crm.base.organisations import Organisation
+from crm.base.joined import survivors
+from crm.base.organisations import Organisation, get_organisation, hold_organisations
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
-from crm.care.editing import change_number, set_person
+from crm.care.editing import add_numbers, change_number, set_person
 from crm.care.person_file import PersonFile, person_file
 from crm.errors import NotFound
 from crm.text_rules import fold
@@ -48,6 +50,42 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     rows = [(str(person.id), str(person.version), person.full_name, name) for person, name in found]
     terminal.table([heading, *rows])
     return 0
+
+
+async def add(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`people add`: somebody at an organisation."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        person = await set_person(
+            session, organisation_id=await _held_organisation(session, arguments.organisation), person_id=None,
+            now=datetime.now(UTC), full_name=arguments.name, position=arguments.position, note=arguments.note,
+            decides=arguments.decides,
+        )  # fmt: skip
+    terminal.say(terminal.words.gettext("{name} is person no. {number}.", name=person.full_name, number=person.id))
+    return 0
+
+
+async def add_some_numbers(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`people add-numbers`: those of the text that the organisation does not have."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        added = await add_numbers(
+            session, organisation_id=await _held_organisation(session, arguments.organisation),
+            written=arguments.written, now=datetime.now(UTC), region=settings.dialing.region,
+        )  # fmt: skip
+    gettext = terminal.words.gettext
+    for each in added:
+        terminal.say(
+            gettext("{number} is number no. {id}.", number=f"{each.e164} {each.extension}".strip(), id=each.id)
+        )
+    if not added:
+        terminal.say(gettext("Nothing was added: these numbers are there already."))
+    return 0
+
+
+async def _held_organisation(session: AsyncSession, organisation_id: int) -> int:
+    """The organisation, held as on its page; of one that was merged, that which stands for it. Raises `NotFound`."""
+    standing = (await survivors(session, [organisation_id])).get(organisation_id, organisation_id)
+    await hold_organisations(session, [standing])
+    return (await get_organisation(session, standing)).id
 
 
 async def change(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

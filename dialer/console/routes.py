@@ -28,10 +28,11 @@ from dialer.console.clients import (
     edit_pages,
     entry_pages,
     person_pages,
+    wish_pages,
 )
 from dialer.console.desk import live, operator_actions, operator_page
 from dialer.console.imports import import_pages
-from dialer.console.office import health, mail_pages, sign_in, status, stopping, user_pages
+from dialer.console.office import backup_pages, health, mail_pages, sign_in, status, stopping, user_pages
 from dialer.console.plan import person_plan_page, plan_page
 from dialer.console.reports import report_pages
 from dialer.console.web.deps import STATIC
@@ -150,8 +151,8 @@ def _clients() -> tuple[Route, ...]:
         Route("POST", f"{client}/edit", edit_pages.save, RULE_ROLES),
         Route("GET", client, client_pages.client_page, SIGNED_IN),
         Route("POST", f"{client}/list", client_pages.set_off_list, RULE_ROLES),
-        Route("POST", f"{client}/consents", client_pages.agree, RULE_ROLES),
-        Route("POST", f"{client}/do-not-call", client_pages.ask_off, RULE_ROLES),
+        Route("POST", f"{client}/consents", wish_pages.agree, RULE_ROLES),
+        Route("POST", f"{client}/do-not-call", wish_pages.ask_off, RULE_ROLES),
         Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"})),
         Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
     )
@@ -236,6 +237,9 @@ def _office() -> tuple[Route, ...]:
         Route("POST", f"{user}/active", user_pages.switch, ADMINISTRATORS),
         Route("POST", f"{user}/hand-over", user_pages.hand_over, ADMINISTRATORS),
         Route("POST", f"{user}/mail", user_pages.change_mail, ADMINISTRATORS),
+        Route("GET", "/backups", backup_pages.backups, ADMINISTRATORS),
+        Route("POST", "/backups", backup_pages.begin, ADMINISTRATORS),
+        Route("POST", "/recordings/seal", backup_pages.seal, ADMINISTRATORS),
         Route("GET", "/mail", mail_pages.mail, OFFICE_ROLES),
         Route("POST", "/mail/{mail_id:[0-9]{1,9}}/retry", mail_pages.retry, RULE_ROLES),
         Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),

@@ -60,6 +60,7 @@ def demo_settings(folder: Path, *, console_port: int, carrier_port: int) -> Sett
             "media": {"first_port": 0, "last_port": 0},
             "trunk": {"host": "127.0.0.1", "port": carrier_port, "caller_id": "+73420000000", "options_interval_s": 5},
             "recordings": {"minimum_free_mb": 20, "encrypt": False},  # whoever tries it plays the files
+            "backups": {"folder": f"{folder}-backups"},
             "scheduler": {"poll_s": 2},
         }
     )
@@ -81,7 +82,7 @@ async def running_demo(folder: Path, console_port: int) -> AsyncIterator[Demo]:
         settings.recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "dialer.toml").write_text(settings_file(settings), encoding="utf-8")
         await _fill(settings)
-        async with running_service(settings) as service:
+        async with running_service(settings, settings_file=folder / "dialer.toml") as service:
             headset = PracticeHeadset(
                 registrar=("127.0.0.1", service.sip_port), user=seed.HEADSET, password=seed.HEADSET_PASSWORD
             )

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from crm import audit
 from crm.base.organisations import add_organisation
 from crm.database import Database
 from crm.errors import Conflict
+from crm.office.users import NO_PASSWORD, Role, add_user, authenticate, get_user
+from crm.office.web_sessions import start_session
 from dialer import backup
 from dialer.backup import BackupError
-from tests.crm.builders import NOON, build_world
+from tests.crm.builders import HASH, NOON, build_world
 from tests.databases import Cluster, made_database
 
 FILES = {
@@ -147,6 +149,43 @@ async def test_without_secrets_no_password_and_no_key_is_kept(
     assert 'password = ""' in kept
     assert 'user = "office"' in kept
     assert not list((tmp_path / "kept").rglob("*.key"))
+
+
+async def test_without_secrets_nobodys_password_can_be_found_out(
+    database: Database, settings_file: Path, empty_place: Path, tmp_path: Path
+) -> None:
+    """The hash of the sign-in's is gone, and what SIP knows of a headset's; all else comes back."""
+    world = await build_world(database)
+    operator = await world.operator()
+    await world.call(await world.client("Северный ветер"), operator)
+    async with database.transaction() as session:
+        user = await get_user(session, operator)
+        user.headset, user.headset_ha1_md5, user.headset_ha1_sha256 = "anna", "5" * 32, "6" * 64
+        user.headset_sealed = "closed with the key"
+        user.name = 'Анна "Ан", ИП\n'
+        await start_session(session, user_id=operator, now=MADE, lifetime=timedelta(hours=1))
+    settings = load_settings(settings_file, {})
+    await make(settings, database, settings_file, tmp_path / "kept", secrets=False)
+    for content in files_under(tmp_path / "kept").values():
+        for secret in (HASH, "5" * 32, "6" * 64):
+            assert secret.encode() not in content
+    then, now = await restored_rows(empty_place, tmp_path / "kept"), await rows_of(database)
+    assert then.pop("web_sessions") == []
+    assert len(now.pop("web_sessions")) == 1
+    (restored,), (stored,) = then.pop("users"), now.pop("users")
+    blanked = {HASH: NO_PASSWORD, "5" * 32: "", "6" * 64: ""}
+    assert restored == tuple(blanked.get(value, value) if isinstance(value, str) else value for value in stored)
+    assert then == now
+    reopened = Database(load_settings(empty_place / "dialer.toml", {}).database_url)
+    try:
+        async with reopened.transaction() as session:
+            assert await authenticate(session, login=user.login, password="", now=MADE) is None
+            another = await add_user(
+                session, login="new", name="Новая", role=Role.OPERATOR, password="correct horse", now=MADE
+            )
+            assert another.id > operator
+    finally:
+        await reopened.dispose()
 
 
 async def test_without_secrets_only_what_is_known_to_be_none_is_copied(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -52,6 +54,27 @@ def test_it_may_be_begun_anywhere(tmp_path: Path, wrapped: str, at: int) -> None
         assert file.read(PIECE_BYTES + 10) == content[at : at + PIECE_BYTES + 10]
         assert file.seek(-4, os.SEEK_END) == len(content) - 4
         assert file.read() == content[-4:]
+
+
+def test_two_who_seal_one_file_at_once_seal_it_once(
+    tmp_path: Path, wrapped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second has opened the plain file and waits; meanwhile the first puts the sealed one in its place."""
+    path = tmp_path / "call.wav"
+    content = os.urandom(PIECE_BYTES)
+    path.write_bytes(content)
+    key = unwrapped(wrapped, OFFICE, path, CALL)
+    locked = fcntl.flock
+
+    def overtaken(file: BinaryIO, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", locked)
+        seal(path, key)
+        locked(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", overtaken)
+    seal(path, key)
+    with open_sound(path, wrapped, OFFICE, CALL) as file:
+        assert file.read() == content
 
 
 def test_a_plain_recording_from_before_goes_on_playing(tmp_path: Path) -> None:

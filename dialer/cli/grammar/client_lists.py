@@ -18,7 +18,7 @@ def add_client_lists(actions: Commands, words: Words) -> None:
     made = []
     for name, text in (
         ("list", gettext("list clients, narrowed by a saved filter or by options")),
-        ("save-filter", gettext("save a filter by a name, for everybody")),
+        ("save-filter", gettext("save a filter by a name, for everybody or for one user")),
         ("bulk", gettext("change all clients of a filter; without --yes only show who would be changed")),
     ):
         parser = actions.add_parser(name, help=text, description=text)
@@ -30,23 +30,27 @@ def add_client_lists(actions: Commands, words: Words) -> None:
     show.add_argument("--rows", type=int, default=50, metavar="N", help=gettext("how many at most"))
     _change(bulk, words)
     for name, text in (
-        ("filters", gettext("list the saved filters that are everybody's")),
+        ("filters", gettext("list the saved filters: everybody's, and with --as a user's own")),
         ("changes", gettext("list the changes to many clients, the newest first")),
     ):
         made.append(actions.add_parser(name, help=text, description=text))
-    text = gettext("remove a filter that is everybody's")
+    text = gettext("remove a filter that is everybody's, or with --as a user's own")
     remove = actions.add_parser("remove-filter", help=text, description=text)
     remove.add_argument("name", metavar="NAME", help=gettext("name of the filter"))
     text = gettext("undo a change to many clients where nothing has happened since")
     undo = actions.add_parser("undo", help=text, description=text)
     undo.add_argument("number", type=int, metavar="NO", help=gettext("its number among the changes"))
+    for parser in (*made[:4], remove):
+        parser.add_argument(
+            "--as", dest="whose", metavar="LOGIN", help=gettext("whose own filters are meant besides everybody's")
+        )
     for parser in (*made, remove, undo):
         settings_option(parser, words)
 
 
 def _narrowing(parser: argparse.ArgumentParser, words: Words) -> None:
     gettext = words.gettext
-    parser.add_argument("--filter", dest="saved", metavar="NAME", help=gettext("a saved filter that is everybody's"))
+    parser.add_argument("--filter", dest="saved", metavar="NAME", help=gettext("a saved filter"))
     parser.add_argument(
         "--text", default="", metavar="TEXT", help=gettext("a part of a name, a person, a number, the tax number")
     )

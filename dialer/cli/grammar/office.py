@@ -135,65 +135,6 @@ def add_db(commands: Commands, words: Words) -> None:
     settings_option(actions.add_parser("upgrade", help=text, description=text), words)
 
 
-def add_backup(commands: Commands, words: Words) -> None:
-    gettext = words.gettext
-    text = gettext("copy database, recordings, files and settings into a new folder, while the service runs")
-    parser = commands.add_parser("backup", help=text, description=text)
-    parser.add_argument("folder", type=Path, metavar="DIR", help=gettext("folder to make for the backup"))
-    parser.add_argument(
-        "--with-secrets", action="store_true", help=gettext("passwords and keys, too; then keep the folder locked away")
-    )
-    settings_option(parser, words)
-
-
-def add_restore(commands: Commands, words: Words) -> None:
-    gettext = words.gettext
-    text = gettext("bring an office back from a backup, into a folder and a database that are empty")
-    parser = commands.add_parser("restore", help=text, description=text)
-    parser.add_argument("backup", type=Path, metavar="BACKUP", help=gettext("folder that `dialer backup` made"))
-    parser.add_argument(
-        "folder", type=Path, metavar="DIR", help=gettext("folder of the office; a dialer.toml in it is kept")
-    )
-
-
-def add_people(commands: Commands, words: Words) -> None:
-    gettext = words.gettext
-    text = gettext("find people, and hand out all that is held on one of them")
-    actions = commands.add_parser("people", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list people by a part of their name or of their organisation's")
-    show = actions.add_parser("list", help=text, description=text)
-    show.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
-    text = gettext("write all that is held on a person into a ZIP, recordings included")
-    export = actions.add_parser("export", help=text, description=text)
-    export.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
-    export.add_argument("file", type=Path, metavar="FILE", help=gettext("ZIP file to make"))
-    text = gettext("change what is known of a person; only what is named is changed")
-    change = actions.add_parser("set", help=text, description=text)
-    change.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
-    change.add_argument("--name", metavar="NAME", help=gettext("full name"))
-    change.add_argument("--position", metavar="TEXT", help=gettext("that person's position"))
-    change.add_argument("--note", metavar="TEXT", help=gettext("what else is known"))
-    change.add_argument("--decides", choices=("yes", "no"), help=gettext("whether that person decides"))
-    text = gettext("list the telephone numbers of organisations by a part of their name")
-    numbers = actions.add_parser("numbers", help=text, description=text)
-    numbers.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
-    text = gettext("change what is known of a telephone number; only what is named is changed")
-    number = actions.add_parser("number", help=text, description=text)
-    number.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
-    number.add_argument("--state", choices=("ok", "dead"), help=gettext("whether it works"))
-    number.add_argument("--extension", metavar="N", help=gettext("its extension"))
-    number.add_argument("--rank", type=int, metavar="N", help=gettext("its place in the order, from 0"))
-    for parser in (change, number):
-        parser.add_argument(
-            "--version", type=int, metavar="V",
-            help=gettext("the version that you saw: whoever changed it since is not overwritten"),
-        )  # fmt: skip
-    for parser in (show, export, change, numbers, number):
-        settings_option(parser, words)
-
-
 def add_erase(commands: Commands, words: Words) -> None:
     gettext = words.gettext
     text = gettext("blank everything on a person or an organisation; what is counted stays")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from crm.time_zones import typed_time
 from dialer.words import Words
@@ -74,5 +74,18 @@ def days_or_never_reader(words: Words) -> Callable[[str], int | str]:
         if text == "never" or (text.isascii() and text.isdecimal()):
             return text if text == "never" else int(text)
         raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number of days, nor “never”", text=text))
+
+    return read
+
+
+def number_or_nothing_reader(words: Words) -> Callable[[str], int | Literal["nothing"]]:
+    """A whole number from 0; "nothing" for an empty text, which takes a value away."""
+
+    def read(text: str) -> int | Literal["nothing"]:
+        if not text:
+            return "nothing"
+        if text.isascii() and text.isdecimal():
+            return int(text)
+        raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number", text=text))
 
     return read

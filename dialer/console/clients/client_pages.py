@@ -9,21 +9,18 @@ from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.joined import standing_client
-from crm.base.people import person_at
-from crm.base.whom import Whom
 from crm.calls import owners
 from crm.care.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
-from crm.clientele import consents
 from crm.clientele.clients import get_client, put_back_on_list
 from crm.clientele.groups import MoveRow, move_rows
 from crm.errors import NotFound
-from crm.plan.silence import keep_request, off_list
+from crm.plan.silence import off_list
 from crm.reading.client_list import ClientKey, clients_page
 from dialer.console.clients.client_filters import Chosen, choices
 from dialer.console.clients.promises import read_promises
+from dialer.console.clients.wish_pages import read_wishes
 from dialer.console.desk.card import read_card, stored_card
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
@@ -156,7 +153,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),
             attempt_id=None, found=stored,
         )  # fmt: skip
-        agreed = [(each.id, each.evidence) for each in await consents.consents_of(session, stored.organisation_id)]
+        wishes = await read_wishes(session, words, stored.organisation_id)
         callers = [(each.id, each.name) for each in await owners.callers(session)]
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
         promises, moved = await read_promises(
@@ -172,7 +169,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "owner": stored.owner,
         "off_list": stored.off_list_reason,
         "do_not_call": stored.do_not_call,
-        "consents": agreed,
+        "wishes": wishes,
         "may_change": known.role in RULE_ROLES,
         "may_pick": known.role in RULE_ROLES | DESK_ROLES,
         "callers": callers,
@@ -207,48 +204,6 @@ async def set_off_list(request: web.Request) -> web.StreamResponse:
         else:
             reason = str(fields.get("reason", ""))
             await off_list(session, client=client, reason=reason, now=deps.clock(), author_id=author_id)
-    return see_other(f"/clients/{_id(request)}")
-
-
-async def ask_off(request: web.Request) -> web.StreamResponse:
-    """POST /clients/{client_id}/do-not-call with `evidence` and `whom`: the company, or "person:7" there, asks off."""
-    deps, fields = request.app[DEPS], await request.post()
-    async with deps.database.transaction() as session:
-        client = await get_client(session, _id(request), lock=True)
-        whom, target = await _whom(session, client.organisation_id, str(fields.get("whom", "")))
-        await keep_request(
-            session, whom=whom, target=target, now=deps.clock(),
-            evidence=str(fields.get("evidence", "")), author_id=visitor(request).user_id,
-        )  # fmt: skip
-    return see_other(f"/clients/{_id(request)}")
-
-
-async def _whom(session: AsyncSession, organisation_id: int, chosen: str) -> tuple[Whom, int]:
-    """Whom a form names: the organisation, or "person:7" of it. Raises `NotFound`."""
-    kind, _, number = chosen.partition(":")
-    if kind != "person":
-        return Whom.ORGANISATION, organisation_id
-    person = await person_at(session, organisation_id=organisation_id, person_id=sent.number(number))
-    return Whom.PERSON, person.id
-
-
-async def agree(request: web.Request) -> web.StreamResponse:
-    """POST /clients/{client_id}/consents with `evidence` and `whom`, or with `withdraw` (its number) and `reason`."""
-    deps, fields, author_id = request.app[DEPS], await request.post(), visitor(request).user_id
-    async with deps.database.transaction() as session:
-        client = await get_client(session, _id(request), lock=True)
-        number = str(fields.get("withdraw", ""))
-        if number:
-            await consents.withdraw_consent(
-                session, consent_id=int(number) if sent.is_id(number) else 0, reason=str(fields.get("reason", "")),
-                now=deps.clock(), author_id=author_id,
-            )  # fmt: skip
-        else:
-            whom, target = await _whom(session, client.organisation_id, str(fields.get("whom", "")))
-            await consents.give(
-                session, whom=whom, target=target, evidence=str(fields.get("evidence", "")), now=deps.clock(),
-                author_id=author_id,
-            )  # fmt: skip
     return see_other(f"/clients/{_id(request)}")
 
 

@@ -18,6 +18,7 @@ from dialer.console.web.metrics import Metrics
 from dialer.console.web.static_files import StaticFiles
 from dialer.mailing.sender import MailHealth
 from dialer.telephony import HeadsetStatus, TrunkStatus
+from dialer.upkeep import Upkeep
 from recordings.store import Store
 
 
@@ -62,7 +63,7 @@ class DeskSurface(Protocol):
 @dataclass(frozen=True, slots=True)
 class ConsoleDeps:
     """The parts behind the pages. `clock` gives the present moment, aware of its zone;
-    `mail_health` how this service's mail is."""
+    `mail_health` how this service's mail is; `upkeep` makes backups, where the settings' file is known."""
 
     database: Database
     desk: DeskSurface
@@ -70,6 +71,7 @@ class ConsoleDeps:
     settings: Settings
     clock: Callable[[], datetime]
     mail_health: Callable[[], MailHealth] = MailHealth
+    upkeep: Upkeep | None = None
 
     @property
     def service(self) -> ServiceSettings:

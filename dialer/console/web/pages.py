@@ -125,7 +125,11 @@ def pages_of(known: Visitor, words: Words, *, mail: bool = False) -> list[tuple[
             ("/imports", words.gettext("Imports")),
             ("/reports", words.gettext("Reports")),
             *([("/mail", words.gettext("Mail"))] if mail else []),
-            *([("/users", words.gettext("Users"))] if known.role in ADMINISTRATORS else []),
+            *(
+                [("/users", words.gettext("Users")), ("/backups", words.gettext("Backups"))]
+                if known.role in ADMINISTRATORS
+                else []
+            ),
         ]
     return [
         ("/operator", words.gettext("My calls")),

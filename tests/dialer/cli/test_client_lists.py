@@ -17,6 +17,15 @@ def test_clients_are_listed_changed_and_changed_back(dialer: Dialer, office: Pat
     saved = dialer("clients", "save-filter", "Builders", "--text", "строй", "-c", office)
     assert saved.out == "The filter “Builders” is saved for everybody.\n", saved.err
     assert dialer("clients", "filters", "-c", office).out == "Builders  (text=строй)\n"
+    own = ("--as", "anna", "-c", office)
+    saved = dialer("clients", "save-filter", "Mine", "--filter", "Builders", "--text", "бета", *own)
+    assert saved.out == "The filter “Mine” is saved for anna alone.\n", saved.err
+    assert dialer("clients", "filters", *own).out.splitlines()[1] == "Mine  (text=бета)  for oneself"
+    assert dialer("clients", "filters", "-c", office).out == "Builders  (text=строй)\n"
+    assert len(dialer("clients", "list", "--filter", "Mine", *own).out.splitlines()) == 2
+    assert "no filter “Mine”" in dialer("clients", "list", "--filter", "Mine", "-c", office).err
+    assert "another's" in dialer("clients", "remove-filter", "Builders", *own).err
+    assert dialer("clients", "remove-filter", "Mine", *own).code == 0
     looked = dialer("clients", "bulk", "--filter", "Builders", "--assign", "anna", "-c", office)
     assert looked.out.splitlines() == [
         "2 clients will be changed.",

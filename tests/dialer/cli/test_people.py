@@ -8,7 +8,9 @@ import sqlite3
 import zipfile
 from pathlib import Path
 
-from tests.dialer.cli.conftest import Dialer
+from crm.base.people import Person
+from crm.database import Database
+from tests.dialer.cli.conftest import Dialer, on_database
 
 
 def test_people_are_found_and_handed_out(dialer: Dialer, office: Path, tmp_path: Path) -> None:
@@ -46,6 +48,48 @@ def test_people_and_numbers_are_changed_in_the_version_that_was_seen(
     assert row.split() == ["1", "2", "+73420001234", "12", "does", "not", "work", "Северный", "ветер"]
     for unknown in ("set", "number"):
         assert dialer("people", unknown, "9", "-c", office).code == 1
+
+
+def test_organisations_and_addresses_are_changed_in_the_version_that_was_seen(dialer: Dialer, office: Path) -> None:
+    added = dialer("clients", "add", "Северный ветер", "--campaign", "First campaign", "--list", "spring", "-c", office)
+    assert added.code == 0, added.err
+    said = dialer("organisations", "set", "1", "--name", "Южный ветер", "--city", "Пермь", "--headcount", "40",
+                  "--version", "1", "-c", office)  # fmt: skip
+    assert said.out == "Южный ветер is written down, version 2.\n", said.err
+    late = dialer("organisations", "set", "1", "--city", "Омск", "--version", "1", "-c", office)
+    assert (late.code, late.out) == (1, "")
+    assert dialer("organisations", "set", "1", "--headcount", "", "--time-zone", "Asia/Omsk", "-c", office).code == 0
+    row = dialer("organisations", "list", "ЮЖНЫЙ", "-c", office).out.splitlines()[1]
+    assert row.split() == ["1", "3", "Южный", "ветер", "Пермь", "Asia/Omsk", "-"]
+    assert dialer("organisations", "set", "9", "--city", "Омск", "-c", office).code == 1
+    assert dialer("clients", "address", "1", "Пермь, Ленина 1", "-c", office).code == 0
+    said = dialer("organisations", "address", "1", "--written", "Пермь, Ленина 2", "--version", "1", "-c", office)
+    assert said.out == "Пермь, Ленина 2 is written down, version 2.\n", said.err
+    assert dialer("organisations", "address", "1", "--kind", "legal", "--version", "1", "-c", office).code == 1
+    row = dialer("organisations", "addresses", "южный", "-c", office).out.splitlines()[1]
+    assert row.split() == ["1", "2", "postal", "address", "Пермь,", "Ленина", "2", "Южный", "ветер"]
+    said = dialer("organisations", "address", "1", "--written", "", "--version", "2", "-c", office)
+    assert said.out == "Address no. 1 is taken away.\n"
+    assert len(dialer("organisations", "addresses", "южный", "-c", office).out.splitlines()) == 1
+
+
+def test_people_and_numbers_are_added(dialer: Dialer, office: Path) -> None:
+    added = dialer("clients", "add", "Северный ветер", "--campaign", "First campaign", "--list", "spring", "-c", office)
+    assert added.code == 0, added.err
+    said = dialer("people", "add", "1", "Петрова Анна", "--position", "директор", "--note", "с девяти", "--decides",
+                  "-c", office)  # fmt: skip
+    assert said.out == "Петрова Анна is person no. 1.\n", said.err
+
+    async def stored(database: Database) -> tuple[str, str, bool]:
+        async with database.reading() as session:
+            person = await session.get_one(Person, 1)
+            return person.position, person.note, person.decides
+
+    assert on_database(office, stored) == ("директор", "с девяти", True)
+    numbers = ("people", "add-numbers", "1", "8 (342) 000-12-34, 8 342 000-12-35 доб. 7", "-c", office)
+    assert dialer(*numbers).out == "+73420001234 is number no. 1.\n+73420001235 7 is number no. 2.\n"
+    assert dialer(*numbers).out == "Nothing was added: these numbers are there already.\n"
+    assert dialer("people", "add", "9", "Петрова Анна", "-c", office).code == 1
 
 
 def test_a_person_is_erased_and_does_not_come_back(dialer: Dialer, office: Path, tmp_path: Path) -> None:

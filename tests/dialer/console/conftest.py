@@ -22,6 +22,7 @@ from config.settings import ConsoleSettings, ServiceSettings, Settings
 from crm.database import Database
 from crm.office import users
 from dialer.console.app import ConsoleDeps, create_console
+from dialer.upkeep import Upkeep
 from recordings.store import LocalStore
 from tests.databases import Filled, Filling
 from tests.dialer.console.fake_desk import FakeDesk
@@ -150,17 +151,25 @@ def console_settings() -> ConsoleSettings:
 
 
 @pytest.fixture
+def upkeep() -> Upkeep | None:
+    """To be overridden where a test makes backups."""
+    return None
+
+
+@pytest.fixture
 async def server(
     database: Database,
     desk: FakeDesk,
     store: LocalStore,
     clock: Clock,
     console_settings: ConsoleSettings,
+    upkeep: Upkeep | None,
     tmp_path: Path,
 ) -> AsyncIterator[TestServer]:
     service = ServiceSettings(data_dir=str(tmp_path / "data"))
     settings = Settings().model_copy(update={"console": console_settings, "service": service})
-    app = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
+    deps = ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock, upkeep=upkeep)
+    app = create_console(deps)
     aiohttp_jinja2.get_env(app).bytecode_cache = COMPILED
     running = TestServer(app)
     async with running:

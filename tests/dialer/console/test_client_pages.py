@@ -9,6 +9,7 @@ import pytest
 
 from crm.base.do_not_call import requests
 from crm.clientele.clients import get_client
+from crm.clientele.consents import consents_of
 from crm.database import Database
 from crm.reading import client_list
 from crm.wrap_up.outcomes import OutcomeForm
@@ -99,7 +100,14 @@ async def test_a_company_asks_not_to_be_called(maria: Browser, office: Office, d
     assert (request.evidence, request.author_id) == ("Письмо от 1 мая", office.users["maria"])
     page = await maria.text(address)
     assert "просил" in page
-    assert "/do-not-call" not in page
+    assert "Больше никогда не звонить" not in page
+    lifted = {"lift": str(request.id), "reason": "Передумали"}
+    assert (await maria.post_form(f"{address}/do-not-call", **lifted | {"reason": " "})).status == 422
+    assert (await maria.post_form(f"{address}/do-not-call", **lifted)).status == 303
+    assert (await maria.post_form(f"{address}/do-not-call", **lifted)).status == 409
+    assert "Больше никогда не звонить" in await maria.text(address)
+    async with database.reading() as session:
+        assert list(await requests(session)) == []
 
 
 async def test_who_may_only_look_finds_nothing_to_press(signed_in: SignIn, office: Office) -> None:
@@ -170,3 +178,21 @@ async def test_a_person_asks_off_and_a_company_agrees(maria: Browser, office: Of
     assert "Письмо от 3 мая" in await maria.text(address)
     assert (await maria.post_form(f"{address}/consents", withdraw="1", reason="Передумали")).status == 303
     assert "Письмо от 3 мая" not in await maria.text(address)
+
+
+async def test_a_number_asks_off_and_another_agrees(maria: Browser, office: Office, database: Database) -> None:
+    address = f"/clients/{office.clients[0]}"
+    first, second = re.findall(r'<option value="(number:\d+)">', (await maria.text(address)).split("do-not-call")[1])
+    assert (await maria.post_form(f"{address}/do-not-call", whom=first, evidence="Звонок")).status == 303
+    assert (await maria.post_form(f"{address}/consents", whom=second, evidence="Письмо от 4 мая")).status == 303
+    elsewhere = f"/clients/{office.clients[1]}"
+    assert (await maria.post_form(f"{elsewhere}/do-not-call", whom=first, evidence="Звонок")).status == 404
+    async with database.reading() as session:
+        (request,) = await requests(session)
+        (given,) = await consents_of(session, office.organisations[0])
+        assert await consents_of(session, office.organisations[1]) == []
+    assert (request.e164, given.e164) == ("+73420000004", "+73420000014")
+    page = await maria.text(address)
+    assert "<strong>+7 342 000-00-04</strong> · просил не звонить · Звонок" in page
+    assert "<strong>+7 342 000-00-14</strong> · Письмо от 4 мая" in page
+    assert "просил не звонить" not in await maria.text(elsewhere)

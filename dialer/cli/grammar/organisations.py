@@ -1,0 +1,126 @@
+"""What is known of organisations and of the people there: listed, added, changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm.base.addresses import AddressKind
+from dialer.cli.grammar.options import number_or_nothing_reader, settings_option
+from dialer.words import Words
+
+if TYPE_CHECKING:
+    import argparse
+
+    from dialer.cli.grammar.options import Commands
+
+
+def add_organisations(commands: Commands, words: Words) -> None:
+    """`dialer organisations`."""
+    gettext = words.gettext
+    text = gettext("find organisations, and change what is known of them")
+    actions = commands.add_parser("organisations", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list organisations by a part of their name")
+    show = actions.add_parser("list", help=text, description=text)
+    text = gettext("list the addresses of organisations by a part of their name")
+    addresses = actions.add_parser("addresses", help=text, description=text)
+    for parser in (show, addresses):
+        parser.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
+    text = gettext("change what is known of an organisation; only what is named is changed")
+    change = actions.add_parser("set", help=text, description=text)
+    text = gettext("write an address otherwise, or take it away")
+    address = actions.add_parser("address", help=text, description=text)
+    for parser in (change, address):
+        parser.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+        version_option(parser, words)
+    for option, metavar, text in (
+        ("--name", "NAME", gettext("name of the organisation")),
+        ("--city", "CITY", gettext("its city")),
+        ("--time-zone", "ZONE", gettext("its time zone, such as Asia/Omsk; '' for that of its city or number")),
+        ("--industry", "TEXT", gettext("its industry")),
+        ("--tax-number", "NUMBER", gettext("its tax number")),
+        ("--site", "ADDRESS", gettext("its web site")),
+        ("--email", "ADDRESS", gettext("its e-mail")),
+        ("--note", "TEXT", gettext("what else is known")),
+    ):
+        change.add_argument(option, metavar=metavar, help=text)
+    change.add_argument(
+        "--headcount",
+        type=number_or_nothing_reader(words),
+        metavar="N",
+        help=gettext("how many work there; '' if unknown"),
+    )
+    address.add_argument("--kind", choices=[each.value for each in AddressKind], help=gettext("what it is for"))
+    address.add_argument("--written", metavar="TEXT", help=gettext("the address; '' takes it away"))
+    for parser in (show, addresses, change, address):
+        settings_option(parser, words)
+
+
+def version_option(parser: argparse.ArgumentParser, words: Words) -> None:
+    parser.add_argument(
+        "--version", type=int, metavar="V",
+        help=words.gettext("the version that you saw: whoever changed it since is not overwritten"),
+    )  # fmt: skip
+
+
+def add_people(commands: Commands, words: Words) -> None:
+    """`dialer people`."""
+    gettext = words.gettext
+    text = gettext("find people, and hand out all that is held on one of them")
+    actions = commands.add_parser("people", help=text, description=text).add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    text = gettext("list people by a part of their name or of their organisation's")
+    show = actions.add_parser("list", help=text, description=text)
+    text = gettext("list the telephone numbers of organisations by a part of their name")
+    numbers = actions.add_parser("numbers", help=text, description=text)
+    for parser in (show, numbers):
+        parser.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
+    text = gettext("write all that is held on a person into a ZIP, recordings included")
+    export = actions.add_parser("export", help=text, description=text)
+    export.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
+    export.add_argument("file", type=Path, metavar="FILE", help=gettext("ZIP file to make"))
+    for parser in (show, numbers, export, *_added(actions, words), *_changed(actions, words)):
+        settings_option(parser, words)
+
+
+def _added(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, ...]:
+    gettext = words.gettext
+    text = gettext("add somebody to an organisation")
+    person = actions.add_parser("add", help=text, description=text)
+    text = gettext("add telephone numbers to an organisation; those that it has are passed over")
+    number = actions.add_parser("add-numbers", help=text, description=text)
+    for parser in (person, number):
+        parser.add_argument(
+            "organisation", type=int, metavar="ORGANISATION", help=gettext("its number in `dialer organisations list`")
+        )
+    person.add_argument("name", metavar="NAME", help=gettext("full name"))
+    person.add_argument("--position", default="", metavar="TEXT", help=gettext("that person's position"))
+    person.add_argument("--note", default="", metavar="TEXT", help=gettext("what else is known"))
+    person.add_argument("--decides", action="store_true", help=gettext("that person decides"))
+    number.add_argument(
+        "written", metavar="NUMBERS", help=gettext("one number, or several with commas; extensions as “ext. 12”")
+    )
+    return person, number
+
+
+def _changed(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, ...]:
+    gettext = words.gettext
+    text = gettext("change what is known of a person; only what is named is changed")
+    person = actions.add_parser("set", help=text, description=text)
+    person.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
+    person.add_argument("--name", metavar="NAME", help=gettext("full name"))
+    person.add_argument("--position", metavar="TEXT", help=gettext("that person's position"))
+    person.add_argument("--note", metavar="TEXT", help=gettext("what else is known"))
+    person.add_argument("--decides", choices=("yes", "no"), help=gettext("whether that person decides"))
+    text = gettext("change what is known of a telephone number; only what is named is changed")
+    number = actions.add_parser("number", help=text, description=text)
+    number.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    number.add_argument("--state", choices=("ok", "dead"), help=gettext("whether it works"))
+    number.add_argument("--extension", metavar="N", help=gettext("its extension"))
+    number.add_argument("--rank", type=int, metavar="N", help=gettext("its place in the order, from 0"))
+    for parser in (person, number):
+        version_option(parser, words)
+    return person, number

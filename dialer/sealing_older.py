@@ -1,0 +1,95 @@
+"""Sealing recordings from before there were keys: one by one, in the order in which they were made.
+
+Of each its key is written down before its file is touched, and the sealed file takes the plain one's place at once; so
+a crash leaves it plain without a key, plain with one, or sealed, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from crm.calls import recording_facts
+from crm.calls.recording_facts import Recording
+from crm.database import Database
+from dialer.backup_lock import nobody_copies
+from dialer.reasons import of_error
+from dialer.sound_files import seal_one, sound_of
+from recordings.errors import RecordingError
+from recordings.sealing import new_wrapped_key
+from recordings.store import Store
+
+AT_ONCE: Final = 50
+
+log = structlog.get_logger("dialer.recordings")
+
+Progress = Callable[[int], None]
+"""Told after each recording how many have been looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedOlder:
+    """What came of it: recordings that were sealed, those whose files lie on no disk of this machine, and of those that
+    stay plain the call and why."""
+
+    sealed: int = 0
+    elsewhere: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+async def seal_older(
+    database: Database, store: Store, data_dir: Path, *, dry_run: bool = False, progress: Progress | None = None
+) -> SealedOlder:
+    """Seal all finished recordings whose files lie here; with `dry_run` only look whether they could be. A file that
+    was changed since it was recorded is left as it is. Raises `BackupUnderWay` while files are being copied; what was
+    sealed before stays sealed."""
+    found, after, done = SealedOlder(), 0, 0
+    while recordings := await _next(database, after):
+        for recording in recordings:
+            after = recording.id
+            found = await _looked_at(database, store, data_dir, recording, found, dry_run=dry_run)
+            done += 1
+            if progress is not None:
+                progress(done)
+    return found
+
+
+async def _next(database: Database, after: int) -> list[Recording]:
+    async with database.reading() as session:
+        return await recording_facts.plain_recordings(session, after_id=after, limit=AT_ONCE)
+
+
+async def _looked_at(
+    database: Database, store: Store, data_dir: Path, recording: Recording, found: SealedOlder, *, dry_run: bool
+) -> SealedOlder:
+    try:
+        if not await asyncio.to_thread(store.exists, recording.key):
+            return replace(found, elsewhere=found.elsewhere + 1)
+        if not recording.wrapped_key:
+            # What was changed since it was recorded is not even to get a key.
+            await asyncio.to_thread(lambda: sound_of(store, recording, database.office_key).close())
+        if not dry_run and not await _sealed(database, store, data_dir, recording):
+            return found
+    except RecordingError as error:
+        log.error("recording", call=recording.attempt_id, was="ready", on="sealing", now="plain", reason=str(error))
+        return replace(found, refused={**found.refused, recording.attempt_id: of_error(error)})
+    return replace(found, sealed=found.sealed + 1)
+
+
+async def _sealed(database: Database, store: Store, data_dir: Path, recording: Recording) -> bool:
+    """Whether it was; it may have been erased meanwhile, or be somebody else's already."""
+    if not recording.wrapped_key:
+        with nobody_copies(data_dir):
+            key = new_wrapped_key(database.office_key, recording.attempt_id)
+            async with database.transaction() as session:
+                if not await recording_facts.give_key(session, recording_id=recording.id, wrapped_key=key):
+                    return False
+        async with database.reading() as session:
+            recording = await recording_facts.recording_of(session, recording.attempt_id)
+    await seal_one(database, store, recording)
+    return True
