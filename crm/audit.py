@@ -118,7 +118,7 @@ def note(
     session.add(AuditEntry(at=at, user_id=user_id, action=action, subject=subject, details=dict(details or {})))
 
 
-def recording_listened(session: AsyncSession, *, attempt_id: str, user_id: int, now: datetime) -> None:
+def recording_listened(session: AsyncSession, *, attempt_id: str, user_id: int | None, now: datetime) -> None:
     """Someone played or downloaded the recording of this attempt."""
     note(session, at=now, user_id=user_id, action=RECORDING_LISTENED, subject=f"attempt:{attempt_id}")
 

@@ -73,7 +73,7 @@ async def dialling_stopped(session: AsyncSession) -> bool:
     return bool(await session.scalar(select(Switch.dialling_stopped)))
 
 
-async def set_dialling_stopped(session: AsyncSession, *, stopped: bool, author_id: int, now: datetime) -> None:
+async def set_dialling_stopped(session: AsyncSession, *, stopped: bool, author_id: int | None, now: datetime) -> None:
     """Stop all dialling, or let it go on. Audited when it changes."""
     switch = await session.get_one(Switch, 1, with_for_update=True, populate_existing=True)
     if switch.dialling_stopped == stopped:

@@ -1,15 +1,23 @@
-"""`dialer calls`: calls that were made, what was written down about them, and correcting that."""
+"""`dialer calls`: calls that were made, what was written down, correcting that; the switch that stops all dialling."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from config.settings import Settings
+from crm import audit
+from crm.calls.dial_rules import set_dialling_stopped
 from crm.calls.disposition_sets import own_labels
+from crm.calls.recording_facts import Recording, RecordingState, recording_of
+from crm.errors import NotFound
 from crm.plan.outcome_chain import versions_of
 from crm.reading import views
 from crm.wrap_up import outcomes
@@ -21,7 +29,9 @@ from dialer.cli.users import user_named
 from dialer.console.calls.correction import versions
 from dialer.console.web.formats import minutes, moment, phone
 from dialer.console.web.labels import disposition_name, result_name
+from dialer.sound_files import sound_of
 from dialer.words import mark
+from recordings.store import LocalStore
 
 _HEADING: Final = (
     *(mark("call"), mark("When"), mark("Who called"), mark("Client"), mark("Number"), mark("Result"), mark("Talk")),
@@ -113,3 +123,36 @@ def _form(form: OutcomeForm, arguments: argparse.Namespace) -> OutcomeForm:
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), tzinfo=zone)
+
+
+async def write_sound(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`calls sound`: as whoever keeps the recording on the call's page gets it."""
+    store = LocalStore(settings.recordings_dir)
+    async with ready_database(settings, terminal) as database:
+        async with database.transaction() as session:
+            recording = await recording_of(session, arguments.call)
+            if recording.state is not RecordingState.READY or recording.erased_at is not None:
+                raise NotFound("recording.unknown")
+            audit.recording_listened(session, attempt_id=arguments.call, user_id=None, now=datetime.now(UTC))
+        await asyncio.to_thread(_write, arguments.file, store, recording, database.office_key)
+    terminal.say(terminal.words.gettext("{file} holds the recording.", file=arguments.file))
+    return 0
+
+
+def _write(path: Path, store: LocalStore, recording: Recording, office_key: bytes) -> None:
+    """For its owner's eyes; a file that is there is not written over."""
+    with (
+        sound_of(store, recording, office_key) as sound,
+        os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+    ):
+        shutil.copyfileobj(sound, file)
+
+
+async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`calls stop` and `calls go-on`: the big switch; a service that runs sees it within seconds."""
+    stopped = arguments.action == "stop"
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        await set_dialling_stopped(session, stopped=stopped, author_id=None, now=datetime.now(UTC))
+    sentence = mark("All dialling is stopped; calls in progress go on.") if stopped else mark("Dialling goes on.")
+    terminal.say(terminal.words.gettext(sentence))
+    return 0

@@ -12,9 +12,10 @@ from crm.base.addresses import AddressKind, add_address
 from crm.base.competitors import Satisfaction, competitor_named, uses
 from crm.base.joined import standing_client
 from crm.base.past_deals import add_deal, add_former_owner, read_amount
-from crm.clientele.clients import get_client
+from crm.clientele.clients import get_client, put_back_on_list
 from crm.importing.entering import Entry, enter_client
 from crm.office.users import User
+from crm.plan.silence import off_list
 from crm.preparation.campaigns import campaign_named
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
@@ -73,4 +74,22 @@ async def note(settings: Settings, arguments: argparse.Namespace, terminal: Term
                     name="" if user else arguments.name,
                 )  # fmt: skip
     terminal.say(terminal.words.gettext("Written down for client no. {number}.", number=client.id))
+    return 0
+
+
+async def take_off(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients off-list`: not of the target segments, a test; what was planned and promised ends."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        client = await get_client(session, await standing_client(session, arguments.number), lock=True)
+        await off_list(session, client=client, reason=arguments.reason, now=datetime.now(UTC))
+    terminal.say(terminal.words.gettext("Client no. {number} is off its list.", number=client.id))
+    return 0
+
+
+async def put_back(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`clients on-list`."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        client = await get_client(session, await standing_client(session, arguments.number), lock=True)
+        await put_back_on_list(session, client=client, now=datetime.now(UTC))
+    terminal.say(terminal.words.gettext("Client no. {number} is on its list again.", number=client.id))
     return 0

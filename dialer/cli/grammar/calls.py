@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dialer.cli.grammar.options import day_reader, settings_option
@@ -34,10 +35,17 @@ def add_calls(commands: Commands, words: Words) -> None:
     show = actions.add_parser("show", help=text, description=text)
     text = gettext("write another outcome in the place of the one that you saw; that one is kept")
     correct = actions.add_parser("correct", help=text, description=text)
-    for parser in (show, correct):
+    text = gettext("write the sound of a call into a WAV file; the audit keeps that it was")
+    sound = actions.add_parser("sound", help=text, description=text)
+    for parser in (show, correct, sound):
         parser.add_argument("call", metavar="CALL", help=gettext("what the list names it by"))
     _answers(correct, words)
-    for parser in (show_all, show, correct):
+    sound.add_argument("file", type=Path, metavar="FILE", help=gettext("WAV file to make"))
+    text = gettext("stop all dialling; calls in progress go on")
+    stop = actions.add_parser("stop", help=text, description=text)
+    text = gettext("let dialling go on")
+    go_on = actions.add_parser("go-on", help=text, description=text)
+    for parser in (show_all, show, correct, sound, stop, go_on):
         settings_option(parser, words)
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import select
+
+from crm.audit import AuditEntry
+from crm.calls.dial_rules import dialling_stopped
 from crm.clientele.clients import get_client
 from crm.database import Database
 from crm.group import Group
 from crm.office.users import Role
 from crm.plan.outcome_chain import Outcome, versions_of
 from crm.wrap_up.outcomes import OutcomeForm
+from recordings.store import LocalStore
 from tests.crm.builders import NOON, build_world
 from tests.dialer.cli.conftest import Dialer, on_database
+from tests.dialer.console.seed import seed_recording
 
 CORRECTED = ("--disposition", "competitor", "--competitor", "Вентпром", "--reason", "довольны")
 
@@ -88,3 +94,28 @@ def test_an_outcome_is_corrected_in_the_version_that_was_seen(dialer: Dialer, of
     assert third.callback_at_local.hour == 11
     shown = dialer("calls", "show", call, "-c", office).out
     assert shown.index("Version 3, ") < shown.index("Version 2, ") < shown.index("Version 1, ")
+
+
+def test_the_sound_is_written_and_all_dialling_stopped(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    store = LocalStore(office.parent / "data" / "recordings")
+
+    async def recorded(database: Database) -> tuple[str, bytes]:
+        call = await one_call(database)
+        return call, (await seed_recording(database, store, call, NOON)).read_bytes()
+
+    async def told(database: Database) -> tuple[bool, list[str]]:
+        async with database.reading() as session:
+            actions = await session.scalars(select(AuditEntry.action).order_by(AuditEntry.id.desc()).limit(3))
+            return await dialling_stopped(session), list(actions)
+
+    call, sound = on_database(office, recorded)
+    target = tmp_path / "call.wav"
+    assert dialer("calls", "sound", call, target, "-c", office).out == f"{target} holds the recording.\n"
+    assert target.read_bytes() == sound
+    assert dialer("calls", "sound", call, target, "-c", office).code == 1, "it is not written over"
+    assert dialer("calls", "stop", "-c", office).out == "All dialling is stopped; calls in progress go on.\n"
+    stopped, (last, *_before) = on_database(office, told)
+    assert (stopped, last) == (True, "dialling.stopped")
+    assert dialer("calls", "go-on", "-c", office).out == "Dialling goes on.\n"
+    stopped, actions = on_database(office, told)
+    assert (stopped, actions) == (False, ["dialling.resumed", "dialling.stopped", "recording.listened"])

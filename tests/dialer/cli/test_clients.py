@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.dialer.cli.conftest import Dialer
+from crm.clientele.clients import get_client
+from crm.database import Database
+from tests.dialer.cli.conftest import Dialer, on_database
 
 CAMPAIGN = ("--campaign", "First campaign", "--list", "spring")
 
@@ -22,3 +24,14 @@ def test_a_client_is_entered_and_who_is_like_it_is_told(dialer: Dialer, office: 
         "“Лютик” is client no. 2.",
         "Looks alike: ООО «Ромашка», Пермь (the same site).",
     ]
+    off = dialer("clients", "off-list", "2", "--reason", "не наш сегмент", "-c", office)
+    assert off.out == "Client no. 2 is off its list.\n", off.err
+    assert "why" in dialer("clients", "off-list", "2", "--reason", " ", "-c", office).err.lower()
+
+    async def reason(database: Database) -> str:
+        async with database.reading() as session:
+            return (await get_client(session, 2)).off_list_reason
+
+    assert on_database(office, reason) == "не наш сегмент"
+    assert dialer("clients", "on-list", "2", "-c", office).out == "Client no. 2 is on its list again.\n"
+    assert on_database(office, reason) == ""
