@@ -33,7 +33,7 @@ from crm.text_rules import fold, tidy
 LEAST_SCORE: Final = 85.0
 """Of 100: names with a lower score are not alike."""
 _LEAST_PREFIX: Final = 3  # letters; whatever begins with fewer is half of the base
-_MOST_CANDIDATES: Final = 60  # of one kind that are looked at
+_MOST_CANDIDATES: Final = 30  # of one kind that are looked at
 _LAST_LETTER: Final = "\U0010ffff"
 _NOBODYS: Final = _LAST_LETTER  # no name begins so
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from crm import audit
 from crm.audit import AuditEntry
@@ -51,11 +52,19 @@ def _lately(campaign: Campaign, now: datetime) -> ColumnElement[bool]:
     if campaign.owner_keeps_days is None:
         return true()
     since = now - timedelta(days=campaign.owner_keeps_days)
-    spoke = exists().where(Attempt.client_id == Client.id, Attempt.operator_id == Client.owner_id, Attempt.talked)
-    spoke = spoke.correlate(Client)
-    return or_(
-        Client.owned_since >= since, spoke.where(Attempt.opened_at >= since), and_(Client.owned_since.is_(None), ~spoke)
-    )
+    # Not EXISTS, which PostgreSQL may answer by reading the talks of everybody.
+    spoke = select(Attempt.id).where(_spoke(Client.id, Client.owner_id)).limit(1).correlate(Client)
+    spoke_since = spoke.where(Attempt.opened_at >= since).scalar_subquery().is_not(None)
+    never_spoke = spoke.scalar_subquery().is_(None)
+    return or_(Client.owned_since >= since, spoke_since, and_(Client.owned_since.is_(None), never_spoke))
+
+
+def _spoke(
+    client_id: InstrumentedAttribute[int] | int, operator_id: InstrumentedAttribute[int | None] | int | None
+) -> ColumnElement[bool]:
+    """Attempts in which they talked. A client has few, a user a great many: what compares the user is written so that
+    the index of users cannot be chosen."""
+    return and_(Attempt.client_id == client_id, (Attempt.operator_id == operator_id).is_(True), Attempt.talked)
 
 
 def _day(campaign: Campaign, now: datetime) -> date:
@@ -72,11 +81,7 @@ async def keeper_of(session: AsyncSession, *, client: Client, campaign: Campaign
         return None
     until = None
     if campaign.owner_keeps_days is not None:
-        spoke_at = await session.scalar(
-            select(func.max(Attempt.opened_at)).where(
-                Attempt.client_id == client.id, Attempt.operator_id == client.owner_id, Attempt.talked
-            )
-        )
+        spoke_at = await session.scalar(select(func.max(Attempt.opened_at)).where(_spoke(client.id, client.owner_id)))
         since = [moment for moment in (spoke_at, client.owned_since) if moment is not None]
         until = max(since) + timedelta(days=campaign.owner_keeps_days) if since else None
     return Keeper(client.owner_id, name, until)
@@ -135,8 +140,8 @@ async def give_back(
     if noted is None or (client.owner_id, _written(client.owned_since)) != (noted["owner"], noted["since"]):
         return
     since = datetime.fromisoformat(noted["since"])
-    spoke = select(Attempt.id).where(Attempt.client_id == client.id, Attempt.operator_id == client.owner_id)
-    if await session.scalar(spoke.where(Attempt.talked, Attempt.opened_at > since).limit(1)) is not None:
+    spoke = select(Attempt.id).where(_spoke(client.id, client.owner_id), Attempt.opened_at > since)
+    if await session.scalar(spoke.limit(1)) is not None:
         return
     before = (client.owner_id, client.owned_since)
     was_since = noted["was_since"]

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, false, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import Organisation
 from crm.calls.dial_rules import Verdict, may_dial
 from crm.clientele.clients import Client
+from crm.mapping import UtcDateTime
 from crm.office.users import User
 from crm.plan.callbacks import Callback, CallbackState
 from crm.preparation.campaigns import Campaign
@@ -71,9 +72,11 @@ async def overdue_promises(session: AsyncSession, *, now: datetime, limit: int =
 
 
 async def _is_overdue(session: AsyncSession, now: datetime) -> ColumnElement[bool]:
+    """The campaigns' minutes are written as one value to compare with, so that what is open and late is looked for, not
+    the campaigns' clients."""
     late_by = await session.execute(select(Campaign.id, Campaign.overdue_to_all_min))
-    of_campaigns = [
-        and_(Client.campaign_id == campaign_id, Callback.due_at <= now - timedelta(minutes=minutes))
-        for campaign_id, minutes in late_by
-    ]
-    return and_(Callback.state == CallbackState.OPEN, Callback.due_at <= now, or_(false(), *of_campaigns))
+    latest = {campaign_id: literal(now - timedelta(minutes=minutes), UtcDateTime) for campaign_id, minutes in late_by}
+    if not latest:
+        return false()
+    by_campaign = case(latest, value=Client.campaign_id)
+    return and_(Callback.state == CallbackState.OPEN, Callback.due_at <= now, Callback.due_at <= by_campaign)

@@ -55,6 +55,7 @@ class Attempt(Base):
         Index(None, "opened_at", "id"),
         Index(None, "plan_entry_id"),
         Index("ix_attempts_to_wrap_up", "operator_id", sqlite_where=_TO_WRAP_UP, postgresql_where=_TO_WRAP_UP),
+        Index("ix_attempts_to_wrap_up_client", "client_id", sqlite_where=_TO_WRAP_UP, postgresql_where=_TO_WRAP_UP),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

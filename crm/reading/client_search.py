@@ -29,14 +29,12 @@ _COUNTED: Final = 20_000
 _A_FEW: Final = 10
 _DOCUMENT_READ: Final = 4
 """A document far from the last one costs as much as so many steps through the index, or through documents in turn."""
+_NAMED_TOGETHER: Final = 0.15
+"""An organisation that PostgreSQL's index names costs so much, of those steps, before the first one is looked at."""
 _FIRST_STRETCH: Final = 2.0
 """The first stretch of the base that is looked at holds so many times what is wanted, by the estimate."""
 _LONGER: Final = 8
 """Each further stretch is so many times as long as the one before."""
-
-
-_ALL_AT_ONCE: Final = 2_000
-"""So few that PostgreSQL's index names are put in order at once."""
 
 
 class Way(enum.StrEnum):
@@ -116,14 +114,16 @@ class Estimate:
     holding: float
     left: float
 
-    def way(self, *, wanted: int, all_named: bool) -> Way:
-        """The one with the fewest steps. `all_named`: the index is read to its end, however few are wanted."""
+    def way(self, *, wanted: int, all_named: bool, together: bool = False) -> Way:
+        """The one with the fewest steps. `all_named`: the index is read to its end, however few are wanted;
+        `together`: it names all of them before the first."""
         named = self.holding if all_named else min(self.holding, wanted * self.last_id / max(self.left, 1))
         reading_on = wanted * self.last_id / max(self.holding, 1)
+        before = _NAMED_TOGETHER * self.holding if together else 0.0
         if self.left < self.last_id:
             left = min(self.left, reading_on)
-            return Way.INDEX if named <= left else Way.FILTERS
-        return Way.INDEX if _DOCUMENT_READ * named <= reading_on else Way.DOCUMENTS
+            return Way.INDEX if before / _DOCUMENT_READ + named <= left else Way.FILTERS
+        return Way.INDEX if before + _DOCUMENT_READ * named <= reading_on else Way.DOCUMENTS
 
     def stretch(self, wanted: int) -> int:
         """How many ids will probably hold what is wanted."""
@@ -147,8 +147,8 @@ class Search:
 
     async def some(self, wanted: int) -> tuple[list[int], bool]:
         """The ids of so many clients, whichever, and whether they are the first ones."""
-        way = self.estimate.way(wanted=wanted, all_named=False)
-        if way is Way.INDEX and not self.reads_on and self.estimate.holding > _ALL_AT_ONCE:
+        way = self._way(wanted, all_named=False)
+        if way is Way.INDEX and self._way(wanted, all_named=True) is not Way.INDEX:
             found = await self.session.execute(_through_index("postgresql", self.needle, self.narrow).limit(wanted))
             return [client_id for _, client_id in found], False
         return [client_id for _, client_id in await self._in_order(way, wanted, None)], True
@@ -156,8 +156,12 @@ class Search:
     async def first(self, wanted: int, after: tuple[int, int] | None = None) -> list[int]:
         """The ids of the first so many in the order in which their organisations came in; `after` the organisation and
         the client that were the last ones of a page."""
-        way = self.estimate.way(wanted=wanted, all_named=not self.reads_on)
+        way = self._way(wanted, all_named=True)
         return [client_id for _, client_id in await self._in_order(way, wanted, after)]
+
+    def _way(self, wanted: int, *, all_named: bool) -> Way:
+        together = not self.reads_on
+        return self.estimate.way(wanted=wanted, all_named=all_named and together, together=together)
 
     async def _in_order(self, way: Way, wanted: int, after: tuple[int, int] | None) -> list[tuple[int, int]]:
         if way is Way.FILTERS:
@@ -217,7 +221,7 @@ async def _estimate(session: AsyncSession, needle: Needle, narrow: Narrowing) ->
     left: float = last_id
     if narrow.has_index:
         values = narrow.values()
-        held = await session.scalar(_sample(tuple(values)), {"last_id": last_id, **values}) or 0
+        held = int(await session.scalar(_sample(tuple(values)), {"last_id": last_id, **values}) or 0)
         left = last_id * held / min(SAMPLE, max(last_id, 1))
         if held < _A_FEW:
             some = narrow.filtered(select(Client.id)).limit(_COUNTED).subquery()
@@ -229,5 +233,8 @@ async def _estimate(session: AsyncSession, needle: Needle, narrow: Narrowing) ->
 def _sample(filtered: tuple[str, ...]) -> Select[int]:
     """How many clients of a sample of organisations these filters leave; put together once."""
     places, here = sampled_places(bindparam("last_id", type_=Integer)), Client.organisation_id
-    held = select(func.count(Client.id)).join(places, here.between(places.c.at, places.c.up_to))
-    return held.where(*((getattr(Client, name) == bindparam(name)).is_(True) for name in filtered))
+    held = select(func.count(Client.id)).where(here.between(places.c.at, places.c.up_to))
+    held = held.where(*((getattr(Client, name) == bindparam(name)).is_(True) for name in filtered))
+    # Counted for each place by itself: PostgreSQL takes a range of ids for a large part of the table, and would rather
+    # join the places with all that the filters leave.
+    return select(func.sum(held.correlate(places).scalar_subquery())).select_from(places)

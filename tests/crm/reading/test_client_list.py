@@ -115,11 +115,17 @@ async def test_of_two_who_add_to_one_company_at_once_both_are_found(world: World
 class TestWhatManyHold:
     """More than a list by name holds are in the order in which the organisations came in, whichever way is taken."""
 
-    @pytest.fixture(autouse=True, params=[None, *Way])
+    @pytest.fixture(autouse=True, params=[None, (Way.INDEX, Way.DOCUMENTS), *((way, way) for way in Way)])
     def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Ways where some are wanted, and where they are wanted in order."""
         monkeypatch.setattr(client_list, "MOST_BY_NAME", 5)
         if request.param is not None:
-            monkeypatch.setattr(client_search.Estimate, "way", lambda *_, **__: request.param)
+            some, in_order = request.param
+
+            def way(*_: object, all_named: bool, **__: object) -> Way:
+                return in_order if all_named else some
+
+            monkeypatch.setattr(client_search.Estimate, "way", way)
             monkeypatch.setattr(client_search.Estimate, "stretch", lambda *_: 4)  # several, each with a few
 
     async def pages(self, world: World, **filters: Any) -> list[list[int]]:
