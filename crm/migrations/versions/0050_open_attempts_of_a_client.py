@@ -1,5 +1,5 @@
-"""Attempts that nobody has written down are found by their client too: whoever was called a thousand times has none, and
-before each call it is asked."""
+"""Attempts that nobody has written down are found by their client too: whoever was called a thousand times has none,
+and before each call it is asked."""
 
 from __future__ import annotations
 
