@@ -94,12 +94,7 @@ async def running_service(
     `recordings.errors.RecordingError` (the folder cannot be written) before anybody could be called.
     """
     async with contextlib.AsyncExitStack() as stack:
-        database = Database(settings.database_url, make_key(settings))
-        stack.push_async_callback(database.dispose)
-        lock = await database.acquire_service(
-            node=settings.service.node, further_node=settings.service.further_node, now=clock()
-        )
-        stack.push_async_callback(lock.release)
+        database, lock = await _database_of_ours(stack, settings, clock)
         store = LocalStore(settings.recordings_dir)
         store.check()
         await database.upgrade()
@@ -114,14 +109,9 @@ async def running_service(
         await desk.start()
         stack.push_async_callback(desk.stop)
         scheduler = Scheduler(
-            database,
-            desk,
-            store,
-            node=settings.service.node,
-            poll_s=settings.scheduler.poll_s,
-            clock=clock,
+            database, desk, store, node=settings.service.node, poll_s=settings.scheduler.poll_s, clock=clock,
             region=settings.dialing.region,
-        )
+        )  # fmt: skip
         _add_chores(scheduler, database, telephony, store, lock)
         mailer = Mailer(
             database, settings.mail, node=settings.service.node, public_url=settings.console.public_url, clock=clock
@@ -149,6 +139,19 @@ async def running_service(
             sip_port=telephony.sip_port,
         )
         log.info("service", was="running", on="stop asked", now="stopping")
+
+
+async def _database_of_ours(
+    stack: contextlib.AsyncExitStack, settings: Settings, clock: Callable[[], datetime]
+) -> tuple[Database, ServiceLock]:
+    """The database with the right to be its service; `stack` gives both up."""
+    database = Database(settings.database_url, make_key(settings))
+    stack.push_async_callback(database.dispose)
+    lock = await database.acquire_service(
+        node=settings.service.node, further_node=settings.service.further_node, now=clock()
+    )
+    stack.push_async_callback(lock.release)
+    return database, lock
 
 
 def _add_chores(

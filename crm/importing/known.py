@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.joined import OrganisationMerge, survivors
-from crm.base.organisations import Organisation
+from crm.base.organisations import Organisation, hold_organisations
 from crm.base.past_deals import FormerOwner, PastDeal
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
@@ -159,10 +159,17 @@ class KnownOrganisations:
         return ids
 
     async def _read(self, session: AsyncSession, ids: list[int]) -> None:
-        client = and_(Client.organisation_id == Organisation.id, Client.campaign_id == self.campaign_id)
         if self.held:  # always in the same order, so that two imports at once wait for each other and no longer
-            rows = select(Organisation.id).where(Organisation.id.in_(ids)).order_by(Organisation.id)
-            await session.execute(rows.with_for_update(key_share=True))
+            await hold_organisations(session, ids)
+        met = await self._organisations(session, ids)
+        await self._add_belongings(session, met)
+        await self._add_past(session, met)
+        for known in met.values():
+            self.add(known)
+
+    async def _organisations(self, session: AsyncSession, ids: list[int]) -> dict[int, Known]:
+        """Each with its client in the campaign, if it has one there."""
+        client = and_(Client.organisation_id == Organisation.id, Client.campaign_id == self.campaign_id)
         columns = (Organisation.__table__, Client.id.label("client_id"), Client.code.label("client_code"))
         found = await session.execute(
             select(
@@ -196,30 +203,35 @@ class KnownOrganisations:
                 known.code, known.group = row["client_code"], Group(row["client_group"])
                 known.client_version = row["client_version"]
             met[row["id"]] = known
+        return met
+
+    async def _add_belongings(self, session: AsyncSession, met: dict[int, Known]) -> None:
+        """Their numbers and people, and the names of those that were merged into them."""
         numbers = select(PhoneNumber.organisation_id, PhoneNumber.e164, PhoneNumber.extension)
         for organisation_id, e164, extension in await session.execute(
-            numbers.where(PhoneNumber.organisation_id.in_(ids))
+            numbers.where(PhoneNumber.organisation_id.in_(met))
         ):
             met[organisation_id].numbers.add((e164, extension))
-        people = select(Person.organisation_id, Person.full_name).where(Person.organisation_id.in_(ids))
+        people = select(Person.organisation_id, Person.full_name).where(Person.organisation_id.in_(met))
         for organisation_id, full_name in await session.execute(people):
             met[organisation_id].people.add(fold(full_name))
+        for survivor_id, name_folded in await session.execute(_merged_names(met)):
+            met[survivor_id].other_names.add(name_folded)
+
+    async def _add_past(self, session: AsyncSession, met: dict[int, Known]) -> None:
+        """Deals, and who looked after the campaign's clients before."""
         deals = select(PastDeal.organisation_id, PastDeal.made_on, PastDeal.amount_minor, PastDeal.what)
         for organisation_id, made_on, amount, what in await session.execute(
-            deals.where(PastDeal.organisation_id.in_(ids))
+            deals.where(PastDeal.organisation_id.in_(met))
         ):
             met[organisation_id].deals.add((made_on.isoformat(), amount, what))
         owners = select(Client.organisation_id, FormerOwner.name).join(Client, Client.id == FormerOwner.client_id)
-        owners = owners.where(Client.organisation_id.in_(ids), Client.campaign_id == self.campaign_id)
+        owners = owners.where(Client.organisation_id.in_(met), Client.campaign_id == self.campaign_id)
         for organisation_id, name in await session.execute(owners):
             met[organisation_id].former_owners.add(fold(name))
-        for survivor_id, name_folded in await session.execute(_merged_names(ids)):
-            met[survivor_id].other_names.add(name_folded)
-        for known in met.values():
-            self.add(known)
 
 
-def _merged_names(ids: list[int]) -> Select[int, str]:
+def _merged_names(ids: Collection[int]) -> Select[int, str]:
     names = select(OrganisationMerge.survivor_id, Organisation.name_folded)
     return names.join(Organisation, Organisation.id == OrganisationMerge.duplicate_id).where(
         OrganisationMerge.survivor_id.in_(ids), OrganisationMerge.undone_at.is_(None)

@@ -128,9 +128,6 @@ def read_row(
         or _formulas(row, columns)
     ):
         return RefusedRow(row.line, _reasons(row, columns, said, numbers, deal, own_zone), row.cells)
-    attributes = {name: _attribute(name, cells[place]) for name, place in columns.attributes.items() if cells[place]}
-    if said.get("position") and not said.get("person"):
-        attributes[columns.title("position")] = said["position"]
     return ClientRow(
         line=row.line,
         list_name=said.get("list", ""),
@@ -138,7 +135,7 @@ def read_row(
         group=group,
         headcount=headcount,
         texts={name: said.get(name, "") for name in TEXT_FIELDS},
-        attributes=attributes | numbers.unread_cells,
+        attributes=_attributes(cells, said, columns) | numbers.unread_cells,
         phones=numbers.found,
         time_zone=own_zone or time_zone or _time_zone(said.get("city", ""), numbers.found),
         person=said.get("person", ""),
@@ -238,6 +235,14 @@ def _own_zone(text: str) -> str | Problem:
         return read_time_zone(text)
     except Refused:
         return Problem("row.time_zone", {"value": text})
+
+
+def _attributes(cells: list[str], said: Mapping[str, str], columns: Columns) -> dict[str, str]:
+    """What has no column of its own, by title; also the position of nobody who is named."""
+    attributes = {name: _attribute(name, cells[place]) for name, place in columns.attributes.items() if cells[place]}
+    if said.get("position") and not said.get("person"):
+        attributes[columns.title("position")] = said["position"]
+    return attributes
 
 
 def _attribute(name: str, value: str) -> str:

@@ -158,24 +158,8 @@ class CallsPage:
 
 async def card(session: AsyncSession, *, client_id: int, calls: int = LAST_ATTEMPTS) -> Card:
     """With so many of the last calls. Raises `NotFound`."""
-    found = await session.execute(
-        select(Client, Organisation, Campaign, Source.name, User.name, asked(Whom.ORGANISATION, Organisation.id))
-        .join(Organisation, Organisation.id == Client.organisation_id)
-        .join(Campaign, Campaign.id == Client.campaign_id)
-        .join(Source, Source.id == Client.source_id, isouter=True)
-        .join(User, User.id == Client.owner_id, isouter=True)
-        .where(Client.id == client_id)
-    )
-    row = found.one_or_none()
-    if row is None:
-        raise NotFound("client.unknown")
-    client, organisation, campaign, source, owner, asked_off = row
-    entry = await session.scalar(
-        select(PlanEntry)
-        .where(PlanEntry.client_id == client_id, PlanEntry.state.in_((EntryState.CLAIMED, EntryState.WAITING)))
-        .order_by(PlanEntry.state, PlanEntry.rank)
-        .limit(1)
-    )
+    client, organisation, campaign, source, owner, asked_off = await _known_of(session, client_id)
+    entry = await _entry_in_front(session, client_id)
     client_ids = await read_as_one(session, client_id)
     promise = await _open_promise(session, client_ids)
     last = await _page(session, _calls().where(of_clients(Attempt.client_id, client_ids)), None, calls)
@@ -197,19 +181,55 @@ async def card(session: AsyncSession, *, client_id: int, calls: int = LAST_ATTEM
         do_not_call=asked_off,
         off_list_reason=client.off_list_reason,
         owner=owner or "",
-        numbers=tuple(
-            NumberRow(number.id, number.e164, number.extension, state)
-            for number, state in await shown_numbers(session, organisation.id)
-        ),
-        people=tuple(
-            PersonRow(person.id, person.full_name, person.position, person.decides)
-            for person in await people_at(session, organisation.id)
-            if person.erased_at is None
-        ),
+        numbers=await _numbers(session, organisation.id),
+        people=await _people(session, organisation.id),
         promise=promise,
         last_calls=last.rows,
         entry_id=entry.id if entry else None,
         why_now=entry.kind if entry else None,
+    )
+
+
+async def _known_of(
+    session: AsyncSession, client_id: int
+) -> Row[Client, Organisation, Campaign, str | None, str | None, bool]:
+    """Client, organisation, campaign, the names of source and owner, and whether the company asked not to be called."""
+    found = await session.execute(
+        select(Client, Organisation, Campaign, Source.name, User.name, asked(Whom.ORGANISATION, Organisation.id))
+        .join(Organisation, Organisation.id == Client.organisation_id)
+        .join(Campaign, Campaign.id == Client.campaign_id)
+        .join(Source, Source.id == Client.source_id, isouter=True)
+        .join(User, User.id == Client.owner_id, isouter=True)
+        .where(Client.id == client_id)
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("client.unknown")
+    return row
+
+
+async def _entry_in_front(session: AsyncSession, client_id: int) -> PlanEntry | None:
+    """The one that is claimed, or else the first that waits."""
+    return await session.scalar(
+        select(PlanEntry)
+        .where(PlanEntry.client_id == client_id, PlanEntry.state.in_((EntryState.CLAIMED, EntryState.WAITING)))
+        .order_by(PlanEntry.state, PlanEntry.rank)
+        .limit(1)
+    )
+
+
+async def _numbers(session: AsyncSession, organisation_id: int) -> tuple[NumberRow, ...]:
+    return tuple(
+        NumberRow(number.id, number.e164, number.extension, state)
+        for number, state in await shown_numbers(session, organisation_id)
+    )
+
+
+async def _people(session: AsyncSession, organisation_id: int) -> tuple[PersonRow, ...]:
+    return tuple(
+        PersonRow(person.id, person.full_name, person.position, person.decides)
+        for person in await people_at(session, organisation_id)
+        if person.erased_at is None
     )
 
 

@@ -102,41 +102,34 @@ async def record(
     await _assert_may_write(session, attempt, author_id)
     previous = await current_outcome(session, attempt_id)
     _assert_replaces(previous, corrects)
-    if previous is not None and previous.disposition != UNDONE:
+    corrected = previous is not None and previous.disposition != UNDONE
+    if previous is not None and corrected:
         await _assert_own_to_correct(session, previous, client, author_id=author_id)
-    base_group: Group | None = client.group
     taken = None
     if previous is not None:
         taken = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
-        base_group = taken.base_group
+    base_group = taken.base_group if taken is not None else client.group
     disposition = await disposition_of(session, client.campaign_id, form.disposition)
     form, person = await _checked(session, form, attempt, client, disposition, was=base_group or client.group, now=now)
     outcome = await _add(session, attempt, form, person, author_id=author_id, now=now, previous=previous)
     # Whom the corrected outcome had first said to decide still does, where the correction names the same person.
     decides = person is not None and (form.person_decides or (taken is not None and taken.deciding == person.id))
-    await apply(
-        Following(
-            session,
-            outcome,
-            attempt,
-            client,
-            disposition,
-            spoken=Spoken(
-                person_id=person.id if person else None,
-                decides=decides or (person is not None and person.decides),
-                full_name=person.full_name if person else "",
-                summary=form.summary,
-            ),
-            base_group=base_group,
-            decides=decides,
-            is_first=previous is None or previous.disposition == UNDONE,
-            retries=taken is not None and taken.retried,
-        )
-    )
+    following = Following(
+        session, outcome, attempt, client, disposition, spoken=_spoken(form, person, decides=decides),
+        base_group=base_group, decides=decides, is_first=not corrected, retries=taken is not None and taken.retried,
+    )  # fmt: skip
+    await apply(following)
     attempt.wrapped_up_at = attempt.wrapped_up_at or now
     await session.execute(delete(OutcomeDraft).where(OutcomeDraft.attempt_id == attempt_id))
     await session.flush()
     return outcome
+
+
+def _spoken(form: OutcomeForm, person: Person | None, *, decides: bool) -> Spoken:
+    """The conversation, as contacts are judged by. `decides`: that the person does was said in this talk."""
+    if person is None:
+        return Spoken(summary=form.summary)
+    return Spoken(person.id, decides or person.decides, person.full_name, form.summary)
 
 
 def _assert_replaces(previous: Outcome | None, corrects: int | None) -> None:
