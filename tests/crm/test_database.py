@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +24,7 @@ from crm.base.organisations import Organisation
 from crm.base.phone_numbers import PhoneNumber
 from crm.database import MOST_TRIES, Database, alembic_config
 from crm.errors import ERRORS, AnotherServiceRuns, Conflict, CrmError, NotFound
+from crm.migrations.versions import ORDER
 from crm.preparation.campaigns import Campaign, campaign_named
 from crm.schema import METADATA
 from tests.crm.builders import NOON, build_world
@@ -65,6 +67,10 @@ def described(connection: Connection) -> dict[str, Any]:
 
 
 class TestMigrations:
+    def test_the_list_of_the_chain_is_its_order(self) -> None:
+        chain = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+        assert [Path(each.path).stem for each in chain] == list(reversed(ORDER))
+
     async def test_alembic_finds_nothing_to_migrate(self, database: Database) -> None:
         def differences(connection: Connection) -> list[Any]:
             context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_mapped})
