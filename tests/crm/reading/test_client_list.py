@@ -120,6 +120,8 @@ class TestWhatManyHold:
         """Ways where some are wanted, and where they are wanted in order."""
         monkeypatch.setattr(client_list, "MOST_BY_NAME", 5)
         if request.param is not None:
+            some: Way
+            in_order: Way
             some, in_order = request.param
 
             def way(*_: object, all_named: bool, **__: object) -> Way:
