@@ -103,6 +103,7 @@ ERRORS: Final[dict[str, str]] = {
     "list.marks_number": "Row {row}: “{value}” is no client's number; leave the first column as it was.",
     "list.marks_of_another": "This file holds no client of the list “{name}”.",
     "list.marks_too_late": "The list “{name}” has been approved already; return it first.",
+    "list.marks_too_long": "Row {row}: a remark has {limit} characters at most.",
     "list.marks_twice": "Row {row}: this client is marked otherwise in row {first}.",
     "list.marks_unclear": "Row {row}: “{value}” says neither yes nor no.",
     "learnt.nothing": "Give a number, a name, or both.",

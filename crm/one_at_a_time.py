@@ -13,6 +13,7 @@ class Deed(enum.IntEnum):
 
     LINKING = 0x6368_6169  # the chain over audit and outcomes
     TAKING_IN_ORGANISATIONS = 0x6F72_6761
+    KEEPING_ROWS = 0x726F_7773  # of files that were read, and erasing whom they may tell of
     CHANGING_DISPOSITIONS = 0x6469_7370
 
 

@@ -51,7 +51,11 @@ PROBLEMS: Final[Mapping[str, str]] = {
     # the mapping of columns, and how numbers are read
     "import.area_code": "“{text}” is no area code: three to five digits, such as 383 or 3812.",
     "import.changed_meanwhile": "Somebody has changed this import since you opened it.",
+    "import.broken_off": "Reading this file was broken off: meanwhile somebody else went on with it or discarded it.",
+    "import.erased_meanwhile": "Meanwhile somebody was erased at their request. Read the file once more.",
     "import.field_twice": "The columns {columns} are both said to hold “{field}”.",
+    "import.file_gone": "The file itself is no longer kept, because somebody was erased at their request. What it would"
+    " bring can be taken in; to read it otherwise, bring it in again.",
     "import.list_not_in_file": "No row is of the list “{list}”. The file has: {lists}.",
     "import.mapping_needs_name": "Give the mapping a name.",
     "import.mapping_unknown": "There is no saved mapping “{name}”.",
@@ -59,7 +63,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "import.no_name_column": "No column holds the name of the organisation.",
     "import.no_phone_column": "No column holds the telephone.",
     "import.time_zone": "“{text}” is no time zone: a name such as Asia/Omsk, a city, or hours such as МСК+3 or UTC+6.",
-    "import.under_way": "Import {number} is being taken in or undone at the moment.",
+    "import.under_way": "Import {number} is being read, taken in, undone or discarded at the moment.",
     "import.unknown": "There is no such import.",
     "import.unknown_column": "The file has no column “{column}”.",
     "import.unknown_field": "“{field}” is no field to import into.",
@@ -75,6 +79,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "row.number_erased": "This number's owner has been erased at their request and must not be taken in again.",
     "row.organisation_erased": "This organisation has been erased at its request and must not be taken in again.",
     "row.person_erased": "This person has been erased at their request. Take the name out of the row.",
+    "row.erased": "This row told of somebody who has been erased at their request; nothing of it is kept.",
     "row.deal_amount": "“{value}” is no amount.",
     "row.deal_date": "“{value}” is no day of a past deal: 2024-05-31 or 31.05.2024, not in the future.",
     "row.deal_needs_date": "“{value}” was bought, but the row does not say when.",
@@ -85,6 +90,7 @@ PROBLEMS: Final[Mapping[str, str]] = {
     "row.no_phone": "The organisation has no telephone number.",
     "row.time_zone": "“{value}” is no time zone.",
     "row.too_many_cells": "The row has {count} cells, the header has {columns}.",
+    "row.too_long": "{column}: {letters} characters are more than the {limit} that may stand there.",
     "row.unknown_group": "“{value}” is no group. Groups are: new, hot, warm, competitor, cold, abandoned, no contact,"
     " nonexistent.",
     # remarks on rows that were taken or merged

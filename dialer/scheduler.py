@@ -156,9 +156,9 @@ class Scheduler:
         self._seen = recent  # only now: a plan that could not be rebuilt is tried again
 
     async def carry_imports_on(self) -> None:
-        """What is being taken in or undone goes on, whoever began it, and also after a crash."""
+        """What is being read, taken in, undone or discarded goes on, whoever began it, and also after a crash."""
         async with self._database.reading() as session:
-            left = await left_under_way(session)
+            left = await left_under_way(session, now=self._clock())
         for import_id in left:
             try:
                 found = await carry_on(

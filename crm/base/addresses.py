@@ -94,9 +94,14 @@ async def addresses_of(session: AsyncSession, organisation_id: int) -> list[Addr
     return list(await session.scalars(mine))
 
 
+def lines_as_written(text: str) -> str:
+    """The lines of an address without spaces to spare and empty lines."""
+    lines = [" ".join(line.split()) for line in text.replace("\0", "").splitlines()]
+    return "\n".join(line for line in lines if line)
+
+
 def _clean(written: str) -> str:
-    lines = [" ".join(line.split()) for line in written.replace("\0", "").splitlines()]
-    cleaned = "\n".join(line for line in lines if line)
+    cleaned = lines_as_written(written)
     if not cleaned:
         raise Refused("address.empty")
     return cleaned

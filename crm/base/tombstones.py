@@ -19,6 +19,9 @@ from crm.text_rules import fold
 OFFICE_MARK: Final = "office"
 """Its digest is among every office's, so that another key is noticed."""
 
+OF_ERASED: Final = frozenset({"row.organisation_erased", "row.number_erased", "row.person_erased", "row.erased"})
+"""Why a row of a file is refused that tells of somebody erased."""
+
 _PURPOSE: Final = b"dialer tombstones 1"
 
 

@@ -1,8 +1,6 @@
-"""Erasing where more than texts stands: rows of imports, journals of merges, names of former owners."""
+"""Erasing where more than texts stands: journals of merges, names of former owners, texts of nobody's."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,41 +12,7 @@ from crm.care.bulk_actions import BulkAction
 from crm.care.personal import ERASED, Traces
 from crm.care.saved_filters import SavedFilter
 from crm.clientele.clients import Client
-from crm.importing.imports import Import, ImportRow
 from crm.preparation.call_lists import CallList
-
-
-async def blank_imports(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> int:
-    """Blank the rows of imports that tell of the erased, of the organisation all if it is erased as a `whole`, and the
-    samples of files. Such a row cannot be undone any more. Returns how many rows."""
-    going = [row_id async for row_id in _rows_about(session, known, organisation_id, whole=whole)]
-    strict = known.strict()
-    for start in range(0, len(going), 500):
-        some = ImportRow.id.in_(going[start : start + 500])
-        await session.execute(
-            update(ImportRow)
-            .where(some)
-            .values(cells=[], problems=[], change={}, kept_because=[], remarked=False)
-            .execution_options(synchronize_session=False)
-        )
-    shown = select(Import.id, Import.sample, Import.beginning, Import.trouble)
-    for import_id, *texts in (await session.execute(shown)).all():
-        if any(map(strict.are_inside, texts)):
-            blank = update(Import).where(Import.id == import_id)
-            await session.execute(blank.values(sample=[], beginning=[], trouble=[]))
-    return len(going)
-
-
-async def _rows_about(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> AsyncIterator[int]:
-    strict = known.strict()
-    columns = select(
-        ImportRow.id, ImportRow.organisation_id, ImportRow.cells, ImportRow.problems, ImportRow.change,
-        ImportRow.kept_because,
-    )  # fmt: skip
-    async for row_id, of, *texts in await session.stream(columns.order_by(ImportRow.id)):
-        theirs = of == organisation_id
-        if (theirs and whole) or any(map((known if theirs else strict).are_inside, texts)):
-            yield row_id
 
 
 async def blank_loose_texts(session: AsyncSession, strict: Traces) -> None:

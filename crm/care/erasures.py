@@ -38,7 +38,8 @@ from crm.base.tombstones import (
 from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording
 from crm.care.audit_chain import add_links, forget
-from crm.care.erasure_tables import blank_former_owners, blank_imports, blank_loose_texts, blank_merges
+from crm.care.erasure_imports import blank_imports, blank_recognised, hold_imports, let_go_of_files
+from crm.care.erasure_tables import blank_former_owners, blank_loose_texts, blank_merges
 from crm.care.person_file import PersonFile, entries_about, person_file, subjects_of
 from crm.care.personal import ERASED, Traces, attempts_of, places, traces
 from crm.clientele.clients import Client, hold_clients_of
@@ -87,6 +88,7 @@ class _Work:
     now: datetime
     erasure_id: int
     blanked: Counter[str]
+    region: str
 
 
 Tells = Callable[[Base, str, str], bool]
@@ -94,16 +96,25 @@ Tells = Callable[[Base, str, str], bool]
 
 
 async def erase_person(
-    session: AsyncSession, *, person_id: int, reason: str, now: datetime, author_id: int | None = None
+    session: AsyncSession,
+    *,
+    person_id: int,
+    reason: str,
+    now: datetime,
+    author_id: int | None = None,
+    region: str = "RU",
 ) -> Done:
-    """Erase one person; their organisation stays. Raises `NotFound`, `Conflict` while somebody calls there, `Refused`
+    """Erase one person; their organisation stays. `region` (ISO 3166-1) is that of numbers without a country's code in
+    rows of files. Raises `NotFound`, `Conflict` while somebody calls there, `Refused`
     without a reason or without the office's key."""
+    await hold_imports(session)
     await _hold_company_of(session, person_id)
     held = await person_file(session, person_id)
     _assert_names_nobody(reason, held.traces)
     erasure, work = await _begin(
-        session, Erased.PERSON, held.organisation.id, person_id, reason=reason, now=now, author_id=author_id
-    )
+        session, Erased.PERSON, held.organisation.id, person_id, reason=reason, now=now, author_id=author_id,
+        region=region,
+    )  # fmt: skip
     own = [number.e164 for number in held.numbers]
     others = await _e164s(session, held.organisation.id)
     marks = person_marks(held.person.full_name, held.organisation.name, others) | set(map(number_mark, own))
@@ -122,26 +133,33 @@ async def erase_person(
 
 
 async def erase_organisation(
-    session: AsyncSession, *, organisation_id: int, reason: str, now: datetime, author_id: int | None = None
+    session: AsyncSession,
+    *,
+    organisation_id: int,
+    reason: str,
+    now: datetime,
+    author_id: int | None = None,
+    region: str = "RU",
 ) -> Done:
     """Erase an organisation with all its people, and those that were merged into it; industry, city and headcount stay
     for the reports. Raises as `erase_person` does."""
+    await hold_imports(session)
     await _hold_company(session, organisation_id)
     further: list[str] = []
     for duplicate_id in list(await session.scalars(merged_into(organisation_id))):
-        done = await _erase_whole(session, duplicate_id, reason=reason, now=now, author_id=author_id)
+        done = await _erase_whole(session, duplicate_id, reason=reason, now=now, author_id=author_id, region=region)
         further += done.recording_keys
-    done = await _erase_whole(session, organisation_id, reason=reason, now=now, author_id=author_id)
+    done = await _erase_whole(session, organisation_id, reason=reason, now=now, author_id=author_id, region=region)
     return replace(done, recording_keys=(*further, *done.recording_keys))
 
 
 async def _erase_whole(
-    session: AsyncSession, organisation_id: int, *, reason: str, now: datetime, author_id: int | None
+    session: AsyncSession, organisation_id: int, *, reason: str, now: datetime, author_id: int | None, region: str
 ) -> Done:
     organisation = await get_organisation(session, organisation_id)
     clients = list(await session.scalars(select(Client).where(Client.organisation_id == organisation_id)))
     erasure, work = await _begin(
-        session, Erased.ORGANISATION, organisation_id, None, reason=reason, now=now, author_id=author_id
+        session, Erased.ORGANISATION, organisation_id, None, reason=reason, now=now, author_id=author_id, region=region
     )
     for client in clients:
         if not client.off_list_reason:
@@ -197,6 +215,7 @@ async def _begin(
     reason: str,
     now: datetime,
     author_id: int | None,
+    region: str,
 ) -> tuple[Erasure, _Work]:
     reason = tidy(reason)
     if not reason:
@@ -212,7 +231,9 @@ async def _begin(
     )
     session.add(erasure)
     await session.flush()
-    return erasure, _Work(session, now, erasure.id, Counter())
+    work = _Work(session, now, erasure.id, Counter(), region)
+    work.blanked["import_files.content"] += await let_go_of_files(session, now=now, author_id=author_id)
+    return erasure, work
 
 
 def _assert_names_nobody(reason: str, known: Traces) -> None:
@@ -226,6 +247,8 @@ async def _finish(work: _Work, erasure: Erasure, marks: set[str], keys: Sequence
     known = set(await session.scalars(select(Tombstone.digest)))
     new = digests(office_key(session), marks | {OFFICE_MARK}) - known
     session.add_all(Tombstone(digest=digest, erasure_id=erasure.id) for digest in sorted(new))
+    await session.flush()
+    work.blanked["import_rows.cells"] += await blank_recognised(session, marks, region=work.region)
     blanked = dict(sorted(work.blanked.items()))
     session.add(ErasureCompletion(erasure_id=erasure.id, at=work.now, blanked=blanked))
     person, organisation = erasure.person_id, erasure.organisation_id

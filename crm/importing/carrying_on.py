@@ -1,29 +1,30 @@
-"""Imports that are being confirmed or undone, carried on transaction by transaction until they are through."""
+"""Imports that are under way, carried on transaction by transaction until they are through."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.importing.clients import BATCH, Progress
 from crm.importing.confirming import confirm_some
 from crm.importing.imports import Import, UnderWay, get_import
+from crm.importing.keeping import BREATH_S, forget_some, left_half_read, take_over
 from crm.importing.undoing import undo_some
 
 if TYPE_CHECKING:
     from crm.database import Database
 
-_BREATH_S: Final = 0.15  # SQLite: another process that waits to write looks again at least every 100 ms
 
-
-async def left_under_way(session: AsyncSession) -> list[int]:
-    """The imports that are being confirmed or undone, or were when somebody was interrupted."""
-    return list(await session.scalars(select(Import.id).where(Import.under_way.is_not(None)).order_by(Import.id)))
+async def left_under_way(session: AsyncSession, *, now: datetime) -> list[int]:
+    """The imports that are being confirmed, undone or discarded, or were when somebody was interrupted, and those whose
+    reading was interrupted."""
+    goes_on = or_(Import.under_way != UnderWay.STAGING, left_half_read(now))
+    return list(await session.scalars(select(Import.id).where(goes_on).order_by(Import.id)))
 
 
 async def carry_on(
@@ -38,10 +39,10 @@ async def carry_on(
     stopped: Callable[[], bool] = lambda: False,
     breathe: Callable[[], Awaitable[None]] | None = None,
 ) -> Import:
-    """Confirm or undo the next rows of the import, `limit` in each transaction, until it is through, after `most`
-    transactions, or when `stopped`; one that is not under way is left as it is. Several may do it at once: they take
-    turns. Between two transactions `breathe` lets others write. Raises `NotFound`, and `Refused` when the erased
-    cannot be told."""
+    """Confirm, undo or forget the next rows of the import, `limit` in each transaction, until it is through, after
+    `most` transactions, or when `stopped`; one that is not under way is left as it is. Several may do it at once: they
+    take turns. One whose reading was interrupted is read anew. Between two transactions `breathe` lets others write.
+    Raises `NotFound`, `Conflict`, and `Refused` when the erased cannot be told."""
     done = 0
     while True:
         async with database.transaction() as session:
@@ -50,6 +51,10 @@ async def carry_on(
                 await confirm_some(session, found, region=region, now=clock(), limit=limit)
             elif found.under_way is UnderWay.UNDOING:
                 await undo_some(session, found, now=clock(), limit=limit)
+            elif found.under_way is UnderWay.DISCARDING:
+                await forget_some(session, found, limit=limit)
+        if found.under_way is UnderWay.STAGING:
+            return await take_over(database, import_id, region=region, clock=clock, breathe=breathe)
         done += 1
         if progress is not None:
             progress(found.done, found.row_count)
@@ -58,4 +63,4 @@ async def carry_on(
         if breathe is not None:
             await breathe()
         else:
-            await asyncio.sleep(_BREATH_S if database.dialect == "sqlite" else 0)
+            await asyncio.sleep(BREATH_S if database.dialect == "sqlite" else 0)

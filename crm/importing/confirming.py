@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
 from crm.base.organisations import Organisation
-from crm.base.tombstones import Erasures
+from crm.base.tombstones import OF_ERASED, Erasures
 from crm.clientele.clients import Client
 from crm.errors import Refused
 from crm.group import Group
@@ -32,17 +32,20 @@ from crm.importing.imports import (
 from crm.importing.known import Known, KnownOrganisations
 from crm.importing.mapping import columns_of
 from crm.importing.report import ImportReport
+from crm.importing.rows import RefusedRow
 from crm.importing.staging import became_of, refused_of, remarks_of
 from crm.importing.tables import Row
 from crm.importing.writing import write
 from crm.importing.written_values import read_time_zone
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign
+from crm.problems import Problem
 
 _ROWS: Final = ImportRow.metadata.tables["import_rows"]
 _BECAME: Final = (
     "ended", "problems", "remarked", "organisation_id", "client_id", "organisation_version", "client_version", "change",
 )  # fmt: skip
+_OF_ERASED: Final = (Problem("row.erased"),)  # of a row that an erasure has emptied while it waited
 _WRITE_ROW: Final = (
     update(_ROWS)
     .where(_ROWS.c.id == bindparam("of_id"))
@@ -91,7 +94,8 @@ async def confirm_some(session: AsyncSession, found: Import, *, region: str, now
             now.date(),
         )
         report = ImportReport(columns.header, found.encoding, found.delimiter, dry_run=False)
-        rows = [Row(each.line, tuple(each.cells)) for each in stored]
+        rows = [Row(each.line, tuple(each.cells)) for each in stored if each.cells]
+        report.refused += [RefusedRow(each.line, _OF_ERASED, ()) for each in stored if not each.cells]
         changes = await settle_rows(session, rows, reading, known, await Erasures.read(session), report)
         await write(session, known, changes, author_id=found.confirmed_by, now=now)
         await _write_rows(session, found, stored, report)
@@ -131,6 +135,9 @@ async def _write_rows(session: AsyncSession, found: Import, stored: Sequence[Any
             }
         rows.append({"of_id": ids[line], **{f"to_{name}": value for name, value in values.items()}})
     await session.execute(_WRITE_ROW, rows)
+    if erased := [row.line for row in report.refused if row.code in OF_ERASED]:
+        theirs = (_ROWS.c.import_id == found.id, _ROWS.c.line.in_(erased))
+        await session.execute(update(_ROWS).where(*theirs).values(cells=[]))
     await _carry_versions_on(session, found, {id(row.known): row.known for row in used.values()}.values(),
                              organisations, clients)  # fmt: skip
 

@@ -6,7 +6,7 @@ first and then written in bulk, so that a running service waits for the database
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Final
@@ -21,6 +21,7 @@ from crm.base.tombstones import Erasures, person_marks
 from crm.clientele.clients import Client
 from crm.errors import Refused
 from crm.importing.clients import Progress
+from crm.importing.lengths import too_long
 from crm.importing.report import ImportReport
 from crm.importing.rows import RefusedRow, clean
 from crm.importing.tables import Row, Table
@@ -123,6 +124,9 @@ async def import_contacts(
     base = await _base_of(session, campaign)
     judged: list[_Judged] = []
     for row in rows:
+        if overlong := _too_long(row, places, table.header):
+            report.refused.append(RefusedRow(row.line, overlong, row.cells))
+            continue
         try:
             contact = _judge(row, places, campaign, base)
         except Refused as refused:
@@ -146,6 +150,11 @@ async def import_contacts(
             details={"file": file_name, **counts},
         )  # fmt: skip
     return report
+
+
+def _too_long(row: Row, places: Mapping[str, int], header: Sequence[str]) -> tuple[Problem, ...]:
+    cells = ((name, header[place], row.cells[place]) for name, place in places.items() if place < len(row.cells))
+    return tuple(problem for cell in cells if (problem := too_long(*cell)) is not None)
 
 
 def _places(header: tuple[str, ...]) -> dict[str, int]:

@@ -40,8 +40,10 @@ class UnderWay(enum.StrEnum):
     """What an import is in the middle of: in short transactions, of which the next goes on where the last one ended,
     whoever makes it."""
 
+    STAGING = "staging"  # its rows are kept one after the other; nobody confirms it before the last one is
     CONFIRMING = "confirming"  # of a staged one
     UNDOING = "undoing"  # of a confirmed one
+    DISCARDING = "discarding"  # of a discarded one: its rows go
 
 
 class RowEnd(enum.StrEnum):
@@ -70,8 +72,9 @@ class Import(Versioned, Base):
     those of other lists are `not_selected`. `sample` holds the cells of the first rows, `trouble` the code and the
     parameters of why it cannot be tried, `made` the ids of the lists and sources that came with it.
 
-    `under_way`, begun by `confirmed_by` or `undone_by`: `done` rows have been taken in or undone so far, and when it is
-    being confirmed the rows up to the line `done_line` say what they became, those below what they would become.
+    `under_way`, begun by `confirmed_by` or `undone_by`: `done` rows have been kept, taken in, undone or forgotten so
+    far, and when it is being confirmed the rows up to the line `done_line` say what they became, those below what they
+    would become. `step_at`: when rows were last kept, of one whose file is being read.
     """
 
     __tablename__ = "imports"
@@ -80,11 +83,12 @@ class Import(Versioned, Base):
         CheckConstraint("(confirmed_at IS NULL) = (state IN ('staged', 'discarded'))", name="confirmed"),
         CheckConstraint("(undone_at IS NULL) = (state <> 'undone')", name="undone"),
         CheckConstraint(
-            "under_way IS NULL OR (under_way = 'confirming' AND state = 'staged')"
-            " OR (under_way = 'undoing' AND state = 'confirmed')",
+            "under_way IS NULL OR (under_way IN ('staging', 'confirming') AND state = 'staged')"
+            " OR (under_way = 'undoing' AND state = 'confirmed') OR (under_way = 'discarding' AND state = 'discarded')",
             name="steps",
         ),
         CheckConstraint("done BETWEEN 0 AND row_count", name="done"),
+        CheckConstraint("step_at IS NULL OR under_way = 'staging'", name="step_at"),
         Index(None, "campaign_id"),
     )
 
@@ -121,6 +125,7 @@ class Import(Versioned, Base):
     undone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     undone_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     under_way: Mapped[UnderWay | None] = mapped_column(one_of(UnderWay, "under_way"))
+    step_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     done: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     done_line: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     version: Mapped[int] = mapped_column(default=1)

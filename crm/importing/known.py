@@ -10,6 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.base.addresses import Address
+from crm.base.competitors import Competitor, CompetitorUse
 from crm.base.joined import OrganisationMerge, survivors
 from crm.base.organisations import Organisation, hold_organisations
 from crm.base.past_deals import FormerOwner, PastDeal
@@ -34,7 +36,8 @@ _BATCH: Final = 5_000  # both databases allow some 32,000 parameters in a statem
 @dataclass(eq=False, slots=True)
 class Known:
     """An organisation, and its client in the campaign if `in_campaign`; ids are None until they are written, and
-    versions, in which the two were read, 0. `other_names`: folded, of those that were merged into it."""
+    versions, in which the two were read, 0. `other_names`: folded, of those that were merged into it; `addresses`: kind
+    and text; `competitors`: folded names of whom it buys from."""
 
     texts: dict[str, str]
     headcount: int | None
@@ -47,6 +50,8 @@ class Known:
     people: set[str] = field(default_factory=set)
     deals: set[Deal] = field(default_factory=set)
     former_owners: set[str] = field(default_factory=set)
+    addresses: tuple[tuple[str, str], ...] = ()
+    competitors: tuple[str, ...] = ()
     in_campaign: bool = False
     client_id: int | None = None
     list_key: str = ""
@@ -58,8 +63,8 @@ class Known:
 
 
 class KnownOrganisations:
-    """The organisations met so far in one import, by number and by code; lists and sources by folded name. `held`: what
-    is read stays as it is until the transaction ends, for whoever writes what it relies on."""
+    """The organisations met so far in one import, by number and by code; lists, sources and competitors by folded name.
+    `held`: what is read stays as it is until the transaction ends, for whoever writes what it relies on."""
 
     def __init__(self, campaign_id: int, *, lists_need_approval: bool, held: bool = False) -> None:
         self.campaign_id = campaign_id
@@ -68,14 +73,15 @@ class KnownOrganisations:
         self.closed_lists: set[str] = set()
         self.lists: dict[str, tuple[str, int | None]] = {}
         self.sources: dict[str, tuple[str, int | None]] = {}
-        self.made: dict[str, list[int]] = {"lists": [], "sources": []}
+        self.competitors: dict[str, tuple[str, int | None]] = {}
+        self.made: dict[str, list[int]] = {"lists": [], "sources": [], "competitors": []}
         self._by_id: dict[int, Known] = {}
         self._by_number: dict[Number, list[Known]] = {}
         self._by_code: dict[tuple[str, str], Known] = {}
         self._ids_by_code: dict[tuple[str, str], int] = {}
 
     async def begin(self, session: AsyncSession) -> None:
-        """Read what is small enough to be read whole: lists and sources."""
+        """Read what is small enough to be read whole: lists, sources and competitors."""
         if self.held:  # what is looked up must not come meanwhile, in the whole base
             await one_at_a_time(session, Deed.TAKING_IN_ORGANISATIONS)
             await hold_lists(session, CallList.campaign_id == self.campaign_id)
@@ -87,6 +93,8 @@ class KnownOrganisations:
                 self.closed_lists.add(key)
         for source_id, name in await session.execute(select(Source.id, Source.name).order_by(Source.id)):
             self.sources.setdefault(fold(name), (name, source_id))
+        rivals = select(Competitor.name_folded, Competitor.name, Competitor.id)
+        self.competitors = {key: (name, rival_id) for key, name, rival_id in await session.execute(rivals)}
 
     def list_key(self, name: str) -> str:
         """The key of the list of that name; one that is not known yet will be written with the next changes."""
@@ -99,6 +107,12 @@ class KnownOrganisations:
         key = fold(name)
         if key:
             self.sources.setdefault(key, (name, None))
+        return key
+
+    def competitor_key(self, name: str) -> str:
+        """The key of the competitor of that name, likewise."""
+        key = fold(name)
+        self.competitors.setdefault(key, (name, None))
         return key
 
     async def look_up(self, session: AsyncSession, rows: list[ClientRow]) -> None:
@@ -164,6 +178,7 @@ class KnownOrganisations:
         met = await self._organisations(session, ids)
         await self._add_belongings(session, met)
         await self._add_past(session, met)
+        await _add_beside(session, met)
         for known in met.values():
             self.add(known)
 
@@ -229,6 +244,17 @@ class KnownOrganisations:
         owners = owners.where(Client.organisation_id.in_(met), Client.campaign_id == self.campaign_id)
         for organisation_id, name in await session.execute(owners):
             met[organisation_id].former_owners.add(fold(name))
+
+
+async def _add_beside(session: AsyncSession, met: dict[int, Known]) -> None:
+    """Their addresses, and from whom they buy."""
+    addresses = select(Address.organisation_id, Address.kind, Address.written).order_by(Address.id)
+    for organisation_id, kind, written in await session.execute(addresses.where(Address.organisation_id.in_(met))):
+        met[organisation_id].addresses += ((kind, written),)
+    rivals = select(CompetitorUse.organisation_id, Competitor.name_folded)
+    rivals = rivals.join(Competitor, Competitor.id == CompetitorUse.competitor_id)
+    for organisation_id, name in await session.execute(rivals.where(CompetitorUse.organisation_id.in_(met))):
+        met[organisation_id].competitors += (name,)
 
 
 def _merged_names(ids: Collection[int]) -> Select[int, str]:

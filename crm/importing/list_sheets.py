@@ -20,6 +20,7 @@ from crm.importing.tables import read_table
 from crm.text_rules import fold
 
 LARGEST_BYTES: Final = 16 * 1024 * 1024
+LONGEST_REMARK: Final = 2_000
 _WIDTHS: Final = (8, 44, 18, 26, 14, 26, 22, 14, 44)
 _NUMBER: Final = 0
 _AGREED: Final = 7
@@ -95,6 +96,8 @@ def read_marks(content: bytes, known: Collection[SheetWords]) -> list[Mark]:
             continue
         if not (number.isascii() and number.isdecimal() and len(number) <= 9):
             raise Refused("list.marks_number", row=row.line, value=number)
+        if len(remark) > LONGEST_REMARK:
+            raise Refused("list.marks_too_long", row=row.line, limit=LONGEST_REMARK)
         mark = Mark(row.line, int(number), _said(typed, row.line, yes, no), remark)
         before = marks.get(mark.client_id)
         if before is not None and before.agreed is not mark.agreed:

@@ -49,25 +49,36 @@ _WORDS: Final[Mapping[str, str]] = {
     " сумма последней покупки",
     "deal_what": "deal, past deal, bought, purchase, сделка, предмет сделки, что куплено, что купили, что покупали,"
     " покупка",
+    "address_postal": "postal address, mailing address, address for letters, почтовый адрес, адрес почтовый,"
+    " адрес для писем, адрес для корреспонденции",
+    "address_legal": "legal address, registered address, юридический адрес, юр адрес, адрес юридический,"
+    " адрес регистрации, адрес местонахождения",
+    "address_actual": "address, actual address, street address, office address, адрес, фактический адрес, факт адрес,"
+    " адрес фактический, адрес офиса, адрес организации, адрес компании, местонахождение",
+    "address_other": "other address, further address, delivery address, другой адрес, дополнительный адрес, доп адрес,"
+    " адрес доставки, адрес склада",
+    "competitor": "competitor, competitors, current supplier, конкурент, конкуренты, у кого покупают,"
+    " текущий поставщик, нынешний поставщик, действующий поставщик",
     ATTRIBUTE + "social_work": "social work, social programmes, social programs, соц работа, социальная работа,"
     " социальные программы, соцпрограммы, соц программы",
 }
 _SYNONYMS: Final = {word.strip(): field for field, words in _WORDS.items() for word in words.split(",")}
 _REASONS: Final = frozenset(fold(name) for name in REASON_COLUMNS.values())
-_SEVERAL: Final = frozenset({"phone"})
+_SEVERAL: Final = frozenset({"phone", "competitor"})
 FIELDS: Final = tuple(field for field in _WORDS if not field.startswith(ATTRIBUTE))
 """The fields that a column may be mapped to, besides `attributes.<name>` and "" for a column to be passed over."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The places (from 0) of the columns of `header`: one for each field, several for telephones, one for each
-    attribute by its name."""
+    """The places (from 0) of the columns of `header`: one for each field, several for telephones and competitors, one
+    for each attribute by its name."""
 
     header: tuple[str, ...]
     places: Mapping[str, int]
     phones: tuple[int, ...]
     attributes: Mapping[str, int]
+    competitors: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -87,7 +98,7 @@ def known_headings(field: str) -> tuple[str, ...]:
 
 def guess_mapping(header: tuple[str, ...] | list[str]) -> dict[str, str]:
     """Column to field. A column whose words are not known becomes an attribute of the organisation, under its header;
-    of two columns for one field the first has it (telephones: all)."""
+    of two columns for one field the first has it (telephones, competitors: all)."""
     mapping: dict[str, str] = {}
     for column in header:
         field = _guess(column)
@@ -120,14 +131,14 @@ def _known_field(field: str) -> str:
 def columns_of(header: tuple[str, ...], mapping: Mapping[str, str]) -> Columns:
     """`mapping` checked against `header`; a column that it does not name is passed over. Raises `Refused`."""
     places: dict[str, int] = {}
-    phones: list[int] = []
+    several: dict[str, list[int]] = {field: [] for field in _SEVERAL}
     attributes: dict[str, int] = {}
     for column, field in mapping.items():
         if column not in header:
             raise Refused("import.unknown_column", column=column)
         place = header.index(column)
         if field in _SEVERAL:
-            phones.append(place)
+            several[field].append(place)
             continue
         if field == IGNORED:
             continue
@@ -140,9 +151,10 @@ def columns_of(header: tuple[str, ...], mapping: Mapping[str, str]) -> Columns:
         into[name] = place
     if "name" not in places:
         raise Refused("import.no_name_column")
-    if not phones:
+    if not several["phone"]:
         raise Refused("import.no_phone_column")
-    return Columns(header, places, tuple(sorted(phones)), attributes)
+    phones, competitors = (tuple(sorted(several[field])) for field in ("phone", "competitor"))
+    return Columns(header, places, phones, attributes, competitors)
 
 
 def is_known(column: str) -> bool:

@@ -29,7 +29,7 @@ class Remark:
 class RowChange:
     """What a row changes: whether its organisation and its client are new; the organisation's columns, its attributes
     and the client's source and group by what they were and what they became; and the numbers (E.164 and extension),
-    people, deals (day, hundredths, what) and former owners added."""
+    people, deals (day, hundredths, what), former owners, addresses (kind and text) and competitors (names) added."""
 
     new_organisation: bool = False
     new_client: bool = False
@@ -40,6 +40,8 @@ class RowChange:
     people: list[str] = field(default_factory=list)
     deals: list[Deal] = field(default_factory=list)
     former_owners: list[str] = field(default_factory=list)
+    addresses: list[tuple[str, str]] = field(default_factory=list)
+    competitors: list[str] = field(default_factory=list)
 
     def as_stored(self) -> dict[str, Any]:
         """What there is of it, for a column of JSON."""

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
 
+from crm.base.addresses import AddressKind, lines_as_written
 from crm.base.phone_parsing import ParsedPhone, read_phones, zone_of
 from crm.csv_sheets import FORMULA_SIGNS
 from crm.errors import Refused
 from crm.group import Group
 from crm.importing.area_codes import area_code_of
 from crm.importing.cities import zone_of_city
+from crm.importing.lengths import cells_too_long
 from crm.importing.mapping import Columns
 from crm.importing.tables import Row
 from crm.importing.written_values import WrittenDeal, read_deal, read_time_zone
@@ -39,6 +41,8 @@ _WHOLE: Final = re.compile(r"([0-9]{1,9})(?:[.,]0+)?", re.ASCII)
 _FORMULA: Final = re.compile(r"=[-+@(\s]*(?:[A-Z0-9$\"'\[_]|[А-ЯЁ]+\()", re.IGNORECASE)
 _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+[eе]\+?[0-9]+", re.IGNORECASE)
 _DEAL: Final = ("deal_date", "deal_amount", "deal_what")
+_ADDRESSES: Final = {f"address_{kind}": kind for kind in AddressKind}
+_NAMES: Final = re.compile(r"""(?:"[^"]*"|«[^»]*»|“[^”]*”|\([^)]*\)|[^;,\n])+""")
 TEXT_FIELDS: Final = ("name", "code", "city", "industry", "tax_number", "site", "email", "note")
 """The columns of text of an organisation that a row may fill."""
 
@@ -46,8 +50,8 @@ TEXT_FIELDS: Final = ("name", "code", "city", "industry", "tax_number", "site", 
 @dataclass(frozen=True)
 class ClientRow:
     """A row that can be imported. `texts` holds the organisation's columns of text; `list_name` and `source` are ""
-    when the row names none, `time_zone` is an IANA name or "", `deal` one of the past, `raw` are the cells and
-    `remarks` are about them."""
+    when the row names none, `time_zone` is an IANA name or "", `deal` one of the past, `competitors` names of whom they
+    buy from, each once; `raw` are the cells and `remarks` are about them."""
 
     line: int
     list_name: str
@@ -62,6 +66,8 @@ class ClientRow:
     position: str
     former_owner: str
     deal: WrittenDeal | None
+    addresses: tuple[tuple[AddressKind, str], ...]
+    competitors: tuple[str, ...]
     remarks: tuple[Problem, ...]
     raw: tuple[str, ...]
 
@@ -107,12 +113,14 @@ def read_row(
 ) -> ClientRow | RefusedRow:
     """What the row says, or every reason why it cannot be taken. `region` (ISO 3166-1) is that of numbers without a
     country's code. A number without an area code gets that of the row's city, else `area_code`. The time zone is the
-    row's own, else `time_zone` (IANA), else the city's or the numbers'. No deal was made after `today`."""
+    row's own, else `time_zone` (IANA), else the city's or the numbers'. No deal was made after `today`. Of a row with
+    cells that are too long nothing else is looked at."""
+    if overlong := cells_too_long(row, columns):
+        return RefusedRow(row.line, tuple(overlong), row.cells)
     cells = [clean(cell) for cell in row.cells[: columns.count]]
     cells += [""] * (columns.count - len(cells))
     said = {name: cells[place] for name, place in columns.places.items()}
-    area_codes = [code for code in (area_code_of(said.get("city", "")), area_code) if code] if region == "RU" else []
-    numbers = _read_numbers(row, columns, region, area_codes)
+    numbers = _read_numbers(row, columns, region, _area_codes(said, area_code, region))
     group = _GROUPS.get(fold(said.get("group", "")) or Group.NEW.value)
     headcount = _headcount(said.get("headcount", ""))
     deal = read_deal(*(said.get(name, "") for name in _DEAL), today=today)
@@ -142,9 +150,28 @@ def read_row(
         position=said.get("position", ""),
         former_owner=said.get("former_owner", ""),
         deal=deal,
+        addresses=_addresses(row, columns),
+        competitors=_competitors(row, columns),
         remarks=(*numbers.problems, *_rounded(said, columns)),
         raw=row.cells,
     )
+
+
+class WhoIsToldOf(NamedTuple):
+    """Who a row is about, by what it says: "" and () for what it does not."""
+
+    organisation: str
+    e164s: tuple[str, ...]
+    tax_number: str
+    person: str
+
+
+def who_is_told_of(row: Row, columns: Columns, *, region: str, area_code: str = "") -> WhoIsToldOf:
+    """Who the row is about, also where it cannot be taken; otherwise as `read_row`."""
+    said = {name: clean(row.cells[place]) for name, place in columns.places.items() if place < len(row.cells)}
+    numbers = _read_numbers(row, columns, region, _area_codes(said, area_code, region))
+    e164s = tuple(phone.e164 for phone in numbers.found)
+    return WhoIsToldOf(said.get("name", ""), e164s, said.get("tax_number", ""), said.get("person", ""))
 
 
 @functools.lru_cache(maxsize=4096)  # most cells of a file say what others say
@@ -153,6 +180,39 @@ def clean(cell: str) -> str:
     text = tidy(cell)
     guarded = text[1:].lstrip() if text.startswith("'") else ""
     return guarded if guarded.startswith(FORMULA_SIGNS) else text
+
+
+def _addresses(row: Row, columns: Columns) -> tuple[tuple[AddressKind, str], ...]:
+    """What the row says of each kind; an address may have several lines."""
+    said = ((kind, columns.places[name]) for name, kind in _ADDRESSES.items() if name in columns.places)
+    written = ((kind, clean_lines(row.cells[place])) for kind, place in said if place < len(row.cells))
+    return tuple((kind, text) for kind, text in written if text)
+
+
+def clean_lines(cell: str) -> str:
+    """As `clean`, for a cell whose lines count."""
+    return lines_as_written(cell) if "\n" in cell.strip() else clean(cell)
+
+
+def _competitors(row: Row, columns: Columns) -> tuple[str, ...]:
+    said = [clean_lines(row.cells[place]) for place in columns.competitors if place < len(row.cells)]
+    first: dict[str, str] = {}
+    for cell in said:
+        for name in names_in(cell):
+            first.setdefault(fold(name), name)
+    return tuple(first.values())
+
+
+@functools.lru_cache(maxsize=1024)
+def names_in(cell: str) -> tuple[str, ...]:
+    """The names in a cell, parted by lines, semicolons, or commas outside of quotes and brackets."""
+    return tuple(filter(None, map(str.strip, _NAMES.findall(cell))))
+
+
+def _area_codes(said: Mapping[str, str], area_code: str, region: str) -> list[str]:
+    if region != "RU":
+        return []
+    return [code for code in (area_code_of(said.get("city", "")), area_code) if code]
 
 
 class _Numbers(NamedTuple):
@@ -204,7 +264,7 @@ def _formulas(row: Row, columns: Columns) -> list[str]:
     cell is text."""
     if not any("=" in cell for cell in row.cells):
         return []
-    named = (*columns.places.values(), *columns.phones, *columns.attributes.values())
+    named = (*columns.places.values(), *columns.phones, *columns.competitors, *columns.attributes.values())
     return [cell[:100] for place in sorted(named) if _FORMULA.match(cell := _cell(row, place))]
 
 

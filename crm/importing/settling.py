@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from crm.base.addresses import AddressKind
 from crm.group import Group
 from crm.importing.known import Known, KnownOrganisations
 from crm.importing.mapping import Columns
@@ -47,6 +48,7 @@ class Settling:
         else:
             self._take(found, row, change)
         self._add_past(found, row, change)
+        self._add_beside(found, row, change)
         self.report.used.append(TakenRow(row.line, merged, found, change))
         self.known.add(found)
 
@@ -128,6 +130,25 @@ class Settling:
             found.former_owners.add(fold(row.former_owner))
             change.former_owners.append(row.former_owner)
             self.changes.former_owners.append((found, row.former_owner))
+
+    def _add_beside(self, found: Known, row: ClientRow, change: RowChange) -> None:
+        """Addresses, of each kind one (of the further ones any), and from whom they buy."""
+        for kind, written in row.addresses:
+            there = [text for of, text in found.addresses if of == kind]
+            if any(fold(text) == fold(written) for text in there):
+                continue
+            if there and kind is not AddressKind.OTHER:
+                self._remark_kept(row, f"address_{kind}", there[0], written)
+                continue
+            found.addresses += ((kind, written),)
+            change.addresses.append((kind.value, written))
+            self.changes.addresses.append((found, kind, written))
+        for name in row.competitors:
+            key = self.known.competitor_key(name)
+            if key not in found.competitors:
+                found.competitors += (key,)
+                change.competitors.append(name)
+                self.changes.competitors.append((found, key))
 
     def _remark_kept(self, row: ClientRow, field_name: str, kept: str, given: str) -> None:
         if given and given != kept and fold(kept) != fold(given):

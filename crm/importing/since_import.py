@@ -11,6 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.base.addresses import Address
+from crm.base.competitors import Competitor, CompetitorUse
 from crm.base.duplicates import DuplicatePair, PairState
 from crm.base.organisations import Organisation
 from crm.base.past_deals import FormerOwner, PastDeal
@@ -28,7 +30,9 @@ _CALLED: Final = frozenset({"attempts", "contacts"})
 # What goes with a row of the table, when nothing else speaks against it.
 _TAKEN_CARE_OF: Final[dict[type[Base], frozenset[str]]] = {
     Client: frozenset({"group_moves", "plan_entries", "former_owners"}),
-    Organisation: frozenset({"clients", "people", "phone_numbers", "duplicate_pairs", "past_deals"}),
+    Organisation: frozenset(
+        {"clients", "people", "phone_numbers", "duplicate_pairs", "past_deals", "addresses", "competitor_uses"}
+    ),
 }
 
 
@@ -43,15 +47,32 @@ class Since:
 
 
 @dataclass(slots=True)
+class Beside:
+    """What organisations have now that nothing refers to: ids by organisation and by what a row says of it (`told`),
+    and those that were changed since they were written."""
+
+    ids: dict[int, dict[Any, int]] = field(default_factory=lambda: defaultdict(dict))
+    edited: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class Present:
-    """What the organisations of the import have now: numbers by E.164 and extension, people by folded name,
-    deals; and the former owners of clients by folded name."""
+    """What the organisations of the import have now: numbers by E.164 and extension, people by folded name, deals,
+    addresses and competitors (`beside`, by their names in a row's change); and the former owners of clients by folded
+    name."""
 
     numbers: dict[int, dict[tuple[str, str], int]] = field(default_factory=lambda: defaultdict(dict))
     people: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    deals: dict[int, dict[tuple[Any, ...], int]] = field(default_factory=lambda: defaultdict(dict))
     owners: dict[int, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    edited_deals: set[int] = field(default_factory=set)
+    beside: dict[str, Beside] = field(
+        default_factory=lambda: {name: Beside() for name in ("deals", "addresses", "competitors")}
+    )
+
+
+def told(row: ImportRow, name: str) -> set[Any]:
+    """What the row has brought of `name`, a kind of what stands beside an organisation."""
+    brought = row.change.get(name, ())
+    return set(map(fold, brought)) if name == "competitors" else set(map(tuple, brought))
 
 
 async def look_since(session: AsyncSession, found: Import, rows: list[ImportRow]) -> tuple[Since, Present]:
@@ -118,14 +139,26 @@ async def _present(session: AsyncSession, rows: list[ImportRow]) -> Present:
         people = select(Person.organisation_id, Person.full_name, Person.id)
         for owner, full_name, each_id in await session.execute(people.where(Person.organisation_id.in_(batch))):
             present.people[owner][fold(full_name)] = each_id
-        for deal in await session.scalars(select(PastDeal).where(PastDeal.organisation_id.in_(batch))):
-            present.deals[deal.organisation_id][deal.made_on.isoformat(), deal.amount_minor, deal.what] = deal.id
-            present.edited_deals |= {deal.id} if deal.version != 1 else set()
+        await _present_beside(session, batch, present)
     for batch in batches({row.client_id for row in rows}):
         owners = select(FormerOwner.client_id, FormerOwner.name, FormerOwner.id)
         for owner, name, each_id in await session.execute(owners.where(FormerOwner.client_id.in_(batch))):
             present.owners[owner][fold(name)] = each_id
     return present
+
+
+async def _present_beside(session: AsyncSession, organisations: list[int], present: Present) -> None:
+    deals, addresses, rivals = (present.beside[name] for name in ("deals", "addresses", "competitors"))
+    for deal in await session.scalars(select(PastDeal).where(PastDeal.organisation_id.in_(organisations))):
+        deals.ids[deal.organisation_id][deal.made_on.isoformat(), deal.amount_minor, deal.what] = deal.id
+        deals.edited |= {deal.id} if deal.version != 1 else set()
+    for address in await session.scalars(select(Address).where(Address.organisation_id.in_(organisations))):
+        addresses.ids[address.organisation_id][address.kind.value, address.written] = address.id
+        addresses.edited |= {address.id} if address.version != 1 else set()
+    uses = select(CompetitorUse, Competitor.name_folded).join(Competitor, Competitor.id == CompetitorUse.competitor_id)
+    for use, name in await session.execute(uses.where(CompetitorUse.organisation_id.in_(organisations))):
+        rivals.ids[use.organisation_id][name] = use.id
+        rivals.edited |= {use.id} if use.version != 1 else set()
 
 
 async def _since_to_parts(session: AsyncSession, present: Present, since: Since) -> None:

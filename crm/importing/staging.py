@@ -1,9 +1,8 @@
-"""A file on its way into a campaign: read and tried, looked at and corrected, then confirmed or discarded."""
+"""A file on its way into a campaign: read and tried, looked at and corrected, then confirmed or discarded. How its
+rows are kept meanwhile is `crm.importing.keeping`."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +10,16 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
+from crm.base.erasure_rows import Erasure
+from crm.base.tombstones import OF_ERASED
 from crm.errors import Refused
 from crm.importing.area_codes import read_area_code
-from crm.importing.clients import import_clients
-from crm.importing.imports import Import, ImportFile, ImportRow, ImportState, RowEnd, as_shown, get_import
+from crm.importing.clients import Progress, import_clients
+from crm.importing.imports import Import, ImportFile, ImportRow, ImportState, RowEnd, UnderWay, as_shown, get_import
 from crm.importing.report import ImportReport, Remark
 from crm.importing.rows import RefusedRow
 from crm.importing.tables import Table
@@ -31,7 +32,6 @@ SAMPLE: Final = 5  # rows that are shown beside the mapping
 _SAMPLE_LETTERS: Final = 80
 _BEGINNING_CELLS: Final = 8
 _BEGINNING_LETTERS: Final = 30
-_BATCH: Final = 500
 _SAID_LETTERS: Final = 200  # of a cell in the sentence about it
 
 
@@ -50,79 +50,67 @@ class Choices:
 
 @dataclass(frozen=True)
 class Tried:
-    """How a dry run ended: with a report, or with the reason why there can be none."""
+    """How a dry run ended: with a report, or with the reason why there can be none. `erasure_id`: the last erasure that
+    it knew of, 0 for none."""
 
     report: ImportReport | None
     trouble: list[Any] = field(default_factory=list)
+    erasure_id: int = 0
 
 
 async def try_out(
-    session: AsyncSession, *, campaign: Campaign, table: Table, choices: Choices, region: str, now: datetime
+    session: AsyncSession,
+    *,
+    campaign: Campaign,
+    table: Table,
+    choices: Choices,
+    region: str,
+    now: datetime,
+    progress: Progress | None = None,
 ) -> Tried:
     """A dry run; nothing is written."""
+    erasure_id = await last_erasure(session)
     try:
         report = await import_clients(
             session, campaign=campaign, table=table, mapping=choices.mapping, list_name=choices.list_name or None,
             area_code=read_area_code(choices.area_code), time_zone=read_time_zone(choices.time_zone), region=region,
-            now=now, dry_run=True,
+            now=now, dry_run=True, progress=progress,
         )  # fmt: skip
     except Refused as refused:
-        return Tried(None, [refused.code, _storable(refused.params)])
-    return Tried(report)
+        return Tried(None, [refused.code, _storable(refused.params)], erasure_id)
+    return Tried(report, [], erasure_id)
 
 
-async def stage(
-    session: AsyncSession,
-    *,
-    campaign: Campaign,
-    file_name: str,
-    content: bytes,
-    table: Table,
-    choices: Choices,
-    tried: Tried,
-    now: datetime,
-    author_id: int | None = None,
-) -> Import:
-    """Keep a file that has been read and tried until it is confirmed or discarded."""
-    staged = _new(campaign, file_name, content, now, author_id)
-    _put(staged, table, choices, tried)
-    session.add(staged)
-    await session.flush()
-    session.add(ImportFile(import_id=staged.id, content=content))
-    await _write_rows(session, staged, table, tried.report)
-    return staged
+async def last_erasure(session: AsyncSession) -> int:
+    """The number of the last erasure, 0 when nobody was erased yet."""
+    return await session.scalar(select(func.max(Erasure.id))) or 0
 
 
-async def restage(
-    session: AsyncSession, *, import_id: int, version: int | None, table: Table, choices: Choices, tried: Tried
-) -> Import:
-    """The same file read, mapped or tried otherwise. Raises `Conflict`, `NotFound`, `Refused`."""
-    staged = await get_import(session, import_id, lock=True)
-    as_shown(staged, version, ImportState.STAGED)
-    _put(staged, table, choices, tried)
-    await session.flush()
-    await session.execute(delete(ImportRow).where(ImportRow.import_id == staged.id))
-    await _write_rows(session, staged, table, tried.report)
-    return staged
+def tells_of_erased(problems: Sequence[Any]) -> bool:
+    """Whether a row was refused as one of somebody who was erased: nothing of it is kept."""
+    return any(code in OF_ERASED for code, _ in problems)
 
 
 async def content_of(session: AsyncSession, import_id: int) -> bytes:
-    """The file of a staged import. Raises `Refused` when it is staged no more."""
+    """The file of a staged import. Raises `Refused` when it is staged no more, or has been let go of."""
     content = await session.scalar(select(ImportFile.content).where(ImportFile.import_id == import_id))
     if content is None:
-        raise Refused("import.wrong_state", number=import_id)
+        staged = (await get_import(session, import_id)).state is ImportState.STAGED
+        raise Refused("import.file_gone" if staged else "import.wrong_state", number=import_id)
     return content
 
 
 async def discard(
     session: AsyncSession, *, import_id: int, version: int | None, now: datetime, author_id: int | None = None
 ) -> Import:
-    """Forget the file and its rows; that it was there stays known. Raises as `restage`."""
+    """Forget the file; its rows follow step by step. That it was there stays known. One that is being read may be
+    discarded, too. Raises `Conflict`, `NotFound`, `Refused`."""
     staged = await get_import(session, import_id, lock=True)
-    as_shown(staged, version, ImportState.STAGED)
-    staged.state, staged.sample, staged.beginning = ImportState.DISCARDED, [], []
-    for kind in (ImportRow, ImportFile):
-        await session.execute(delete(kind).where(kind.import_id == staged.id))
+    if staged.under_way is not UnderWay.STAGING:
+        as_shown(staged, version, ImportState.STAGED)
+    staged.state, staged.under_way, staged.step_at, staged.done = ImportState.DISCARDED, UnderWay.DISCARDING, None, 0
+    staged.sample, staged.beginning = [], []
+    await session.execute(delete(ImportFile).where(ImportFile.import_id == staged.id))
     audit.note(
         session, at=now, user_id=author_id, action=audit.IMPORT_DISCARDED, subject=f"import:{staged.id}",
         details={"file": staged.file_name},
@@ -153,16 +141,6 @@ async def remarks_of(session: AsyncSession, found: Import, *, limit: int | None 
     return remarks[:limit]
 
 
-def _new(campaign: Campaign, file_name: str, content: bytes, now: datetime, author_id: int | None) -> Import:
-    return Import(
-        campaign_id=campaign.id,
-        author_id=author_id,
-        created_at=now,
-        file_name=tidy(file_name)[:200] or "-",
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
-
-
 def _area_code(choices: Choices) -> str:
     """As it is read; what is none stands as it was typed, to be mended."""
     try:
@@ -178,16 +156,19 @@ def _time_zone(choices: Choices) -> str:
         return tidy(choices.time_zone)[:60]
 
 
-def _put(into: Import, table: Table, choices: Choices, tried: Tried) -> None:
+def put_what_was_read(into: Import, table: Table, choices: Choices, tried: Tried) -> None:
+    """Write down how the file was read, what people say about it, and what its rows would become."""
+    report = tried.report
+    hidden = {row.line for row in report.refused if row.code in OF_ERASED} if report else set()
     into.form, into.encoding, into.delimiter = table.form, table.encoding, table.delimiter
     into.part, into.parts, into.header = table.part, list(table.parts), list(table.header)
     into.mapping, into.list_name, into.area_code = dict(choices.mapping), tidy(choices.list_name), _area_code(choices)
     into.time_zone = _time_zone(choices)
     into.header_row, into.header_said = table.header_row, choices.header_row is not None
-    into.beginning = [[row.line, _shortened(row.cells)] for row in table.beginning]
-    into.sample = [[cell[:_SAMPLE_LETTERS] for cell in row.cells] for row in table.rows[:SAMPLE]]
+    into.beginning = [[row.line, _shortened(row.cells)] for row in table.beginning if row.line not in hidden]
+    shown = islice((row for row in table.rows if row.line not in hidden), SAMPLE)
+    into.sample = [[cell[:_SAMPLE_LETTERS] for cell in row.cells] for row in shown]
     into.trouble = tried.trouble
-    report = tried.report
     into.row_count = report.rows if report else 0
     into.taken, into.merged = (report.taken, report.merged) if report else (0, 0)
     into.refused = len(report.refused) if report else 0
@@ -197,19 +178,6 @@ def _put(into: Import, table: Table, choices: Choices, tried: Tried) -> None:
 
 def _shortened(cells: Sequence[str]) -> list[str]:
     return [tidy(cell)[:_BEGINNING_LETTERS] for cell in cells[:_BEGINNING_CELLS]]
-
-
-async def _write_rows(session: AsyncSession, of: Import, table: Table, report: ImportReport | None) -> None:
-    if report is None:
-        return
-    cells = {row.line: row.cells for row in table.rows}
-    rows = (
-        {"import_id": of.id, "line": line, "cells": [cell.replace("\0", "") for cell in cells[line]], "change": {},
-         "kept_because": [], **became}
-        for line, became in became_of(report)
-    )  # fmt: skip
-    while batch := await asyncio.to_thread(lambda: list(islice(rows, _BATCH))):
-        await session.execute(insert(ImportRow), batch)
 
 
 def became_of(report: ImportReport) -> Iterator[tuple[int, dict[str, Any]]]:

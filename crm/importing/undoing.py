@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from crm import audit
+from crm.base.addresses import Address
+from crm.base.competitors import Competitor, CompetitorUse
 from crm.base.duplicates import DuplicatePair
 from crm.base.organisations import Organisation
 from crm.base.past_deals import FormerOwner, PastDeal
@@ -23,7 +25,7 @@ from crm.clientele.clients import Client
 from crm.clientele.groups import GroupMove, MoveCause, move
 from crm.group import Group
 from crm.importing.imports import Import, ImportRow, ImportState, RowEnd, RowUndone, UnderWay, as_shown, get_import
-from crm.importing.since_import import MOST_IDS, Present, Since, batches, look_since, references
+from crm.importing.since_import import MOST_IDS, Present, Since, batches, look_since, references, told
 from crm.plan.plan_entries import PlanEntry
 from crm.preparation.call_lists import CallList, ListState
 from crm.text_rules import fold
@@ -48,8 +50,8 @@ class _Doomed:
     organisations: set[int] = field(default_factory=set)
     numbers: set[int] = field(default_factory=set)
     people: set[int] = field(default_factory=set)
-    deals: set[int] = field(default_factory=set)
     owners: set[int] = field(default_factory=set)
+    beside: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
 
 async def begin_undoing(
@@ -133,10 +135,10 @@ def _judge_new(rows: list[ImportRow], new: set[int], present: Present, since: Si
         named = {fold(name) for row in its_rows for name in row.change.get("people", ())}
         if brought != numbers.keys() or named != people.keys():
             codes.add("undo.edited")
-        deals = present.deals[organisation_id]
-        bought = {tuple(deal) for row in its_rows for deal in row.change.get("deals", ())}
-        if bought != deals.keys() or present.edited_deals & set(deals.values()):
-            codes.add("undo.edited")
+        for name, beside in present.beside.items():
+            there = beside.ids[organisation_id]
+            if set().union(*(told(row, name) for row in its_rows)) != there.keys() or beside.edited & {*there.values()}:
+                codes.add("undo.edited")
         for row in its_rows:
             row.undone = RowUndone.KEPT if codes else RowUndone.REMOVED
             row.kept_because = sorted(codes)
@@ -145,7 +147,8 @@ def _judge_new(rows: list[ImportRow], new: set[int], present: Present, since: Si
             doomed.clients |= clients
             doomed.numbers |= set(numbers.values())
             doomed.people |= set(people.values())
-            doomed.deals |= set(deals.values())
+            for name, beside in present.beside.items():
+                doomed.beside[name] |= set(beside.ids[organisation_id].values())
             doomed.owners |= {each for client_id in clients for each in present.owners[client_id].values()}
 
 
@@ -216,12 +219,13 @@ def _doom_parts(
             codes |= since.people[person]
             if not since.people[person]:
                 doomed.people.add(person)
-    for deal in map(tuple, row.change.get("deals", ())):
-        found = present.deals[organisation_id].get(deal)
-        if found is None or found in present.edited_deals:
-            codes.add("undo.edited")
-        else:
-            doomed.deals.add(found)
+    for name, beside in present.beside.items():
+        for each in told(row, name):
+            found = beside.ids[organisation_id].get(each)
+            if found is None or found in beside.edited:
+                codes.add("undo.edited")
+            else:
+                doomed.beside[name].add(found)
 
 
 async def _restore_client(
@@ -273,7 +277,9 @@ async def _remove(session: AsyncSession, doomed: _Doomed) -> None:
         (PlanEntry, PlanEntry.client_id, doomed.clients),
         (GroupMove, GroupMove.client_id, doomed.clients),
         (FormerOwner, FormerOwner.id, doomed.owners),
-        (PastDeal, PastDeal.id, doomed.deals),
+        (PastDeal, PastDeal.id, doomed.beside["deals"]),
+        (Address, Address.id, doomed.beside["addresses"]),
+        (CompetitorUse, CompetitorUse.id, doomed.beside["competitors"]),
         (Client, Client.id, doomed.clients),
         (PhoneNumber, PhoneNumber.id, doomed.numbers),
         (Person, Person.id, doomed.people),
@@ -286,12 +292,17 @@ async def _remove(session: AsyncSession, doomed: _Doomed) -> None:
 
 
 async def _remove_made(session: AsyncSession, found: Import) -> None:
-    """Lists and sources that came with the import, and that nobody has filled or used otherwise."""
-    for kind, name in ((CallList, "lists"), (Source, "sources")):
+    """Lists, sources and competitors that came with the import, and that nobody has filled or used otherwise."""
+    for kind, name in ((CallList, "lists"), (Source, "sources"), (Competitor, "competitors")):
         used: dict[int, set[str]] = defaultdict(set)
+        if kind is Competitor:  # whoever names one at this moment is waited for
+            made = select(Competitor.id).where(Competitor.id.in_(found.made.get(name, ())))
+            await session.scalars(made.order_by(Competitor.id).with_for_update())
         await references(session, kind, found.made.get(name, ()), used)
         doomed = [each for each in found.made.get(name, ()) if not used[each]]
         removing = delete(kind).where(kind.id.in_(doomed))
         if kind is CallList:
             removing = removing.where(CallList.state == ListState.DRAFT)
+        if kind is Competitor:
+            removing = removing.where(Competitor.version == 1)
         await session.execute(removing.execution_options(synchronize_session=False))

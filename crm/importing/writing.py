@@ -10,6 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.base.addresses import Address, AddressKind
+from crm.base.competitors import Competitor, CompetitorUse, competitor_named
 from crm.base.organisation_keys import KEY_COLUMNS, keys_of
 from crm.base.organisations import Organisation
 from crm.base.past_deals import FormerOwner, PastDeal
@@ -32,6 +34,8 @@ _PEOPLE: Final = Person.metadata.tables["people"]
 _NUMBERS: Final = PhoneNumber.metadata.tables["phone_numbers"]
 _DEALS: Final = PastDeal.metadata.tables["past_deals"]
 _FORMER_OWNERS: Final = FormerOwner.metadata.tables["former_owners"]
+_ADDRESSES: Final = Address.metadata.tables["addresses"]
+_USES: Final = CompetitorUse.metadata.tables["competitor_uses"]
 _MOVES: Final = GroupMove.metadata.tables["group_moves"]
 _FILLED_COLUMNS: Final = (*TEXT_FIELDS, "headcount", "attributes", "time_zone", *KEY_COLUMNS)
 _FILL_IN: Final = (
@@ -52,7 +56,8 @@ _SET_SOURCE: Final = (
 @dataclass
 class Changes:
     """What a batch adds: new organisations, clients, numbers (with rank), people (with position), moves (from,
-    to), deals and former owners; and the organisations (by id) and clients in which it fills in blanks."""
+    to), deals, former owners, addresses and competitors (by key); and the organisations (by id) and clients in which it
+    fills in blanks."""
 
     organisations: list[Known] = field(default_factory=list)
     filled: dict[int, Known] = field(default_factory=dict)
@@ -63,6 +68,8 @@ class Changes:
     moves: list[tuple[Known, Group, Group]] = field(default_factory=list)
     deals: list[tuple[Known, WrittenDeal]] = field(default_factory=list)
     former_owners: list[tuple[Known, str]] = field(default_factory=list)
+    addresses: list[tuple[Known, AddressKind, str]] = field(default_factory=list)
+    competitors: list[tuple[Known, str]] = field(default_factory=list)
 
 
 async def write(
@@ -73,6 +80,7 @@ async def write(
     await _write_organisations(session, known, changes, now)
     await _write_clients(session, known, changes, now)
     await _write_past(session, changes, author_id=author_id, now=now)
+    await _write_beside(session, known, changes, author_id=author_id, now=now)
     if changes.moves:
         moves = [
             {
@@ -105,6 +113,29 @@ async def _write_past(session: AsyncSession, changes: Changes, *, author_id: int
     if changes.former_owners:
         owners = [{"client_id": each.client_id, "name": name, "noted_at": now} for each, name in changes.former_owners]
         await session.execute(insert(_FORMER_OWNERS), owners)
+
+
+async def _write_beside(
+    session: AsyncSession, known: KnownOrganisations, changes: Changes, *, author_id: int | None, now: datetime
+) -> None:
+    if changes.addresses:
+        addresses = [
+            {"organisation_id": each.organisation_id, "kind": kind, "written": written}
+            for each, kind, written in changes.addresses
+        ]
+        await session.execute(insert(_ADDRESSES), addresses)
+    if changes.competitors:
+        for key in sorted({key for _, key in changes.competitors}):  # in one order, whoever else writes them
+            name, _ = known.competitors[key]
+            there = await session.scalar(select(Competitor.id).where(Competitor.name_folded == key))
+            rival = await competitor_named(session, name, now=now, author_id=author_id)
+            known.competitors[key] = (name, rival.id)
+            known.made["competitors"] += [rival.id] if there is None else []
+        uses = [
+            {"organisation_id": each.organisation_id, "competitor_id": known.competitors[key][1], "noted_at": now}
+            for each, key in changes.competitors
+        ]
+        await session.execute(insert(_USES), uses)
 
 
 async def _write_lists_and_sources(session: AsyncSession, known: KnownOrganisations) -> None:

@@ -36,11 +36,15 @@ async def erase(settings: Settings, arguments: argparse.Namespace, terminal: Ter
         now = datetime.now(UTC)
         async with database.transaction() as session:
             if of_person:
-                done = await erase_person(session, person_id=arguments.number, reason=arguments.reason, now=now)
+                done = await erase_person(
+                    session, person_id=arguments.number, reason=arguments.reason, now=now,
+                    region=settings.dialing.region,
+                )  # fmt: skip
             else:
                 done = await erase_organisation(
-                    session, organisation_id=arguments.number, reason=arguments.reason, now=now
-                )
+                    session, organisation_id=arguments.number, reason=arguments.reason, now=now,
+                    region=settings.dialing.region,
+                )  # fmt: skip
         await asyncio.to_thread(remove_recordings, LocalStore(settings.recordings_dir), done.recording_keys)
     terminal.say(
         gettext(

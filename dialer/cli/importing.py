@@ -14,17 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config.settings import Settings
 from crm.database import Database
 from crm.errors import ERRORS, NotFound, Refused
-from crm.importing.area_codes import read_area_code
 from crm.importing.carrying_on import carry_on
-from crm.importing.clients import Progress, import_clients
+from crm.importing.clients import Progress
 from crm.importing.confirming import begin_confirming, report_of
 from crm.importing.contacts import import_contacts
 from crm.importing.imports import Import, get_import, save_mapping, saved_mapping
+from crm.importing.keeping import bring_in
 from crm.importing.mapping import ATTRIBUTE, REASON_COLUMNS, guess_mapping, mapping_with
 from crm.importing.report import ImportReport, refused_csv
-from crm.importing.staging import Choices, Tried, stage
+from crm.importing.staging import Choices, try_out
 from crm.importing.tables import Table, content_of, read_table
-from crm.importing.written_values import read_time_zone
 from crm.preparation.campaigns import Campaign, campaign_named, list_campaigns
 from crm.problems import Problem
 from dialer.cli.database import ready_database
@@ -146,39 +145,36 @@ async def _import(
     settings: Settings,
 ) -> ImportReport:
     """Try the file, and take it in unless that was all that was asked for."""
-    now = datetime.now(UTC)
     async with database.reading() as session:
         campaign = await _campaign(session, arguments.campaign, terminal)
-        try:
-            tried = await import_clients(
-                session, campaign=campaign, table=table, mapping=choices.mapping,
-                list_name=choices.list_name or None, region=settings.dialing.region,
-                area_code=read_area_code(choices.area_code), time_zone=read_time_zone(choices.time_zone), now=now,
-                dry_run=True, progress=_progress(terminal),
-            )  # fmt: skip
-        except Refused as error:
-            if error.code != "import.no_list":
-                raise
-            raise CommandFailed(
-                terminal.words.gettext("No column holds the call list. Name one for all rows: --list NAME")
-            ) from None
+        tried = await try_out(
+            session, campaign=campaign, table=table, choices=choices, region=settings.dialing.region,
+            now=datetime.now(UTC), progress=_progress(terminal),
+        )  # fmt: skip
+    if tried.report is None:
+        code, params = tried.trouble
+        if code != "import.no_list":
+            raise Refused(code, **params)
+        raise CommandFailed(terminal.words.gettext("No column holds the call list. Name one for all rows: --list NAME"))
     if arguments.dry_run:
-        return tried
+        return tried.report
+    staged = await bring_in(
+        database, campaign=campaign, file_name=arguments.file.name, content=content, table=table, choices=choices,
+        tried=tried, clock=lambda: datetime.now(UTC),
+    )  # fmt: skip
     async with database.transaction() as session:
         if arguments.save_mapping:
-            await save_mapping(session, name=arguments.save_mapping, mapping=dict(choices.mapping), now=now)
-        staged = await stage(
-            session, campaign=campaign, file_name=arguments.file.name, content=content, table=table, choices=choices,
-            tried=Tried(tried), now=now,
-        )  # fmt: skip
-        await begin_confirming(session, import_id=staged.id, version=staged.version, now=now)
+            await save_mapping(
+                session, name=arguments.save_mapping, mapping=dict(choices.mapping), now=datetime.now(UTC)
+            )
+        await begin_confirming(session, import_id=staged.id, version=staged.version, now=datetime.now(UTC))
     await carried_on(database, staged.id, settings, terminal)
     async with database.reading() as session:
         return await report_of(session, await get_import(session, staged.id))
 
 
 async def carried_on(database: Database, import_id: int, settings: Settings, terminal: Terminal) -> Import:
-    """The import that is being confirmed or undone, when it is through. Interrupted, it is left to whoever goes on: the
+    """The import that is under way, when it is through. Interrupted, it is left to whoever goes on: the
     service, the page, or `dialer imports continue`."""
     found = await carry_on(
         database, import_id, region=settings.dialing.region, clock=lambda: datetime.now(UTC),

@@ -91,8 +91,10 @@ async def go_on(settings: Settings, arguments: argparse.Namespace, terminal: Ter
 
 async def forget(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`imports discard`."""
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
-        found = await discard(session, import_id=arguments.number, version=None, now=datetime.now(UTC))
+    async with ready_database(settings, terminal) as database:
+        async with database.transaction() as session:
+            await discard(session, import_id=arguments.number, version=None, now=datetime.now(UTC))
+        found = await carried_on(database, arguments.number, settings, terminal)
     terminal.say(terminal.words.gettext("{file} is discarded; nothing of it was taken in.", file=found.file_name))
     return 0
 

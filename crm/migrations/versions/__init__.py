@@ -35,4 +35,5 @@ ORDER: Final = (
     "0030_header_rows",
     "0040_competitors_of_outcomes",
     "0050_open_attempts_of_a_client",
+    "0031_staging_in_steps",
 )

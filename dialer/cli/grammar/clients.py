@@ -66,7 +66,7 @@ def add_imports(commands: Commands, words: Words) -> None:
     for action, text in (
         ("show", gettext("tell how a file was read and what its rows became")),
         ("confirm", gettext("take a file in that was uploaded on the page and tried")),
-        ("continue", gettext("go on with an import that was interrupted while it was taken in or undone")),
+        ("continue", gettext("go on with an import that was interrupted")),
         ("discard", gettext("forget a file that was uploaded on the page")),
         ("undo", gettext("undo an import; what has been worked with since is listed and not touched")),
     ):

@@ -57,16 +57,18 @@ async def erase_one(request: web.Request) -> web.StreamResponse:
     person, reason, typed = (str(fields.get(name, "")).strip() for name in ("person", "reason", "name"))
     async with deps.database.transaction() as session:
         client = await get_client(session, client_id)
-        now, author_id = deps.clock(), visitor(request).user_id
+        now, author_id, region = deps.clock(), visitor(request).user_id, deps.settings.dialing.region
         if person:
             found = await get_person(session, sent.number(person))
             _must_be(typed, found.full_name, belongs=found.organisation_id == client.organisation_id)
-            done = await erase_person(session, person_id=found.id, reason=reason, now=now, author_id=author_id)
+            done = await erase_person(
+                session, person_id=found.id, reason=reason, now=now, author_id=author_id, region=region
+            )
         else:
             organisation = await get_organisation(session, client.organisation_id)
             _must_be(typed, organisation.name, belongs=True)
             done = await erase_organisation(
-                session, organisation_id=organisation.id, reason=reason, now=now, author_id=author_id
+                session, organisation_id=organisation.id, reason=reason, now=now, author_id=author_id, region=region
             )
     await asyncio.to_thread(remove_recordings, deps.store, done.recording_keys)
     return see_other(f"/clients/{client_id}")

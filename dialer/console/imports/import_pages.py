@@ -9,23 +9,26 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.errors import CrmError, Refused
+from crm.errors import Conflict, CrmError, Refused
 from crm.importing.carrying_on import carry_on
 from crm.importing.confirming import begin_confirming
 from crm.importing.imports import (
     Import,
+    ImportFile,
     ImportRow,
     ImportState,
     RowUndone,
+    UnderWay,
     get_import,
     list_imports,
     list_mappings,
     save_mapping,
     saved_mapping,
 )
+from crm.importing.keeping import bring_in, read_otherwise
 from crm.importing.mapping import FIELDS, REASON_COLUMNS, mapping_with
 from crm.importing.report import refused_csv
 from crm.importing.staging import (
@@ -34,8 +37,6 @@ from crm.importing.staging import (
     discard,
     refused_of,
     remarks_of,
-    restage,
-    stage,
     try_out,
 )
 from crm.importing.tables import DELIMITERS, ENCODINGS, Table, read_table
@@ -103,13 +104,12 @@ async def upload(request: web.Request) -> web.StreamResponse:
             choices = _choices(table, said, {name: str(value) for name, value in fields.items()})
             tried = await try_out(session, campaign=campaign, table=table, choices=choices, now=deps.clock(),
                                   region=deps.settings.dialing.region)  # fmt: skip
-    except Refused as refusal:
-        return await _list_page(request, refusal)
-    async with deps.database.transaction() as session:
-        staged = await stage(
-            session, campaign=campaign, file_name=file_name, content=content, table=table, choices=choices,
-            tried=tried, now=deps.clock(), author_id=visitor(request).user_id,
+        staged = await bring_in(
+            deps.database, campaign=campaign, file_name=file_name, content=content, table=table, choices=choices,
+            tried=tried, clock=deps.clock, author_id=visitor(request).user_id,
         )  # fmt: skip
+    except (Refused, Conflict) as refusal:
+        return await _list_page(request, refusal)
     return see_other(f"/imports/{staged.id}")
 
 
@@ -127,8 +127,9 @@ async def try_again(request: web.Request) -> web.StreamResponse:
     header_row = int(typed["header_row"]) if sent.is_id(typed.get("header_row", "")) else None
     async with deps.database.reading() as session:
         found = await get_import(session, _id(request))
-        content = await content_of(session, found.id)
     try:
+        async with deps.database.reading() as session:
+            content = await content_of(session, found.id)
         table = await asyncio.to_thread(
             read_table, content, encoding=typed.get("encoding") or None, delimiter=typed.get("delimiter") or None,
             part=typed.get("part", ""), header_row=header_row,
@@ -140,10 +141,12 @@ async def try_again(request: web.Request) -> web.StreamResponse:
                 session, campaign=await get_campaign(session, found.campaign_id), table=table, choices=choices,
                 region=deps.settings.dialing.region, now=deps.clock(),
             )  # fmt: skip
-        async with deps.database.transaction() as session:
-            await restage(session, import_id=found.id, version=sent.number(typed.get("version", "")), table=table,
-                          choices=choices, tried=tried)  # fmt: skip
-            if typed.get("save_as", "").strip():
+        await read_otherwise(
+            deps.database, import_id=found.id, version=sent.number(typed.get("version", "")), table=table,
+            choices=choices, tried=tried, clock=deps.clock,
+        )  # fmt: skip
+        if typed.get("save_as", "").strip():
+            async with deps.database.transaction() as session:
                 await save_mapping(session, name=typed["save_as"], mapping=dict(choices.mapping), now=deps.clock(),
                                    author_id=visitor(request).user_id)  # fmt: skip
     except CrmError as refusal:
@@ -161,10 +164,9 @@ async def take_in(request: web.Request) -> web.StreamResponse:
 
 
 async def go_on(request: web.Request) -> web.StreamResponse:
-    """POST /imports/{import_id}/continue: some more rows of an import that is being taken in or undone."""
-    deps = request.app[DEPS]
-    await carry_on(deps.database, _id(request), region=deps.settings.dialing.region, clock=deps.clock,
-                   most=_STEPS_AT_ONCE)  # fmt: skip
+    """POST /imports/{import_id}/continue: some more rows of an import that is under way; one whose reading was
+    interrupted is read anew."""
+    await _some_steps(request)
     return see_other(f"/imports/{_id(request)}")
 
 
@@ -174,6 +176,7 @@ async def forget(request: web.Request) -> web.StreamResponse:
     async with deps.database.transaction() as session:
         await discard(session, import_id=_id(request), version=version, now=deps.clock(),
                       author_id=visitor(request).user_id)  # fmt: skip
+    await _some_steps(request)
     return see_other("/imports")
 
 
@@ -214,6 +217,12 @@ async def refused(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def _some_steps(request: web.Request) -> None:
+    deps = request.app[DEPS]
+    await carry_on(deps.database, _id(request), region=deps.settings.dialing.region, clock=deps.clock,
+                   most=_STEPS_AT_ONCE)  # fmt: skip
+
+
 async def _list_page(request: web.Request, refusal: CrmError | None = None) -> web.StreamResponse:
     words = words_of(request)
     async with request.app[DEPS].database.reading() as session:
@@ -250,6 +259,7 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
         kept = select(ImportRow).where(ImportRow.import_id == found.id, ImportRow.undone == RowUndone.KEPT)
         left = list(await session.scalars(kept.order_by(ImportRow.line).limit(SHOWN_ROWS)))
         saved = [each.name for each in await list_mappings(session)]
+        file_kept = await session.scalar(select(exists().where(ImportFile.import_id == found.id)))
     context = {
         "found": found,
         "campaign": campaign,
@@ -262,6 +272,9 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
         "choices": [(field, words.gettext(FIELD_NAMES[field])) for field in FIELDS],
         "saved": saved,
         "may_try": _may(request, found, ImportState.STAGED),
+        "may_read_again": file_kept and _may(request, found, ImportState.STAGED),
+        "file_gone": not file_kept and found.state is ImportState.STAGED and found.under_way is None,
+        "may_discard": _may(request, found, ImportState.STAGED) or _may_break_off(request, found),
         "may_undo": _may(request, found, ImportState.CONFIRMED),
         "may_carry_on": found.under_way is not None and visitor(request).role in RULE_ROLES,
         "stopped_by": explain(words, found.trouble[0], found.trouble[1]) if found.trouble else "",
@@ -273,12 +286,16 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
     }  # fmt: skip
     response = await office_page(request, "import.html", context)
     if refusal is not None:
-        response.set_status(409 if refusal.code == "import.changed_meanwhile" else 422)
+        response.set_status(409 if isinstance(refusal, Conflict) else 422)
     return response
 
 
 def _may(request: web.Request, found: Import, state: ImportState) -> bool:
     return found.state is state and found.under_way is None and visitor(request).role in RULE_ROLES
+
+
+def _may_break_off(request: web.Request, found: Import) -> bool:
+    return found.under_way is UnderWay.STAGING and visitor(request).role in RULE_ROLES
 
 
 def _delimiters(found: Import) -> tuple[str, ...]:

@@ -30,6 +30,11 @@ FIELD_NAMES: Final[Mapping[str, str]] = {
     "deal_date": mark("day of a past deal"),
     "deal_amount": mark("amount of the deal"),
     "deal_what": mark("what was bought"),
+    "address_postal": mark("postal address"),
+    "address_legal": mark("legal address"),
+    "address_actual": mark("actual address"),
+    "address_other": mark("other address"),
+    "competitor": mark("competitor"),
 }
 
 

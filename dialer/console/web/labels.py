@@ -78,8 +78,10 @@ IMPORT_STATES = {
     "confirmed": mark("taken in"),
     "undone": mark("undone"),
     "discarded": mark("discarded"),
+    "staging": mark("being read"),
     "confirming": mark("being taken in"),
     "undoing": mark("being undone"),
+    "discarding": mark("being discarded"),
 }
 
 ABANDONED_REASONS = {

@@ -128,7 +128,7 @@ async def test_a_crash_leaves_an_import_that_goes_on_and_takes_nothing_in_twice(
     with pytest.raises(Crash):
         await carried_on(world, import_id, limit=60)
     async with world.database.reading() as session:
-        assert await left_under_way(session) == [import_id]
+        assert await left_under_way(session, now=NOON) == [import_id]
         half = await get_import(session, import_id)
     assert (half.state, half.under_way, half.done, half.row_count) == (
         ImportState.STAGED, UnderWay.CONFIRMING, 120, 250,
@@ -139,7 +139,7 @@ async def test_a_crash_leaves_an_import_that_goes_on_and_takes_nothing_in_twice(
     assert [await count_of(world, kind) for kind in (Client, Organisation, PhoneNumber)] == [248, 248, 250]
     assert await count_of(world, GroupMove) == 83
     async with world.database.reading() as session:
-        assert await left_under_way(session) == []
+        assert await left_under_way(session, now=NOON) == []
         report = await report_of(session, done)
     assert (report.taken, dict(report.by_list), dict(report.by_group)) == (
         248,
@@ -217,7 +217,10 @@ async def test_meanwhile_it_can_be_neither_discarded_nor_begun_again(world: Worl
             assert refused.value.code == "import.under_way"
 
 
-@pytest.mark.parametrize(("under_way", "state"), [("undoing", "staged"), ("confirming", "discarded")])
+@pytest.mark.parametrize(
+    ("under_way", "state"),
+    [("undoing", "staged"), ("confirming", "discarded"), ("staging", "discarded"), ("discarding", "staged")],
+)
 async def test_the_database_knows_which_steps_there_are(world: World, under_way: str, state: str) -> None:
     found = await staged(world, file_of(3))
     async with world.database.engine.connect() as connection:

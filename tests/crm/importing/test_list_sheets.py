@@ -94,6 +94,7 @@ def test_columns_are_found_by_their_names_and_marks_in_any_case() -> None:
         ([("№", "Организация"), ("1", "А")], "list.marks_no_column", {"name": "Call them?"}),
         ([RU.headings, ("1", *[""] * 6, "может быть", "")], "list.marks_unclear", {"row": 2, "value": "может быть"}),
         ([RU.headings, ("А", *[""] * 6, "да", "")], "list.marks_number", {"row": 2, "value": "А"}),
+        ([RU.headings, ("1", *[""] * 6, "да", "я" * 2_001)], "list.marks_too_long", {"row": 2, "limit": 2_000}),
         (
             [RU.headings, ("1", *[""] * 6, "да", ""), ("1", *[""] * 6, "нет", "")],
             "list.marks_twice",

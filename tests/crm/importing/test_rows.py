@@ -76,6 +76,28 @@ def test_a_row_is_refused_with_its_line_its_reason_and_its_cells(
     assert set(cells.values()) <= set(row.raw)
 
 
+@pytest.mark.parametrize(
+    ("field", "limit"),
+    [
+        ("name", 500), ("phone", 1_000), ("city", 1_000), ("note", 10_000), ("competitor", 1_000),
+        ("postal address", 1_000), ("код ОКВЭД", 4_000),
+    ],
+)  # fmt: skip
+def test_a_cell_that_is_too_long_for_its_field_is_refused_with_its_column(field: str, limit: int) -> None:
+    fits = "8 (383) 000-00-01".ljust(limit) if field == "phone" else "я" * limit
+    assert taken(**{field: fits}).raw
+    row = refused(**{field: fits + "я", "headcount": "много"})
+    told = {"column": field, "letters": limit + 1, "limit": limit}
+    assert [(problem.code, problem.params) for problem in row.problems] == [("row.too_long", told)]
+
+
+def test_a_column_that_is_passed_over_may_hold_anything() -> None:
+    header = ("name", "phone", "вложение")
+    columns = columns_of(header, guess_mapping(header) | {"вложение": ""})
+    row = read_row(Row(2, ("ООО", "8 (383) 000-00-01", "x" * 30_000)), columns)
+    assert isinstance(row, ClientRow)
+
+
 def test_all_reasons_of_a_row_are_told_at_once() -> None:
     row = refused(name="", phone="12", group="синие", headcount="x")
     assert [problem.code for problem in row.problems] == [

@@ -37,12 +37,13 @@ from crm.importing.imports import (
     save_mapping,
     saved_mapping,
 )
+from crm.importing.keeping import bring_in, read_otherwise
 from crm.importing.mapping import guess_mapping
 from crm.importing.report import refused_csv
-from crm.importing.staging import Choices, discard, restage, stage, try_out
+from crm.importing.staging import Choices, Tried, discard, try_out
 from crm.importing.tables import Table, read_table
 from crm.importing.undoing import UndoReport, begin_undoing, undo_report
-from crm.preparation.campaigns import get_campaign
+from crm.preparation.campaigns import Campaign, get_campaign
 from tests.crm.builders import NOON, World
 
 LATER = NOON + timedelta(days=1)
@@ -61,14 +62,23 @@ def choices(table: Table, **said: Any) -> Choices:
 
 async def staged(world: World, content: bytes = FILE, *, author_id: int | None = None, **said: Any) -> Import:
     table = read_table(content)
-    async with world.transaction() as session:
+    chosen = choices(table, **said)
+    return await bring_in(
+        world.database, campaign=await campaign_of(world), file_name="firms.csv", content=content, table=table,
+        choices=chosen, tried=await tried(world, table, chosen), clock=lambda: NOON, author_id=author_id,
+        breathe=at_once,
+    )  # fmt: skip
+
+
+async def campaign_of(world: World) -> Campaign:
+    async with world.database.reading() as session:
+        return await get_campaign(session, world.campaign_id)
+
+
+async def tried(world: World, table: Table, chosen: Choices) -> Tried:
+    async with world.database.reading() as session:
         campaign = await get_campaign(session, world.campaign_id)
-        chosen = choices(table, **said)
-        tried = await try_out(session, campaign=campaign, table=table, choices=chosen, region="RU", now=NOON)
-        return await stage(
-            session, campaign=campaign, file_name="firms.csv", content=content, table=table, choices=chosen,
-            tried=tried, now=NOON, author_id=author_id,
-        )  # fmt: skip
+        return await try_out(session, campaign=campaign, table=table, choices=chosen, region="RU", now=NOON)
 
 
 async def carried_on(world: World, import_id: int, **how: Any) -> Import:
@@ -170,12 +180,10 @@ async def test_what_was_read_wrong_is_read_again_and_tried_again(world: World) -
     assert (found.row_count, await rows_of(world, found.id)) == (0, [])
     table = read_table("Кто;Телефон\nАльфа;8 (342) 000-10-01\n".encode("cp866"), encoding="cp866")
     chosen = Choices({"Кто": "name", "Телефон": "phone"}, list_name="весна")
-    async with world.transaction() as session:
-        campaign = await get_campaign(session, world.campaign_id)
-        tried = await try_out(session, campaign=campaign, table=table, choices=chosen, region="RU", now=NOON)
-        again = await restage(
-            session, import_id=found.id, version=found.version, table=table, choices=chosen, tried=tried
-        )
+    again = await read_otherwise(
+        world.database, import_id=found.id, version=found.version, table=table, choices=chosen,
+        tried=await tried(world, table, chosen), clock=lambda: NOON, breathe=at_once,
+    )  # fmt: skip
     assert (again.encoding, again.taken, again.trouble, again.list_name) == ("cp866", 1, [], "весна")
     with pytest.raises(Conflict) as conflict:
         await confirmed(world, found.id, found.version)
@@ -187,6 +195,7 @@ async def test_a_discarded_file_is_forgotten_but_that_it_was_there(world: World)
     found = await staged(world, author_id=author_id)
     async with world.transaction() as session:
         await discard(session, import_id=found.id, version=found.version, now=LATER, author_id=author_id)
+    await carried_on(world, found.id)
     assert await rows_of(world, found.id) == []
     with pytest.raises(Refused):
         await confirmed(world, found.id)

@@ -24,8 +24,9 @@ from crm.importing.carrying_on import carry_on
 from crm.importing.clients import import_clients
 from crm.importing.confirming import begin_confirming
 from crm.importing.imports import ImportState, get_import
+from crm.importing.keeping import bring_in
 from crm.importing.mapping import guess_mapping
-from crm.importing.staging import Choices, stage, try_out
+from crm.importing.staging import Choices, try_out
 from crm.importing.tables import read_table
 from crm.office.users import Role, add_user
 from crm.plan.silence import keep_request, off_list
@@ -236,13 +237,14 @@ async def imported(session: AsyncSession, now: datetime) -> None:
 async def test_an_import_that_somebody_left_half_done_goes_on_by_itself(office: Office) -> None:
     table = read_table("list;name;phone\nspring;Новая;8 (342) 000-09-99\nspring;Вторая;8 (342) 000-09-98\n".encode())
     choices = Choices(guess_mapping(table.header))
-    async with office.database.transaction() as session:
+    async with office.database.reading() as session:
         (campaign,) = await list_campaigns(session)
         tried = await try_out(session, campaign=campaign, table=table, choices=choices, region="RU", now=NOON)
-        staged = await stage(
-            session, campaign=campaign, file_name="a.csv", content=b"-", table=table, choices=choices, tried=tried,
-            now=NOON,
-        )  # fmt: skip
+    staged = await bring_in(
+        office.database, campaign=campaign, file_name="a.csv", content=b"-", table=table, choices=choices, tried=tried,
+        clock=office.clock,
+    )  # fmt: skip
+    async with office.database.transaction() as session:
         await begin_confirming(session, import_id=staged.id, version=None, now=NOON)
     await carry_on(office.database, staged.id, region="RU", clock=office.clock, most=1, limit=1)
     await scheduler_of(office).carry_imports_on()

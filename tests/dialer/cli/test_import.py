@@ -293,7 +293,7 @@ def test_an_import_that_was_interrupted_is_gone_on_with(
     assert clients_in(office) == 0
     assert "being taken in, 0 of 5 rows" in dialer("imports", "list", "-c", office).out
     undone = dialer("imports", "undo", "1", "-c", office)
-    assert undone.err == "Import 1 is being taken in or undone at the moment.\n"
+    assert undone.err == "Import 1 is being read, taken in, undone or discarded at the moment.\n"
     gone_on = dialer("imports", "continue", "1", "-c", office)
     assert gone_on.out.startswith("firms.csv: taken in\ntaken: 3\n")
     assert clients_in(office) == 3
