@@ -43,7 +43,15 @@ INCOMING = np.dtype(
 )
 
 OUTGOING = np.dtype(
-    [("type", "u1"), ("sequence", "u2"), ("ssrc", "u4"), ("timestamp", "u4"), ("at", "f8")],
+    [
+        ("type", "u1"),
+        ("sequence", "u2"),
+        ("ssrc", "u4"),
+        ("timestamp", "u4"),
+        ("at", "f8"),
+        ("packets", "u4"),  # that were sent, for RTCP
+        ("octets", "u4"),  # of their payload
+    ],
     align=True,
 )
 

@@ -103,7 +103,7 @@ class Leg:
         self._relay_to: Leg | None = None
         self._translate: bytes | None = None
         # what we send
-        board.outgoing[self.row] = (8, secrets.randbits(16), secrets.randbits(32), secrets.randbits(32), 0.0)
+        board.outgoing[self.row] = (8, secrets.randbits(16), secrets.randbits(32), secrets.randbits(32), 0.0, 0, 0)
         self.playing: Iterator[bytes] | None = None
         self.digits = DigitSender()
         self.filling = False  # silence is sent because nothing else is, see `silence.Silence`
@@ -401,6 +401,9 @@ class Leg:
         return float(self.board.outgoing["at"][self.row])
 
     def emit(self, packet: rtp.RtpPacket) -> None:
+        out = self.board.outgoing[self.row]
+        out["packets"] = (int(out["packets"]) + 1) & _MASK_32
+        out["octets"] = (int(out["octets"]) + len(packet.payload)) & _MASK_32
         try:
             self.send(rtp.build(packet))
         except OSError:

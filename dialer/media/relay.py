@@ -16,6 +16,7 @@ from dialer.media import rtp, tones
 from dialer.media.agenda import Agenda
 from dialer.media.board import Board
 from dialer.media.leg import LEARNING_WINDOW_S, Leg, Remote
+from dialer.media.reports import Reports, next_interval_s
 from dialer.media.silence import Silence
 from dialer.media.taps import Summary, Taps
 from dialer.media.traffic import BATCH, Traffic
@@ -64,6 +65,7 @@ class Relay:
         self.taps = Taps(self._agenda, told.recording_stopped)
         self._others: dict[int, Callable[[int], None]] = {}
         self._measured: list[Measured] = []
+        self._reports: dict[Leg, Reports] = {}
         self._stopping = False
 
     # The loop.
@@ -103,6 +105,8 @@ class Relay:
     def close(self) -> None:
         """Close every recording and socket."""
         self.taps.close_all(time.monotonic())
+        for reports in self._reports.values():
+            reports.close(time.monotonic())
         for leg in self._board.legs:
             if leg is not None:
                 leg.close()
@@ -130,6 +134,8 @@ class Relay:
             self._agenda.add(now + LEARNING_WINDOW_S, lambda due, present: self._window_ends(leg, due, present))
         if first:
             self._agenda.add(now + _MEASURE_S, lambda due, present: self._measure(leg, due, present))
+            first_s = next_interval_s(first=True)
+            self._agenda.add(now + first_s, lambda due, present: self._report_to_far_end(leg, present))
         self._fill(leg, now)
 
     def _window_ends(self, leg: Leg, due: float, now: float) -> float | None:
@@ -177,6 +183,9 @@ class Relay:
         self.unbridge(leg, now)
         self._traffic.remove(leg)
         self._epoll.unregister(leg.fd)
+        reports = self._reports.pop(leg, None)
+        if reports is not None:
+            reports.close(now)
         leg.close()
 
     # What is sent each 20 ms, and told each second.
@@ -221,6 +230,15 @@ class Relay:
             leg.stop_relaying_to()
             self._fill(leg, now)
         return max(due + _MEASURE_S, now)
+
+    def _report_to_far_end(self, leg: Leg, now: float) -> float | None:
+        if leg.gone:
+            return None
+        reports = self._reports.get(leg)
+        if reports is None:
+            reports = self._reports[leg] = Reports(leg)
+        reports.send(now)
+        return now + next_interval_s()
 
     def _report(self, due: float, now: float) -> None:
         measured, self._measured = self._measured, []

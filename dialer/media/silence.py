@@ -75,6 +75,8 @@ class Silence:
         outgoing["timestamp"] += gaps.astype(np.uint64).astype(np.uint32)
         outgoing["sequence"] += 1
         outgoing["at"] = due
+        outgoing["packets"] += 1
+        outgoing["octets"] += rtp.FRAME_SAMPLES
         board.outgoing[rows] = outgoing
         block = bytearray(len(group) * _DATAGRAM_BYTES)
         datagrams = np.frombuffer(block, np.uint8).reshape(-1, _DATAGRAM_BYTES)

@@ -190,6 +190,8 @@ class Traffic:
         timestamps = timestamps + incoming["timestamp_shift"]
         outgoing = board.outgoing[targets]
         outgoing["sequence"], outgoing["timestamp"], outgoing["at"] = sequences, timestamps, now
+        outgoing["packets"] += 1
+        outgoing["octets"] += (lengths - _HEADER_BYTES).astype(np.uint32)
         board.outgoing[targets] = outgoing
         headers["second"][at] = outgoing["type"]
         headers["sequence"][at] = sequences

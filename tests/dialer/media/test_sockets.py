@@ -55,11 +55,13 @@ async def test_each_leg_has_one_connected_socket_in_one_epoll(media: Media) -> N
             await end.talk(tone(700, 0.1))
             await heard(media, f"{name} {side}")
     (pid,) = media.controller.worker_pids
-    sockets = udp_sockets(pid)
+    sockets = {fd: ports for fd, ports in udp_sockets(pid).items() if ports[1]}
     assert {remote for _, remote in sockets.values()} == {end.port for ends in bridges for end in ends}
     assert len(sockets) == 4
     (epoll,) = watched_by_epoll(pid)
     assert set(sockets) <= epoll
+    reporting = {local for local, remote in udp_sockets(pid).values() if not remote}
+    assert reporting <= {local + 1 for local, _ in sockets.values()}  # RTCP
 
 
 def test_no_event_loop_of_python_is_in_a_worker() -> None:
