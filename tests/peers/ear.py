@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,7 +25,8 @@ class Ear(SoundPort):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         super().datagram_received(data, addr)
-        self.packets.append(rtp.parse(data))
+        with contextlib.suppress(rtp.RtpError):  # RTCP for the port below
+            self.packets.append(rtp.parse(data))
         self.grew.set()
 
     async def until_heard(self, packets: int, *, patience_s: float = 15.0) -> npt.NDArray[np.float64]:

@@ -38,7 +38,7 @@ class FarEnd:
                 self.packets.append(rtp.parse(self.sock.recv(2048)))
             except BlockingIOError:
                 break
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, rtp.RtpError):  # RTCP for the port below, when that is another far end's
                 continue
         self._arrived.set()
 
