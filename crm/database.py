@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import ConnectionPoolEntry
 
 import crm.schema  # noqa: F401 - whoever opens a database has every class mapped
-from crm import transitions
+from crm import sqlite_driver, transitions
 from crm.base import search_index
 from crm.errors import Conflict, Finding
 from crm.mapping import Base, UtcDateTime
@@ -172,7 +172,10 @@ def _with_driver(url: URL) -> URL:
 
 
 def _sqlite_engine(url: URL, *, begin: str, query_only: bool, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=30, hide_parameters=True)
+    engine = create_async_engine(
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=30, hide_parameters=True,
+        connect_args={"async_creator_fn": sqlite_driver.connect},
+    )  # fmt: skip
     pragmas: Iterable[str] = (
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "foreign_keys=ON",
