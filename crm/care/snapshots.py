@@ -102,7 +102,6 @@ def _blank(target: Path) -> None:
     """Take the secrets out of a SQLite file, also from its pages that are free."""
     connection = sqlite3.connect(target, isolation_level=None)
     try:
-        connection.execute("PRAGMA secure_delete = ON")
         values = ", ".join(f"{name} = ?" for name in _BLANK)
         connection.execute(f"UPDATE {_BLANKED} SET {values}", tuple(_BLANK.values()))  # noqa: S608 - names of ours
         connection.execute(f"DELETE FROM {_EMPTIED}")  # noqa: S608 - likewise

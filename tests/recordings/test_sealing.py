@@ -64,15 +64,17 @@ def test_two_who_seal_one_file_at_once_seal_it_once(
     content = os.urandom(PIECE_BYTES)
     path.write_bytes(content)
     key = unwrapped(wrapped, OFFICE, path, CALL)
-    locked = fcntl.flock
+    locked, first = fcntl.flock, list[bytes]()
 
     def overtaken(file: BinaryIO, how: int) -> None:
         monkeypatch.setattr(fcntl, "flock", locked)
         seal(path, key)
+        first.append(path.read_bytes())
         locked(file, how)
 
     monkeypatch.setattr(fcntl, "flock", overtaken)
     seal(path, key)
+    assert [path.read_bytes()] == first
     with open_sound(path, wrapped, OFFICE, CALL) as file:
         assert file.read() == content
 
