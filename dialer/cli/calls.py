@@ -30,7 +30,7 @@ from dialer.console.calls.correction import versions
 from dialer.console.web.formats import minutes, moment, phone
 from dialer.console.web.labels import disposition_name, result_name
 from dialer.sound_files import sound_of
-from dialer.words import mark
+from dialer.words import Words, mark
 from recordings.store import LocalStore
 
 _HEADING: Final = (
@@ -53,19 +53,20 @@ async def show_all(settings: Settings, arguments: argparse.Namespace, terminal: 
         page = await views.calls_page(session, filters=filters, limit=arguments.rows)
         names = await own_labels(session, words.language)
     rows = [tuple(map(words.gettext, _HEADING))]
-    rows += [_row(each, names, zone, terminal) for each in page.rows]
+    rows += [call_row(each, names, zone, words) for each in page.rows]
     terminal.table(rows)
     if page.next_before is not None:
         terminal.say(words.gettext("There are more: narrow the list, or ask for more --rows."))
     return 0
 
 
-def _row(found: views.CallRow, names: dict[str, str], zone: ZoneInfo, terminal: Terminal) -> tuple[str, ...]:
-    gettext = terminal.words.gettext
+def call_row(found: views.CallRow, names: dict[str, str], zone: ZoneInfo, words: Words) -> tuple[str, ...]:
+    """A call in a line of a list: its name, when, who, whom, at which number, and what came of it."""
+    gettext = words.gettext
     written = found.disposition or ""
     return (
         found.attempt_id,
-        moment(terminal.words, found.opened_at, zone),
+        moment(words, found.opened_at, zone),
         found.operator,
         found.organisation,
         phone(found.dialled),
@@ -83,7 +84,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
         chain = await versions(session, words, zone, arguments.call)
         keys = [each.disposition for each in await versions_of(session, arguments.call)]
         names = await own_labels(session, words.language)
-    terminal.say("  ".join(_row(found, names, zone, terminal)))
+    terminal.say("  ".join(call_row(found, names, zone, words)))
     if not chain:
         terminal.say(words.gettext("not written down yet"))
     for number, key, each in zip(range(len(chain), 0, -1), reversed(keys), chain, strict=True):

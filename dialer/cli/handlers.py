@@ -69,6 +69,7 @@ HANDLERS: Final[Mapping[str, str]] = {
     "clients competitor": "clients:note",
     "clients deal": "clients:note",
     "clients former-owner": "clients:note",
+    "clients show": "client_card:show",
     "clients off-list": "clients:take_off",
     "clients on-list": "clients:put_back",
     "clients list": "client_lists:show",

@@ -122,11 +122,13 @@ def add_clients(commands: Commands, words: Words) -> None:
         help=gettext("although somebody has the same number, tax number, site or e-mail"),
     )  # fmt: skip
     settings_option(add, words)
+    text = gettext("show all that is known of a client")
+    show = actions.add_parser("show", help=text, description=text)
     text = gettext("take a client off its list: it is called no more in this campaign")
     off = actions.add_parser("off-list", help=text, description=text)
     text = gettext("put a client back on its list")
     back = actions.add_parser("on-list", help=text, description=text)
-    for parser in (off, back):
+    for parser in (show, off, back):
         parser.add_argument("number", type=int, metavar="NO", help=gettext("number of the client"))
         settings_option(parser, words)
     off.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it does not belong there"))

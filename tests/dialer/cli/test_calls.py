@@ -57,6 +57,13 @@ def test_a_call_is_found_and_shown_and_corrected_by_nobody_else(dialer: Dialer, 
     assert "Version 1, " in shown
     assert "Cold (cold)" in shown
     assert "Reason: дорого" in shown
+    client = dialer("clients", "show", "1", "-c", office).out.splitlines()
+    assert client[0] == "“Северный ветер”: client no. 1, organisation no. 1"
+    assert client[1].startswith("Вентиляция, Cold, Asia/Yekaterinburg")
+    assert client[2:4] == ["Numbers:", "  1  +73420000004  works"]
+    assert "New → Cold  by a call" in client[5]
+    assert client[7].startswith(f"  {call}  ")
+    assert dialer("clients", "show", "9", "-c", office).code == 1
     assert "There is no such call" in dialer("calls", "show", "f" * 32, "-c", office).err
     words = ("calls", "correct", call, "--version", "1", "-c", office)
     assert "another operator's call" in dialer(*words, "--as", "user3", *CORRECTED).err
