@@ -102,3 +102,18 @@ async def test_a_promise_keeps_out_a_plan_that_was_built_while_it_was_made(world
     assert await claimed(world, anna) is None
     async with world.database.reading() as session:
         assert list(await session.scalars(select(PlanEntry).where(PlanEntry.state != EntryState.DROPPED))) == []
+
+
+@pytest.mark.parametrize(("step", "goes"), [(None, False), (nonexistent, True)])
+async def test_a_client_picked_by_hand_stays_on_the_card_for_what_only_has_to_wait(
+    world: World, step: Step | None, goes: bool
+) -> None:
+    operator, client_id, at_night = await world.operator(), await world.client(), NOON.replace(hour=20)
+    async with world.transaction() as session:
+        entry = await day_plan.claim_client(
+            session, client_id=client_id, operator_id=operator, now=at_night, lease_s=LEASE_S
+        )
+        if step is not None:
+            await step(session, await get_client(session, client_id))
+        given_up = await day_plan.give_up_refused(session, entry_id=entry.id, operator_id=operator, now=at_night)
+        assert (given_up, entry.state) == (goes, EntryState.WAITING if goes else EntryState.CLAIMED)
