@@ -30,6 +30,7 @@ LATIN_ALLOWED = {
     **dict.fromkeys(
         ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp866", "koi8-r"), "an encoding's name"
     ),
+    **dict.fromkeys(("A", "B", "C"), "a column's name, as spreadsheets give it"),
     "English": "the other language names itself, for those who read no Russian",
 }
 
