@@ -250,7 +250,7 @@ async def _add_beside(session: AsyncSession, met: dict[int, Known]) -> None:
     """Their addresses, and from whom they buy."""
     addresses = select(Address.organisation_id, Address.kind, Address.written).order_by(Address.id)
     for organisation_id, kind, written in await session.execute(addresses.where(Address.organisation_id.in_(met))):
-        met[organisation_id].addresses += ((kind, written),)
+        met[organisation_id].addresses += ((kind.value, written),)
     rivals = select(CompetitorUse.organisation_id, Competitor.name_folded)
     rivals = rivals.join(Competitor, Competitor.id == CompetitorUse.competitor_id)
     for organisation_id, name in await session.execute(rivals.where(CompetitorUse.organisation_id.in_(met))):

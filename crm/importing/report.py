@@ -40,8 +40,8 @@ class RowChange:
     people: list[str] = field(default_factory=list)
     deals: list[Deal] = field(default_factory=list)
     former_owners: list[str] = field(default_factory=list)
-    addresses: list[tuple[str, str]] = field(default_factory=list)
-    competitors: list[str] = field(default_factory=list)
+    addresses: tuple[tuple[str, str], ...] = ()  # few rows have them, and a file has many
+    competitors: tuple[str, ...] = ()
 
     def as_stored(self) -> dict[str, Any]:
         """What there is of it, for a column of JSON."""

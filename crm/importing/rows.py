@@ -41,7 +41,7 @@ _WHOLE: Final = re.compile(r"([0-9]{1,9})(?:[.,]0+)?", re.ASCII)
 _FORMULA: Final = re.compile(r"=[-+@(\s]*(?:[A-Z0-9$\"'\[_]|[А-ЯЁ]+\()", re.IGNORECASE)
 _ROUNDED: Final = re.compile(r"[0-9][.,][0-9]+[eе]\+?[0-9]+", re.IGNORECASE)
 _DEAL: Final = ("deal_date", "deal_amount", "deal_what")
-_ADDRESSES: Final = {f"address_{kind}": kind for kind in AddressKind}
+_ADDRESSES: Final = tuple((f"address_{kind}", kind.value) for kind in AddressKind)
 _NAMES: Final = re.compile(r"""(?:"[^"]*"|«[^»]*»|“[^”]*”|\([^)]*\)|[^;,\n])+""")
 TEXT_FIELDS: Final = ("name", "code", "city", "industry", "tax_number", "site", "email", "note")
 """The columns of text of an organisation that a row may fill."""
@@ -66,7 +66,7 @@ class ClientRow:
     position: str
     former_owner: str
     deal: WrittenDeal | None
-    addresses: tuple[tuple[AddressKind, str], ...]
+    addresses: tuple[tuple[str, str], ...]
     competitors: tuple[str, ...]
     remarks: tuple[Problem, ...]
     raw: tuple[str, ...]
@@ -150,7 +150,7 @@ def read_row(
         position=said.get("position", ""),
         former_owner=said.get("former_owner", ""),
         deal=deal,
-        addresses=_addresses(row, columns),
+        addresses=_addresses(row, columns, said),
         competitors=_competitors(row, columns),
         remarks=(*numbers.problems, *_rounded(said, columns)),
         raw=row.cells,
@@ -182,11 +182,9 @@ def clean(cell: str) -> str:
     return guarded if guarded.startswith(FORMULA_SIGNS) else text
 
 
-def _addresses(row: Row, columns: Columns) -> tuple[tuple[AddressKind, str], ...]:
+def _addresses(row: Row, columns: Columns, said: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What the row says of each kind; an address may have several lines."""
-    said = ((kind, columns.places[name]) for name, kind in _ADDRESSES.items() if name in columns.places)
-    written = ((kind, clean_lines(row.cells[place])) for kind, place in said if place < len(row.cells))
-    return tuple((kind, text) for kind, text in written if text)
+    return tuple((kind, clean_lines(row.cells[columns.places[name]])) for name, kind in _ADDRESSES if said.get(name))
 
 
 def clean_lines(cell: str) -> str:
@@ -195,6 +193,8 @@ def clean_lines(cell: str) -> str:
 
 
 def _competitors(row: Row, columns: Columns) -> tuple[str, ...]:
+    if not columns.competitors:
+        return ()
     said = [clean_lines(row.cells[place]) for place in columns.competitors if place < len(row.cells)]
     first: dict[str, str] = {}
     for cell in said:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from crm.base.addresses import AddressKind
@@ -133,22 +134,27 @@ class Settling:
 
     def _add_beside(self, found: Known, row: ClientRow, change: RowChange) -> None:
         """Addresses, of each kind one (of the further ones any), and from whom they buy."""
-        for kind, written in row.addresses:
-            there = [text for of, text in found.addresses if of == kind]
-            if any(fold(text) == fold(written) for text in there):
-                continue
-            if there and kind is not AddressKind.OTHER:
-                self._remark_kept(row, f"address_{kind}", there[0], written)
-                continue
-            found.addresses += ((kind, written),)
-            change.addresses.append((kind.value, written))
-            self.changes.addresses.append((found, kind, written))
+        new = row.addresses if not found.addresses else tuple(self._new_addresses(found, row))
+        if new:
+            found.addresses += new
+            change.addresses = new
+            self.changes.addresses.append((found, new))
         for name in row.competitors:
             key = self.known.competitor_key(name)
             if key not in found.competitors:
                 found.competitors += (key,)
-                change.competitors.append(name)
+                change.competitors += (name,)
                 self.changes.competitors.append((found, key))
+
+    def _new_addresses(self, found: Known, row: ClientRow) -> Iterator[tuple[str, str]]:
+        for kind, written in row.addresses:
+            there = [text for of, text in found.addresses if of == kind]
+            if any(fold(text) == fold(written) for text in there):
+                continue
+            if there and kind != AddressKind.OTHER:
+                self._remark_kept(row, f"address_{kind}", there[0], written)
+                continue
+            yield kind, written
 
     def _remark_kept(self, row: ClientRow, field_name: str, kept: str, given: str) -> None:
         if given and given != kept and fold(kept) != fold(given):

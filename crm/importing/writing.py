@@ -68,7 +68,7 @@ class Changes:
     moves: list[tuple[Known, Group, Group]] = field(default_factory=list)
     deals: list[tuple[Known, WrittenDeal]] = field(default_factory=list)
     former_owners: list[tuple[Known, str]] = field(default_factory=list)
-    addresses: list[tuple[Known, AddressKind, str]] = field(default_factory=list)
+    addresses: list[tuple[Known, tuple[tuple[str, str], ...]]] = field(default_factory=list)
     competitors: list[tuple[Known, str]] = field(default_factory=list)
 
 
@@ -120,8 +120,9 @@ async def _write_beside(
 ) -> None:
     if changes.addresses:
         addresses = [
-            {"organisation_id": each.organisation_id, "kind": kind, "written": written}
-            for each, kind, written in changes.addresses
+            {"organisation_id": each.organisation_id, "kind": AddressKind(kind), "written": written}
+            for each, new in changes.addresses
+            for kind, written in new
         ]
         await session.execute(insert(_ADDRESSES), addresses)
     if changes.competitors:
