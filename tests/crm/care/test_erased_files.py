@@ -40,7 +40,7 @@ OF_FIRM = "spring;СЕВЕРНЫЙ «ВЕТЕР»;22-33-44;;{}\n"  # no text of 
 OF_PERSON = "spring;Иные;8 (999) 000-11-22;Зуев Иван;\n"
 OF_OTHERS = "spring;Соседи;8 (342) 000-20-01;Орлов Пётр;\n"
 FILE = HEADER + OF_OTHERS + OF_FIRM.format("") + OF_PERSON
-SAID = {"area_code": "3422"}
+SAID: dict[str, Any] = {"area_code": "3422"}
 TRACES = ("СЕВЕРН", "Северн", "22-33-44", "Зуев", "999000112", "000-11-22")
 
 

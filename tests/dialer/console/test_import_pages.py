@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import ClientResponse, FormData
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from xlsxwriter import Workbook
 
 from crm.clientele.clients import Client
 from crm.database import Database
 from crm.importing import tables
-from crm.importing.imports import Import, ImportState, list_imports
+from crm.importing.imports import Import, ImportFile, ImportRow, ImportState, UnderWay, list_imports
 from dialer.console import routes
 from dialer.console.imports import import_pages
 from tests.dialer.console.conftest import Browser, SignIn
@@ -159,6 +160,41 @@ async def test_which_row_is_the_header_is_chosen_among_the_first(maria: Browser,
     missing = await maria.post_form(address, version=str(found.version), header_row="8")
     assert missing.status == 422
     assert "Row 8 cannot be the header" in await missing.text()
+
+
+async def test_a_file_that_was_let_go_of_is_taken_in_as_it_was_tried(maria: Browser, database: Database) -> None:
+    before = await clients(database)
+    address = await brought(maria)
+    async with database.transaction() as session:
+        await session.execute(delete(ImportFile))
+    page = await maria.text(address)
+    assert "The file itself is no longer kept" in page
+    assert "<fieldset disabled>" in page
+    again = await maria.post_form(address, version=version_in(page), list_name="весна")
+    assert again.status == 422
+    assert (await maria.post_form(f"{address}/confirm", version=version_in(page))).status == 303
+    assert await clients(database) == before + 1
+
+
+async def test_a_file_that_somebody_left_half_read_is_gone_on_with_or_discarded(
+    maria: Browser, database: Database
+) -> None:
+    addresses = [await brought(maria), await brought(maria)]
+    async with database.transaction() as session:
+        for found in await list_imports(session):
+            found.under_way, found.done, found.step_at = UnderWay.STAGING, 0, datetime(2000, 1, 1, tzinfo=UTC)
+    page = await maria.text(addresses[0])
+    assert "being read, 0 of 2 rows" in page
+    assert f'action="{addresses[0]}/confirm"' not in page
+    refused = await maria.post_form(f"{addresses[0]}/confirm", version=version_in(page))
+    assert "is being read, taken in, undone or discarded at the moment" in await refused.text()
+    assert (await maria.post_form(f"{addresses[0]}/continue")).status == 303
+    assert "waits to be confirmed" in await maria.text(addresses[0])
+    assert (await maria.post_form(f"{addresses[1]}/discard", version=version_in(page))).status == 303
+    async with database.reading() as session:
+        states = [(each.state, each.under_way) for each in await list_imports(session)]
+        assert states == [(ImportState.DISCARDED, None), (ImportState.STAGED, None)]
+        assert len(list(await session.scalars(select(ImportRow)))) == 2
 
 
 async def test_another_sheet_of_a_workbook_is_read(maria: Browser, database: Database) -> None:
