@@ -23,7 +23,7 @@ from crm.day.day_plan import EntryState, PlanEntry, claim_next
 from crm.importing.carrying_on import carry_on
 from crm.importing.clients import import_clients
 from crm.importing.confirming import begin_confirming
-from crm.importing.imports import ImportState, get_import
+from crm.importing.imports import ImportState, UnderWay, get_import
 from crm.importing.keeping import bring_in
 from crm.importing.mapping import guess_mapping
 from crm.importing.staging import Choices, try_out
@@ -251,6 +251,26 @@ async def test_an_import_that_somebody_left_half_done_goes_on_by_itself(office: 
     async with office.database.reading() as session:
         found = await get_import(session, staged.id)
     assert (found.state, found.under_way, found.done, found.taken) == (ImportState.CONFIRMED, None, 2, 2)
+
+
+async def test_a_file_that_somebody_left_half_read_is_read_anew(office: Office) -> None:
+    table = read_table(CSV.encode())
+    choices = Choices(guess_mapping(table.header))
+    async with office.database.reading() as session:
+        (campaign,) = await list_campaigns(session)
+        tried = await try_out(session, campaign=campaign, table=table, choices=choices, region="RU", now=NOON)
+    staged = await bring_in(
+        office.database, campaign=campaign, file_name="a.csv", content=CSV.encode(), table=table, choices=choices,
+        tried=tried, clock=office.clock,
+    )  # fmt: skip
+    for ago, under_way in ((timedelta(seconds=30), UnderWay.STAGING), (timedelta(seconds=90), None)):
+        async with office.database.transaction() as session:
+            half = await get_import(session, staged.id)
+            half.under_way, half.step_at, half.done = UnderWay.STAGING, office.clock() - ago, 0
+        await scheduler_of(office).carry_imports_on()
+        async with office.database.reading() as session:
+            found = await get_import(session, staged.id)
+        assert (found.state, found.under_way, found.row_count) == (ImportState.STAGED, under_way, 1)
 
 
 async def approved(session: AsyncSession, now: datetime) -> None:
