@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS: Final = 10_000
+WRITER_CACHE_KB: Final = 64_000
+READER_CACHE_KB: Final = 16_000
 MOST_TRIES: Final = 4  # of what others have overtaken
 _OVERTAKEN: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 UPGRADE_LOCK: Final = 0x6469_616C  # any constant: one upgrade at a time on a PostgreSQL server's database
@@ -182,6 +184,8 @@ def _sqlite_engine(url: URL, *, begin: str, query_only: bool, pool_size: int) ->
         *(() if query_only else ("journal_mode=WAL",)),  # a property of the file, set by whoever may write
         "synchronous=FULL",  # NORMAL loses acknowledged transactions in a power cut
         f"query_only={'ON' if query_only else 'OFF'}",
+        # Of 2 MB that SQLite takes by itself an import of many rows, and a page of a large base, read the same again.
+        f"cache_size=-{READER_CACHE_KB if query_only else WRITER_CACHE_KB}",
     )
 
     def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
