@@ -45,6 +45,7 @@ class Client(Versioned, Base):
         Index(None, "call_list_id", "organisation_id", "id"),
         Index(None, "call_list_id", "client_group", "organisation_id", "id"),
         Index(None, "owner_id", "organisation_id", "id"),
+        Index(None, "owner_id", "client_group", "id"),  # the plan deals a person's clients out group by group
         # Lists are read in the order of names, whatever they are narrowed to.
         Index(None, "name_folded", "id"),
         Index(None, "campaign_id", "client_group", "name_folded", "id"),

@@ -7,13 +7,13 @@ the same mix of groups, time zones and shares. Who is not dealt out today waits 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import chain, zip_longest
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Row, Select, case, func, or_, select, update
+from sqlalchemy import Row, Select, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import Organisation
@@ -33,6 +33,8 @@ from crm.time_zones import instant
 
 # Looked at for each client that is wanted: a list that was imported town by town still gives a day of several zones.
 _LOOKED_AT: Final = 4
+_MOST_AT_ONCE: Final = 10_000  # both databases allow some 32,000 parameters in a statement
+_IS_ONE_OF: Final = Client.id.in_(bindparam("some", expanding=True))
 _T = TypeVar("_T")
 
 
@@ -52,8 +54,9 @@ async def deal(session: AsyncSession, *, campaign: Campaign, day: date, now: dat
     operators = await _operators(session, room)
     await _deal_left_over(session, campaign, day, room, operators)
     dealt: list[tuple[int, _Turn]] = []
+    kept = _columns(campaign, whose_turn(campaign, day)).where(is_kept(campaign, now), _IS_ONE_OF).order_by(Client.id)
     for user_id in sorted(room):
-        own = await _kept_by(session, campaign, day, now, user_id, room[user_id])
+        own = await _kept_by(session, campaign, kept, user_id, room[user_id])
         room[user_id] -= len(own)
         dealt += [(user_id, turn) for turn in own]
     for group in order_of(campaign.group_order):
@@ -82,10 +85,12 @@ async def rooms(session: AsyncSession, *, campaign: Campaign, day: date) -> dict
     midnight, next_midnight = (
         instant(datetime.combine(each, time()), campaign.time_zone) for each in (day, day + timedelta(days=1))
     )
+    # Of what is there the few of the day are looked for, not the campaign's clients, who may be a million.
+    here = (Client.campaign_id == campaign.id).is_(True)
     for counted in (
         select(Attempt.operator_id, func.count())
         .where(Attempt.opened_at >= midnight, Attempt.opened_at < next_midnight, Attempt.wrapped_up_at.is_not(None))
-        .where(~Attempt.imported, Attempt.client_id == Client.id, Client.campaign_id == campaign.id)
+        .where(~Attempt.imported, Attempt.client_id == Client.id, here)
         .group_by(Attempt.operator_id),
         select(PlanEntry.operator_id, func.count())
         .where(PlanEntry.campaign_id == campaign.id, PlanEntry.day == day, PlanEntry.operator_id.is_not(None))
@@ -96,7 +101,7 @@ async def rooms(session: AsyncSession, *, campaign: Campaign, day: date) -> dict
         .group_by(PlanEntry.claimed_by),
         select(Callback.owner_id, func.count())
         .where(Callback.state == CallbackState.OPEN, Callback.due_at < next_midnight)
-        .where(Callback.client_id == Client.id, Client.campaign_id == campaign.id)
+        .where(Callback.client_id == Client.id, here)
         .group_by(Callback.owner_id),
     ):
         for user_id, count in await session.execute(counted):
@@ -143,13 +148,28 @@ def _round(these: Iterable[_T], people: list[int], room: dict[int, int]) -> list
 
 
 async def _kept_by(
-    session: AsyncSession, campaign: Campaign, day: date, now: datetime, user_id: int, most: int
+    session: AsyncSession, campaign: Campaign, kept: Select[int, Group, str, str], user_id: int, most: int
 ) -> list[_Turn]:
+    """At most so many of this person's clients, group by group; `kept`: of some, those who are kept and in turn."""
+    found: list[_Turn] = []
     if most <= 0:
-        return []
-    in_order = case({group: place for place, group in enumerate(order_of(campaign.group_order))}, value=Client.group)
-    these = _columns(campaign, whose_turn(campaign, day)).where(Client.owner_id == user_id, is_kept(campaign, now))
-    return _turns(await session.execute(these.order_by(in_order, Client.id).limit(most)))
+        return found
+    for group in order_of(campaign.group_order):
+        async for some in _own(session, user_id, group, at_first=most):
+            found += _turns(await session.execute(kept.limit(most - len(found)), {"some": some}))
+            if len(found) == most:
+                return found
+    return found
+
+
+async def _own(session: AsyncSession, user_id: int, group: Group, *, at_first: int) -> AsyncIterator[list[int]]:
+    """Ids of all clients of the group that are this person's, some at a time and ever more: whoever is looked at, few
+    are when few are wanted, which no database can be told otherwise."""
+    last, count = 0, at_first
+    of_group = select(Client.id).where(Client.owner_id == user_id, Client.group == group).order_by(Client.id)
+    while some := list(await session.scalars(of_group.where(Client.id > last).limit(min(count, _MOST_AT_ONCE)))):
+        yield some
+        last, count = some[-1], count * _LOOKED_AT
 
 
 async def _of_group(

@@ -98,8 +98,10 @@ class World:
             client = await get_client(session, client_id)
             return await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None
 
-    async def clients(self, count: int, *, time_zone: str = "Asia/Yekaterinburg") -> None:
-        """So many new clients at once, each with a number."""
+    async def clients(
+        self, count: int, *, time_zone: str = "Asia/Yekaterinburg", owner_id: int | None = None
+    ) -> list[int]:
+        """So many new clients at once, each with a number; returns their ids."""
         async with self.database.transaction() as session:
             first = (await session.scalar(select(func.max(Organisation.id))) or 0) + 1
             numbers = range(first, first + count)
@@ -107,8 +109,12 @@ class World:
             await session.execute(insert(Organisation), [{"id": number, **named} for number in numbers])
             phones = [{"organisation_id": number, "e164": f"+734200{number:05}", "raw": ""} for number in numbers]
             await session.execute(insert(PhoneNumber), phones)
-            common = {"campaign_id": self.campaign_id, "call_list_id": self.call_list_id, "created_at": NOON}
+            common = {
+                "campaign_id": self.campaign_id, "call_list_id": self.call_list_id, "created_at": NOON,
+                "owner_id": owner_id,
+            }  # fmt: skip
             await session.execute(insert(Client), [{"organisation_id": number, **common} for number in numbers])
+            return list(await session.scalars(select(Client.id).where(Client.organisation_id >= first)))
 
     async def person(self, client_id: int, full_name: str = "Петрова Анна", *, decides: bool = True) -> int:
         async with self.database.transaction() as session:

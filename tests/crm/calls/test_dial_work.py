@@ -6,34 +6,18 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import count, islice
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.organisations import Organisation
 from crm.calls.attempts import Attempt, Result
 from crm.calls.dial_rules import may_dial
 from crm.calls.owners import set_owner
-from crm.clientele.clients import Client, get_client
+from crm.clientele.clients import get_client
 from crm.day.overdue import overdue_count
 from tests.crm.builders import NOON, World
 from tests.crm.work import work_of
 
 NUMBERS: Iterator[int] = count()
-
-
-async def more_clients(world: World, times: int) -> list[int]:
-    names = [f"Клиент {number}" for number in islice(NUMBERS, times)]
-    organisations = [{"name": name, "name_folded": name, "created_at": NOON} for name in names]
-    async with world.database.engine.begin() as connection:
-        await connection.execute(insert(Organisation), organisations)
-        lately = select(Organisation.id).where(Organisation.name.in_(names))
-        own = {"campaign_id": world.campaign_id, "call_list_id": world.call_list_id, "created_at": NOON}
-        clients = [{"organisation_id": each, **own} for each in await connection.scalars(lately)]
-        await connection.execute(insert(Client), clients)
-        of_these = select(Client.id).join(Organisation, Organisation.id == Client.organisation_id)
-        added = list(await connection.scalars(of_these.where(Organisation.name.in_(names))))
-    async with world.transaction():  # which writes what they are found by
-        return added
 
 
 async def called(world: World, clients: Sequence[int], operator_id: int, times: int) -> None:
@@ -52,7 +36,7 @@ async def called(world: World, clients: Sequence[int], operator_id: int, times: 
 
 async def test_however_often_the_owner_called_others(world: World) -> None:
     client_id, owner, colleague = await world.client(), await world.operator("Анна"), await world.operator("Борис")
-    others = await more_clients(world, 500)
+    others = await world.clients(500)
     async with world.transaction() as session:
         client = await get_client(session, client_id)
         await set_owner(session, client=client, owner_id=owner, now=NOON - timedelta(days=20), author_id=None)
@@ -82,7 +66,7 @@ async def test_overdue_promises_are_counted_however_many_clients_there_are(world
     async def ask(session: AsyncSession) -> None:
         assert await overdue_count(session, now=NOON) == 0
 
-    await more_clients(world, 300)
+    await world.clients(300)
     before = await work_of(world.database, ask, of="callbacks")
-    await more_clients(world, 3000)
+    await world.clients(3000)
     assert await work_of(world.database, ask, of="callbacks") < before * 1.5

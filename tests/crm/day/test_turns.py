@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls.attempts import pending_wrap_up, recover
 from crm.day.day_plan import build, claim_next, is_built, release
+from crm.day.dealing import has_room
 from crm.day.turns import group_windows, next_waiting
 from crm.group import Group
 from crm.plan.callbacks import bring_due
 from crm.plan.plan_entries import EntryKind, PlanEntry
-from crm.preparation.campaigns import add_campaign
+from crm.preparation.campaigns import add_campaign, change_campaign, get_campaign
 from crm.reading.my_day import my_day
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World
@@ -186,3 +187,48 @@ class TestBuilt:
         assert await built(1)
         async with world.database.reading() as session:
             assert (await session.get_one(PlanEntry, 1)).reason == "day_over"
+
+
+class TestDealing:
+    """Who is given which clients costs no more with more clients."""
+
+    async def test_whether_anybody_has_room(self, world: World) -> None:
+        await world.operator()
+        await deal_out(world)
+
+        async def ask(session: AsyncSession) -> None:
+            campaign = await get_campaign(session, world.campaign_id)
+            await has_room(session, campaign=campaign, day=DAY)
+
+        await world.clients(FEW)
+        await plan(world)
+        before = await work_of(world.database, ask, of="clients")
+        await world.clients(MANY)
+        await plan(world)
+        assert await work_of(world.database, ask, of="clients") < before * 1.5
+
+    async def test_of_ones_own(self, world: World) -> None:
+        operator = await world.operator()
+        await deal_out(world)
+        days = iter(DAY + timedelta(days=number) for number in range(1, 10))
+
+        async def build_next(session: AsyncSession) -> None:
+            assert await build(session, campaign_id=world.campaign_id, day=next(days), now=NOON) == 3
+
+        async def more(count: int) -> None:
+            await world.clients(count, owner_id=operator)
+            if world.database.dialect == "postgresql":
+                async with world.database.engine.begin() as connection:
+                    await connection.execute(text("ANALYZE"))
+
+        await more(FEW)
+        before = await work_of(world.database, build_next, of="clients.id IN")
+        await more(MANY)
+        assert await work_of(world.database, build_next, of="clients.id IN") < before * 1.5
+
+
+async def deal_out(world: World) -> None:
+    """Three clients a day to everybody."""
+    async with world.transaction() as session:
+        campaign = await get_campaign(session, world.campaign_id, lock=True)
+        await change_campaign(session, campaign=campaign, now=NOON, calls_a_day=3)
