@@ -50,7 +50,7 @@ format: $(DEV)
 
 .PHONY: test
 test: $(DEV) peers lint
-	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # make bench ARGS="click --calls 50" runs one.
 .PHONY: bench
