@@ -29,6 +29,7 @@ from crm.base.phone_numbers import PhoneNumber
 from crm.base.similar import Sought, similar_to
 from crm.database import Database
 from crm.text_rules import fold
+from tests.benchmarks.bench_lists import remember
 from tests.benchmarks.durable_postgresql import durable_cluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence
 
@@ -210,10 +211,13 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=2_000)
     parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL (otherwise SQLite)")
     parser.add_argument("--base", metavar="URL", help="ask a large base that is there already; nothing is changed")
+    parser.add_argument("--warm", type=Path, metavar="FOLDER", help="read the base's files once before")
     add_precedence(parser)
     arguments = parser.parse_args()
     if arguments.base:
         take_precedence(arguments)
+        if arguments.warm:
+            remember(arguments.warm)
         print(json.dumps(asyncio.run(run(arguments.base, arguments))))
         return
     if arguments.postgresql:

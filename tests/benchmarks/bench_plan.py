@@ -62,8 +62,9 @@ async def seconds_of(database: Database, deed: Callable[[AsyncSession], Awaitabl
     return time.perf_counter() - begun, time.process_time() - used
 
 
-async def measure(database: Database, rounds: int) -> dict[str, object]:
-    await prepare(database)
+async def measure(database: Database, rounds: int, first_day: date, *, prepared: bool) -> dict[str, object]:
+    if not prepared:
+        await prepare(database)
     times: dict[str, list[float]] = {"build": [], "nothing_missing": [], "anew": []}
     used: dict[str, list[float]] = {name: [] for name in times}
     planned: list[int] = []
@@ -71,7 +72,7 @@ async def measure(database: Database, rounds: int) -> dict[str, object]:
         if number == rounds // 2:
             async with database.engine.begin() as connection:
                 await connection.execute(text(WITH_SHARES))
-        day = FIRST_DAY + timedelta(days=number)
+        day = first_day + timedelta(days=number)
         now = datetime(day.year, day.month, day.day, 5, tzinfo=UTC)
 
         async def first(session: AsyncSession, day: date = day, now: datetime = now) -> None:
@@ -100,10 +101,11 @@ async def measure(database: Database, rounds: int) -> dict[str, object]:
     return figures
 
 
-async def run(kind: str, size: Size, rounds: int, base: str | None) -> dict[str, object]:
+async def run(kind: str, size: Size, arguments: argparse.Namespace) -> dict[str, object]:
+    rounds, base = arguments.rounds, arguments.base
     head: dict[str, object] = {"database": kind, "organisations": size.organisations, "rounds": rounds}
     if base is not None:
-        return head | await _measured(base, rounds)
+        return head | await _measured(base, arguments)
     if kind == "sqlite":
         with tempfile.TemporaryDirectory(prefix="dialer-bench-") as folder:
             path = Path(folder) / "plan.db"
@@ -111,20 +113,20 @@ async def run(kind: str, size: Size, rounds: int, base: str | None) -> dict[str,
             await database.upgrade()
             await database.dispose()
             await asyncio.to_thread(fill_sqlite, path, size)
-            return head | await _measured(f"sqlite:///{path}", rounds)
+            return head | await _measured(f"sqlite:///{path}", arguments)
     with durable_cluster() as cluster:
         await cluster.execute("CREATE DATABASE plan")
         database = Database(cluster.url("plan"))
         await database.upgrade()
         await database.dispose()
         await fill_postgresql(cluster.folder, "plan", size)
-        return head | await _measured(cluster.url("plan"), rounds)
+        return head | await _measured(cluster.url("plan"), arguments)
 
 
-async def _measured(url: str, rounds: int) -> dict[str, object]:
+async def _measured(url: str, arguments: argparse.Namespace) -> dict[str, object]:
     database = Database(url)
     try:
-        return await measure(database, rounds)
+        return await measure(database, arguments.rounds, arguments.first_day, prepared=arguments.prepared)
     finally:
         await database.dispose()
 
@@ -136,12 +138,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10, help="days; in the second half with shares by industry")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--base", metavar="URL", help="a large base that is there already; it is changed for this")
+    parser.add_argument("--prepared", action="store_true", help="`--base` has been changed for this before")
+    parser.add_argument("--first-day", type=date.fromisoformat, default=FIRST_DAY, help="after those measured before")
     add_precedence(parser)
     arguments = parser.parse_args()
     take_precedence(arguments)
     configure_logging("warning", "json", sys.stderr)
     size = Size(arguments.organisations, arguments.activities)
-    figures = asyncio.run(run(arguments.database, size, arguments.rounds, arguments.base))
+    figures = asyncio.run(run(arguments.database, size, arguments))
     print(json.dumps(figures, ensure_ascii=False))
     return 0 if figures["right"] else 1
 
