@@ -27,7 +27,6 @@ ERRORS: Final[dict[str, str]] = {
     "attempt.still_open": "The call has not ended yet.",
     "attempt.unknown": "There is no such call.",
     # backups
-    "backup.bad_name": "Name the backup with letters, digits, dots and dashes.",
     "backup.database_not_empty": "The database is not empty. A backup is restored into an empty one only.",
     "backup.no_program": "{program} is not installed; a PostgreSQL database needs it (package postgresql-client).",
     "backup.program_failed": "{program} failed: {reason}.",
@@ -301,8 +300,6 @@ ERRORS: Final[dict[str, str]] = {
     # time
     "time_zone.unknown": "There is no time zone “{time_zone}”.",
     # users
-    "recordings.kept_plain": "The settings keep recordings plain ([recordings] encrypt), so none is sealed.",
-    "upkeep.busy": "A backup or the sealing of recordings is under way. Wait until it is done.",
     "user.changed_meanwhile": "Somebody has changed this user since you opened the page.",
     "user.headset_taken": "The headset “{headset}” belongs to another user.",
     "user.last_administrator": "“{login}” is the only administrator. Make another user one first.",

@@ -58,6 +58,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "mail.no_tls": "{address} speaks no TLS here",
         "mail.nobody_there": "nobody listens at {address}",
         "mail.refused": "{address} refused the message: {code} {said}",
+        "backup.bad_name": "Name the backup with letters, digits, dots and dashes.",
         "backup.damaged": "The backup is damaged: {file} is missing or not as it was written. Nothing was restored.",
         "backup.exists": "{folder} exists already. A backup is made in a new folder.",
         "backup.folder_not_empty": "{file} is there already. A backup is restored into empty folders only.",
@@ -70,6 +71,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "backup.settings_outside": "The backup's settings put {path} outside {folder}. If that is meant, write a"
         " dialer.toml into {folder} first.",
         "backup.rows_differ": "The restored database has other rows than the backup says. Do not use it.",
+        "upkeep.busy": "A backup or the sealing of recordings is under way. Wait until it is done.",
+        "recordings.kept_plain": "The settings keep recordings plain ([recordings] encrypt), so none is sealed.",
         "backup.under_way": "A backup is copying the files just now. Seal the recordings when it is done.",
         **DISK_REASONS,
         **RECORDING_ERRORS,

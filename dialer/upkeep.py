@@ -17,11 +17,10 @@ import structlog
 from config.settings import Settings
 from crm import audit
 from crm.database import Database
-from crm.errors import Conflict, Refused
 from dialer import backup
 from dialer.backup import Manifest, Progress
 from dialer.backup_list import is_name, new_name
-from dialer.reasons import of_error
+from dialer.reasons import Reason, of_error
 from dialer.sealing_older import SealedOlder, seal_older
 from recordings.store import Store
 
@@ -49,6 +48,14 @@ class Work:
     ended_at: datetime | None = None
     trouble: str = ""
     sealed: SealedOlder = field(default_factory=SealedOlder)
+
+
+class NotBegun(Exception):
+    """What was asked is not begun; `reason` says why, in a whole sentence."""
+
+    def __init__(self, code: str) -> None:
+        self.reason = Reason(code)
+        super().__init__(self.reason)
 
 
 class Stopped(Exception):
@@ -80,12 +87,12 @@ class Upkeep:
         return self.last is not None and self.last.ended_at is None
 
     async def begin_backup(self, *, name: str, secrets: bool, author_id: int) -> None:
-        """Into a new folder among the backups, of that name, or named by the moment. Raises `Refused` for a name that
-        is none, `Conflict` while something is being done, `BackupError` when there is a folder of that name."""
+        """Into a new folder among the backups, of that name, or named by the moment. Raises `NotBegun` for a name
+        that is none and while something is being done, `BackupError` when there is a folder of that name."""
         local = self._clock().astimezone(ZoneInfo(self._settings.service.time_zone))
         name = name.strip() or new_name(local)
         if not is_name(name):
-            raise Refused("backup.bad_name")
+            raise NotBegun("backup.bad_name")
         target = self.folder / name
         backup.assert_new(self._settings, target)
 
@@ -98,10 +105,10 @@ class Upkeep:
         self._begin(Work(Kind.BACKUP, self._clock(), name), work)
 
     async def begin_sealing(self, *, author_id: int) -> None:
-        """Recordings from before there were keys are sealed. Raises `Refused` when the settings say that none is,
-        `Conflict` while something is being done."""
+        """Recordings from before there were keys are sealed. Raises `NotBegun` when the settings say that none is,
+        and while something is being done."""
         if not self._settings.recordings.encrypt:
-            raise Refused("recordings.kept_plain")
+            raise NotBegun("recordings.kept_plain")
         begun = Work(Kind.SEALING, self._clock())
 
         async def work(progress: Progress) -> None:
@@ -114,7 +121,7 @@ class Upkeep:
 
     def _begin(self, begun: Work, work: Callable[[Progress], Awaitable[None]]) -> None:
         if self.is_busy:
-            raise Conflict("upkeep.busy")
+            raise NotBegun("upkeep.busy")
         self.last = begun
         self._task = asyncio.create_task(self._run(begun, work))
 

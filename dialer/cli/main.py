@@ -28,6 +28,7 @@ from dialer.crm_words import explain, in_language
 from dialer.logs import configure_logging, masked_text
 from dialer.reasons import advice_for, of_database, of_error
 from dialer.telephony import TelephonyError
+from dialer.upkeep import NotBegun
 from recordings.errors import RecordingError
 
 log = structlog.get_logger("dialer.cli")
@@ -59,7 +60,7 @@ def _foreseen(terminal: Terminal, error: Exception) -> str:
     gettext = terminal.words.gettext
     if isinstance(error, CrmError):
         return explain(terminal.words, error.code, error.params)
-    if isinstance(error, BackupError | BackupUnderWay):
+    if isinstance(error, BackupError | BackupUnderWay | NotBegun):
         return in_language(terminal.words, error.reason)
     if isinstance(error, RecordingError):
         return in_language(terminal.words, of_error(error))

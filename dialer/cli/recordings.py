@@ -6,13 +6,12 @@ import argparse
 from datetime import UTC, datetime
 
 from config.settings import Settings
-from crm.errors import Refused
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.crm_words import in_language
 from dialer.sealing_older import SealedOlder, seal_older
 from dialer.sound_files import warn_of_another_key
-from dialer.upkeep import noted_sealing
+from dialer.upkeep import NotBegun, noted_sealing
 from recordings.store import LocalStore
 
 
@@ -20,7 +19,7 @@ async def seal(settings: Settings, arguments: argparse.Namespace, terminal: Term
     """`recordings seal`: one by one; broken off, it goes on where it was."""
     gettext = terminal.words.gettext
     if not settings.recordings.encrypt:
-        raise Refused("recordings.kept_plain")
+        raise NotBegun("recordings.kept_plain")
     store = LocalStore(settings.recordings_dir)
 
     def told(done: int) -> None:

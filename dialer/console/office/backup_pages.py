@@ -17,7 +17,8 @@ from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import visitor, words_of
 from dialer.crm_words import explain, in_language
-from dialer.upkeep import Kind, Upkeep, Work
+from dialer.reasons import Reason
+from dialer.upkeep import Kind, NotBegun, Upkeep, Work
 from dialer.words import Words, mark
 
 LONGEST_NAME = 80
@@ -91,16 +92,23 @@ async def begin(request: web.Request) -> web.StreamResponse:
         await _upkeep(request).begin_backup(
             name=name, secrets=fields.get("secrets") == "yes", author_id=visitor(request).user_id
         )
-    except BackupError as refusal:
-        told = explain(words_of(request), refusal.reason.code, refusal.reason.params)
-        raise Trouble(422, told, "") from refusal
+    except (BackupError, NotBegun) as refusal:
+        raise _refused(request, refusal.reason) from refusal
     return see_other("/backups")
 
 
 async def seal(request: web.Request) -> web.StreamResponse:
     """POST /recordings/seal"""
-    await _upkeep(request).begin_sealing(author_id=visitor(request).user_id)
+    try:
+        await _upkeep(request).begin_sealing(author_id=visitor(request).user_id)
+    except NotBegun as refusal:
+        raise _refused(request, refusal.reason) from refusal
     return see_other("/backups")
+
+
+def _refused(request: web.Request, reason: Reason) -> Trouble:
+    told = explain(words_of(request), reason.code, reason.params)
+    return Trouble(409 if reason.code == "upkeep.busy" else 422, told, "")
 
 
 def _upkeep(request: web.Request) -> Upkeep:

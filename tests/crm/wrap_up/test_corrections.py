@@ -11,13 +11,16 @@ from crm.base.competitors import used_by
 from crm.base.people import people_at
 from crm.calls.attempts import Result
 from crm.clientele.clients import get_client
+from crm.errors import NotFound, Refused
 from crm.office.users import Role, get_user, set_active
 from crm.plan.callbacks import Callback, CallbackState, agree, open_callback, withdraw
 from crm.plan.outcome_chain import Outcome
 from crm.plan.plan_entries import EntryKind, active_entries
 from crm.wrap_up.contacts import contact_of
+from crm.wrap_up.correcting import version_of
 from crm.wrap_up.outcomes import OutcomeForm
-from tests.crm.builders import NOON, World, wall
+from crm.wrap_up.undo import undo
+from tests.crm.builders import LEASE_S, NOON, World, wall
 
 SAVED = NOON + timedelta(minutes=5)
 LATER = NOON + timedelta(hours=3)
@@ -172,3 +175,21 @@ async def test_the_next_try_goes_and_comes_with_the_disposition(world: World) ->
         await corrected(world, outcome, form)
         async with world.database.reading() as session:
             assert [entry.kind for entry in await active_entries(session, client_id)] == kinds
+
+
+async def test_a_version_that_is_not_there_cannot_be_corrected(world: World) -> None:
+    anna, client_id = await world.operator(), await world.client()
+    outcome = await saved(world, NO_CONTACT, client_id, anna)
+    async with world.transaction() as session:
+        assert (await version_of(session, outcome.attempt_id, 1)).id == outcome.id
+        for number in (0, 2):
+            with pytest.raises(NotFound) as unknown:
+                await version_of(session, outcome.attempt_id, number)
+            assert (unknown.value.code, unknown.value.params) == ("outcome.no_version", {"version": number})
+        await undo(
+            session, attempt_id=outcome.attempt_id, operator_id=anna, now=SAVED + timedelta(seconds=3), lease_s=LEASE_S
+        )
+    async with world.database.reading() as session:
+        with pytest.raises(Refused) as taken_back:
+            await version_of(session, outcome.attempt_id, 2)
+    assert taken_back.value.code == "outcome.nothing_to_correct"
