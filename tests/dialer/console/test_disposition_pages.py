@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from crm.calls.disposition_sets import dispositions_of, versions_of_rows
 from crm.database import Database
 from crm.group import Group
-from crm.plan.dispositions import Ask, Disposition
+from crm.plan.dispositions import DISPOSITIONS, Ask
 from dialer.console.desk.outcome_form import choices
 from dialer.words import words
 from tests.dialer.console.conftest import Browser, SignIn
@@ -55,7 +56,7 @@ async def test_one_is_renamed_and_one_added_and_the_operator_finds_them(
 
 @pytest.mark.parametrize(("like", "decides"), [("not_main", False), ("callback", True)])
 def test_for_an_outcome_like_not_the_main_one_another_person_is_proposed(like: str, *, decides: bool) -> None:
-    own = Disposition("secretary", "", None, (Ask.PERSON, Ask.SUMMARY), like=like, labels=("Секретарь", "Secretary"))
+    own = replace(DISPOSITIONS[like], key="secretary", like=like, labels=("Секретарь", "Secretary"))
     [choice] = choices(words("ru"), {own.key: own}, answered=True, was_abandoned=False)
     assert choice.decides is decides
 
