@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dialer.cli.grammar.options import day_reader, settings_option
+from dialer.cli.grammar.options import command, day_reader, group, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 def add_calls(commands: Commands, words: Words) -> None:
     """`dialer calls`."""
     gettext = words.gettext
-    text = gettext("calls that were made, and what was written down about them")
-    actions = commands.add_parser("calls", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list calls, the newest first")
-    show_all = actions.add_parser("list", help=text, description=text)
+    actions = group(commands, "calls", gettext("calls that were made, and what was written down about them"))
+    show_all = command(actions, "list", gettext("list calls, the newest first"))
     show_all.add_argument(
         "--text", default="", metavar="TEXT", help=gettext("a part of the client's name, or a number")
     )
@@ -31,20 +27,17 @@ def add_calls(commands: Commands, words: Words) -> None:
         name = {"--from": "since", "--to": "until"}[option]
         show_all.add_argument(option, dest=name, type=day_reader(words), metavar="DAY", help=text)
     show_all.add_argument("--rows", type=int, default=50, metavar="N", help=gettext("how many at most"))
-    text = gettext("show a call with every version of its outcome")
-    show = actions.add_parser("show", help=text, description=text)
-    text = gettext("write another outcome in the place of the one that you saw; that one is kept")
-    correct = actions.add_parser("correct", help=text, description=text)
-    text = gettext("write the sound of a call into a WAV file; the audit keeps that it was")
-    sound = actions.add_parser("sound", help=text, description=text)
+    show = command(actions, "show", gettext("show a call with every version of its outcome"))
+    correct = command(
+        actions, "correct", gettext("write another outcome in the place of the one that you saw; that one is kept")
+    )
+    sound = command(actions, "sound", gettext("write the sound of a call into a WAV file; the audit keeps that it was"))
     for parser in (show, correct, sound):
         parser.add_argument("call", metavar="CALL", help=gettext("what the list names it by"))
     _answers(correct, words)
     sound.add_argument("file", type=Path, metavar="FILE", help=gettext("WAV file to make"))
-    text = gettext("stop all dialling; calls in progress go on")
-    stop = actions.add_parser("stop", help=text, description=text)
-    text = gettext("let dialling go on")
-    go_on = actions.add_parser("go-on", help=text, description=text)
+    stop = command(actions, "stop", gettext("stop all dialling; calls in progress go on"))
+    go_on = command(actions, "go-on", gettext("let dialling go on"))
     for parser in (show_all, show, correct, sound, stop, go_on):
         settings_option(parser, words)
 

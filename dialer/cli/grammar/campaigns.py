@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crm.preparation.plan_rules import Consent, SharesBy
 from dialer.cli.grammar import setup
-from dialer.cli.grammar.options import day_reader, days_or_never_reader, settings_option, time_reader
+from dialer.cli.grammar.options import command, day_reader, days_or_never_reader, group, settings_option, time_reader
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 
 def add_campaigns(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("list, add and change campaigns")
-    actions = commands.add_parser("campaigns", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list the campaigns with their rules")
-    settings_option(actions.add_parser("list", help=text, description=text), words)
+    actions = group(commands, "campaigns", gettext("list, add and change campaigns"))
+    settings_option(command(actions, "list", gettext("list the campaigns with their rules")), words)
     for action, text in (("add", gettext("add a campaign")), ("set", gettext("change a campaign"))):
-        parser = actions.add_parser(action, help=text, description=text)
+        parser = command(actions, action, text)
         parser.add_argument("name", metavar="NAME", help=gettext("name of the campaign"))
         if action == "set":
             parser.add_argument("--name", dest="new_name", metavar="NEW", help=gettext("another name"))
@@ -99,14 +95,11 @@ def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:
 
 def add_calendar(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("show the working days of a campaign, and decide single days otherwise")
-    actions = commands.add_parser("calendar", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
+    actions = group(
+        commands, "calendar", gettext("show the working days of a campaign, and decide single days otherwise")
     )
-    text = gettext("show the days off from today, and the working weekends")
-    show = actions.add_parser("show", help=text, description=text)
-    text = gettext("make a day a working day or a day off, or follow the calendar again")
-    change = actions.add_parser("set", help=text, description=text)
+    show = command(actions, "show", gettext("show the days off from today, and the working weekends"))
+    change = command(actions, "set", gettext("make a day a working day or a day off, or follow the calendar again"))
     change.add_argument("day", type=day_reader(words), metavar="DAY", help=gettext("the day, as 2026-12-31"))
     change.add_argument("as_what", choices=("work", "off", "calendar"), metavar="WHAT", help="work, off, calendar")
     change.add_argument("--reason", default="", metavar="TEXT", help=gettext("why it differs, in words"))
@@ -118,13 +111,9 @@ def add_calendar(commands: Commands, words: Words) -> None:
 
 def add_lists(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("list the call lists, and submit, approve or return one")
-    actions = commands.add_parser("lists", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
+    actions = group(commands, "lists", gettext("list the call lists, and submit, approve or return one"))
 
-    text = gettext("list the call lists with their state")
-    show = actions.add_parser("list", help=text, description=text)
+    show = command(actions, "list", gettext("list the call lists with their state"))
     show.add_argument("--campaign", metavar="C", help=gettext("name of the campaign (otherwise all)"))
     settings_option(show, words)
 
@@ -133,7 +122,7 @@ def add_lists(commands: Commands, words: Words) -> None:
         ("approve", gettext("note that the customer has approved a list: its clients may be called")),
         ("return", gettext("note that a list has been returned: its clients are not called")),
     ):
-        move = actions.add_parser(action, help=text, description=text)
+        move = command(actions, action, text)
         move.add_argument("name", metavar="NAME", help=gettext("name of the call list"))
         move.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
         if action == "approve":
@@ -146,8 +135,7 @@ def add_lists(commands: Commands, words: Words) -> None:
 
 def add_reports(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("count the clients and contacts of a campaign")
-    show = commands.add_parser("reports", help=text, description=text)
+    show = command(commands, "reports", gettext("count the clients and contacts of a campaign"))
     show.add_argument(
         "report", choices=("groups", "industries", "contacts", "organisations", "headcount"), metavar="REPORT",
         help="groups, industries, contacts, organisations, headcount",

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from crm.group import Group
-from dialer.cli.grammar.options import settings_option
+from dialer.cli.grammar.options import command, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def add_client_lists(actions: Commands, words: Words) -> None:
         ("save-filter", gettext("save a filter by a name, for everybody or for one user")),
         ("bulk", gettext("change all clients of a filter; without --yes only show who would be changed")),
     ):
-        parser = actions.add_parser(name, help=text, description=text)
+        parser = command(actions, name, text)
         if name == "save-filter":
             parser.add_argument("name", metavar="NAME", help=gettext("name of the filter"))
         _narrowing(parser, words)
@@ -33,12 +33,12 @@ def add_client_lists(actions: Commands, words: Words) -> None:
         ("filters", gettext("list the saved filters: everybody's, and with --as a user's own")),
         ("changes", gettext("list the changes to many clients, the newest first")),
     ):
-        made.append(actions.add_parser(name, help=text, description=text))
-    text = gettext("remove a filter that is everybody's, or with --as a user's own")
-    remove = actions.add_parser("remove-filter", help=text, description=text)
+        made.append(command(actions, name, text))
+    remove = command(
+        actions, "remove-filter", gettext("remove a filter that is everybody's, or with --as a user's own")
+    )
     remove.add_argument("name", metavar="NAME", help=gettext("name of the filter"))
-    text = gettext("undo a change to many clients where nothing has happened since")
-    undo = actions.add_parser("undo", help=text, description=text)
+    undo = command(actions, "undo", gettext("undo a change to many clients where nothing has happened since"))
     undo.add_argument("number", type=int, metavar="NO", help=gettext("its number among the changes"))
     for parser in (*made[:4], remove):
         parser.add_argument(

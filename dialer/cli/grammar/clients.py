@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dialer.cli.grammar.client_lists import add_client_lists
 from dialer.cli.grammar.duplicates import add_to_clients
-from dialer.cli.grammar.options import row_reader, settings_option
+from dialer.cli.grammar.options import command, group, row_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def add_import(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("take organisations from a file into a campaign")
-    parser = commands.add_parser("import", help=text, description=text)
+    parser = command(commands, "import", gettext("take organisations from a file into a campaign"))
     parser.add_argument(
         "file",
         type=Path,
@@ -54,15 +53,12 @@ def add_import(commands: Commands, words: Words) -> None:
 
 def add_imports(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("list the imports, confirm or discard what waits, undo what was confirmed")
-    actions = commands.add_parser("imports", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
+    actions = group(
+        commands, "imports", gettext("list the imports, confirm or discard what waits, undo what was confirmed")
     )
-    text = gettext("list the imports, the newest first")
-    show = actions.add_parser("list", help=text, description=text)
+    show = command(actions, "list", gettext("list the imports, the newest first"))
     show.add_argument("--campaign", metavar="C", help=gettext("name of the campaign (otherwise all)"))
-    text = gettext("list the saved mappings of columns")
-    mappings = actions.add_parser("mappings", help=text, description=text)
+    mappings = command(actions, "mappings", gettext("list the saved mappings of columns"))
     for action, text in (
         ("show", gettext("tell how a file was read and what its rows became")),
         ("confirm", gettext("take a file in that was uploaded on the page and tried")),
@@ -70,7 +66,7 @@ def add_imports(commands: Commands, words: Words) -> None:
         ("discard", gettext("forget a file that was uploaded on the page")),
         ("undo", gettext("undo an import; what has been worked with since is listed and not touched")),
     ):
-        one = actions.add_parser(action, help=text, description=text)
+        one = command(actions, action, text)
         one.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
         settings_option(one, words)
     for parser in (show, mappings):
@@ -79,8 +75,9 @@ def add_imports(commands: Commands, words: Words) -> None:
 
 def add_import_contacts(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("take contacts that happened elsewhere from a CSV file into a campaign")
-    parser = commands.add_parser("import-contacts", help=text, description=text)
+    parser = command(
+        commands, "import-contacts", gettext("take contacts that happened elsewhere from a CSV file into a campaign")
+    )
     parser.add_argument(
         "file", type=Path, metavar="FILE", help=gettext("CSV file; encoding and delimiter are found out")
     )
@@ -92,12 +89,8 @@ def add_import_contacts(commands: Commands, words: Words) -> None:
 
 def add_clients(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("clients entered by hand, and what is known of them")
-    actions = commands.add_parser("clients", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("enter one client, after a look at who is like it")
-    add = actions.add_parser("add", help=text, description=text)
+    actions = group(commands, "clients", gettext("clients entered by hand, and what is known of them"))
+    add = command(actions, "add", gettext("enter one client, after a look at who is like it"))
     add.add_argument("name", metavar="NAME", help=gettext("name of the organisation"))
     add.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
     add.add_argument("--list", dest="list_name", required=True, metavar="L", help=gettext("call list; made if new"))
@@ -122,12 +115,9 @@ def add_clients(commands: Commands, words: Words) -> None:
         help=gettext("although somebody has the same number, tax number, site or e-mail"),
     )  # fmt: skip
     settings_option(add, words)
-    text = gettext("show all that is known of a client")
-    show = actions.add_parser("show", help=text, description=text)
-    text = gettext("take a client off its list: it is called no more in this campaign")
-    off = actions.add_parser("off-list", help=text, description=text)
-    text = gettext("put a client back on its list")
-    back = actions.add_parser("on-list", help=text, description=text)
+    show = command(actions, "show", gettext("show all that is known of a client"))
+    off = command(actions, "off-list", gettext("take a client off its list: it is called no more in this campaign"))
+    back = command(actions, "on-list", gettext("put a client back on its list"))
     for parser in (show, off, back):
         parser.add_argument("number", type=int, metavar="NO", help=gettext("number of the client"))
         settings_option(parser, words)
@@ -138,22 +128,16 @@ def add_clients(commands: Commands, words: Words) -> None:
 
 def add_do_not_call(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("the register of requests not to be called")
-    actions = commands.add_parser("do-not-call", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list the requests that are in force")
-    show = actions.add_parser("list", help=text, description=text)
+    actions = group(commands, "do-not-call", gettext("the register of requests not to be called"))
+    show = command(actions, "list", gettext("list the requests that are in force"))
     show.add_argument("--all", action="store_true", help=gettext("those that were lifted, too"))
-    text = gettext("keep a request; it holds in every campaign")
-    add = actions.add_parser("add", help=text, description=text)
+    add = command(actions, "add", gettext("keep a request; it holds in every campaign"))
     which = add.add_mutually_exclusive_group(required=True)
     which.add_argument("--number", metavar="NUMBER", help=gettext("a telephone number, whoever's it is"))
     which.add_argument("--organisation", metavar="NAME", help=gettext("an organisation with all its numbers"))
     add.add_argument("--person", metavar="NAME", help=gettext("not all of the organisation, but this person there"))
     add.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who asked, when and how"))
-    text = gettext("lift a request; it stays in the register")
-    lift = actions.add_parser("lift", help=text, description=text)
+    lift = command(actions, "lift", gettext("lift a request; it stays in the register"))
     lift.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
     lift.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
     for parser in (show, add, lift):

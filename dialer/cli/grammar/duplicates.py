@@ -8,7 +8,7 @@ from crm.base.addresses import AddressKind
 from crm.base.competitors import Satisfaction
 from crm.care.abandoned import Reason
 from crm.care.merging import COLUMNS, OF_CLIENTS
-from dialer.cli.grammar.options import day_reader, settings_option
+from dialer.cli.grammar.options import command, day_reader, group, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -18,12 +18,9 @@ if TYPE_CHECKING:
 def add_duplicates(commands: Commands, words: Words) -> None:
     """`dialer duplicates`."""
     gettext = words.gettext
-    text = gettext("find organisations that may be one, and decide")
-    actions = commands.add_parser("duplicates", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
+    actions = group(commands, "duplicates", gettext("find organisations that may be one, and decide"))
     parsers = {
-        name: actions.add_parser(name, help=text, description=text)
+        name: command(actions, name, text)
         for name, text in (
             ("find", gettext("look through the whole base and queue what is not known yet")),
             ("list", gettext("list the pairs to decide, or what was merged")),
@@ -50,15 +47,12 @@ def add_duplicates(commands: Commands, words: Words) -> None:
 def add_abandoned(commands: Commands, words: Words) -> None:
     """`dialer abandoned`."""
     gettext = words.gettext
-    text = gettext("find abandoned clients by a rule, and move them into their group")
-    actions = commands.add_parser("abandoned", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
+    actions = group(commands, "abandoned", gettext("find abandoned clients by a rule, and move them into their group"))
     for name, text in (
         ("list", gettext("list whom the rule finds, and why")),
         ("move", gettext("move whom the rule finds into the group “abandoned”")),
     ):
-        parser = actions.add_parser(name, help=text, description=text)
+        parser = command(actions, name, text)
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
         parser.add_argument("--months", type=int, default=12, metavar="N", help=gettext("what is long ago"))
         parser.add_argument(
@@ -71,14 +65,11 @@ def add_abandoned(commands: Commands, words: Words) -> None:
 def add_competitors(commands: Commands, words: Words) -> None:
     """`dialer competitors`."""
     gettext = words.gettext
-    text = gettext("the competitors: what they offer, on which terms")
-    actions = commands.add_parser("competitors", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
+    actions = group(commands, "competitors", gettext("the competitors: what they offer, on which terms"))
+    settings_option(
+        command(actions, "list", gettext("list the competitors, and how many organisations buy there")), words
     )
-    text = gettext("list the competitors, and how many organisations buy there")
-    settings_option(actions.add_parser("list", help=text, description=text), words)
-    text = gettext("add a competitor, or change one")
-    change = actions.add_parser("set", help=text, description=text)
+    change = command(actions, "set", gettext("add a competitor, or change one"))
     change.add_argument("name", metavar="NAME", help=gettext("name of the competitor"))
     change.add_argument("--name", dest="new_name", metavar="NEW", help=gettext("another name"))
     for option, text in (
@@ -94,7 +85,7 @@ def add_to_clients(actions: Commands, words: Words) -> None:
     """`dialer clients address|competitor|deal|former-owner`."""
     gettext = words.gettext
     parsers = {
-        name: actions.add_parser(name, help=text, description=text)
+        name: command(actions, name, text)
         for name, text in (
             ("address", gettext("add an address of a client")),
             ("competitor", gettext("write down whose product a client uses")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dialer.cli.grammar.options import settings_option
+from dialer.cli.grammar.options import command, group, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -15,30 +15,28 @@ if TYPE_CHECKING:
 def add_recordings(commands: Commands, words: Words) -> None:
     """`dialer recordings`."""
     gettext = words.gettext
-    text = gettext("the recordings of calls")
-    actions = commands.add_parser("recordings", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("seal recordings from before there were keys, one by one")
-    seal = actions.add_parser("seal", help=text, description=text)
+    actions = group(commands, "recordings", gettext("the recordings of calls"))
+    seal = command(actions, "seal", gettext("seal recordings from before there were keys, one by one"))
     seal.add_argument("--dry-run", action="store_true", help=gettext("only say how many there are"))
     settings_option(seal, words)
 
 
 def add_backups(commands: Commands, words: Words) -> None:
     """`dialer backups`."""
-    text = words.gettext("the backups that there are")
-    actions = commands.add_parser("backups", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
+    actions = group(commands, "backups", words.gettext("the backups that there are"))
+    settings_option(
+        command(actions, "list", words.gettext("list the backups in the folder of the settings, the newest first")),
+        words,
     )
-    text = words.gettext("list the backups in the folder of the settings, the newest first")
-    settings_option(actions.add_parser("list", help=text, description=text), words)
 
 
 def add_backup(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("copy database, recordings, files and settings into a new folder, while the service runs")
-    parser = commands.add_parser("backup", help=text, description=text)
+    parser = command(
+        commands,
+        "backup",
+        gettext("copy database, recordings, files and settings into a new folder, while the service runs"),
+    )
     parser.add_argument(
         "folder", type=Path, metavar="DIR", nargs="?",
         help=gettext("folder to make for the backup (otherwise a new one in that of the settings)"),
@@ -51,8 +49,9 @@ def add_backup(commands: Commands, words: Words) -> None:
 
 def add_restore(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("bring an office back from a backup, into a folder and a database that are empty")
-    parser = commands.add_parser("restore", help=text, description=text)
+    parser = command(
+        commands, "restore", gettext("bring an office back from a backup, into a folder and a database that are empty")
+    )
     parser.add_argument("backup", type=Path, metavar="BACKUP", help=gettext("folder that `dialer backup` made"))
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help=gettext("folder of the office; a dialer.toml in it is kept")

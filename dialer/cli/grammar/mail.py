@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm.mail.outbox import MailState
-from dialer.cli.grammar.options import settings_option
+from dialer.cli.grammar.options import command, group, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -14,20 +14,14 @@ if TYPE_CHECKING:
 
 def add_mail(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("what goes out by e-mail: list it, try it again, test the mail server")
-    actions = commands.add_parser("mail", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list the newest messages")
-    show = actions.add_parser("list", help=text, description=text)
+    actions = group(commands, "mail", gettext("what goes out by e-mail: list it, try it again, test the mail server"))
+    show = command(actions, "list", gettext("list the newest messages"))
     show.add_argument("--state", choices=[state.value for state in MailState], help=gettext("only those in this state"))
-    text = gettext("try messages again that were given up")
-    retry = actions.add_parser("retry", help=text, description=text)
+    retry = command(actions, "retry", gettext("try messages again that were given up"))
     which = retry.add_mutually_exclusive_group(required=True)
     which.add_argument("number", nargs="?", type=int, metavar="NO", help=gettext("its number in `dialer mail list`"))
     which.add_argument("--all", action="store_true", help=gettext("all that were given up"))
-    text = gettext("send one message now, and say what is wrong")
-    test = actions.add_parser("test", help=text, description=text)
+    test = command(actions, "test", gettext("send one message now, and say what is wrong"))
     test.add_argument("address", metavar="ADDRESS", help=gettext("e-mail address"))
     for parser in (show, retry, test):
         settings_option(parser, words)
@@ -35,8 +29,7 @@ def add_mail(commands: Commands, words: Words) -> None:
 
 def add_users_mail(actions: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("give a user an e-mail address, and callbacks as calendar entries")
-    mail = actions.add_parser("mail", help=text, description=text)
+    mail = command(actions, "mail", gettext("give a user an e-mail address, and callbacks as calendar entries"))
     mail.add_argument("login", metavar="LOGIN", help=gettext("which user"))
     which = mail.add_mutually_exclusive_group(required=True)
     which.add_argument("address", nargs="?", default="", metavar="ADDRESS", help=gettext("e-mail address"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crm.office.users import Role
 from dialer.cli.grammar.mail import add_users_mail
-from dialer.cli.grammar.options import port_reader, settings_option
+from dialer.cli.grammar.options import command, group, port_reader, settings_option
 from dialer.cli.grammar.plan import user_actions
 from dialer.words import LANGUAGES, Words
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def add_demo(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("try everything on a practice telephone network, without a provider")
-    parser = commands.add_parser("demo", help=text, description=text)
+    parser = command(commands, "demo", gettext("try everything on a practice telephone network, without a provider"))
     parser.add_argument(
         "--once", action="store_true", help=gettext("one whole round without a browser; prints one JSON object")
     )
@@ -32,8 +31,11 @@ def add_demo(commands: Commands, words: Words) -> None:
 
 def add_init(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("make a folder with settings, a database, a first administrator, manager and campaign")
-    parser = commands.add_parser("init", help=text, description=text)
+    parser = command(
+        commands,
+        "init",
+        gettext("make a folder with settings, a database, a first administrator, manager and campaign"),
+    )
     parser.add_argument("folder", type=Path, metavar="DIR", help=gettext("folder to make"))
     parser.add_argument("--campaign", metavar="NAME", help=gettext("name of the first campaign"))
     parser.add_argument("--language", choices=LANGUAGES, help=gettext("language of the service"))
@@ -41,14 +43,16 @@ def add_init(commands: Commands, words: Words) -> None:
 
 
 def add_serve(commands: Commands, words: Words) -> None:
-    text = words.gettext("run the service until it is stopped (SIGTERM or Ctrl+C)")
-    settings_option(commands.add_parser("serve", help=text, description=text), words)
+    settings_option(
+        command(commands, "serve", words.gettext("run the service until it is stopped (SIGTERM or Ctrl+C)")), words
+    )
 
 
 def add_check(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("check settings, database, trunk, headsets and disk, and say what to do")
-    parser = commands.add_parser("check", help=text, description=text)
+    parser = command(
+        commands, "check", gettext("check settings, database, trunk, headsets and disk, and say what to do")
+    )
     settings_option(parser, words)
     parser.add_argument(
         "--wait",
@@ -61,13 +65,9 @@ def add_check(commands: Commands, words: Words) -> None:
 
 def add_users(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("add and list users, set passwords, switch users off")
-    actions = commands.add_parser("users", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
+    actions = group(commands, "users", gettext("add and list users, set passwords, switch users off"))
 
-    text = gettext("add a user")
-    add = actions.add_parser("add", help=text, description=text)
+    add = command(actions, "add", gettext("add a user"))
     add.add_argument("login", metavar="LOGIN", help=gettext("what the user types to sign in"))
     add.add_argument("--name", required=True, help=gettext("name as colleagues see it"))
     add.add_argument("--role", choices=[role.value for role in Role], default="operator", help=gettext("what they do"))
@@ -76,11 +76,9 @@ def add_users(commands: Commands, words: Words) -> None:
     add.add_argument("--password-stdin", action="store_true", help=gettext("read the password from standard input"))
     settings_option(add, words)
 
-    text = gettext("list the users")
-    settings_option(actions.add_parser("list", help=text, description=text), words)
+    settings_option(command(actions, "list", gettext("list the users")), words)
 
-    text = gettext("set a user's password")
-    passwd = actions.add_parser("passwd", help=text, description=text)
+    passwd = command(actions, "passwd", gettext("set a user's password"))
     passwd.add_argument("login", metavar="LOGIN", help=gettext("whose password"))
     passwd.add_argument(
         "--headset", action="store_true", help=gettext("the password of the user's headset instead of the sign-in's")
@@ -96,7 +94,7 @@ def add_users(commands: Commands, words: Words) -> None:
         "on": gettext("let a user sign in again"),
     }
     for action, text in switches.items():
-        switch = actions.add_parser(action, help=text, description=text)
+        switch = command(actions, action, text)
         switch.add_argument("login", metavar="LOGIN", help=gettext("which user"))
         if action == "off":
             switch.add_argument("--hand-over-to", metavar="LOGIN", help=gettext("who takes the open callbacks over"))
@@ -105,20 +103,17 @@ def add_users(commands: Commands, words: Words) -> None:
 
 def _users_changes(actions: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("give a user another role")
-    role = actions.add_parser("role", help=text, description=text)
+    role = command(actions, "role", gettext("give a user another role"))
     role.add_argument("login", metavar="LOGIN", help=gettext("which user"))
     role.add_argument("role", metavar="ROLE", choices=[each.value for each in Role], help=gettext("what they do"))
     settings_option(role, words)
 
-    text = gettext("give all open callbacks of one user to another")
-    hand_over = actions.add_parser("hand-over", help=text, description=text)
+    hand_over = command(actions, "hand-over", gettext("give all open callbacks of one user to another"))
     hand_over.add_argument("login", metavar="LOGIN", help=gettext("whose callbacks"))
     hand_over.add_argument("to", metavar="TO", help=gettext("who takes the open callbacks over"))
     settings_option(hand_over, words)
 
-    text = gettext("give a user a headset, or take it away")
-    headset = actions.add_parser("headset", help=text, description=text)
+    headset = command(actions, "headset", gettext("give a user a headset, or take it away"))
     headset.add_argument("login", metavar="LOGIN", help=gettext("which user"))
     which = headset.add_mutually_exclusive_group(required=True)
     which.add_argument("headset", nargs="?", default="", metavar="NAME", help=gettext("SIP user name of the headset"))
@@ -127,26 +122,24 @@ def _users_changes(actions: Commands, words: Words) -> None:
 
 
 def add_db(commands: Commands, words: Words) -> None:
-    text = words.gettext("bring the database up to date")
-    actions = commands.add_parser("db", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
+    actions = group(commands, "db", words.gettext("bring the database up to date"))
+    settings_option(
+        command(actions, "upgrade", words.gettext("bring the tables to this version of the program; nothing is lost")),
+        words,
     )
-    text = words.gettext("bring the tables to this version of the program; nothing is lost")
-    settings_option(actions.add_parser("upgrade", help=text, description=text), words)
 
 
 def add_erase(commands: Commands, words: Words) -> None:
     gettext = words.gettext
-    text = gettext("blank everything on a person or an organisation; what is counted stays")
-    actions = commands.add_parser("erase", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
+    actions = group(
+        commands, "erase", gettext("blank everything on a person or an organisation; what is counted stays")
     )
     numbers = {
         "person": (gettext("erase a person"), gettext("their number in `dialer people list`")),
         "organisation": (gettext("erase an organisation with its people"), gettext("its number on its client's page")),
     }
     for action, (text, meaning) in numbers.items():
-        parser = actions.add_parser(action, help=text, description=text)
+        parser = command(actions, action, text)
         parser.add_argument("number", type=int, metavar="NO", help=meaning)
         parser.add_argument("--reason", required=True, metavar="TEXT", help=gettext("who asked, when and how"))
         parser.add_argument("--yes", action="store_true", help=gettext("do not ask for the name once more"))
@@ -154,9 +147,7 @@ def add_erase(commands: Commands, words: Words) -> None:
 
 
 def add_audit(commands: Commands, words: Words) -> None:
-    text = words.gettext("the audit")
-    actions = commands.add_parser("audit", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
+    actions = group(commands, "audit", words.gettext("the audit"))
+    settings_option(
+        command(actions, "verify", words.gettext("see whether audit and outcomes are as the program wrote them")), words
     )
-    text = words.gettext("see whether audit and outcomes are as the program wrote them")
-    settings_option(actions.add_parser("verify", help=text, description=text), words)

@@ -18,6 +18,16 @@ HIGHEST_PORT: Final = 65535
 _ROW_DIGITS: Final = 9
 
 
+def command(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
+    """A command, or an action of one; `text` says what it does, in lists and in its own help."""
+    return commands.add_parser(name, help=text, description=text)
+
+
+def group(commands: Commands, name: str, text: str) -> Commands:
+    """`dialer NAME ACTION`: a command of several actions, to which they are added."""
+    return command(commands, name, text).add_subparsers(dest="action", required=True, metavar="ACTION")
+
+
 def settings_option(parser: argparse.ArgumentParser, words: Words) -> None:
     parser.add_argument(
         "-c",

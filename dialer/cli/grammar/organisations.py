@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.base.addresses import AddressKind
-from dialer.cli.grammar.options import number_or_nothing_reader, settings_option
+from dialer.cli.grammar.options import command, group, number_or_nothing_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -18,20 +18,13 @@ if TYPE_CHECKING:
 def add_organisations(commands: Commands, words: Words) -> None:
     """`dialer organisations`."""
     gettext = words.gettext
-    text = gettext("find organisations, and change what is known of them")
-    actions = commands.add_parser("organisations", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list organisations by a part of their name")
-    show = actions.add_parser("list", help=text, description=text)
-    text = gettext("list the addresses of organisations by a part of their name")
-    addresses = actions.add_parser("addresses", help=text, description=text)
+    actions = group(commands, "organisations", gettext("find organisations, and change what is known of them"))
+    show = command(actions, "list", gettext("list organisations by a part of their name"))
+    addresses = command(actions, "addresses", gettext("list the addresses of organisations by a part of their name"))
     for parser in (show, addresses):
         parser.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
-    text = gettext("change what is known of an organisation; only what is named is changed")
-    change = actions.add_parser("set", help=text, description=text)
-    text = gettext("write an address otherwise, or take it away")
-    address = actions.add_parser("address", help=text, description=text)
+    change = command(actions, "set", gettext("change what is known of an organisation; only what is named is changed"))
+    address = command(actions, "address", gettext("write an address otherwise, or take it away"))
     for parser in (change, address):
         parser.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
         version_option(parser, words)
@@ -68,18 +61,14 @@ def version_option(parser: argparse.ArgumentParser, words: Words) -> None:
 def add_people(commands: Commands, words: Words) -> None:
     """`dialer people`."""
     gettext = words.gettext
-    text = gettext("find people, and hand out all that is held on one of them")
-    actions = commands.add_parser("people", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
+    actions = group(commands, "people", gettext("find people, and hand out all that is held on one of them"))
+    show = command(actions, "list", gettext("list people by a part of their name or of their organisation's"))
+    numbers = command(
+        actions, "numbers", gettext("list the telephone numbers of organisations by a part of their name")
     )
-    text = gettext("list people by a part of their name or of their organisation's")
-    show = actions.add_parser("list", help=text, description=text)
-    text = gettext("list the telephone numbers of organisations by a part of their name")
-    numbers = actions.add_parser("numbers", help=text, description=text)
     for parser in (show, numbers):
         parser.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
-    text = gettext("write all that is held on a person into a ZIP, recordings included")
-    export = actions.add_parser("export", help=text, description=text)
+    export = command(actions, "export", gettext("write all that is held on a person into a ZIP, recordings included"))
     export.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
     export.add_argument("file", type=Path, metavar="FILE", help=gettext("ZIP file to make"))
     for parser in (show, numbers, export, *_added(actions, words), *_changed(actions, words)):
@@ -88,10 +77,10 @@ def add_people(commands: Commands, words: Words) -> None:
 
 def _added(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, ...]:
     gettext = words.gettext
-    text = gettext("add somebody to an organisation")
-    person = actions.add_parser("add", help=text, description=text)
-    text = gettext("add telephone numbers to an organisation; those that it has are passed over")
-    number = actions.add_parser("add-numbers", help=text, description=text)
+    person = command(actions, "add", gettext("add somebody to an organisation"))
+    number = command(
+        actions, "add-numbers", gettext("add telephone numbers to an organisation; those that it has are passed over")
+    )
     for parser in (person, number):
         parser.add_argument(
             "organisation", type=int, metavar="ORGANISATION", help=gettext("its number in `dialer organisations list`")
@@ -108,15 +97,15 @@ def _added(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, ..
 
 def _changed(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, ...]:
     gettext = words.gettext
-    text = gettext("change what is known of a person; only what is named is changed")
-    person = actions.add_parser("set", help=text, description=text)
+    person = command(actions, "set", gettext("change what is known of a person; only what is named is changed"))
     person.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
     person.add_argument("--name", metavar="NAME", help=gettext("full name"))
     person.add_argument("--position", metavar="TEXT", help=gettext("that person's position"))
     person.add_argument("--note", metavar="TEXT", help=gettext("what else is known"))
     person.add_argument("--decides", choices=("yes", "no"), help=gettext("whether that person decides"))
-    text = gettext("change what is known of a telephone number; only what is named is changed")
-    number = actions.add_parser("number", help=text, description=text)
+    number = command(
+        actions, "number", gettext("change what is known of a telephone number; only what is named is changed")
+    )
     number.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
     number.add_argument("--state", choices=("ok", "dead"), help=gettext("whether it works"))
     number.add_argument("--extension", metavar="N", help=gettext("its extension"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crm.calls.disposition_sets import REQUIRABLE
 from crm.group import Group
 from crm.preparation.results import Result
-from dialer.cli.grammar.options import settings_option
+from dialer.cli.grammar.options import command, group, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -18,14 +18,9 @@ if TYPE_CHECKING:
 def add_retries(commands: Commands, words: Words) -> None:
     """`dialer retries`."""
     gettext = words.gettext
-    text = gettext("when clients whom nobody reached are tried again")
-    actions = commands.add_parser("retries", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list the rules of a campaign, a line for each result")
-    show = actions.add_parser("list", help=text, description=text)
-    text = gettext("change the rule after a result")
-    change = actions.add_parser("set", help=text, description=text)
+    actions = group(commands, "retries", gettext("when clients whom nobody reached are tried again"))
+    show = command(actions, "list", gettext("list the rules of a campaign, a line for each result"))
+    change = command(actions, "set", gettext("change the rule after a result"))
     change.add_argument(
         "result", metavar="RESULT", choices=[each.value for each in Result], help=gettext("what the network said")
     )
@@ -49,12 +44,8 @@ def add_retries(commands: Commands, words: Words) -> None:
 def add_callbacks(commands: Commands, words: Words) -> None:
     """`dialer callbacks`."""
     gettext = words.gettext
-    text = gettext("callbacks that were promised")
-    actions = commands.add_parser("callbacks", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list the callbacks that are overdue, and why they are not made")
-    overdue = actions.add_parser("overdue", help=text, description=text)
+    actions = group(commands, "callbacks", gettext("callbacks that were promised"))
+    overdue = command(actions, "overdue", gettext("list the callbacks that are overdue, and why they are not made"))
     overdue.add_argument("--most", type=int, default=50, metavar="N", help=gettext("how many lines at most"))
     settings_option(overdue, words)
 
@@ -62,10 +53,7 @@ def add_callbacks(commands: Commands, words: Words) -> None:
 def add_dispositions(commands: Commands, words: Words) -> None:
     """`dialer dispositions`."""
     gettext = words.gettext
-    text = gettext("what operators choose from after a call")
-    actions = commands.add_parser("dispositions", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
+    actions = group(commands, "dispositions", gettext("what operators choose from after a call"))
     for action, text in (
         ("list", gettext("list the dispositions")),
         ("add", gettext("add a disposition that acts like one of the usual ones")),
@@ -73,7 +61,7 @@ def add_dispositions(commands: Commands, words: Words) -> None:
         ("off", gettext("offer a disposition no more; what was written with it stays")),
         ("on", gettext("offer a disposition again")),
     ):
-        parser = actions.add_parser(action, help=text, description=text)
+        parser = command(actions, action, text)
         if action != "list":
             parser.add_argument("key", metavar="KEY", help=gettext("its short name"))
         if action == "add":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dialer.cli.grammar.options import day_reader, settings_option
+from dialer.cli.grammar.options import command, day_reader, group, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -14,31 +14,26 @@ if TYPE_CHECKING:
 def add_plan(commands: Commands, words: Words) -> None:
     """`plan show|add|move|build`."""
     gettext = words.gettext
-    text = gettext("show and change the day's plan")
-    actions = commands.add_parser("plan", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("show plan against done, or one person's day")
-    show = actions.add_parser("show", help=text, description=text)
+    actions = group(commands, "plan", gettext("show and change the day's plan"))
+    show = command(actions, "show", gettext("show plan against done, or one person's day"))
     show.add_argument("--user", metavar="LOGIN", help=gettext("whose day, entry by entry (otherwise everybody's sums)"))
-    text = gettext("put a client into somebody's plan")
-    add = actions.add_parser("add", help=text, description=text)
+    add = command(actions, "add", gettext("put a client into somebody's plan"))
     add.add_argument("client", type=int, metavar="CLIENT", help=gettext("the client's number"))
     add.add_argument("--user", required=True, metavar="LOGIN", help=gettext("into whose plan"))
     for parser in (show, add):
         parser.add_argument(
             "--day", type=day_reader(words), metavar="DAY", help=gettext("the day, as 2026-12-31 (otherwise today)")
         )
-    text = gettext("put an entry in another place, or give it to another person")
-    move = actions.add_parser("move", help=text, description=text)
+    move = command(actions, "move", gettext("put an entry in another place, or give it to another person"))
     move.add_argument("entry", type=int, metavar="ENTRY", help=gettext("the entry's number"))
     where = move.add_mutually_exclusive_group(required=True)
     where.add_argument("--before", type=int, metavar="ENTRY", help=gettext("before this entry of the same person"))
     where.add_argument("--last", action="store_true", help=gettext("to the end of the person's day"))
     where.add_argument("--to", metavar="LOGIN", help=gettext("to this person"))
     where.add_argument("--to-everybody", action="store_true", help=gettext("whoever is next may take it"))
-    text = gettext("begin today's plan anew; what somebody has in hand or has decided stays")
-    build = actions.add_parser("build", help=text, description=text)
+    build = command(
+        actions, "build", gettext("begin today's plan anew; what somebody has in hand or has decided stays")
+    )
     build.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
     for parser in (show, add, move, build):
         settings_option(parser, words)
@@ -47,21 +42,15 @@ def add_plan(commands: Commands, words: Words) -> None:
 def add_consents(commands: Commands, words: Words) -> None:
     """`consents list|add|withdraw`."""
     gettext = words.gettext
-    text = gettext("who agreed to be called, with the evidence")
-    actions = commands.add_parser("consents", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list the consents that are in force")
-    show = actions.add_parser("list", help=text, description=text)
-    text = gettext("keep a consent; it counts in every campaign")
-    add = actions.add_parser("add", help=text, description=text)
+    actions = group(commands, "consents", gettext("who agreed to be called, with the evidence"))
+    show = command(actions, "list", gettext("list the consents that are in force"))
+    add = command(actions, "add", gettext("keep a consent; it counts in every campaign"))
     which = add.add_mutually_exclusive_group(required=True)
     which.add_argument("--number", metavar="NUMBER", help=gettext("a telephone number, whoever's it is"))
     which.add_argument("--organisation", metavar="NAME", help=gettext("an organisation with all its numbers"))
     add.add_argument("--person", metavar="NAME", help=gettext("not all of the organisation, but this person there"))
     add.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who agreed, when and how"))
-    text = gettext("withdraw a consent; it stays on record")
-    withdraw = actions.add_parser("withdraw", help=text, description=text)
+    withdraw = command(actions, "withdraw", gettext("withdraw a consent; it stays on record"))
     withdraw.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
     withdraw.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
     for parser in (show, add, withdraw):
@@ -71,10 +60,10 @@ def add_consents(commands: Commands, words: Words) -> None:
 def user_actions(actions: Commands, words: Words) -> None:
     """`users away|back`."""
     gettext = words.gettext
-    text = gettext("note that somebody is away; what they promised for those days is handed over")
-    away = actions.add_parser("away", help=text, description=text)
-    text = gettext("somebody is at work again from today")
-    back = actions.add_parser("back", help=text, description=text)
+    away = command(
+        actions, "away", gettext("note that somebody is away; what they promised for those days is handed over")
+    )
+    back = command(actions, "back", gettext("somebody is at work again from today"))
     for parser in (away, back):
         parser.add_argument("login", metavar="LOGIN", help=gettext("which user"))
     back.add_argument(

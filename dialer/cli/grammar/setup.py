@@ -10,7 +10,7 @@ from crm.group import Group
 from crm.preparation.approvals import Subject
 from crm.preparation.candidates import CandidateState
 from crm.preparation.materials import MaterialKind
-from dialer.cli.grammar.options import day_reader, settings_option
+from dialer.cli.grammar.options import command, day_reader, group, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def campaign_actions(actions: Commands, words: Words) -> None:
     """`campaigns check|setup|expert|approve|current|next`."""
     gettext = words.gettext
     parsers = {
-        name: actions.add_parser(name, help=text, description=text)
+        name: command(actions, name, text)
         for name, text in (
             ("check", gettext("show both stages as a checklist: what is missing, by whom, how many working days")),
             ("setup", gettext("say for whom and what the campaign is, among whom, and when")),
@@ -65,7 +65,7 @@ def list_actions(actions: Commands, words: Words) -> None:
             gettext("the workbook that came back"),
         ),
     ):
-        parser = actions.add_parser(action, help=text, description=text)
+        parser = command(actions, action, text)
         parser.add_argument("name", metavar="NAME", help=gettext("name of the call list"))
         parser.add_argument("file", type=Path, metavar="FILE", help=file)
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
@@ -115,17 +115,11 @@ def _approve(parser: argparse.ArgumentParser, words: Words) -> None:
 def candidates(commands: Commands, words: Words) -> None:
     """`candidates list|add|set`."""
     gettext = words.gettext
-    text = gettext("candidates for the operator's chair, and how the training went")
-    actions = commands.add_parser("candidates", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("list the candidates of a campaign")
-    show = actions.add_parser("list", help=text, description=text)
-    text = gettext("note that somebody was invited")
-    add = actions.add_parser("add", help=text, description=text)
+    actions = group(commands, "candidates", gettext("candidates for the operator's chair, and how the training went"))
+    show = command(actions, "list", gettext("list the candidates of a campaign"))
+    add = command(actions, "add", gettext("note that somebody was invited"))
     add.add_argument("name", metavar="NAME", help=gettext("name of the candidate"))
-    text = gettext("note how far a candidate has come")
-    change = actions.add_parser("set", help=text, description=text)
+    change = command(actions, "set", gettext("note how far a candidate has come"))
     change.add_argument("number", type=int, metavar="NO", help=gettext("number in the list"))
     states = [state.value for state in CandidateState]
     change.add_argument("--state", choices=states, metavar="STATE", help=", ".join(states))
@@ -140,12 +134,9 @@ def candidates(commands: Commands, words: Words) -> None:
 def materials(commands: Commands, words: Words) -> None:
     """`materials list|add|get|remove`."""
     gettext = words.gettext
-    text = gettext("the customer's files: offer, advertising, presentation")
-    actions = commands.add_parser("materials", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
+    actions = group(commands, "materials", gettext("the customer's files: offer, advertising, presentation"))
     parsers = {
-        name: actions.add_parser(name, help=text, description=text)
+        name: command(actions, name, text)
         for name, text in (
             ("list", gettext("list the files of a campaign")),
             ("add", gettext("add a file to a campaign")),
@@ -167,14 +158,9 @@ def materials(commands: Commands, words: Words) -> None:
 def script(commands: Commands, words: Words) -> None:
     """`script show|set`."""
     gettext = words.gettext
-    text = gettext("what operators say, step by step")
-    actions = commands.add_parser("script", help=text, description=text).add_subparsers(
-        dest="action", required=True, metavar="ACTION"
-    )
-    text = gettext("print the script of a campaign")
-    show = actions.add_parser("show", help=text, description=text)
-    text = gettext("replace the script of a campaign")
-    change = actions.add_parser("set", help=text, description=text)
+    actions = group(commands, "script", gettext("what operators say, step by step"))
+    show = command(actions, "show", gettext("print the script of a campaign"))
+    change = command(actions, "set", gettext("replace the script of a campaign"))
     change.add_argument("file", type=Path, metavar="FILE", help=gettext("text file in UTF-8, or - for standard input"))
     for parser in (show, change):
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
