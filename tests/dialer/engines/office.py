@@ -180,6 +180,17 @@ class Office:
 
 
 @asynccontextmanager
+async def serving(engine: Engine) -> AsyncIterator[Line]:
+    """The engine started, and stopped at the end; what it tells of trunk and headsets from its first moment."""
+    line = Line(engine)
+    await engine.start()
+    try:
+        yield line
+    finally:
+        await engine.stop()
+
+
+@asynccontextmanager
 async def running_office(engine: type[Engine], folder: Path, **trunk: Any) -> AsyncIterator[Office]:
     """All of it, ended in the opposite order. `trunk`: further settings of the trunk."""
     async with AsyncExitStack() as stack:

@@ -32,6 +32,7 @@ from tests.dialer.engines.office import (
     build_engine,
     practice_number,
     running_office,
+    serving,
     trunk_settings,
 )
 from tests.dialer.sip.by_hand import FarEnd
@@ -113,13 +114,10 @@ async def test_the_way_to_a_trunk_that_is_not_asked_is_kept_open(engine_class: t
     a registration is refreshed after minutes."""
     async with FarEnd() as far:
         engine = build_engine(engine_class, trunk_settings(far.address, ask_options=False))
-        await engine.start()
-        try:
+        async with serving(engine):
             async with asyncio.timeout(PATIENCE_S):
                 await far.kept_open.wait()
             assert engine.trunk().ready
-        finally:
-            await engine.stop()
         assert far.received == []
 
 

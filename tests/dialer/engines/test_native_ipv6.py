@@ -9,7 +9,15 @@ from pathlib import Path
 from dialer.engines.native import NativeTelephony
 from dialer.practice.processes import PracticeCarrier, PracticeHeadset
 from dialer.telephony import LegAnswered, LegEnd
-from tests.dialer.engines.office import HEADSET, PASSWORD, Line, Watched, build_engine, practice_number, trunk_settings
+from tests.dialer.engines.office import (
+    HEADSET,
+    PASSWORD,
+    Watched,
+    build_engine,
+    practice_number,
+    serving,
+    trunk_settings,
+)
 from tests.dialer.sip.by_hand import FarEnd
 from tests.dialer.sip.network import header
 
@@ -21,9 +29,7 @@ BARE = re.compile(rb"(?<![\[:0-9A-Fa-f])::1(?!\])")
 async def test_a_headset_and_a_client_are_called(tmp_path: Path) -> None:
     async with PracticeCarrier(log=tmp_path / "calls.jsonl", host=LOOPBACK, ring_s=0.1) as carrier:
         engine = build_engine(NativeTelephony, trunk_settings(carrier.address), host=LOOPBACK)
-        line = Line(engine)
-        await engine.start()
-        try:
+        async with serving(engine) as line:
             registrar = (LOOPBACK, engine.sip_port)
             async with PracticeHeadset(registrar=registrar, user=HEADSET, password=PASSWORD, host=LOOPBACK):
                 await line.headset(HEADSET, registered=True)
@@ -39,16 +45,12 @@ async def test_a_headset_and_a_client_are_called(tmp_path: Path) -> None:
                 for watched in (client, operator):
                     await watched.leg.hang_up()
                     assert (await watched.ended()).end is LegEnd.WE_HUNG_UP
-        finally:
-            await engine.stop()
 
 
 async def test_what_a_headset_and_a_trunk_read_of_us() -> None:
     async with FarEnd(LOOPBACK) as far:
         engine = build_engine(NativeTelephony, trunk_settings(far.address), host=LOOPBACK)
-        line = Line(engine)
-        await engine.start()
-        try:
+        async with serving(engine) as line:
             await line.trunk(ready=True)
             await far.register(HEADSET, PASSWORD, (LOOPBACK, engine.sip_port))
             await line.headset(HEADSET, registered=True)
@@ -66,5 +68,3 @@ async def test_what_a_headset_and_a_trunk_read_of_us() -> None:
             for message in far.received:
                 head = message.partition(b"\r\n\r\n")[0].replace(b"received=::1", b"")
                 assert not BARE.search(head), head.decode()
-        finally:
-            await engine.stop()

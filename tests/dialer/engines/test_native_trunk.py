@@ -10,7 +10,7 @@ import pytest
 from dialer.engines.native import NativeTelephony
 from dialer.engines.native.trunk import Trunk
 from dialer.sip.events import Hop, OptionsAnswered, Registered, RegistrationFailed, Transport
-from tests.dialer.engines.office import Line, build_engine, trunk_settings
+from tests.dialer.engines.office import build_engine, serving, trunk_settings
 from tests.peers.addresses import own_address
 from tests.peers.fixtures import Factory
 
@@ -139,9 +139,5 @@ async def test_a_provider_that_was_silent_is_registered_at_as_soon_as_it_answers
 async def test_kamailio_on_a_port_of_its_own_answers_our_options(kamailio: Factory) -> None:
     proxy = await kamailio(trunk=(own_address(), 5060))
     engine = build_engine(NativeTelephony, trunk_settings((proxy.host, proxy.port)))
-    line = Line(engine)
-    await engine.start()
-    try:
+    async with serving(engine) as line:
         await line.trunk(ready=True)
-    finally:
-        await engine.stop()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from dialer.telephony import LegAnswered, LegEnd, LegRinging
-from tests.dialer.engines.office import Engine, Line, Watched, build_engine, practice_number, trunk_settings
+from tests.dialer.engines.office import Engine, Watched, build_engine, practice_number, serving, trunk_settings
 from tests.dialer.sip.by_hand import FarEnd
 
 
@@ -20,14 +20,10 @@ async def called(engine_class: type[Engine]) -> AsyncIterator[tuple[FarEnd, byte
     """The far end, the INVITE that it got, and the leg."""
     async with FarEnd() as far:
         engine = build_engine(engine_class, trunk_settings(far.address))
-        line = Line(engine)
-        await engine.start()
-        try:
+        async with serving(engine) as line:
             await line.trunk(ready=True)
             leg = await engine.call_client(practice_number(0), call_id=uuid.uuid4().hex, beside=None, ring_timeout_s=30)
             yield far, await far.until("INVITE +sdp"), Watched(leg)
-        finally:
-            await engine.stop()
 
 
 async def test_before_the_answer_it_is_as_good_as_none(engine_class: type[Engine]) -> None:

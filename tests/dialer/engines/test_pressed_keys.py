@@ -20,10 +20,10 @@ from tests.dialer.engines.office import (
     PASSWORD,
     PATIENCE_S,
     Engine,
-    Line,
     Watched,
     build_engine,
     practice_number,
+    serving,
     trunk_settings,
 )
 from tests.dialer.sip.by_hand import FarEnd
@@ -60,9 +60,7 @@ async def talking(engine_class: type[Engine], sound: socket.socket, takes: tuple
     own = own_address()
     async with FarEnd() as telephone, FarEnd(host) as client:
         engine = build_engine(engine_class, trunk_settings(client.address), host=own)
-        line = Line(engine)
-        await engine.start()
-        try:
+        async with serving(engine) as line:
             await line.trunk(ready=True)
             await telephone.register(HEADSET, PASSWORD, (own, engine.sip_port))
             await line.headset(HEADSET, registered=True)
@@ -81,8 +79,6 @@ async def talking(engine_class: type[Engine], sound: socket.socket, takes: tuple
             await called.until(LegAnswered)
             await engine.bridge(operator.leg, called.leg)
             yield Talk(operator, telephone, to_telephone, client, to_client)
-        finally:
-            await engine.stop()
 
 
 async def first_event(sound: socket.socket) -> str:
