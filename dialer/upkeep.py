@@ -86,7 +86,7 @@ class Upkeep:
     def is_busy(self) -> bool:
         return self.last is not None and self.last.ended_at is None
 
-    async def begin_backup(self, *, name: str, secrets: bool, author_id: int) -> None:
+    def begin_backup(self, *, name: str, secrets: bool, author_id: int) -> None:
         """Into a new folder among the backups, of that name, or named by the moment. Raises `NotBegun` for a name
         that is none and while something is being done, `BackupError` when there is a folder of that name."""
         local = self._clock().astimezone(ZoneInfo(self._settings.service.time_zone))
@@ -104,7 +104,7 @@ class Upkeep:
 
         self._begin(Work(Kind.BACKUP, self._clock(), name), work)
 
-    async def begin_sealing(self, *, author_id: int) -> None:
+    def begin_sealing(self, *, author_id: int) -> None:
         """Recordings from before there were keys are sealed. Raises `NotBegun` when the settings say that none is,
         and while something is being done."""
         if not self._settings.recordings.encrypt:

@@ -105,22 +105,20 @@ async def console(base: Path) -> AsyncIterator[aiohttp.ClientSession]:
 async def datasette(program: str, base: Path, port: int) -> AsyncIterator[aiohttp.ClientSession]:
     process = await asyncio.create_subprocess_exec(
         program, "serve", str(base), "-h", "127.0.0.1", "-p", str(port), "--setting", "sql_time_limit_ms", "60000",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+    assert process.stderr is not None
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http, asyncio.timeout(_PATIENCE_S):
-            while True:
-                try:
-                    async with http.get("/-/versions.json") as answer:
-                        await answer.read()
-                        break
-                except aiohttp.ClientConnectionError:
-                    await asyncio.sleep(0.1)
+        async with asyncio.timeout(_PATIENCE_S):
+            while b"running on" not in (line := await process.stderr.readline()):
+                assert line, "it ended"
+        told = asyncio.create_task(process.stderr.read())  # its log of requests, that it may write on
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             yield http
     finally:
         process.terminate()
         await process.wait()
+    await told
 
 
 async def _fetch(http: aiohttp.ClientSession, path: str) -> bytes:

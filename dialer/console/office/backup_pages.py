@@ -89,7 +89,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
     fields = await request.post()
     name = str(fields.get("name", ""))[:LONGEST_NAME]
     try:
-        await _upkeep(request).begin_backup(
+        _upkeep(request).begin_backup(
             name=name, secrets=fields.get("secrets") == "yes", author_id=visitor(request).user_id
         )
     except (BackupError, NotBegun) as refusal:
@@ -100,7 +100,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
 async def seal(request: web.Request) -> web.StreamResponse:
     """POST /recordings/seal"""
     try:
-        await _upkeep(request).begin_sealing(author_id=visitor(request).user_id)
+        _upkeep(request).begin_sealing(author_id=visitor(request).user_id)
     except NotBegun as refusal:
         raise _refused(request, refusal.reason) from refusal
     return see_other("/backups")
