@@ -108,18 +108,7 @@ async def running_service(
         desk = Desk(database, telephony, store, _rules(settings, database.office_key), clock)
         await desk.start()
         stack.push_async_callback(desk.stop)
-        scheduler = Scheduler(
-            database, desk, store, node=settings.service.node, poll_s=settings.scheduler.poll_s, clock=clock,
-            region=settings.dialing.region,
-        )  # fmt: skip
-        _add_chores(scheduler, database, telephony, store, lock)
-        mailer = Mailer(
-            database, settings.mail, node=settings.service.node, public_url=settings.console.public_url, clock=clock
-        )
-        scheduler.add(mailer.look, every_s=settings.scheduler.poll_s)
-        await scheduler.start()
-        stack.push_async_callback(scheduler.stop)
-        stack.callback(mailer.stop)
+        mailer = await _start_scheduler(stack, settings, database, telephony, desk, store, lock, clock)
         upkeep = Upkeep(database, store, settings, settings_file, clock) if settings_file is not None else None
         if upkeep is not None:
             stack.push_async_callback(upkeep.stop)
@@ -154,16 +143,33 @@ async def _database_of_ours(
     return database, lock
 
 
-def _add_chores(
-    scheduler: Scheduler, database: Database, telephony: Telephony, store: LocalStore, lock: ServiceLock
-) -> None:
-    """What is done again and again, besides callbacks, plans and mail."""
+async def _start_scheduler(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    telephony: Telephony,
+    desk: Desk,
+    store: LocalStore,
+    lock: ServiceLock,
+    clock: Callable[[], datetime],
+) -> Mailer:
+    """Callbacks, plans and mail when they are due, and what is done again and again; `stack` ends it."""
+    node, poll_s = settings.service.node, settings.scheduler.poll_s
+    scheduler = Scheduler(
+        database, desk, store, node=node, poll_s=poll_s, clock=clock, region=settings.dialing.region
+    )  # fmt: skip
+    mailer = Mailer(database, settings.mail, node=node, public_url=settings.console.public_url, clock=clock)
+    scheduler.add(mailer.look, every_s=poll_s)
+    for care in (seal_finished, purge):
+        scheduler.add(functools.partial(care, database, store), every_s=CARE_S)
+    scheduler.add(functools.partial(link_rows, database), every_s=CARE_S)
+    scheduler.add(functools.partial(_keep_lock, lock), every_s=KEEP_LOCK_S)
     if isinstance(telephony, NativeTelephony):
         scheduler.add(functools.partial(_refresh_headsets, database, telephony), every_s=REFRESH_HEADSETS_S)
-    for care in (functools.partial(seal_finished, database, store), functools.partial(purge, database, store),
-                 functools.partial(link_rows, database)):  # fmt: skip
-        scheduler.add(care, every_s=CARE_S)
-    scheduler.add(functools.partial(_keep_lock, lock), every_s=KEEP_LOCK_S)
+    await scheduler.start()
+    stack.push_async_callback(scheduler.stop)
+    stack.callback(mailer.stop)
+    return mailer
 
 
 def _rules(settings: Settings, office_key: bytes) -> DeskRules:

@@ -122,9 +122,28 @@ async def import_contacts(
     report = ImportReport(table.header, table.encoding, table.delimiter, dry_run)
     report.rows, report.not_selected = len(rows), len(table.rows) - len(rows)
     base = await _base_of(session, campaign)
+    judged = _judge_all(rows, places, campaign, base, report)
+    if not dry_run:
+        await _write_people(session, base)
+        for start in range(0, len(judged), _BATCH):
+            await _write_contacts(session, judged[start : start + _BATCH], author_id)
+            if progress is not None:
+                progress(min(start + _BATCH, len(judged)), len(judged))
+        counts = {"rows": report.rows, "taken": report.taken, "merged": report.merged, "refused": len(report.refused)}
+        audit.note(
+            session, at=now, user_id=author_id, action=audit.CONTACTS_IMPORTED, subject=f"campaign:{campaign.id}",
+            details={"file": file_name, **counts},
+        )  # fmt: skip
+    return report
+
+
+def _judge_all(
+    rows: Sequence[Row], places: Mapping[str, int], campaign: Campaign, base: _Base, report: ImportReport
+) -> list[_Judged]:
+    """The contacts that are new; of the other rows `report` says what became of them."""
     judged: list[_Judged] = []
     for row in rows:
-        if overlong := _too_long(row, places, table.header):
+        if overlong := _too_long(row, places, report.header):
             report.refused.append(RefusedRow(row.line, overlong, row.cells))
             continue
         try:
@@ -138,18 +157,7 @@ async def import_contacts(
         judged.append(contact)
         report.by_list[_cell(row, places, "list")] += 1
     report.taken = len(judged)
-    if not dry_run:
-        await _write_people(session, base)
-        for start in range(0, len(judged), _BATCH):
-            await _write_contacts(session, judged[start : start + _BATCH], author_id)
-            if progress is not None:
-                progress(min(start + _BATCH, len(judged)), len(judged))
-        counts = {"rows": report.rows, "taken": report.taken, "merged": report.merged, "refused": len(report.refused)}
-        audit.note(
-            session, at=now, user_id=author_id, action=audit.CONTACTS_IMPORTED, subject=f"campaign:{campaign.id}",
-            details={"file": file_name, **counts},
-        )  # fmt: skip
-    return report
+    return judged
 
 
 def _too_long(row: Row, places: Mapping[str, int], header: Sequence[str]) -> tuple[Problem, ...]:

@@ -10,13 +10,13 @@ from datetime import datetime
 import structlog
 
 from crm.calls import attempts, dial_rules
-from crm.calls.refusals import REFUSALS
 from crm.database import Database
 from crm.day import day_plan, skips
-from crm.errors import Conflict, CrmError, Finding
+from crm.errors import CrmError
 from crm.wrap_up import outcomes, undo
 from dialer.calls.call import CallStep
 from dialer.calls.call_recording import CallRecording
+from dialer.calls.cards import Cards
 from dialer.calls.desk_rules import DeskRules
 from dialer.calls.errors import DeskError
 from dialer.calls.journal import DATABASE_TROUBLE, Journal
@@ -26,7 +26,7 @@ from dialer.calls.owned_tasks import OwnedTasks
 from dialer.calls.runner import CallPlan, CallRunner
 from dialer.calls.seat import Seat
 from dialer.calls.seating import Seating
-from dialer.calls.view import CallState, DeskView, LineState, Message
+from dialer.calls.view import CallState, DeskView, LineState
 from dialer.reasons import of_database
 from dialer.telephony import (
     HeadsetChanged,
@@ -60,6 +60,7 @@ class Desk:
         self._rules = rules
         self._clock = clock
         self._seats = Seating(database, telephony, clock)
+        self._cards = Cards(database, clock, lease_s=rules.claim_lease_s)
         self._runners: dict[int, CallRunner] = {}
         self._tasks = OwnedTasks()
         self._lines = LineKeeper(
@@ -122,13 +123,13 @@ class Desk:
                 return
             if seat.line.state is LineState.PAUSED:
                 seat.step_line(LineStep.READY_ASKED, message=None)
-                await self._present(seat)
+                await self._cards.present(seat)
                 return
             await self._lines.call(seat)
 
     async def _present_when_free(self, seat: Seat) -> None:
         async with seat.lock:
-            await self._present(seat)
+            await self._cards.present(seat)
 
     async def _end_call_without_line(self, seat: Seat) -> None:
         runner = self._runners.get(seat.operator_id)
@@ -142,7 +143,7 @@ class Desk:
             self._refuse_in_call(seat)
             if seat.line.allows(LineStep.PAUSE_ASKED):
                 seat.step_line(LineStep.PAUSE_ASKED, message=None)
-                await self._give_back(seat)
+                await self._cards.give_back(seat)
 
     async def go_offline(self, operator_id: int) -> None:
         """Hang the headset up and give the claimed client back."""
@@ -153,7 +154,7 @@ class Desk:
                 seat.step_line(LineStep.OFFLINE_ASKED, message=None, operator_dbov=None)
             if seat.line_leg is not None:
                 await seat.line_leg.hang_up()
-            await self._give_back(seat)
+            await self._cards.give_back(seat)
 
     # -- the call -------------------------------------------------------------------------------------------------
 
@@ -182,33 +183,12 @@ class Desk:
                         raise DeskError("desk.number_not_allowed", number=attempt.dialled)  # rolls the attempt back
             except CrmError as error:
                 log.info("dial refused", operator=operator_id, client=client_id, code=error.code)
-                await self._lose_card(seat, entry_id, error)
+                await self._cards.lose(seat, entry_id, error)
                 raise
             except DATABASE_TROUBLE as error:
                 raise DeskError("desk.database_trouble", reason=of_database(error)) from error
             self._place(seat, operator_leg, plan)
             return attempt.id
-
-    async def _lose_card(self, seat: Seat, entry_id: int, refused: CrmError) -> None:
-        """Since the card was laid something was decided that keeps its client from being called: the desk says what,
-        and the next card comes by itself. A card with which something can still be done stays."""
-        if refused.code not in REFUSALS and refused.code != "plan.not_yours":
-            return
-        try:
-            async with self._database.transaction() as session:
-                if refused.code != "plan.not_yours" and not await day_plan.give_up_refused(
-                    session, entry_id=entry_id, operator_id=seat.operator_id, now=self._clock()
-                ):
-                    return
-                name = await self._rules.name_of(session, entry_id)
-        except (CrmError, *DATABASE_TROUBLE):
-            return  # the refusal itself is told
-        message = Message("desk.client_left", {"name": name, "reason": Finding(refused.code, **refused.params)})
-        seat.put_card(None, None, message)
-        await self._present(seat)
-        if seat.view.client_id is not None:
-            seat.change(message=message)
-        raise DeskError(message.code, **message.params) from refused
 
     def _refuse_to_dial(self, seat: Seat, client_id: int) -> Leg:
         self._refuse_when_stopping()
@@ -286,7 +266,7 @@ class Desk:
                 await day_plan.skip(
                     session, entry_id=entry_id, operator_id=operator_id, reason=reason, now=self._clock()
                 )
-            await self._present(seat)
+            await self._cards.present(seat)
 
     async def save_outcome(self, operator_id: int, *, attempt_id: str, form: outcomes.OutcomeForm) -> None:
         """Write the outcome down; the next card comes to the desk. Raises `CrmError` for what the form lacks."""
@@ -307,7 +287,7 @@ class Desk:
             self._runners.pop(operator_id, None)
             seat.step_call(CallStep.WRITTEN_DOWN)
             seat.put_card(None, None, seat.view.message)
-            await self._present(seat)
+            await self._cards.present(seat)
 
     async def undo_outcome(self, operator_id: int, *, attempt_id: str) -> None:
         """Take back what was saved just now: the call is at the desk again with its form, the card in front goes back.
@@ -395,48 +375,9 @@ class Desk:
             self._show_stopped(await dial_rules.dialling_stopped(session))
         for seat in self._seats:
             async with seat.lock:
-                if seat.view.entry_id is not None and (seat.watchers or seat.in_progress):
-                    if not await self._renew(seat) and seat.call.state is CallState.NONE:
-                        seat.put_card(None, None)  # the lease had run out, and another operator may have the client
-                        await self._present(seat)
-                elif seat.line.state is LineState.READY and seat.call.state is CallState.NONE and seat.watchers:
-                    await self._present(seat)
-
-    async def _renew(self, seat: Seat) -> bool:
-        async with self._database.transaction() as session:
-            return await day_plan.renew(
-                session, operator_id=seat.operator_id, now=self._clock(), lease_s=self._rules.claim_lease_s
-            )
+                await self._cards.look_again(seat)
 
     # -- inside ---------------------------------------------------------------------------------------------------
-
-    async def _present(self, seat: Seat) -> None:
-        """Claim the next client for a ready desk and lay the card in front."""
-        if seat.line.state is not LineState.READY or seat.call.state is not CallState.NONE:
-            return
-        try:
-            entry = await self._database.carry_out(
-                lambda session: day_plan.claim_next(
-                    session, operator_id=seat.operator_id, now=self._clock(), lease_s=self._rules.claim_lease_s
-                )
-            )
-        except (Conflict, *DATABASE_TROUBLE) as error:
-            reason = Finding(error.code) if isinstance(error, Conflict) else of_database(error)
-            seat.put_card(None, None, Message("desk.database_trouble", {"reason": reason}))
-            return
-        if entry is not None:
-            seat.put_card(entry.client_id, entry.id)
-        elif seat.view.client_id is not None or seat.view.message is None:
-            seat.put_card(None, None, Message("desk.nothing_to_call"))
-
-    async def _give_back(self, seat: Seat) -> None:
-        entry_id = seat.view.entry_id
-        if entry_id is None or seat.call.state is CallState.WRAP_UP:
-            return
-        with contextlib.suppress(Conflict):  # the lease had run out: it is back already
-            async with self._database.transaction() as session:
-                await day_plan.release(session, entry_id=entry_id, operator_id=seat.operator_id)
-        seat.put_card(None, None)
 
     def _refuse_in_call(self, seat: Seat) -> None:
         if seat.in_progress:

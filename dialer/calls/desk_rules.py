@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.organisations import get_organisation
 from crm.calls.attempts import Attempt
 from crm.clientele.clients import get_client
 from crm.plan.attempt_rows import FIRST_NODE
-from crm.plan.plan_entries import get_entry
 from crm.preparation.campaign_setup import setup_of
 from crm.preparation.campaigns import get_campaign
 from dialer.calls.runner import CallPlan
@@ -38,8 +36,3 @@ class DeskRules:
         ring_timeout_s = campaign.ring_timeout_s or self.ring_timeout_s
         caller_id = (await setup_of(session, campaign.id)).caller_id
         return CallPlan(attempt.id, attempt.dialled, ring_timeout_s, self.max_call_s, caller_id)
-
-    async def name_of(self, session: AsyncSession, entry_id: int) -> str:
-        """The organisation of a plan entry."""
-        client = await get_client(session, (await get_entry(session, entry_id)).client_id)
-        return (await get_organisation(session, client.organisation_id)).name
