@@ -19,6 +19,7 @@ from dialer.media.rtp import CLOCK_RATE_HZ
 INTERVAL_S = 5.0
 _MOST_AT_ONCE = 16
 _LONGEST = 2048
+_LAST_PORT = 65535  # no port is above it
 _TIMESTAMP = 35  # SO_TIMESTAMPNS, asm-generic/socket.h; the socket module does not name it
 _TIMESPEC = struct.Struct("@qq")
 
@@ -55,7 +56,7 @@ class Reports:
     def _transmit(self, now: float, *, leaving: bool) -> None:
         leg = self._leg
         target = leg.learned or leg.address
-        if self._sock is None or target is None:
+        if self._sock is None or target is None or target[1] == _LAST_PORT:
             return
         out = leg.board.outgoing[leg.row]
         packet = rtcp.report(
@@ -95,8 +96,9 @@ class Reports:
         )  # fmt: skip
 
     def _read(self) -> None:
-        for _ in range(_MOST_AT_ONCE if self._sock is not None else 0):
-            assert self._sock is not None
+        if self._sock is None:
+            return
+        for _ in range(_MOST_AT_ONCE):
             try:
                 datagram, ancillary, _, source = self._sock.recvmsg(_LONGEST, 64)
             except OSError:  # none is left, or an ICMP error about what was sent

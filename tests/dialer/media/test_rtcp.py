@@ -9,7 +9,10 @@ import struct
 import pytest
 
 from dialer.media import rtcp
+from dialer.media.board import Board
 from dialer.media.controller import MediaConfig, MediaController
+from dialer.media.leg import Leg
+from dialer.media.reports import Reports
 from tests.audio import tone
 from tests.dialer.media.far_end import FarEnd
 from tests.peers.addresses import own_address
@@ -56,6 +59,17 @@ def test_the_time_in_a_report_is_read_back() -> None:
 @pytest.mark.parametrize("datagram", [b"", bytes(28), rtcp.report(1, "x", None, None), b"\x80\xc8" + bytes(20)])
 def test_what_is_no_senders_report(datagram: bytes) -> None:
     assert rtcp.read_sender_report(datagram) is None
+
+
+def test_where_there_is_no_port_above_nothing_is_sent() -> None:
+    """The highest port is one like any other for sound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sound:
+        sound.bind((own_address(), 0))
+        leg = Leg("client", sound, Board())
+        leg.address = (own_address(), 65535)
+        reports = Reports(leg)
+        reports.send(0.0)
+        reports.close(0.0)
 
 
 async def test_a_far_end_is_told_what_became_of_its_stream_and_when_the_leg_is_closed() -> None:
