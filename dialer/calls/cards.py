@@ -42,7 +42,7 @@ class Cards:
                 )
             )
         except (Conflict, *DATABASE_TROUBLE) as error:
-            reason = Finding(error.code) if isinstance(error, Conflict) else of_database(error)
+            reason = Finding(error.code, **error.params) if isinstance(error, Conflict) else of_database(error)
             seat.put_card(None, None, Message("desk.database_trouble", {"reason": reason}))
             return
         if entry is not None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls import attempts, dial_rules
 from crm.database import Database
@@ -168,19 +169,18 @@ class Desk:
             entry_id = seat.view.entry_id
             if entry_id is None:
                 raise DeskError("desk.other_client")
+
+            async def opened(session: AsyncSession) -> CallPlan:
+                attempt = await attempts.open_attempt(
+                    session, plan_entry_id=entry_id, phone_number_id=phone_number_id, operator_id=operator_id,
+                    now=self._clock(), node=self._rules.node,
+                )  # fmt: skip
+                if not attempt.dialled.startswith(self._rules.allowed_prefixes):
+                    raise DeskError("desk.number_not_allowed", number=attempt.dialled)  # rolls the attempt back
+                return await self._rules.plan_of(session, client_id, attempt)
+
             try:
-                async with self._database.transaction() as session:
-                    attempt = await attempts.open_attempt(
-                        session,
-                        plan_entry_id=entry_id,
-                        phone_number_id=phone_number_id,
-                        operator_id=operator_id,
-                        now=self._clock(),
-                        node=self._rules.node,
-                    )
-                    plan = await self._rules.plan_of(session, client_id, attempt)
-                    if not attempt.dialled.startswith(self._rules.allowed_prefixes):
-                        raise DeskError("desk.number_not_allowed", number=attempt.dialled)  # rolls the attempt back
+                plan = await self._database.carry_out(opened)
             except CrmError as error:
                 log.info("dial refused", operator=operator_id, client=client_id, code=error.code)
                 await self._cards.lose(seat, entry_id, error)
@@ -188,7 +188,7 @@ class Desk:
             except DATABASE_TROUBLE as error:
                 raise DeskError("desk.database_trouble", reason=of_database(error)) from error
             self._place(seat, operator_leg, plan)
-            return attempt.id
+            return plan.attempt_id
 
     def _refuse_to_dial(self, seat: Seat, client_id: int) -> Leg:
         self._refuse_when_stopping()
@@ -262,10 +262,11 @@ class Desk:
             entry_id = seat.view.entry_id
             if entry_id is None or seat.view.client_id != client_id:
                 raise DeskError("desk.other_client")
-            async with self._database.transaction() as session:
-                await day_plan.skip(
+            await self._database.carry_out(
+                lambda session: day_plan.skip(
                     session, entry_id=entry_id, operator_id=operator_id, reason=reason, now=self._clock()
                 )
+            )
             await self._cards.present(seat)
 
     async def save_outcome(self, operator_id: int, *, attempt_id: str, form: outcomes.OutcomeForm) -> None:
@@ -308,11 +309,12 @@ class Desk:
         async with self._between_calls(operator_id) as seat:
             if seat.line.state is not LineState.READY:
                 raise DeskError("desk.not_ready")
-            async with self._database.transaction() as session:
-                entry = await skips.undo_skip(
+            entry = await self._database.carry_out(
+                lambda session: skips.undo_skip(
                     session, entry_id=entry_id, operator_id=operator_id, now=self._clock(),
                     lease_s=self._rules.claim_lease_s,
-                )  # fmt: skip
+                )
+            )  # fmt: skip
             seat.put_card(entry.client_id, entry.id)
 
     @contextlib.asynccontextmanager

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from config.settings import Settings
 from crm import audit
 from crm.calls.dial_rules import set_dialling_stopped
 from crm.calls.disposition_sets import own_labels
 from crm.calls.recording_facts import Recording, RecordingState, recording_of
 from crm.errors import NotFound
-from crm.plan.outcome_chain import versions_of
 from crm.reading import views
 from crm.wrap_up import outcomes
 from crm.wrap_up.correcting import as_it_stands, version_of
@@ -82,14 +83,15 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     async with ready_database(settings, terminal) as database, database.reading() as session:
         found = await views.call(session, attempt_id=arguments.call)
         chain = await versions(session, words, zone, arguments.call)
-        keys = [each.disposition for each in await versions_of(session, arguments.call)]
         names = await own_labels(session, words.language)
     terminal.say("  ".join(call_row(found, names, zone, words)))
     if not chain:
         terminal.say(words.gettext("not written down yet"))
-    for number, key, each in zip(range(len(chain), 0, -1), reversed(keys), chain, strict=True):
-        said = words.gettext("Version {number}, {when}, {author}:", number=number, when=each.when, author=each.author)
-        terminal.say(f"{said} {each.disposition} ({key})")
+    for each in chain:
+        said = words.gettext(
+            "Version {number}, {when}, {author}:", number=each.number, when=each.when, author=each.author
+        )
+        terminal.say(f"{said} {each.disposition} ({each.key})")
         for name, text in each.answers:
             terminal.say(f"  {name}: {text}")
     return 0
@@ -97,13 +99,17 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
 
 async def correct(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`calls correct`: only what is named differs from the version that was seen."""
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
+
+    async def written(session: AsyncSession) -> None:
         author = await user_named(session, arguments.author)
         seen = await version_of(session, arguments.call, arguments.version)
         await outcomes.record(
             session, attempt_id=arguments.call, form=_form(await as_it_stands(session, seen), arguments),
             author_id=author.id, now=datetime.now(UTC), corrects=seen.id,
         )  # fmt: skip
+
+    async with ready_database(settings, terminal) as database:
+        await database.carry_out(written)
     terminal.say(terminal.words.gettext("Version {number} is written down.", number=arguments.version + 1))
     return 0
 

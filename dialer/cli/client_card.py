@@ -17,7 +17,7 @@ from dialer.cli.calls import call_row
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.clients.promises import ShownPromise, read_promises
-from dialer.console.clients.wish_pages import Wish, read_wishes
+from dialer.console.clients.wishes import Wish, read_wishes
 from dialer.console.desk.card import stored_card
 from dialer.console.web.formats import moment
 from dialer.console.web.labels import MOVE_CAUSES, group_name
@@ -36,7 +36,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     async with ready_database(settings, terminal) as database, database.reading() as session:
         client_id = await standing_client(session, arguments.number)
         card = await stored_card(session, client_id)
-        wishes = await read_wishes(session, words, card.organisation_id)
+        wishes = await read_wishes(session, words, card)
         moves = await move_rows(session, client_id)
         promises, _moved = await read_promises(session, words, zone, client_id=client_id, now=datetime.now(UTC))
         names = await own_labels(session, words.language)

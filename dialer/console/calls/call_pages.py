@@ -159,11 +159,12 @@ async def correct(request: web.Request) -> web.StreamResponse:
         raise Trouble.unreadable()
     try:
         form = await read_form(request, attempt_id, typed, of_others=True)
-        async with deps.database.transaction() as session:
-            await outcomes.record(
+        await deps.database.carry_out(
+            lambda session: outcomes.record(
                 session, attempt_id=attempt_id, form=form, author_id=visitor(request).user_id, now=deps.clock(),
                 corrects=int(corrects),
-            )  # fmt: skip
+            )
+        )  # fmt: skip
     except CrmError as refusal:
         return await _call_page(request, typed=typed, refusal=refusal)
     return see_other(f"/calls/{attempt_id}")

@@ -31,8 +31,11 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One outcome of the chain, as pairs of a name and a text."""
+    """One outcome of the chain, its `number` counted from 1; `key`: that of its disposition; answers as pairs of a name
+    and a text."""
 
+    number: int
+    key: str
     when: str
     author: str
     disposition: str
@@ -62,12 +65,14 @@ async def versions(session: AsyncSession, words: Words, zone: tzinfo, attempt_id
     authors = dict((await session.execute(named)).all())
     return [
         Version(
+            number=number,
+            key=outcome.disposition,
             when=moment(words, outcome.recorded_at, zone),
             author=authors[outcome.author_id],
             disposition=names.get(outcome.disposition) or words.gettext(disposition_name(outcome.disposition)),
             answers=answers(words, outcome),
         )
-        for outcome in reversed(chain)
+        for number, outcome in reversed(list(enumerate(chain, 1)))
     ]
 
 

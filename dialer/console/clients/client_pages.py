@@ -20,7 +20,7 @@ from crm.plan.silence import off_list
 from crm.reading.client_list import ClientKey, clients_page
 from dialer.console.clients.client_filters import Chosen, choices
 from dialer.console.clients.promises import read_promises
-from dialer.console.clients.wish_pages import read_wishes
+from dialer.console.clients.wishes import read_wishes
 from dialer.console.desk.card import read_card, stored_card
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
@@ -153,7 +153,8 @@ async def client_page(request: web.Request) -> web.StreamResponse:
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),
             attempt_id=None, found=stored,
         )  # fmt: skip
-        wishes = await read_wishes(session, words, stored.organisation_id)
+        may_change = known.role in RULE_ROLES
+        wishes = await read_wishes(session, words, stored) if may_change else None
         callers = [(each.id, each.name) for each in await owners.callers(session)]
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
         promises, moved = await read_promises(
@@ -170,7 +171,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "off_list": stored.off_list_reason,
         "do_not_call": stored.do_not_call,
         "wishes": wishes,
-        "may_change": known.role in RULE_ROLES,
+        "may_change": may_change,
         "may_pick": known.role in RULE_ROLES | DESK_ROLES,
         "callers": callers,
         "today": deps.clock().astimezone(zone_of(request)).date().isoformat(),

@@ -196,3 +196,8 @@ async def test_a_number_asks_off_and_another_agrees(maria: Browser, office: Offi
     assert "<strong>+7 342 000-00-04</strong> · просил не звонить · Звонок" in page
     assert "<strong>+7 342 000-00-14</strong> · Письмо от 4 мая" in page
     assert "просил не звонить" not in await maria.text(elsewhere)
+    for form, field, number in (("do-not-call", "lift", request.id), ("consents", "withdraw", given.id)):
+        ending = {field: str(number), "reason": "ошибка"}
+        assert (await maria.post_form(f"{elsewhere}/{form}", **ending)).status == 404, "of another client"
+        assert (await maria.post_form(f"{address}/{form}", **ending)).status == 303
+        assert (await maria.post_form(f"{address}/{form}", **ending)).status == 409, "a second time"
