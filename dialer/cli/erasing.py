@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 from config.settings import Settings
 from crm.base.organisations import get_organisation
@@ -33,18 +34,16 @@ async def erase(settings: Settings, arguments: argparse.Namespace, terminal: Ter
         terminal.say(gettext("{name} will be erased. Nothing brings it back but a backup from before.", name=name))
         if not arguments.yes and terminal.asked(gettext("Type the name to go on: ")) != name:
             raise CommandFailed(gettext("That is another name; nothing was erased."))
-        now = datetime.now(UTC)
-        async with database.transaction() as session:
-            if of_person:
-                done = await erase_person(
-                    session, person_id=arguments.number, reason=arguments.reason, now=now,
-                    region=settings.dialing.region,
-                )  # fmt: skip
-            else:
-                done = await erase_organisation(
-                    session, organisation_id=arguments.number, reason=arguments.reason, now=now,
-                    region=settings.dialing.region,
-                )  # fmt: skip
+        erase_it = (
+            partial(erase_person, person_id=arguments.number)
+            if of_person
+            else partial(erase_organisation, organisation_id=arguments.number)
+        )
+        done = await database.carry_out(
+            lambda session: erase_it(
+                session, reason=arguments.reason, now=datetime.now(UTC), region=settings.dialing.region
+            )
+        )
         await asyncio.to_thread(remove_recordings, LocalStore(settings.recordings_dir), done.recording_keys)
     terminal.say(
         gettext(

@@ -6,10 +6,11 @@ import asyncio
 import tempfile
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
 from crm.base.organisations import get_organisation
-from crm.care.erasures import erase_organisation, erase_person
+from crm.care.erasures import Done, erase_organisation, erase_person
 from crm.care.person_file import get_person, person_file
 from crm.clientele.clients import get_client
 from dialer.console.web import sent
@@ -55,21 +56,23 @@ async def erase_one(request: web.Request) -> web.StreamResponse:
     deps, fields = request.app[DEPS], await request.post()
     client_id = int(request.match_info["client_id"])
     person, reason, typed = (str(fields.get(name, "")).strip() for name in ("person", "reason", "name"))
-    async with deps.database.transaction() as session:
+
+    async def erased(session: AsyncSession) -> Done:
         client = await get_client(session, client_id)
         now, author_id, region = deps.clock(), visitor(request).user_id, deps.settings.dialing.region
         if person:
             found = await get_person(session, sent.number(person))
             _must_be(typed, found.full_name, belongs=found.organisation_id == client.organisation_id)
-            done = await erase_person(
+            return await erase_person(
                 session, person_id=found.id, reason=reason, now=now, author_id=author_id, region=region
             )
-        else:
-            organisation = await get_organisation(session, client.organisation_id)
-            _must_be(typed, organisation.name, belongs=True)
-            done = await erase_organisation(
-                session, organisation_id=organisation.id, reason=reason, now=now, author_id=author_id, region=region
-            )
+        organisation = await get_organisation(session, client.organisation_id)
+        _must_be(typed, organisation.name, belongs=True)
+        return await erase_organisation(
+            session, organisation_id=organisation.id, reason=reason, now=now, author_id=author_id, region=region
+        )
+
+    done = await deps.database.carry_out(erased)
     await asyncio.to_thread(remove_recordings, deps.store, done.recording_keys)
     return see_other(f"/clients/{client_id}")
 
