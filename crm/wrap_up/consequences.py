@@ -75,16 +75,20 @@ class TakingBack:
     retried: bool = False
 
 
-async def apply(act: Following) -> None:
-    """Let everything follow."""
+async def apply(act: Following, *, instead_of: TakingBack | None = None) -> None:
+    """Let everything follow; `instead_of`: what `take_back` has begun, for a correction, is taken back to the end."""
     for effect in EFFECTS:
         await effect.follow(act)
+    if instead_of is not None:
+        await take_back_competitor(instead_of)
+    await _competitor(act)
 
 
 async def take_back(
     session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, *, author_id: int, now: datetime
 ) -> TakingBack:
-    """Undo what followed from `outcome`, before its correction."""
+    """Undo what followed from `outcome`, before its correction; the caller goes on to `take_back_competitor` once all
+    other rows are held."""
     disposition = await disposition_then(session, client.campaign_id, outcome.disposition)
     act = TakingBack(session, outcome, attempt, client, disposition, author_id, now)
     for effect in reversed(EFFECTS):
@@ -230,7 +234,9 @@ async def _competitor(act: Following) -> None:
         )  # fmt: skip
 
 
-async def _no_competitor(act: TakingBack) -> None:
+async def take_back_competitor(act: TakingBack) -> None:
+    """Competitors come last in the order of locks: after what follows from a correction, and after all else that is
+    undone."""
     await unsay(
         act.session, organisation_id=act.client.organisation_id, outcome_id=act.outcome.id, now=act.now,
         author_id=act.author_id,
@@ -385,7 +391,8 @@ class Effect:
     take_back: Callable[[TakingBack], Awaitable[None]] | None
 
 
-# In the order in which they follow; they are taken back from the last one.
+# In the order in which they follow; they are taken back from the last one. Competitors are not in it: their rows are
+# held after all others, so they come when a correction has taken back one outcome and let the other one follow.
 EFFECTS: Final = (
     Effect(_decides, _decides_no_more),
     Effect(_contact, _no_contact),
@@ -393,7 +400,6 @@ EFFECTS: Final = (
     Effect(_asked_off, _not_asked_off),
     Effect(_group, _find_base_group),
     Effect(_owner, _owner_before),
-    Effect(_competitor, _no_competitor),
     Effect(_entry_done, None),
     Effect(_promise_settled, None),
     Effect(_promise, _no_promise),

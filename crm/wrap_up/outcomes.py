@@ -118,7 +118,7 @@ async def record(
         session, outcome, attempt, client, disposition, spoken=_spoken(form, person, decides=decides),
         base_group=base_group, decides=decides, is_first=not corrected, retries=taken is not None and taken.retried,
     )  # fmt: skip
-    await apply(following)
+    await apply(following, instead_of=taken)
     attempt.wrapped_up_at = attempt.wrapped_up_at or now
     await session.execute(delete(OutcomeDraft).where(OutcomeDraft.attempt_id == attempt_id))
     await session.flush()

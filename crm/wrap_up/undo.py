@@ -24,7 +24,7 @@ from crm.errors import Conflict, NotAllowed
 from crm.mail.outbox import UNDO_FOR
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.plan_entries import EntryState, claimed_entry, drop_waiting, get_entry, set_state
-from crm.wrap_up.consequences import take_back
+from crm.wrap_up.consequences import take_back, take_back_competitor
 from crm.wrap_up.outcomes import OutcomeDraft
 
 
@@ -92,6 +92,7 @@ async def undo(session: AsyncSession, *, attempt_id: str, operator_id: int, now:
     fields = await _as_typed(session, outcome, taken.deciding)
     await session.merge(OutcomeDraft(attempt_id=attempt.id, fields=fields, updated_at=now))
     await session.flush()
+    await take_back_competitor(taken)
     return attempt
 
 

@@ -10,12 +10,21 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import COMPETITOR_REMOVED, AuditEntry
-from crm.base.competitors import change_competitor, competitor_named, get_competitor, list_competitors, used_by
+from crm.base.competitors import (
+    Competitor,
+    change_competitor,
+    competitor_named,
+    get_competitor,
+    list_competitors,
+    used_by,
+)
+from crm.clientele.clients import get_client
 from crm.office.users import Role
+from crm.plan.callbacks import agree, bring_due, get_callback
 from crm.plan.outcome_chain import Outcome
 from crm.wrap_up.outcomes import OutcomeForm, record
 from crm.wrap_up.undo import undo
-from tests.crm.builders import LEASE_S, NOON, World
+from tests.crm.builders import LEASE_S, NOON, World, wall
 from tests.crm.overlap import overlap
 
 SAVED = NOON + timedelta(minutes=5)
@@ -117,6 +126,37 @@ async def test_another_outcome_of_the_same_moment_keeps_it(world: World, undone_
     assert await named(world) == {"ООО Чужие": 1}
     async with world.database.reading() as session:
         assert [competitor.name for _, competitor in await used_by(session, second)] == ["ООО Чужие"]
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+async def test_a_competitor_is_settled_after_the_promises(world: World, corrected: bool) -> None:
+    """Somebody who holds the promise and then wants the competitor's row is not crossed."""
+    operator, head, client_id = await world.operator(), await world.operator("М", Role.MANAGER), await world.client()
+    async with world.transaction() as session:
+        client = await get_client(session, client_id)
+        promised = await agree(session, client=client, owner_id=operator, local_at=wall("2026-11-23 14:01"), now=NOON)
+    async with world.transaction() as session:
+        await bring_due(session, now=NOON + timedelta(minutes=1))
+    attempt_id = await world.call(client_id, operator, at=NOON + timedelta(minutes=1))
+    first = await world.outcome(attempt_id, THEIRS, operator, at=SAVED) if corrected else None
+    async with world.transaction() as session:
+        if first is None:
+            await competitor_named(session, THEIRS.competitor, now=NOON)
+        competitor_id = (await session.scalars(select(Competitor.id))).one()
+
+    async def hold_promise(session: AsyncSession) -> None:
+        await get_callback(session, promised.id, lock=True)
+
+    async def write_down(session: AsyncSession) -> None:
+        form, author = (OutcomeForm("no_contact"), head) if first else (THEIRS, operator)
+        await record(session, attempt_id=attempt_id, form=form, author_id=author, now=LATER,
+                     corrects=first.id if first else None)  # fmt: skip
+
+    async def hold_competitor(session: AsyncSession) -> None:
+        await session.get_one(Competitor, competitor_id, with_for_update=True)
+
+    assert await overlap(world.database, hold_promise, write_down, then=hold_competitor) == (None, None)
+    assert list((await named(world)).values()) == ([] if corrected else [1])
 
 
 async def test_two_who_name_it_first_at_the_same_moment_make_one_record(world: World) -> None:
