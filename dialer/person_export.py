@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import IO, Any, BinaryIO, Final
 
-from crm.calls.recording_facts import Recording, RecordingState
+from crm.calls.recording_facts import Recording
 from crm.care.person_file import PersonFile
 from dialer.sound_files import sound_of
 from dialer.words import Words, mark
@@ -50,7 +50,7 @@ def write_zip(target: IO[bytes], held: PersonFile, words: Words, open_recording:
         archive.writestr(JSON_FILE, json.dumps(told, ensure_ascii=False, indent=1))
         archive.writestr(HTML_FILE, page(told, words))
         for recording in held.recordings:
-            if recording.state is not RecordingState.READY or recording.erased_at is not None:
+            if not recording.playable:
                 continue
             name = f"recordings/{recording.attempt_id}.wav"
             try:

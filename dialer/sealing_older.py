@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 import structlog
 
@@ -19,12 +18,10 @@ from crm.calls.recording_facts import Recording
 from crm.database import Database
 from dialer.backup_lock import nobody_copies
 from dialer.reasons import of_error
-from dialer.sound_files import seal_one, sound_of
+from dialer.sound_files import plain_ones, seal_one, sound_of
 from recordings.errors import RecordingError
 from recordings.sealing import new_wrapped_key
 from recordings.store import Store
-
-AT_ONCE: Final = 50
 
 log = structlog.get_logger("dialer.recordings")
 
@@ -48,20 +45,13 @@ async def seal_older(
     """Seal all finished recordings whose files lie here; with `dry_run` only look whether they could be. A file that
     was changed since it was recorded is left as it is. Raises `BackupUnderWay` while files are being copied; what was
     sealed before stays sealed."""
-    found, after, done = SealedOlder(), 0, 0
-    while recordings := await _next(database, after):
-        for recording in recordings:
-            after = recording.id
-            found = await _looked_at(database, store, data_dir, recording, found, dry_run=dry_run)
-            done += 1
-            if progress is not None:
-                progress(done)
+    found, done = SealedOlder(), 0
+    async for recording in plain_ones(database):
+        found = await _looked_at(database, store, data_dir, recording, found, dry_run=dry_run)
+        done += 1
+        if progress is not None:
+            progress(done)
     return found
-
-
-async def _next(database: Database, after: int) -> list[Recording]:
-    async with database.reading() as session:
-        return await recording_facts.plain_recordings(session, after_id=after, limit=AT_ONCE)
 
 
 async def _looked_at(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -78,11 +79,25 @@ def _seal(store: Store, recording: Recording, office_key: bytes) -> None:
     seal(path, unwrapped(recording.wrapped_key, office_key, path, recording.attempt_id))
 
 
+async def plain_ones(database: Database, *, keyed_only: bool = False) -> AsyncIterator[Recording]:
+    """All finished recordings that are not known to be sealed, the oldest first; read in pages, so that whatever has to
+    stay plain keeps none waiting."""
+    after = 0
+    while True:
+        async with database.reading() as session:
+            found = await recording_facts.plain_recordings(
+                session, after_id=after, limit=AT_ONCE, keyed_only=keyed_only
+            )
+        for recording in found:
+            yield recording
+        if len(found) < AT_ONCE:
+            return
+        after = found[-1].id
+
+
 async def seal_finished(database: Database, store: Store) -> None:
     """Once a minute: finished recordings that have a key are sealed, those of this machine."""
-    async with database.reading() as session:
-        waiting = await recording_facts.unsealed_recordings(session, limit=AT_ONCE)
-    for recording in waiting:
+    async for recording in plain_ones(database, keyed_only=True):
         try:
             if not await asyncio.to_thread(store.exists, recording.key):
                 continue  # it lies on another machine, whose service seals it

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.calls.attempts import Attempt, Result
@@ -66,6 +67,16 @@ class Recording(Base):
     wrapped_key: Mapped[str] = mapped_column(Text, default="", server_default="")
     sealed: Mapped[bool] = mapped_column(default=False, server_default=false())
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @hybrid_property
+    def playable(self) -> bool:
+        """Whether there is sound: it is finished, and was not erased."""
+        return self.state is RecordingState.READY and self.erased_at is None
+
+    @playable.inplace.expression
+    @classmethod
+    def _playable_rows(cls) -> ColumnElement[bool]:
+        return and_(cls.state == RecordingState.READY, cls.erased_at.is_(None))
 
 
 async def open_recording(session: AsyncSession, *, attempt_id: str, key: str, wrapped_key: str = "") -> Recording:
@@ -122,6 +133,14 @@ async def recording_of(session: AsyncSession, attempt_id: str) -> Recording:
     return found
 
 
+async def playable_recording(session: AsyncSession, attempt_id: str) -> Recording:
+    """The one that can be listened to. Raises `NotFound`."""
+    found = await recording_of(session, attempt_id)
+    if not found.playable:
+        raise NotFound("recording.unknown")
+    return found
+
+
 async def find_recording(session: AsyncSession, attempt_id: str) -> Recording | None:
     """The recording of this attempt, if it has one."""
     return await session.scalar(select(Recording).where(Recording.attempt_id == attempt_id))
@@ -131,17 +150,6 @@ async def unsettled_recordings(session: AsyncSession) -> list[Recording]:
     """Recordings that a stopped service left behind, to be finalised."""
     found = await session.scalars(
         select(Recording).where(Recording.state == RecordingState.WRITING).order_by(Recording.id)
-    )
-    return list(found)
-
-
-async def unsealed_recordings(session: AsyncSession, *, limit: int) -> list[Recording]:
-    """Finished recordings with a key whose files are not known to be sealed, the oldest first."""
-    found = await session.scalars(
-        select(Recording)
-        .where(Recording.state == RecordingState.READY, ~Recording.sealed, Recording.wrapped_key != "")
-        .order_by(Recording.id)
-        .limit(limit)
     )
     return list(found)
 
@@ -163,16 +171,16 @@ async def count_plain(session: AsyncSession) -> PlainCount:
     return PlainCount(keyed, before)
 
 
-async def plain_recordings(session: AsyncSession, *, after_id: int, limit: int) -> list[Recording]:
+async def plain_recordings(
+    session: AsyncSession, *, after_id: int, limit: int, keyed_only: bool = False
+) -> list[Recording]:
     """Finished recordings that are not known to be sealed, with a key or without, the oldest first."""
-    found = await session.scalars(
-        select(Recording).where(_is_plain(), Recording.id > after_id).order_by(Recording.id).limit(limit)
-    )
-    return list(found)
+    plain = select(Recording).where(_is_plain(), Recording.id > after_id).order_by(Recording.id).limit(limit)
+    return list(await session.scalars(plain.where(Recording.wrapped_key != "") if keyed_only else plain))
 
 
 def _is_plain() -> ColumnElement[bool]:
-    return and_(Recording.state == RecordingState.READY, ~Recording.sealed, Recording.erased_at.is_(None))
+    return and_(Recording.playable, ~Recording.sealed)
 
 
 async def give_key(session: AsyncSession, *, recording_id: int, wrapped_key: str) -> bool:

@@ -20,7 +20,7 @@ from crm.base.phone_parsing import digits_sought, national
 from crm.base.sources import Source
 from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
-from crm.calls.recording_facts import Recording, RecordingState
+from crm.calls.recording_facts import Recording
 from crm.clientele.clients import Client
 from crm.errors import NotFound
 from crm.group import Group
@@ -72,7 +72,8 @@ class PromiseRow:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """An attempt with what came of it. `contact`: "main", "other" or ""."""
+    """An attempt with what came of it. `contact`: "main", "other" or ""; `duration_s` of its recording in seconds,
+    `None` where none can be listened to."""
 
     attempt_id: str
     client_id: int
@@ -90,7 +91,6 @@ class CallRow:
     reason: str
     note: str
     contact: str
-    recording: RecordingState | None
     duration_s: float | None
 
 
@@ -280,7 +280,7 @@ def _calls() -> Select[*tuple[Any, ...]]:
         select(
             Attempt.id, Attempt.client_id, Organisation.name, Client.group, Attempt.operator_id, User.name,
             Attempt.dialled, Attempt.opened_at, Attempt.talk_seconds, Attempt.result, Outcome.disposition,
-            Outcome.full_name, Outcome.summary, Outcome.reason, Outcome.note, Contact.main, Recording.state,
+            Outcome.full_name, Outcome.summary, Outcome.reason, Outcome.note, Contact.main,
             Recording.duration_s,
         )
         .join(Client, Client.id == Attempt.client_id)
@@ -288,7 +288,7 @@ def _calls() -> Select[*tuple[Any, ...]]:
         .join(User, User.id == Attempt.operator_id)
         .join(Outcome, (Outcome.attempt_id == Attempt.id) & ~superseded(), isouter=True)
         .join(Contact, Contact.attempt_id == Attempt.id, isouter=True)
-        .join(Recording, (Recording.attempt_id == Attempt.id) & Recording.erased_at.is_(None), isouter=True)
+        .join(Recording, (Recording.attempt_id == Attempt.id) & Recording.playable, isouter=True)
     )  # fmt: skip
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,8 +20,7 @@ from config.settings import Settings
 from crm import audit
 from crm.calls.dial_rules import set_dialling_stopped
 from crm.calls.disposition_sets import own_labels
-from crm.calls.recording_facts import Recording, RecordingState, recording_of
-from crm.errors import NotFound
+from crm.calls.recording_facts import playable_recording
 from crm.reading import views
 from crm.wrap_up import outcomes
 from crm.wrap_up.correcting import as_it_stands, version_of
@@ -136,23 +137,26 @@ async def write_sound(settings: Settings, arguments: argparse.Namespace, termina
     """`calls sound`: as whoever keeps the recording on the call's page gets it."""
     store = LocalStore(settings.recordings_dir)
     async with ready_database(settings, terminal) as database:
-        async with database.transaction() as session:
-            recording = await recording_of(session, arguments.call)
-            if recording.state is not RecordingState.READY or recording.erased_at is not None:
-                raise NotFound("recording.unknown")
-            audit.recording_listened(session, attempt_id=arguments.call, user_id=None, now=datetime.now(UTC))
-        await asyncio.to_thread(_write, arguments.file, store, recording, database.office_key)
+        async with database.reading() as session:
+            recording = await playable_recording(session, arguments.call)
+        sound = await asyncio.to_thread(sound_of, store, recording, database.office_key)
+        with sound, _new_file(arguments.file) as file:
+            async with database.transaction() as session:  # before it is written: what cannot be noted is not had
+                audit.recording_listened(session, attempt_id=arguments.call, user_id=None, now=datetime.now(UTC))
+            await asyncio.to_thread(shutil.copyfileobj, sound, file)
     terminal.say(terminal.words.gettext("{file} holds the recording.", file=arguments.file))
     return 0
 
 
-def _write(path: Path, store: LocalStore, recording: Recording, office_key: bytes) -> None:
-    """For its owner's eyes; a file that is there is not written over."""
-    with (
-        sound_of(store, recording, office_key) as sound,
-        os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
-    ):
-        shutil.copyfileobj(sound, file)
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """For its owner's eyes; a file that is there is not written over, and none is left that is not whole."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        try:
+            yield file
+        except BaseException:
+            path.unlink()
+            raise
 
 
 async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -206,7 +206,7 @@ def _problems(found: dict[str, Any], path: Path | None, recording: Recording | N
         problems.append("no outcome was stored")
     if found["callback"] is None:
         problems.append("no callback was stored")
-    if path is None or recording is None or recording.state is not RecordingState.READY:
+    if path is None or recording is None or not recording.playable:
         problems.append("there is no ready recording")
         return problems
     samples, _ = soundfile.read(path, always_2d=True)

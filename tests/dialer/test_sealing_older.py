@@ -12,11 +12,11 @@ from crm.calls.recording_facts import PlainCount, Recording, count_plain, record
 from crm.care.erasures import erase_person
 from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
-from dialer import sealing_older
+from dialer import sealing_older, sound_files
 from dialer.backup_lock import BackupUnderWay, copying_files
 from dialer.sealing_older import SealedOlder, seal_older
 from dialer.sound_files import seal_finished, sound_of
-from recordings.sealing import is_sealed
+from recordings.sealing import is_sealed, new_wrapped_key
 from recordings.store import LocalStore
 from tests.dialer.console.seed import NOW, seed_call, seed_office, seed_recording
 
@@ -93,6 +93,20 @@ async def test_a_crash_in_between_loses_nothing(office: Office, monkeypatch: pyt
     with sound_of(office.store, await office.stored(0), office.database.office_key) as file:
         assert file.read() == sound
     assert await office.seal() == SealedOlder(sealed=1)
+
+
+async def test_what_lies_elsewhere_keeps_none_waiting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor in the sealing that the service does by itself, however many there are."""
+    monkeypatch.setattr(sound_files, "AT_ONCE", 1)
+    for number in (0, 1):
+        recording = await office.stored(number)
+        key = new_wrapped_key(office.database.office_key, office.calls[number])
+        async with office.database.transaction() as session:
+            await recording_facts.give_key(session, recording_id=recording.id, wrapped_key=key)
+    office.paths[0].unlink()
+    await seal_finished(office.database, office.store)
+    assert is_sealed(office.paths[1])
+    assert await office.plain() == PlainCount(keyed=1, before=0)
 
 
 async def test_while_a_backup_copies_files_none_is_given_a_key(office: Office) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from crm.calls import recording_facts
 from crm.calls.attempts import get_attempt
 from crm.calls.disposition_sets import own_labels
-from crm.calls.recording_facts import Recording, RecordingState
+from crm.calls.recording_facts import Recording
 from crm.errors import Conflict, CrmError
 from crm.group import Group
 from crm.office.users import CALLERS, User
@@ -196,7 +196,7 @@ async def _call_page(
         "correction": form,
         "trouble": explain(words, refusal.code, refusal.params) if refusal is not None else "",
     }
-    if recording is not None and recording.state is RecordingState.READY and recording.erased_at is None:
+    if recording is not None and recording.playable:
         context["recording"] = {"duration": recording.duration_s, "shown": minutes(recording.duration_s)}
     response = await office_page(request, "call.html", context)
     if refusal is not None:
@@ -214,7 +214,7 @@ def _row(words: Words, zone: tzinfo, found: views.CallRow, names: Mapping[str, s
         number=phone(found.dialled),
         result=words.gettext(result_name(found.result.value)) if found.result else words.gettext("in progress"),
         talk=minutes(found.talk_seconds),
-        recorded=found.recording is RecordingState.READY,
+        recorded=found.duration_s is not None,
         mark=disposition.group.value if disposition is not None and disposition.group else "",
         disposition=_named(words, found.disposition, names) if found.disposition else "—",
     )

@@ -15,13 +15,12 @@ from aiohttp import hdrs, web
 from sqlalchemy import select
 
 from crm import audit
-from crm.calls import recording_facts
 from crm.calls.attempts import Attempt
-from crm.calls.recording_facts import Recording, RecordingState
+from crm.calls.recording_facts import Recording, playable_recording
 from crm.reading import views
 from dialer.console.web.deps import DEPS, METRICS
 from dialer.console.web.troubles import Trouble
-from dialer.console.web.visitors import Visitor, scope_of, visitor, zone_of
+from dialer.console.web.visitors import scope_of, visitor, zone_of
 from dialer.sound_files import sound_of
 from dialer.words import mark
 from recordings.errors import BrokenRecording, RangeNotSatisfiable, StoreError
@@ -40,9 +39,11 @@ SAME_LISTENING = timedelta(minutes=10)  # a player asks for many ranges; they ar
 
 async def sound(request: web.Request) -> web.StreamResponse:
     """GET /recordings/{attempt_id}.wav, whole or in a range; `?download=1` to keep it."""
-    recording = await _ready_recording(request, listening=request.method == hdrs.METH_GET)
+    recording = await _ready_recording(request)
     file = await _opened(request, recording)
     try:
+        if request.method == hdrs.METH_GET:
+            await _note_listening(request, recording.attempt_id)
         return await _answer(request, recording, file)
     finally:
         file.close()  # at once: a thread might not get to it when the service stops
@@ -74,7 +75,7 @@ async def _answer(request: web.Request, recording: Recording, file: BinaryIO) ->
 
 async def outline(request: web.Request) -> web.StreamResponse:
     """GET /recordings/{attempt_id}/peaks.json: `{"duration_s", "channels": [{"low", "high"}, …]}`."""
-    recording = await _ready_recording(request, listening=False)
+    recording = await _ready_recording(request)
     path = await _from_store(recording, request.app[DEPS].store.path)
     file = await _opened(request, recording)
     try:
@@ -99,25 +100,19 @@ async def _disposition(request: web.Request, recording: Recording) -> str:
     return f"{plain}; filename*=UTF-8''{quote(name + '.wav')}"  # RFC 6266 section 4.3
 
 
-async def _ready_recording(request: web.Request, *, listening: bool) -> Recording:
-    deps, known = request.app[DEPS], visitor(request)
+async def _ready_recording(request: web.Request) -> Recording:
     attempt_id = request.match_info["attempt_id"]
-    async with deps.database.reading() as session:
+    async with request.app[DEPS].database.reading() as session:
         attempt = await session.get(Attempt, attempt_id)
         if attempt is None:
             raise Trouble.not_found()
         if not await scope_of(request).has_attempt(session, attempt_id):
             raise Trouble.not_for_you()
-        recording = await recording_facts.find_recording(session, attempt_id)
-    if recording is None or recording.state is not RecordingState.READY or recording.erased_at is not None:
-        raise Trouble.not_found()
-    if listening:
-        await _note_listening(request, known, attempt_id)
-    return recording
+        return await playable_recording(session, attempt_id)
 
 
-async def _note_listening(request: web.Request, known: Visitor, attempt_id: str) -> None:
-    deps = request.app[DEPS]
+async def _note_listening(request: web.Request, attempt_id: str) -> None:
+    deps, known = request.app[DEPS], visitor(request)
     now = deps.clock()
     entry = audit.AuditEntry
     noted = (

@@ -113,7 +113,7 @@ async def test_one_call_and_its_client(world: World) -> None:
         for missing in (call(session, attempt_id="0" * 32), card(session, client_id=999)):
             with pytest.raises(CrmError):
                 await missing
-    assert (row.contact, row.full_name, row.recording) == ("main", "Петрова Анна", None)
+    assert (row.contact, row.full_name, row.duration_s) == ("main", "Петрова Анна", None)
     assert len(calls.rows) == 2
     assert [(made.left, made.entered, made.author) for made in moves] == [
         (Group.HOT, Group.WARM, "Анна"),

@@ -156,12 +156,15 @@ async def test_the_outline_is_small_and_shows_who_spoke_when(signed_in: SignIn, 
     assert max(client[2 * second + 1 : 3 * second]) > 10 > max(operator[2 * second + 1 : 3 * second])
 
 
-async def test_a_lost_file_is_told_in_words(signed_in: SignIn, played: Played) -> None:
+async def test_a_lost_file_is_told_in_words_and_nobody_listened(
+    signed_in: SignIn, played: Played, database: Database
+) -> None:
     browser = await signed_in("maria")
     played.path.unlink()
     response = await browser.get(played.address)
     assert response.status == 503
     assert "Запись сейчас не читается из хранилища." in await response.text()
+    assert await listened(database) == []
 
 
 async def test_a_call_without_a_recording_says_so(signed_in: SignIn, office: Office, database: Database) -> None:
