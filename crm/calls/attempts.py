@@ -19,7 +19,7 @@ from crm.errors import Conflict, NotFound, Refused
 from crm.office.users import hold_user
 from crm.plan.attempt_rows import FIRST_NODE, NOT_IMPORTED, Attempt, get_attempt
 from crm.plan.dispositions import propose
-from crm.plan.plan_entries import EntryState, PlanEntry, get_entry
+from crm.plan.plan_entries import PlanEntry, own_entry
 from crm.preparation.results import Result
 
 __all__ = [
@@ -61,9 +61,7 @@ async def open_attempt(
     if client_id is None:
         raise NotFound("plan.entry_unknown")
     client = await get_client(session, client_id, lock=True)
-    entry = await get_entry(session, plan_entry_id)
-    if entry.state is not EntryState.CLAIMED or entry.claimed_by != operator_id:
-        raise Conflict("plan.not_yours")
+    entry = await own_entry(session, plan_entry_id, operator_id)
     # Whoever frees claims at this moment waits for this row, and looks at nothing else of it again (13.2.1).
     entry.claimed_until = max(entry.claimed_until or now, now + HELD_WHILE_DIALLING)
     await _assert_line_free(session, operator_id=operator_id, client_id=client.id)

@@ -22,11 +22,13 @@ class Refusal:
     """`leaves`: what goes out of the plan, as it will not change today by itself. `any_day`: it holds on any day,
     whoever calls, so that nobody can be picked by hand against it. `comes_back`: what went comes back on the same day
     once the reason is gone; `crm.plan.reachable` or the calendar must know of the reason, or it would come back before.
+    `any_client`: another client would be refused for it too, so that giving this one up helps nobody.
     """
 
     leaves: Leaves = Leaves.NOTHING
     any_day: bool = False
     comes_back: bool = False
+    any_client: bool = False
 
 
 _OF_THE_CLIENT: Final = Refusal(Leaves.ENTRY, any_day=True, comes_back=True)
@@ -52,6 +54,6 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "dial.off_list": _OF_THE_CLIENT,
     "dial.outcome_missing": _OF_THE_MOMENT,
     "dial.owned": _OF_THE_MOMENT,
-    "dial.stopped": _OF_THE_MOMENT,
+    "dial.stopped": Refusal(any_client=True),
 }
 COME_BACK: Final = tuple(code for code, refusal in REFUSALS.items() if refusal.comes_back)

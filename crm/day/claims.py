@@ -29,7 +29,7 @@ from crm.plan.plan_entries import (
     EntryState,
     PlanEntry,
     claimed_entry,
-    get_entry,
+    own_entry,
     put_in_plan,
     set_state,
     set_states,
@@ -241,7 +241,7 @@ async def give_up_refused(session: AsyncSession, *, entry_id: int, operator_id: 
     or whoever picked the client by hand may wait for the moment. Raises as `release`."""
     entry = await _own(session, entry_id, operator_id)
     verdict = await may_dial(session, client_id=entry.client_id, operator_id=operator_id, now=now)
-    if verdict.refusal is None or verdict.code == "dial.stopped":
+    if verdict.refusal is None or verdict.refusal.any_client:
         return False
     if entry.kind is EntryKind.HANDPICKED and not verdict.refusal.any_day:
         return False
@@ -275,9 +275,7 @@ async def skip(session: AsyncSession, *, entry_id: int, operator_id: int, reason
 
 
 async def _own(session: AsyncSession, entry_id: int, operator_id: int) -> PlanEntry:
-    entry = await get_entry(session, entry_id)
-    if entry.state is not EntryState.CLAIMED or entry.claimed_by != operator_id:
-        raise Conflict("plan.not_yours")
+    entry = await own_entry(session, entry_id, operator_id)
     open_call = await session.scalar(
         select(Attempt).where(Attempt.plan_entry_id == entry.id, Attempt.wrapped_up_at.is_(None))
     )

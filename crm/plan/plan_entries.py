@@ -29,7 +29,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import transitions
 from crm.clientele.clients import Client
-from crm.errors import NotFound
+from crm.errors import Conflict, NotFound
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, one_of
 from crm.preparation.calling_hours import Window
 
@@ -138,6 +138,18 @@ async def get_entry(session: AsyncSession, entry_id: int) -> PlanEntry:
     entry = await session.get(PlanEntry, entry_id, with_for_update=WEAK_LOCK, populate_existing=True)
     if entry is None:
         raise NotFound("plan.entry_unknown")
+    return entry
+
+
+class NotYours(Conflict):
+    """Somebody else has the entry, or nobody any more."""
+
+
+async def own_entry(session: AsyncSession, entry_id: int, operator_id: int) -> PlanEntry:
+    """The entry that the operator has, held as `get_entry` holds it. Raises `NotYours`, `NotFound`."""
+    entry = await get_entry(session, entry_id)
+    if entry.state is not EntryState.CLAIMED or entry.claimed_by != operator_id:
+        raise NotYours("plan.not_yours")
     return entry
 
 

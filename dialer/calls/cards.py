@@ -15,8 +15,7 @@ from crm.clientele.clients import get_client
 from crm.database import Database
 from crm.day import day_plan
 from crm.errors import Conflict, CrmError, Finding
-from crm.plan.plan_entries import get_entry
-from dialer.calls.errors import DeskError
+from crm.plan.plan_entries import NotYours, get_entry
 from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.calls.seat import Seat
 from dialer.calls.view import CallState, LineState, Message
@@ -73,26 +72,27 @@ class Cards:
                 await day_plan.release(session, entry_id=entry_id, operator_id=seat.operator_id)
         seat.put_card(None, None)
 
-    async def lose(self, seat: Seat, entry_id: int, refused: CrmError) -> None:
-        """Since the card was laid something was decided that keeps its client from being called: the next card comes by
-        itself, and `DeskError` says what it was. Returns where something can still be done with the card."""
-        if refused.code not in REFUSALS and refused.code != "plan.not_yours":
-            return
+    async def lose(self, seat: Seat, entry_id: int, refused: CrmError) -> bool:
+        """Whether since the card was laid something was decided that keeps its client from being called: then the next
+        card has come, and says beside it what it was. `False` where something can still be done with the card."""
+        gone = isinstance(refused, NotYours)
+        if not gone and refused.code not in REFUSALS:
+            return False
         try:
             async with self._database.transaction() as session:
-                if refused.code != "plan.not_yours" and not await day_plan.give_up_refused(
+                if not gone and not await day_plan.give_up_refused(
                     session, entry_id=entry_id, operator_id=seat.operator_id, now=self._clock()
                 ):
-                    return
+                    return False
                 name = await _name_of(session, entry_id)
         except (CrmError, *DATABASE_TROUBLE):
-            return  # the refusal itself is told
+            return False  # the refusal itself is told
         message = Message("desk.client_left", {"name": name, "reason": Finding(refused.code, **refused.params)})
         seat.put_card(None, None, message)
         await self.present(seat)
         if seat.view.client_id is not None:
             seat.change(message=message)
-        raise DeskError(message.code, **message.params) from refused
+        return True
 
 
 async def _name_of(session: AsyncSession, entry_id: int) -> str:

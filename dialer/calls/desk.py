@@ -159,8 +159,9 @@ class Desk:
 
     # -- the call -------------------------------------------------------------------------------------------------
 
-    async def dial(self, operator_id: int, *, client_id: int, phone_number_id: int | None = None) -> str:
-        """Call the client whose card is in front. Clicking again returns the same attempt: one INVITE."""
+    async def dial(self, operator_id: int, *, client_id: int, phone_number_id: int | None = None) -> str | None:
+        """Call the client whose card is in front. Clicking again returns the same attempt: one INVITE. `None` where the
+        client must not be called any more, and the next card came."""
         seat = await self._seats.of(operator_id)
         async with seat.lock:
             if seat.in_progress and seat.view.client_id == client_id and seat.view.attempt_id:
@@ -183,7 +184,8 @@ class Desk:
                 plan = await self._database.carry_out(opened)
             except CrmError as error:
                 log.info("dial refused", operator=operator_id, client=client_id, code=error.code)
-                await self._cards.lose(seat, entry_id, error)
+                if await self._cards.lose(seat, entry_id, error):
+                    return None
                 raise
             except DATABASE_TROUBLE as error:
                 raise DeskError("desk.database_trouble", reason=of_database(error)) from error

@@ -185,7 +185,9 @@ class Whole:
         """Call the client whose card is in front; returns the attempt's id."""
         view = await self.until(lambda view: view.line is LineState.READY and view.client_id is not None)
         assert view.client_id is not None
-        return await self.service.desk.dial(self.operator, client_id=view.client_id)
+        attempt_id = await self.service.desk.dial(self.operator, client_id=view.client_id)
+        assert attempt_id is not None
+        return attempt_id
 
     async def number_in_front(self) -> str:
         view = await self.service.desk.view(self.operator)

@@ -10,7 +10,6 @@ from aiohttp import web
 from crm.calls.learnt import Learnt
 from crm.calls.learnt import learn as learn_of
 from crm.wrap_up import outcomes
-from dialer.calls.errors import DeskError
 from dialer.console.desk.outcome_form import read_form, read_when
 from dialer.console.web.deps import DEPS
 from dialer.console.web.troubles import Trouble
@@ -39,19 +38,15 @@ async def offline(request: web.Request) -> web.StreamResponse:
 
 
 async def dial(request: web.Request) -> web.StreamResponse:
-    """POST /operator/dial `{client_id, phone_number_id?}`; a second click answers with the same attempt."""
+    """POST /operator/dial `{client_id, phone_number_id?}`; a second click answers with the same attempt. Nothing is
+    answered for a client who left: the desk says so itself, beside the next card."""
     content = await _content(request)
-    try:
-        attempt_id = await request.app[DEPS].desk.dial(
-            visitor(request).user_id,
-            client_id=_whole_number(content, "client_id"),
-            phone_number_id=_whole_number(content, "phone_number_id") if content.get("phone_number_id") else None,
-        )
-    except DeskError as error:
-        if error.code == "desk.client_left":  # the desk says so itself, beside the next card
-            return _done()
-        raise
-    return web.json_response({"attempt_id": attempt_id})
+    attempt_id = await request.app[DEPS].desk.dial(
+        visitor(request).user_id,
+        client_id=_whole_number(content, "client_id"),
+        phone_number_id=_whole_number(content, "phone_number_id") if content.get("phone_number_id") else None,
+    )
+    return web.json_response({"attempt_id": attempt_id} if attempt_id else {})
 
 
 async def hang_up(request: web.Request) -> web.StreamResponse:

@@ -63,6 +63,7 @@ class Office:
         view = await self.ready()
         assert view.client_id is not None
         attempt_id = await self.desk.dial(self.operator, client_id=view.client_id)
+        assert attempt_id is not None
         await self.telephony.placed.wait()
         return attempt_id
 
