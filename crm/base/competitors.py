@@ -45,7 +45,7 @@ class Competitor(Versioned, Base):
 
 class CompetitorOfOutcome(Base):
     """The competitor's record was made by this outcome, and nobody else has named the competitor since or written
-    anything of it. Whoever adds or removes this holds the competitor's row."""
+    anything of it. Whoever adds or removes this keeps others from removing the competitor's row."""
 
     __tablename__ = "competitors_of_outcomes"
 
@@ -70,21 +70,28 @@ class CompetitorUse(Versioned, Base):
 
 
 async def competitor_named(
-    session: AsyncSession, name: str, *, now: datetime, author_id: int | None = None, outcome_id: int | None = None
+    session: AsyncSession,
+    name: str,
+    *,
+    now: datetime,
+    author_id: int | None = None,
+    outcome_id: int | None = None,
+    to_change: bool = False,
 ) -> Competitor:
     """The competitor of that name, however it is written; made if there is none. `outcome_id`: where an outcome names
-    it. The row is held, so that no `unsay` removes it before this transaction ends. Raises `Refused` without a name."""
+    it. Nobody removes it before this transaction ends, others may name it meanwhile, unless it is held `to_change`.
+    Raises `Refused` without a name."""
     name = tidy(name)
     if not name:
         raise Refused("competitor.needs_name")
-    found = await _held(session, fold(name))
+    found = await _held(session, fold(name), to_change=to_change)
     if found is None:
         made = Competitor(name=name, name_folded=fold(name), created_at=now)
         try:
             async with session.begin_nested():
                 session.add(made)
         except IntegrityError:  # somebody else has named it for the first time just now
-            found = await _held(session, fold(name))
+            found = await _held(session, fold(name), to_change=to_change)
             if found is None:
                 raise
         else:
@@ -101,8 +108,10 @@ async def _rests_on_none(session: AsyncSession, competitor: Competitor) -> None:
     await session.execute(delete(CompetitorOfOutcome).where(CompetitorOfOutcome.competitor_id == competitor.id))
 
 
-async def _held(session: AsyncSession, folded: str) -> Competitor | None:
-    named = select(Competitor).where(Competitor.name_folded == folded).with_for_update(key_share=True)
+async def _held(session: AsyncSession, folded: str, *, to_change: bool) -> Competitor | None:
+    named = select(Competitor).where(Competitor.name_folded == folded)
+    # Of two who name it and then change it each would wait for the other one, so who is to change it holds all of it.
+    named = named.with_for_update(read=not to_change, key_share=not to_change)
     return await session.scalar(named.execution_options(populate_existing=True))
 
 
@@ -143,6 +152,7 @@ async def change_competitor(
     for column, (_, value) in details.items():
         setattr(competitor, column, value)
     if details:
+        await session.flush()  # a new name waits for those who have named it, who may want what goes now
         await _rests_on_none(session, competitor)
         _note(session, competitor, audit.COMPETITOR_CHANGED, details, now=now, author_id=author_id)
     await session.flush()

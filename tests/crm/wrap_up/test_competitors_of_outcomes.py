@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -165,3 +167,33 @@ async def test_two_who_name_it_first_at_the_same_moment_make_one_record(world: W
 
     first, second = await overlap(world.database, name, name)
     assert first == second
+
+
+async def test_those_who_name_the_same_ones_do_not_wait_for_each_other(world: World) -> None:
+    async with world.transaction() as session:
+        for name in ("Рога", "Копыта"):
+            await competitor_named(session, name, now=NOON)
+
+    async def horns(session: AsyncSession) -> None:
+        await competitor_named(session, "Рога", now=NOON)
+
+    async def hoofs(session: AsyncSession) -> None:
+        await competitor_named(session, "Копыта", now=NOON)
+
+    async def both(session: AsyncSession) -> None:
+        await hoofs(session)
+        await horns(session)
+
+    assert await overlap(world.database, horns, both, then=hoofs) == (None, None)
+
+
+async def test_two_who_name_it_to_change_it_take_turns(world: World) -> None:
+    async with world.transaction() as session:
+        await competitor_named(session, "Рога", now=NOON)
+
+    async def change(session: AsyncSession, **changes: Any) -> int:
+        competitor = await competitor_named(session, "Рога", now=NOON, to_change=True)
+        await change_competitor(session, competitor=competitor, now=NOON, **changes)
+        return competitor.version
+
+    assert await overlap(world.database, partial(change, terms="отсрочка"), partial(change, name="РОГА")) == (2, 3)
