@@ -24,7 +24,7 @@ from crm.care.snapshots import RowCounts, assert_empty, load_snapshot, take_snap
 from crm.database import Database
 from dialer import __version__
 from dialer.backup_lock import copying_files
-from dialer.reasons import Reason
+from dialer.upkeep_errors import BackupError
 
 MANIFEST: Final = "manifest.json"
 SETTINGS_FILE: Final = "dialer.toml"
@@ -38,14 +38,6 @@ _MEGABYTE: Final = 1 << 20
 _MATERIALS: Final = "materials"
 UNFINISHED: Final = ".unfinished"
 """Ends the name of a backup's folder until it is whole."""
-
-
-class BackupError(Exception):
-    """A backup cannot be made or restored; `reason` says why, in a whole sentence."""
-
-    def __init__(self, code: str, **params: object) -> None:
-        self.reason = Reason(code, **params)
-        super().__init__(self.reason)
 
 
 Progress = Callable[[int], None]

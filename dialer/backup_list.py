@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from dialer.backup import MANIFEST, UNFINISHED, BackupError, read_manifest
+from dialer.backup import MANIFEST, UNFINISHED, read_manifest
+from dialer.upkeep_errors import BackupError
 
 _NAME: Final = re.compile(r"[^\W_][\w.-]{0,79}")
 

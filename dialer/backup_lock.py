@@ -12,17 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from dialer.reasons import Reason
+from dialer.upkeep_errors import BackupUnderWay
 
 LOCK_FILE: Final = ".backup.lock"
-
-
-class BackupUnderWay(Exception):
-    """Files are being copied."""
-
-    def __init__(self) -> None:
-        self.reason = Reason("backup.under_way")
-        super().__init__(self.reason)
 
 
 @contextmanager
@@ -40,5 +32,5 @@ def nobody_copies(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BackupUnderWay from error
+            raise BackupUnderWay("backup.under_way") from error
         yield

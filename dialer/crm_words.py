@@ -25,8 +25,8 @@ def explain(words: Words, code: str, params: Mapping[str, object]) -> str:
 
 
 def in_language(words: Words, reason: str) -> str:
-    """A `Reason` in the language of `words`; any other text as it is."""
-    return explain(words, reason.code, reason.params).strip() if isinstance(reason, Reason) else reason
+    """A `Reason` or a `Finding` in the language of `words`; any other text as it is."""
+    return explain(words, reason.code, reason.params).strip() if isinstance(reason, Reason | Finding) else reason
 
 
 def database_finding(words: Words, finding: Finding) -> str:
@@ -38,9 +38,7 @@ def database_finding(words: Words, finding: Finding) -> str:
 
 
 def _readable(words: Words, value: object) -> object:
-    if isinstance(value, Finding):
-        return explain(words, value.code, value.params).rstrip(".")
-    if isinstance(value, Reason):
+    if isinstance(value, Reason | Finding):
         return in_language(words, value).rstrip(".")  # a sentence of its own becomes a part of another
     if isinstance(value, datetime):
         return format_datetime(value, "d MMM HH:mm", locale=words.locale)

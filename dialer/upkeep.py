@@ -17,11 +17,13 @@ import structlog
 from config.settings import Settings
 from crm import audit
 from crm.database import Database
+from crm.errors import CrmError, Finding
 from dialer import backup
 from dialer.backup import Manifest, Progress
 from dialer.backup_list import is_name, new_name
-from dialer.reasons import Reason, of_error
+from dialer.reasons import of_error
 from dialer.sealing_older import SealedOlder, seal_older
+from dialer.upkeep_errors import NotBegun
 from recordings.store import Store
 
 STOP_PATIENCE_S: Final = 5.0
@@ -39,7 +41,7 @@ class Kind(enum.StrEnum):
 @dataclass(slots=True)
 class Work:
     """A piece of work: the backup's `name`; how many files or recordings are `done`; when it ended, with why it failed
-    (`trouble`, a `Reason` or a text; "" when it did not), and what was sealed."""
+    (`trouble`, for `dialer.crm_words.in_language`; "" when it did not), and what was sealed."""
 
     kind: Kind
     begun_at: datetime
@@ -48,14 +50,6 @@ class Work:
     ended_at: datetime | None = None
     trouble: str = ""
     sealed: SealedOlder = field(default_factory=SealedOlder)
-
-
-class NotBegun(Exception):
-    """What was asked is not begun; `reason` says why, in a whole sentence."""
-
-    def __init__(self, code: str) -> None:
-        self.reason = Reason(code)
-        super().__init__(self.reason)
 
 
 class Stopped(Exception):
@@ -137,7 +131,7 @@ class Upkeep:
             begun.trouble = "stopped"
         except Exception as error:  # the page has to say that it came to nothing, whatever the reason
             log.exception("upkeep", work=begun.kind.value, on=type(error).__name__, now="failed")
-            begun.trouble = getattr(error, "reason", "") or of_error(error)
+            begun.trouble = Finding(error.code, **error.params) if isinstance(error, CrmError) else of_error(error)
         finally:
             begun.ended_at = self._clock()
         log.info("upkeep", work=begun.kind.value, was="under way", on="ended", now=begun.trouble or "done")

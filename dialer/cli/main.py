@@ -17,8 +17,6 @@ from sqlalchemy.exc import DBAPIError
 from config.settings import SettingsError
 from crm.database import was_overtaken
 from crm.errors import CrmError
-from dialer.backup import BackupError
-from dialer.backup_lock import BackupUnderWay
 from dialer.cli.handlers import handler_of, words_of
 from dialer.cli.parser import build_parser
 from dialer.cli.settings_file import settings_file, settings_of
@@ -28,7 +26,7 @@ from dialer.crm_words import explain, in_language
 from dialer.logs import configure_logging, masked_text
 from dialer.reasons import advice_for, of_database, of_error
 from dialer.telephony import TelephonyError
-from dialer.upkeep import NotBegun
+from dialer.upkeep_errors import UpkeepError
 from recordings.errors import RecordingError
 
 log = structlog.get_logger("dialer.cli")
@@ -60,7 +58,7 @@ def _foreseen(terminal: Terminal, error: Exception) -> str:
     gettext = terminal.words.gettext
     if isinstance(error, CrmError):
         return explain(terminal.words, error.code, error.params)
-    if isinstance(error, BackupError | BackupUnderWay | NotBegun):
+    if isinstance(error, UpkeepError):
         return in_language(terminal.words, error.reason)
     if isinstance(error, RecordingError):
         return in_language(terminal.words, of_error(error))

@@ -11,7 +11,8 @@ from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.crm_words import in_language
 from dialer.sealing_older import SealedOlder, seal_older
 from dialer.sound_files import warn_of_another_key
-from dialer.upkeep import NotBegun, noted_sealing
+from dialer.upkeep import noted_sealing
+from dialer.upkeep_errors import NotBegun
 from recordings.store import LocalStore
 
 

@@ -22,7 +22,7 @@ from crm.errors import Conflict
 from crm.office.users import NO_PASSWORD, Role, add_user, authenticate, get_user
 from crm.office.web_sessions import start_session
 from dialer import backup
-from dialer.backup import BackupError
+from dialer.upkeep_errors import BackupError
 from tests.crm.builders import HASH, NOON, build_world
 from tests.databases import Cluster, made_database
 

@@ -13,9 +13,10 @@ from crm.care.erasures import erase_person
 from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer import sealing_older, sound_files
-from dialer.backup_lock import BackupUnderWay, copying_files
+from dialer.backup_lock import copying_files
 from dialer.sealing_older import SealedOlder, seal_older
 from dialer.sound_files import seal_finished, sound_of
+from dialer.upkeep_errors import BackupUnderWay
 from recordings.sealing import is_sealed, new_wrapped_key
 from recordings.store import LocalStore
 from tests.dialer.console.seed import NOW, seed_call, seed_office, seed_recording

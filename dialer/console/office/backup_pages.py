@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from crm.calls.recording_facts import count_plain
-from dialer.backup import BackupError
 from dialer.backup_list import KeptBackup, kept_backups
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment, zone_named
@@ -18,7 +17,8 @@ from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import visitor, words_of
 from dialer.crm_words import explain, in_language
 from dialer.reasons import Reason
-from dialer.upkeep import Kind, NotBegun, Upkeep, Work
+from dialer.upkeep import Kind, Upkeep, Work
+from dialer.upkeep_errors import UpkeepError
 from dialer.words import Words, mark
 
 LONGEST_NAME = 80
@@ -92,7 +92,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
         _upkeep(request).begin_backup(
             name=name, secrets=fields.get("secrets") == "yes", author_id=visitor(request).user_id
         )
-    except (BackupError, NotBegun) as refusal:
+    except UpkeepError as refusal:
         raise _refused(request, refusal.reason) from refusal
     return see_other("/backups")
 
@@ -101,7 +101,7 @@ async def seal(request: web.Request) -> web.StreamResponse:
     """POST /recordings/seal"""
     try:
         _upkeep(request).begin_sealing(author_id=visitor(request).user_id)
-    except NotBegun as refusal:
+    except UpkeepError as refusal:
         raise _refused(request, refusal.reason) from refusal
     return see_other("/backups")
 

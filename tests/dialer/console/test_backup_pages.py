@@ -11,7 +11,9 @@ from sqlalchemy import select
 from config.settings import load_settings
 from crm.audit import AuditEntry
 from crm.database import Database
+from crm.errors import Refused
 from crm.wrap_up.outcomes import OutcomeForm
+from dialer import backup
 from dialer.backup import read_manifest
 from dialer.backup_lock import nobody_copies
 from dialer.upkeep import Upkeep
@@ -88,13 +90,26 @@ async def test_one_that_is_under_way_is_shown_and_broken_off_when_the_service_st
     assert not (tmp_path / "backups" / "первая").exists()
 
 
-async def test_why_one_failed_is_told(admin: Browser, upkeep: Upkeep, settings_file: Path) -> None:
-    settings_file.unlink()  # noqa: ASYNC240 - one file
+async def test_why_one_failed_is_told(admin: Browser, upkeep: Upkeep, tmp_path: Path) -> None:
+    (tmp_path / "backups").touch()
     assert (await admin.post_form("/backups", name="первая")).status == 303
     await upkeep.ended()
     page = await admin.text("/backups")
-    assert "Резервная копия первая: не получилось." in page
+    assert "Резервная копия первая: не получилось. часть пути — не папка" in page
     assert 'role="alert"' in page
+
+
+async def test_what_the_database_lacks_is_told_in_the_language_of_the_page(
+    admin: Browser, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_arguments: object, **_named: object) -> None:
+        raise Refused("backup.no_program", program="pg_dump")
+
+    monkeypatch.setattr(backup, "take_snapshot", refused)
+    assert (await admin.post_form("/backups", name="первая")).status == 303
+    await upkeep.ended()
+    told = "Резервная копия первая: не получилось. Программа pg_dump не установлена; она нужна для базы PostgreSQL"
+    assert told in await admin.text("/backups")
 
 
 async def test_older_recordings_are_counted_and_sealed(
