@@ -123,6 +123,8 @@ class Scheduler:
 
     async def _bring_due(self, now: datetime) -> None:
         async with self._database.transaction() as session:
+            await day_plan.free_expired(session, now=now)  # a promise waits for nobody who had its client and went
+        async with self._database.transaction() as session:
             due = await callbacks.bring_due(session, now=now)
         for callback_id in due:
             log.info("callback", callback=callback_id, was="open", on="its minute came", now="due")

@@ -61,7 +61,7 @@ async def claim_next(
         return held
     if await dialling_stopped(session):
         return None
-    await _free_expired(session, now)
+    await free_expired(session, now=now)
     passed_over = set(exclude_client_ids)
     for _ in range(MOST_TRIES):
         entry = await next_waiting(session, operator_id=operator_id, now=now, passed_over=passed_over)
@@ -121,7 +121,7 @@ async def _drop_list(session: AsyncSession, client_id: int, *, reason: str, now:
     )
 
 
-async def _free_expired(session: AsyncSession, now: datetime) -> None:
+async def free_expired(session: AsyncSession, *, now: datetime) -> None:
     """Leases that ran out go back to the plan, but never with a call whose outcome is missing."""
     await set_states(
         session,
@@ -175,7 +175,7 @@ async def claim_client(
         return held
     if held is not None:
         await release(session, entry_id=held.id, operator_id=operator_id)
-    await _free_expired(session, now)
+    await free_expired(session, now=now)
     holder = await session.scalar(
         select(User.name)
         .join(PlanEntry, PlanEntry.claimed_by == User.id)

@@ -19,7 +19,7 @@ from crm.base.organisations import Organisation
 from crm.calls.owners import is_kept
 from crm.clientele.clients import Client
 from crm.day import dealing
-from crm.day.claims import MOST_TRIES, claim_client, claim_next, give_up_refused, release, renew, skip
+from crm.day.claims import MOST_TRIES, claim_client, claim_next, free_expired, give_up_refused, release, renew, skip
 from crm.day.whose_turn import mixed, place_of, whose_turn
 from crm.office.absences import away_on
 from crm.office.users import User
@@ -50,6 +50,7 @@ __all__ = [
     "claim_next",
     "fit_hours",
     "follow_rules",
+    "free_expired",
     "give_up_refused",
     "is_built",
     "recent_changes",

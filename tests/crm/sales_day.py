@@ -137,6 +137,8 @@ class SalesDays(RuleBasedStateMachine):
         async with self.database.transaction() as session:
             await day_plan.build(session, campaign_id=self.campaign_id, day=self.now.date(), now=self.now)
         async with self.database.transaction() as session:
+            await day_plan.free_expired(session, now=self.now)
+        async with self.database.transaction() as session:
             await bring_due(session, now=self.now)
 
     def write(self, work: Callable[[AsyncSession], Awaitable[Any]], *, tear: bool) -> Any:

@@ -19,7 +19,7 @@ from crm.calls.recording_facts import Recording, RecordingState
 from crm.clientele.clients import Client, put_back_on_list
 from crm.database import Database
 from crm.day import day_plan
-from crm.day.day_plan import EntryState, PlanEntry, claim_next
+from crm.day.day_plan import EntryKind, EntryState, PlanEntry, claim_client, claim_next
 from crm.importing.carrying_on import carry_on
 from crm.importing.clients import import_clients
 from crm.importing.confirming import begin_confirming
@@ -29,6 +29,7 @@ from crm.importing.mapping import guess_mapping
 from crm.importing.staging import Choices, try_out
 from crm.importing.tables import read_table
 from crm.office.users import Role, add_user
+from crm.plan.plan_entries import active_entries
 from crm.plan.silence import keep_request, off_list
 from crm.preparation.call_lists import CallList, ListState, set_list_state
 from crm.preparation.campaign_setup import change_setup
@@ -102,6 +103,22 @@ async def test_an_idle_desk_gets_the_promise_by_itself(office: Office) -> None:
     await scheduler.start()
     assert (await waiting).client_id == promised
     await scheduler.stop()
+
+
+async def test_a_promise_waits_for_nobody_who_had_its_client_and_went(office: Office) -> None:
+    """Nor until somebody asks for the next client."""
+    promised = await promise(office)
+    await office.desk.go_offline(office.operator)
+    async with office.database.transaction() as session:
+        other = await add_user(
+            session, login="olga", name="Ольга", role=Role.OPERATOR, password="a-long-password", now=NOON
+        )
+        await claim_client(session, client_id=promised, operator_id=other.id, now=NOON, lease_s=900)
+    office.now = NOON + timedelta(hours=6)
+    await scheduler_of(office).poll()
+    async with office.database.reading() as session:
+        (entry,) = await active_entries(session, promised)
+    assert (entry.state, entry.kind) == (EntryState.WAITING, EntryKind.CALLBACK)
 
 
 async def test_what_was_left_without_a_recording_is_settled(office: Office) -> None:
