@@ -101,12 +101,12 @@ async def erase_person(
     person_id: int,
     reason: str,
     now: datetime,
+    region: str,
     author_id: int | None = None,
-    region: str = "RU",
 ) -> Done:
     """Erase one person; their organisation stays. `region` (ISO 3166-1) is that of numbers without a country's code in
-    rows of files. Raises `NotFound`, `Conflict` while somebody calls there, `Refused`
-    without a reason or without the office's key."""
+    rows of files. Raises `NotFound`, `Conflict` while somebody calls there, `Refused` without a reason or without the
+    office's key."""
     await hold_imports(session)
     await _hold_company_of(session, person_id)
     held = await person_file(session, person_id)
@@ -138,8 +138,8 @@ async def erase_organisation(
     organisation_id: int,
     reason: str,
     now: datetime,
+    region: str,
     author_id: int | None = None,
-    region: str = "RU",
 ) -> Done:
     """Erase an organisation with all its people, and those that were merged into it; industry, city and headcount stay
     for the reports. Raises as `erase_person` does."""

@@ -134,7 +134,7 @@ async def test_an_erased_one_gets_no_key(office: Office) -> None:
     """Also where it was erased after somebody had looked at it."""
     recording = await office.stored(0)
     async with office.database.transaction() as session:
-        await erase_person(session, person_id=1, reason="письмо", now=NOW)
+        await erase_person(session, person_id=1, reason="письмо", now=NOW, region="RU")
     async with office.database.transaction() as session:
         assert not await recording_facts.give_key(session, recording_id=recording.id, wrapped_key="2:x")
     assert await office.plain() == PlainCount(keyed=0, before=1)

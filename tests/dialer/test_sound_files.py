@@ -74,7 +74,7 @@ async def test_erasing_destroys_the_key_so_that_copies_are_noise(database: Datab
     await seal_finished(database, store)
     copy = path.read_bytes()
     async with database.transaction() as session:
-        await erase_person(session, person_id=1, reason="письмо", now=NOW)
+        await erase_person(session, person_id=1, reason="письмо", now=NOW, region="RU")
     assert path.exists(), "a crash came before the file was removed"
     await purge(database, store)
     await purge(database, store)

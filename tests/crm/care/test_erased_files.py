@@ -60,7 +60,7 @@ async def office(database_url: str) -> AsyncIterator[World]:
 
 
 async def erase(session: AsyncSession) -> None:
-    await erase_organisation(session, organisation_id=1, reason="письмо", now=LATER)
+    await erase_organisation(session, organisation_id=1, reason="письмо", now=LATER, region="RU")
 
 
 async def erased(world: World) -> None:
@@ -97,7 +97,7 @@ async def test_rows_that_wait_are_blanked_and_refused_with_their_reason(office: 
 async def test_of_a_person_too_while_others_of_the_company_stay(office: World) -> None:
     found = await staged(office, (FILE + "spring;Третьи;8 (342) 000-20-02;Зуев Иван;\n").encode(), **SAID)
     async with office.transaction() as session:
-        await erase_person(session, person_id=1, reason="письмо", now=LATER)
+        await erase_person(session, person_id=1, reason="письмо", now=LATER, region="RU")
     _, rows = await seen(office, found.id)
     assert [bool(row.cells) for row in rows] == [True, True, False, False]
     assert (await confirmed(office, found.id)).refused == 2

@@ -158,8 +158,10 @@ async def places_of(database: Database, needles: tuple[str, ...]) -> list[tuple[
 async def erase(kept: Kept, whom: Erased) -> Done:
     async with kept.world.transaction() as session:
         if whom is Erased.PERSON:
-            return await erase_person(session, person_id=kept.person, reason="письмо от 27.11", now=LATER)
-        return await erase_organisation(session, organisation_id=kept.organisation, reason="письмо", now=LATER)
+            return await erase_person(session, person_id=kept.person, reason="письмо от 27.11", now=LATER, region="RU")
+        return await erase_organisation(
+            session, organisation_id=kept.organisation, reason="письмо", now=LATER, region="RU"
+        )
 
 
 async def counts(world: World) -> dict[str, Any]:
@@ -218,7 +220,7 @@ async def test_calendars_that_have_the_name_are_to_forget_it(kept: Kept) -> None
         await mark_sent(session, mail_id=first.id, now=NOON + timedelta(hours=1))
     async with kept.world.transaction() as session:
         now = NOON + timedelta(hours=2)
-        await erase_person(session, person_id=kept.person, reason="письмо от 27.11", now=now)
+        await erase_person(session, person_id=kept.person, reason="письмо от 27.11", now=now, region="RU")
     first, second = await mails()
     assert (second.purpose, second.sequence, second.state) == (Purpose.PUT_IN, 1, MailState.WAITING)
     assert {first.person, second.person, first.words, second.words} == {ERASED}
@@ -338,7 +340,7 @@ async def test_without_the_key_nobody_can_tell_who_was_erased(kept: Kept, databa
         await erase(kept, Erased.PERSON)
         async with keyless.transaction() as session:
             with pytest.raises(Refused) as refused:
-                await erase_person(session, person_id=kept.person, reason="письмо", now=LATER)
+                await erase_person(session, person_id=kept.person, reason="письмо", now=LATER, region="RU")
         assert refused.value.code == "erasure.no_key"
         async with keyless.transaction() as session:
             campaign = await get_campaign(session, kept.world.campaign_id)
@@ -356,7 +358,9 @@ async def test_what_cannot_be_erased(kept: Kept) -> None:
     async def refusal(**wanted: Any) -> CrmError:
         with pytest.raises(CrmError) as refused:
             async with kept.world.transaction() as session:
-                await erase_person(session, **{"person_id": kept.person, "reason": "письмо", "now": LATER, **wanted})
+                await erase_person(
+                    session, **{"person_id": kept.person, "reason": "письмо", "now": LATER, "region": "RU", **wanted}
+                )
         return refused.value
 
     assert (await refusal(reason=" ")).code == "erasure.needs_reason"
@@ -457,7 +461,7 @@ async def test_all_that_was_merged_is_erased_with_it(kept: Kept) -> None:
         for duplicate, survivor in itertools.pairwise(organisations):
             await merge(session, survivor_id=survivor, duplicate_id=duplicate, now=NOON)
     async with kept.world.transaction() as session:
-        await erase_organisation(session, organisation_id=organisations[-1], reason="просьба", now=LATER)
+        await erase_organisation(session, organisation_id=organisations[-1], reason="просьба", now=LATER, region="RU")
     assert await places_of(kept.world.database, ("тайна",)) == []
 
 
@@ -469,9 +473,9 @@ async def test_nobody_is_erased_whom_somebody_begins_to_call_at_this_moment(kept
 
     async def erase(session: AsyncSession) -> None:
         if whole:
-            await erase_organisation(session, organisation_id=kept.organisation, reason="письмо", now=NOON)
+            await erase_organisation(session, organisation_id=kept.organisation, reason="письмо", now=NOON, region="RU")
         else:
-            await erase_person(session, person_id=kept.person, reason="письмо", now=NOON)
+            await erase_person(session, person_id=kept.person, reason="письмо", now=NOON, region="RU")
 
     async with world.transaction() as session:
         await session.execute(update(Client).where(Client.id == kept.client).values(owner_id=None))
@@ -489,7 +493,7 @@ async def test_a_company_is_not_called_that_is_erased_at_this_moment(kept: Kept)
     operator = await world.operator("Вера")
 
     async def erase(session: AsyncSession) -> None:
-        await erase_organisation(session, organisation_id=kept.organisation, reason="письмо", now=NOON)
+        await erase_organisation(session, organisation_id=kept.organisation, reason="письмо", now=NOON, region="RU")
 
     at = NOON + timedelta(hours=2)
     _, refused = await overlap(world.database, erase, lambda session: open_call(session, kept.client, operator, at=at))

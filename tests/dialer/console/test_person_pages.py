@@ -98,7 +98,9 @@ async def test_an_erased_person_is_offered_nowhere_and_named_in_the_readers_lang
     async with database.transaction() as session:
         person = await session.scalar(select(Person).where(Person.full_name == "Петрова Анна Сергеевна"))
         assert person is not None
-        await erase_person(session, person_id=person.id, reason="письмо", now=NOW, author_id=office.users["admin"])
+        await erase_person(
+            session, person_id=person.id, reason="письмо", now=NOW, region="RU", author_id=office.users["admin"]
+        )
         person_id = person.id
     admin = await signed_in("admin")
     page = await admin.text(f"/clients/{office.clients[0]}")
