@@ -61,6 +61,7 @@ async def set_person(
 ) -> Person:
     """Change a person's `full_name`, `position`, `decides`, `note`; `person_id` `None` adds one. Somebody with whom a
     main contact was had goes on deciding. Raises as `change_organisation`."""
+    await hold_organisations(session, [organisation_id])  # promises that name the person are its clients'
     if person_id is None:
         person = await add_person(
             session, organisation_id=organisation_id, full_name=changes.get("full_name", ""),
@@ -69,7 +70,6 @@ async def set_person(
         person.note = tidy(changes.get("note", ""))
         details: dict[str, Any] = {"person": person.id, "full_name": [None, person.full_name]}
     else:
-        await hold_organisations(session, [organisation_id])  # promises that name the person are its clients'
         person = await _held(session, Person, person_id, "person.unknown", organisation_id=organisation_id)
         _assert_seen(person, version)
         wanted = {column: tidy(value) if isinstance(value, str) else value for column, value in changes.items()}
@@ -104,6 +104,7 @@ async def add_numbers(
 ) -> list[PhoneNumber]:
     """The numbers of `written` that the organisation does not have, after its own. Raises `Refused` for what is
     none."""
+    await hold_organisations(session, [organisation_id])
     mine = select(PhoneNumber).where(PhoneNumber.organisation_id == organisation_id)
     known = {(number.e164, number.extension) for number in await session.scalars(mine)}
     last = await session.scalar(

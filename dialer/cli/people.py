@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config.settings import Settings
 from crm import audit
 from crm.base.joined import survivors
-from crm.base.organisations import Organisation, get_organisation, hold_organisations
+from crm.base.organisations import Organisation, get_organisation
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.care.editing import add_numbers, change_number, set_person
@@ -56,7 +56,7 @@ async def add(settings: Settings, arguments: argparse.Namespace, terminal: Termi
     """`people add`: somebody at an organisation."""
     async with ready_database(settings, terminal) as database, database.transaction() as session:
         person = await set_person(
-            session, organisation_id=await _held_organisation(session, arguments.organisation), person_id=None,
+            session, organisation_id=await _standing(session, arguments.organisation), person_id=None,
             now=datetime.now(UTC), full_name=arguments.name, position=arguments.position, note=arguments.note,
             decides=arguments.decides,
         )  # fmt: skip
@@ -68,7 +68,7 @@ async def add_some_numbers(settings: Settings, arguments: argparse.Namespace, te
     """`people add-numbers`: those of the text that the organisation does not have."""
     async with ready_database(settings, terminal) as database, database.transaction() as session:
         added = await add_numbers(
-            session, organisation_id=await _held_organisation(session, arguments.organisation),
+            session, organisation_id=await _standing(session, arguments.organisation),
             written=arguments.written, now=datetime.now(UTC), region=settings.dialing.region,
         )  # fmt: skip
     gettext = terminal.words.gettext
@@ -81,10 +81,9 @@ async def add_some_numbers(settings: Settings, arguments: argparse.Namespace, te
     return 0
 
 
-async def _held_organisation(session: AsyncSession, organisation_id: int) -> int:
-    """The organisation, held as on its page; of one that was merged, that which stands for it. Raises `NotFound`."""
+async def _standing(session: AsyncSession, organisation_id: int) -> int:
+    """The organisation; of one that was merged, that which stands for it. Raises `NotFound`."""
     standing = (await survivors(session, [organisation_id])).get(organisation_id, organisation_id)
-    await hold_organisations(session, [standing])
     return (await get_organisation(session, standing)).id
 
 

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import NUMBER_SET, ORGANISATION_CHANGED, PERSON_SET, AuditEntry
+from crm.base.organisations import hold_organisations
 from crm.base.people import people_at
 from crm.base.phone_numbers import NumberState, numbers_of
 from crm.care.editing import add_numbers, change_number, change_organisation, set_person
 from crm.errors import Conflict, NotFound, Refused
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, World
+from tests.crm.overlap import overlap
 
 
 @pytest.fixture
@@ -96,3 +99,23 @@ async def test_numbers_are_added_once_and_marked_dead(world: World, organisation
         with pytest.raises(NotFound):
             await change_number(session, **{**seen, "organisation_id": 99}, version=2)
     assert [each.get("state") for each in await audited(world, NUMBER_SET)] == [None, ["ok", "dead"]]
+
+
+async def test_two_who_add_the_same_number_at_once_add_it_once(world: World, organisation_id: int) -> None:
+    async def add(session: AsyncSession) -> int:
+        return len(await add_numbers(session, organisation_id=organisation_id, written="8 342 200-77-77", now=NOON))
+
+    assert await overlap(world.database, add, add) == (1, 0)
+
+
+async def test_who_adds_somebody_has_the_organisation_for_themselves(world: World, organisation_id: int) -> None:
+    """As whoever changes people, or looks for who is there already."""
+
+    async def add(session: AsyncSession) -> None:
+        await set_person(session, organisation_id=organisation_id, person_id=None, full_name="Петрова Анна", now=NOON)
+
+    async def count(session: AsyncSession) -> int:
+        await hold_organisations(session, [organisation_id])
+        return len(await people_at(session, organisation_id))
+
+    assert await overlap(world.database, add, count) == (None, 1)
