@@ -28,7 +28,7 @@ from dialer.office_key import make_key
 from dialer.purging import link_rows, purge
 from dialer.scheduler import Scheduler
 from dialer.sip.endpoint import RegistrarAccount
-from dialer.sound_files import seal_finished, warn_of_another_key
+from dialer.sound_files import is_offices_key, seal_finished
 from dialer.telephony import Telephony
 from dialer.upkeep import Upkeep
 from recordings.sealing import new_wrapped_key
@@ -100,7 +100,7 @@ async def running_service(
         await database.upgrade()
         async with database.transaction() as session:
             await users.close_headsets(session)
-        await warn_of_another_key(database)
+        await is_offices_key(database)
         await recover_calls(database, store, node=settings.service.node, now=clock())
         telephony = build_telephony(settings, await headset_accounts(database))
         await telephony.start()

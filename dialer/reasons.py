@@ -73,6 +73,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "backup.rows_differ": "The restored database has other rows than the backup says. Do not use it.",
         "upkeep.busy": "A backup or the sealing of recordings is under way. Wait until it is done.",
         "recordings.kept_plain": "The settings keep recordings plain ([recordings] encrypt), so none is sealed.",
+        "recordings.other_key": "The office's key is not at hand, or it is another one. Put the file back; nothing was"
+        " sealed.",
         "backup.under_way": "A backup is copying the files just now. Seal the recordings when it is done.",
         **DISK_REASONS,
         **RECORDING_ERRORS,

@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 
+from config.settings import Settings
+from crm import audit
 from crm.calls import recording_facts
 from crm.calls.recording_facts import Recording
 from crm.database import Database
 from dialer.backup_lock import nobody_copies
 from dialer.reasons import of_error
-from dialer.sound_files import plain_ones, seal_one, sound_of
+from dialer.sound_files import is_offices_key, plain_ones, seal_one, sound_of
+from dialer.upkeep_errors import SealingRefused
 from recordings.errors import RecordingError
 from recordings.sealing import new_wrapped_key
 from recordings.store import Store
@@ -40,14 +44,34 @@ class SealedOlder:
 
 
 async def seal_older(
-    database: Database, store: Store, data_dir: Path, *, dry_run: bool = False, progress: Progress | None = None
+    database: Database,
+    store: Store,
+    settings: Settings,
+    *,
+    now: datetime,
+    author_id: int | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> SealedOlder:
     """Seal all finished recordings whose files lie here; with `dry_run` only look whether they could be. A file that
-    was changed since it was recorded is left as it is. Raises `BackupUnderWay` while files are being copied; what was
-    sealed before stays sealed."""
+    was changed since it was recorded is left as it is. The audit keeps who began it.
+
+    Raises `SealingRefused` where the settings keep recordings plain, and where the office's key is not the one that it
+    began with: what was sealed with a key that was made anew would be closed once the right one is back. Raises
+    `BackupUnderWay` while files are being copied; what was sealed before stays sealed.
+    """
+    if not settings.recordings.encrypt:
+        raise SealingRefused("recordings.kept_plain")
+    if not database.office_key or not await is_offices_key(database):
+        raise SealingRefused("recordings.other_key")
+    if not dry_run:
+        async with database.transaction() as session:
+            audit.note(
+                session, at=now, user_id=author_id, action=audit.SEALING_BEGUN, subject="office", details={}
+            )  # fmt: skip
     found, done = SealedOlder(), 0
     async for recording in plain_ones(database):
-        found = await _looked_at(database, store, data_dir, recording, found, dry_run=dry_run)
+        found = await _looked_at(database, store, settings.data_dir, recording, found, dry_run=dry_run)
         done += 1
         if progress is not None:
             progress(done)

@@ -13,6 +13,7 @@ import structlog
 
 from crm.calls import recording_facts
 from crm.calls.recording_facts import Recording
+from crm.care.audit_chain import is_of_this_key
 from crm.database import Database
 from recordings.errors import BrokenRecording, RecordingError
 from recordings.sealing import is_of_a_call, is_sealed, open_sound, seal, unwrapped
@@ -58,19 +59,21 @@ def _assert_as_it_was(path: Path, file: BinaryIO, sha256: str) -> None:
     _compared[state] = sha256
 
 
-async def warn_of_another_key(database: Database) -> bool:
-    """Whether the newest key of a recording opens with the office's key; says in the log when it does not. A lost key
-    is made anew, so that calls go on; what was sealed before waits for the file to come back."""
+async def is_offices_key(database: Database) -> bool:
+    """Whether the office's key is the one that it began with, and opens the keys of the oldest and the newest
+    recording; says in the log when it does not. A lost key is made anew, so that calls go on; what was sealed before
+    waits for the file to come back."""
     async with database.reading() as session:
-        newest = await recording_facts.newest_with_key(session)
-    if newest is None:
-        return True
+        begun_with, ends = await is_of_this_key(session), await recording_facts.ends_with_key(session)
+    reason = "" if begun_with else "the audit was begun with another key"
     try:
-        unwrapped(newest.wrapped_key, database.office_key, Path(newest.key), newest.attempt_id)
+        for end in ends:
+            unwrapped(end.wrapped_key, database.office_key, Path(end.key), end.attempt_id)
     except RecordingError as error:
-        log.error("office key", was="another", on="start", now="sealed recordings stay closed", reason=str(error))
-        return False
-    return True
+        reason = str(error)
+    if reason:
+        log.error("office key", was="another", on="look", now="sealed recordings stay closed", reason=reason)
+    return not reason
 
 
 def _seal(store: Store, recording: Recording, office_key: bytes) -> None:

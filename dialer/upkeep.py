@@ -99,17 +99,13 @@ class Upkeep:
         self._begin(Work(Kind.BACKUP, self._clock(), name), work)
 
     def begin_sealing(self, *, author_id: int) -> None:
-        """Recordings from before there were keys are sealed. Raises `NotBegun` when the settings say that none is,
-        and while something is being done."""
-        if not self._settings.recordings.encrypt:
-            raise NotBegun("recordings.kept_plain")
+        """As `seal_older`. Raises `NotBegun` while something is being done."""
         begun = Work(Kind.SEALING, self._clock())
 
         async def work(progress: Progress) -> None:
-            begun.sealed = await noted_sealing(
-                self._database, self._store, self._settings.data_dir, now=self._clock(), author_id=author_id,
-                progress=progress,
-            )  # fmt: skip
+            begun.sealed = await seal_older(
+                self._database, self._store, self._settings, now=self._clock(), author_id=author_id, progress=progress
+            )
 
         self._begin(begun, work)
 
@@ -174,20 +170,6 @@ async def noted_backup(
     ended = {**begun, "files": len(made.files), "rows": sum(made.rows.values())}
     await _note(database, audit.BACKUP_MADE, ended, now=clock(), author_id=author_id)
     return made
-
-
-async def noted_sealing(
-    database: Database,
-    store: Store,
-    data_dir: Path,
-    *,
-    now: datetime,
-    author_id: int | None = None,
-    progress: Progress | None = None,
-) -> SealedOlder:
-    """As `seal_older`; the audit keeps who began it."""
-    await _note(database, audit.SEALING_BEGUN, {}, now=now, author_id=author_id)
-    return await seal_older(database, store, data_dir, progress=progress)
 
 
 async def _note(

@@ -190,10 +190,11 @@ async def give_key(session: AsyncSession, *, recording_id: int, wrapped_key: str
     return await session.scalar(mine.values(wrapped_key=wrapped_key).returning(Recording.id)) is not None
 
 
-async def newest_with_key(session: AsyncSession) -> Recording | None:
-    """The newest recording that has a key."""
-    keyed = select(Recording).where(Recording.wrapped_key != "").order_by(Recording.id.desc()).limit(1)
-    return await session.scalar(keyed)
+async def ends_with_key(session: AsyncSession) -> list[Recording]:
+    """Of the recordings that have a key the oldest and the newest."""
+    keyed = select(Recording).where(Recording.wrapped_key != "").limit(1)
+    ends = [await session.scalar(keyed.order_by(order)) for order in (Recording.id, Recording.id.desc())]
+    return [end for end in ends if end is not None]
 
 
 async def mark_sealed(session: AsyncSession, *, recording_id: int) -> None:

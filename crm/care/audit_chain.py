@@ -245,6 +245,15 @@ def _verify_start(link: ChainLink, key: bytes, report: ChainReport) -> None:
     report.head = link.link
 
 
+async def is_of_this_key(session: AsyncSession) -> bool:
+    """Whether the chain was begun with the office's key of this session; also where it has not begun."""
+    start = await session.scalar(select(ChainLink).where(ChainLink.kind == _START))
+    if start is None:
+        return True
+    before = await session.scalar(select(ChainLink.link).where(ChainLink.id == start.id - 1)) or _FIRST_LINK
+    return hmac.compare_digest(_start(_key(session), before, start.id), start.link)
+
+
 async def _erased(session: AsyncSession, key: bytes, batch: Sequence[ChainLink]) -> set[tuple[str, int, str]]:
     """The texts of these links that an erasure took, as far as the office's key says so."""
     ids = {link.row_id for link in batch if link.salts.keys() != link.digests.keys()}

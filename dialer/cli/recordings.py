@@ -7,34 +7,24 @@ from datetime import UTC, datetime
 
 from config.settings import Settings
 from dialer.cli.database import ready_database
-from dialer.cli.terminal import CommandFailed, Terminal
+from dialer.cli.terminal import Terminal
 from dialer.crm_words import in_language
 from dialer.sealing_older import SealedOlder, seal_older
-from dialer.sound_files import warn_of_another_key
-from dialer.upkeep import noted_sealing
-from dialer.upkeep_errors import NotBegun
 from recordings.store import LocalStore
 
 
 async def seal(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`recordings seal`: one by one; broken off, it goes on where it was."""
     gettext = terminal.words.gettext
-    if not settings.recordings.encrypt:
-        raise NotBegun("recordings.kept_plain")
     store = LocalStore(settings.recordings_dir)
 
     def told(done: int) -> None:
         terminal.progress(gettext("{done} recordings ...", done=done))
 
     async with ready_database(settings, terminal) as database:
-        if not database.office_key or not await warn_of_another_key(database):
-            raise CommandFailed(
-                gettext("The office's key is not at hand, or it is another one. Put the file back; nothing was sealed.")
-            )
-        if arguments.dry_run:
-            found = await seal_older(database, store, settings.data_dir, dry_run=True, progress=told)
-        else:
-            found = await noted_sealing(database, store, settings.data_dir, now=datetime.now(UTC), progress=told)
+        found = await seal_older(
+            database, store, settings, now=datetime.now(UTC), dry_run=arguments.dry_run, progress=told
+        )
     terminal.progress("")
     _tell(found, terminal, dry_run=arguments.dry_run)
     return 1 if found.refused else 0

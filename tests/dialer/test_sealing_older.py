@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from config.settings import RecordingsSettings, ServiceSettings, Settings
 from crm.calls import recording_facts
 from crm.calls.recording_facts import PlainCount, Recording, count_plain, recording_of
 from crm.care.erasures import erase_person
@@ -14,9 +15,10 @@ from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer import sealing_older, sound_files
 from dialer.backup_lock import copying_files
+from dialer.purging import link_rows
 from dialer.sealing_older import SealedOlder, seal_older
 from dialer.sound_files import seal_finished, sound_of
-from dialer.upkeep_errors import BackupUnderWay
+from dialer.upkeep_errors import BackupUnderWay, SealingRefused
 from recordings.sealing import is_sealed, new_wrapped_key
 from recordings.store import LocalStore
 from tests.dialer.console.seed import NOW, seed_call, seed_office, seed_recording
@@ -41,7 +43,18 @@ class Office:
             self.paths.append(await seed_recording(self.database, self.store, self.calls[-1], at))
 
     async def seal(self, *, dry_run: bool = False) -> SealedOlder:
-        return await seal_older(self.database, self.store, self.folder, dry_run=dry_run)
+        return await self.seal_with(self.database, dry_run=dry_run)
+
+    async def seal_with(self, database: Database, *, dry_run: bool = False, encrypt: bool = True) -> SealedOlder:
+        settings = Settings(
+            service=ServiceSettings(data_dir=str(self.folder)), recordings=RecordingsSettings(encrypt=encrypt)
+        )
+        return await seal_older(database, self.store, settings, now=NOW, dry_run=dry_run)
+
+    async def give_key(self, number: int, office_key: bytes) -> None:
+        recording, key = await self.stored(number), new_wrapped_key(office_key, self.calls[number])
+        async with self.database.transaction() as session:
+            await recording_facts.give_key(session, recording_id=recording.id, wrapped_key=key)
 
     async def plain(self) -> PlainCount:
         async with self.database.reading() as session:
@@ -100,14 +113,42 @@ async def test_what_lies_elsewhere_keeps_none_waiting(office: Office, monkeypatc
     """Nor in the sealing that the service does by itself, however many there are."""
     monkeypatch.setattr(sound_files, "AT_ONCE", 1)
     for number in (0, 1):
-        recording = await office.stored(number)
-        key = new_wrapped_key(office.database.office_key, office.calls[number])
-        async with office.database.transaction() as session:
-            await recording_facts.give_key(session, recording_id=recording.id, wrapped_key=key)
+        await office.give_key(number, office.database.office_key)
     office.paths[0].unlink()
     await seal_finished(office.database, office.store)
     assert is_sealed(office.paths[1])
     assert await office.plain() == PlainCount(keyed=1, before=0)
+
+
+@pytest.mark.parametrize("known", ["by the audit", "by an older recording"])
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_with_a_key_that_was_made_anew_none_is_sealed(
+    office: Office, database_url: str, known: str, dry_run: bool
+) -> None:
+    """It would be closed as soon as the office's own key is put back."""
+    made_anew = b"made anew"
+    if known == "by the audit":
+        await link_rows(office.database)
+    else:
+        await office.give_key(0, office.database.office_key)
+        await office.give_key(1, made_anew)
+    before = await office.plain()
+    mistaken = Database(database_url, made_anew)
+    try:
+        with pytest.raises(SealingRefused) as refused:
+            await office.seal_with(mistaken, dry_run=dry_run)
+    finally:
+        await mistaken.dispose()
+    assert refused.value.reason.code == "recordings.other_key"
+    assert [is_sealed(path) for path in office.paths] == [False, False]
+    assert await office.plain() == before
+
+
+async def test_none_is_sealed_where_the_settings_keep_them_plain(office: Office) -> None:
+    with pytest.raises(SealingRefused) as refused:
+        await office.seal_with(office.database, encrypt=False)
+    assert refused.value.reason.code == "recordings.kept_plain"
+    assert await office.plain() == PlainCount(keyed=0, before=2)
 
 
 async def test_while_a_backup_copies_files_none_is_given_a_key(office: Office) -> None:

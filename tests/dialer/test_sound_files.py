@@ -13,7 +13,7 @@ from crm.care.erasures import erase_person
 from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.purging import link_rows, purge
-from dialer.sound_files import seal_finished, sound_of, warn_of_another_key
+from dialer.sound_files import is_offices_key, seal_finished, sound_of
 from recordings.errors import RecordingError
 from recordings.sealing import is_sealed, new_wrapped_key
 from recordings.store import LocalStore
@@ -88,12 +88,12 @@ async def test_erasing_destroys_the_key_so_that_copies_are_noise(database: Datab
 
 
 async def test_another_office_key_is_told_at_the_start(database: Database, database_url: str, tmp_path: Path) -> None:
-    assert await warn_of_another_key(database), "nothing is sealed yet"
+    assert await is_offices_key(database), "nothing is sealed yet"
     await talk(database, LocalStore(tmp_path))
-    assert await warn_of_another_key(database)
+    assert await is_offices_key(database)
     mistaken = Database(database_url, b"made anew")
     try:
-        assert not await warn_of_another_key(mistaken)
+        assert not await is_offices_key(mistaken)
     finally:
         await mistaken.dispose()
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from config.settings import load_settings
-from crm.audit import AuditEntry
+from crm.audit import SEALING_BEGUN, AuditEntry
+from crm.calls.recording_facts import give_key
 from crm.database import Database
 from crm.errors import Refused
 from crm.wrap_up.outcomes import OutcomeForm
@@ -17,7 +18,7 @@ from dialer import backup
 from dialer.backup import read_manifest
 from dialer.backup_lock import nobody_copies
 from dialer.upkeep import Upkeep
-from recordings.sealing import is_sealed
+from recordings.sealing import is_sealed, new_wrapped_key
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
@@ -126,5 +127,22 @@ async def test_older_recordings_are_counted_and_sealed(
     assert "Шифрование записей: зашифровано 1, на других машинах 0, оставлено как есть 0" in page
     assert "0 записей сделано до появления ключей." in page
     async with database.reading() as session:
-        (entry,) = await session.scalars(select(AuditEntry).where(AuditEntry.action == "recordings.sealing_begun"))
+        (entry,) = await session.scalars(select(AuditEntry).where(AuditEntry.action == SEALING_BEGUN))
     assert entry.user_id == office.users["admin"]
+
+
+async def test_none_is_sealed_with_a_key_that_was_made_anew(
+    admin: Browser, upkeep: Upkeep, office: Office, database: Database, store: LocalStore
+) -> None:
+    at = NOW - timedelta(hours=1)
+    call = await seed_call(database, office, client=3, at=at, form=OutcomeForm(disposition="no_contact"))
+    path = await seed_recording(database, store, call, at)
+    async with database.transaction() as session:
+        await give_key(session, recording_id=1, wrapped_key=new_wrapped_key(b"that was lost", call))
+    assert (await admin.post_form("/recordings/seal")).status == 303
+    await upkeep.ended()
+    assert not is_sealed(path)
+    told = "не получилось. Ключа офиса нет, или это другой ключ. Верните файл на место; ничего не зашифровано."
+    assert told in await admin.text("/backups")
+    async with database.reading() as session:
+        assert not list(await session.scalars(select(AuditEntry).where(AuditEntry.action == SEALING_BEGUN)))
