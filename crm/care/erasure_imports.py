@@ -8,31 +8,27 @@ still be taken in, but not be read otherwise.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import audit
 from crm.base.organisation_keys import tax_key
-from crm.base.tombstones import Erasures
+from crm.base.tombstones import Erasures, Hints, Mark
 from crm.care.personal import Traces
 from crm.errors import Refused
 from crm.importing.area_codes import read_area_code
 from crm.importing.imports import Import, ImportFile, ImportRow, ImportState, RowEnd, UnderWay
 from crm.importing.mapping import Columns, columns_of
 from crm.importing.rows import who_is_told_of
+from crm.importing.staging import put_away
 from crm.importing.tables import Row
 from crm.one_at_a_time import Deed, one_at_a_time
 
 _BATCH: Final = 500
-_TAIL: Final = 5  # digits of a number that stand in a row even if its area code does not
-_NOT_DIGITS: Final = re.compile(r"\D+")
 _TOLD: Final = [["row.erased", {}]]
 
 
@@ -46,16 +42,10 @@ async def hold_imports(session: AsyncSession) -> None:
 async def let_go_of_files(session: AsyncSession, *, now: datetime, author_id: int | None) -> int:
     """Forget the bytes of all files that wait, and discard those of which not all rows are kept yet. Returns how many
     files. The caller holds all imports."""
+    waiting = await session.scalar(select(func.count()).select_from(ImportFile)) or 0
     half_read = select(Import).where(Import.under_way == UnderWay.STAGING).order_by(Import.id)
     for found in list(await session.scalars(half_read)):
-        found.state, found.under_way, found.step_at, found.done = ImportState.DISCARDED, UnderWay.DISCARDING, None, 0
-        found.sample, found.beginning = [], []
-        audit.note(
-            session, at=now, user_id=author_id, action=audit.IMPORT_DISCARDED, subject=f"import:{found.id}",
-            details={"because": "erasure"},
-        )  # fmt: skip
-    await session.flush()
-    waiting = await session.scalar(select(func.count()).select_from(ImportFile)) or 0
+        await put_away(session, found, now=now, author_id=author_id, details={"because": "erasure"})
     await session.execute(delete(ImportFile))
     return waiting
 
@@ -74,10 +64,10 @@ async def blank_imports(session: AsyncSession, known: Traces, organisation_id: i
     return len(going)
 
 
-async def blank_recognised(session: AsyncSession, marks: Iterable[str], *, region: str) -> int:
+async def blank_recognised(session: AsyncSession, marks: Collection[Mark], *, region: str) -> int:
     """Blank the rows that wait or were refused and that the digests recognise, once they are written: `marks` are those
     of whom is being erased. `region`: of numbers without a country's code. Returns how many rows."""
-    erasures, hints = await Erasures.read(session), _Hints.of(marks)
+    erasures, hints = await Erasures.read(session), Hints.of(marks)
     asked = select(Import).where(or_(Import.state == ImportState.STAGED, Import.refused > 0)).order_by(Import.id)
     going: list[int] = []
     for found in list(await session.scalars(asked)):
@@ -93,39 +83,13 @@ async def blank_recognised(session: AsyncSession, marks: Iterable[str], *, regio
     return len(going)
 
 
-@dataclass(frozen=True, slots=True)
-class _Hints:
-    """What stands in every row that may be recognised, so that only such rows are read: ends of numbers or tax numbers,
-    or a name."""
-
-    digits: frozenset[str]
-    names: frozenset[str]
-
-    @classmethod
-    def of(cls, marks: Iterable[str]) -> _Hints:
-        digits, names = set[str](), set[str]()
-        for mark in marks:
-            kind, _, rest = mark.partition("|")
-            if kind == "person":
-                names.add(rest.rpartition("|")[0])
-            else:
-                digits.add(rest.rpartition("|")[2].lstrip("+")[-_TAIL:])
-        return cls(frozenset(filter(None, digits)), frozenset(filter(None, names)))
-
-    def may_be_in(self, cells: Sequence[str]) -> bool:
-        text = " ".join(" ".join(cells).split())
-        run = _NOT_DIGITS.sub("", text)
-        folded = text.casefold().replace("ё", "е")
-        return any(each in run for each in self.digits) or any(name in folded for name in self.names)
-
-
 async def _recognised(
     session: AsyncSession,
     import_id: int,
     columns: Columns,
     area_code: str,
     erasures: Erasures,
-    hints: _Hints,
+    hints: Hints,
     region: str,
 ) -> AsyncIterator[int]:
     rows = select(ImportRow.id, ImportRow.line, ImportRow.cells).order_by(ImportRow.id)

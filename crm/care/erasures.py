@@ -29,6 +29,7 @@ from crm.base.phone_numbers import NumberState, PhoneNumber
 from crm.base.tombstones import (
     OFFICE_MARK,
     Erasures,
+    Mark,
     digests,
     number_mark,
     office_key,
@@ -242,7 +243,7 @@ def _assert_names_nobody(reason: str, known: Traces) -> None:
         raise Refused("erasure.reason_names")
 
 
-async def _finish(work: _Work, erasure: Erasure, marks: set[str], keys: Sequence[str]) -> Done:
+async def _finish(work: _Work, erasure: Erasure, marks: set[Mark], keys: Sequence[str]) -> Done:
     session = work.session
     known = set(await session.scalars(select(Tombstone.digest)))
     new = digests(office_key(session), marks | {OFFICE_MARK}) - known
@@ -375,7 +376,7 @@ async def _e164s(session: AsyncSession, organisation_id: int) -> list[str]:
 
 async def _marks_of_organisation(
     session: AsyncSession, organisation: Organisation, people: Sequence[Person], numbers: Sequence[PhoneNumber]
-) -> set[str]:
+) -> set[Mark]:
     e164s = [number.e164 for number in numbers]
     marks = organisation_marks(organisation.name, e164s, organisation.tax_number)
     for person in people:

@@ -108,15 +108,22 @@ async def discard(
     staged = await get_import(session, import_id, lock=True)
     if staged.under_way is not UnderWay.STAGING:
         as_shown(staged, version, ImportState.STAGED)
+    await put_away(session, staged, now=now, author_id=author_id, details={"file": staged.file_name})
+    return staged
+
+
+async def put_away(
+    session: AsyncSession, staged: Import, *, now: datetime, author_id: int | None, details: dict[str, Any]
+) -> None:
+    """Discard an import, with `details` for the audit. The caller holds its row."""
     staged.state, staged.under_way, staged.step_at, staged.done = ImportState.DISCARDED, UnderWay.DISCARDING, None, 0
     staged.sample, staged.beginning = [], []
     await session.execute(delete(ImportFile).where(ImportFile.import_id == staged.id))
     audit.note(
         session, at=now, user_id=author_id, action=audit.IMPORT_DISCARDED, subject=f"import:{staged.id}",
-        details={"file": staged.file_name},
+        details=details,
     )  # fmt: skip
     await session.flush()
-    return staged
 
 
 async def refused_of(session: AsyncSession, found: Import, *, limit: int | None = None, after: int = 0) -> ImportReport:

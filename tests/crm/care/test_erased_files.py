@@ -103,6 +103,13 @@ async def test_of_a_person_too_while_others_of_the_company_stay(office: World) -
     assert (await confirmed(office, found.id)).refused == 2
 
 
+async def test_a_number_in_wide_digits_is_recognised_too(office: World) -> None:
+    found = await staged(office, (HEADER + "spring;СЕВЕРНЫЙ «ВЕТЕР»;８ (３４２) ２２２-３３-４４;;\n").encode())
+    await erased(office)
+    _, (row,) = await seen(office, found.id)
+    assert (row.cells, row.problems) == ([], [["row.erased", {}]])
+
+
 async def test_the_file_itself_is_let_go_of_and_can_be_read_otherwise_no_more(office: World) -> None:
     found = await staged(office, (HEADER + OF_OTHERS).encode())
     await erased(office)
