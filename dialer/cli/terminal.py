@@ -14,48 +14,12 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from config.settings import SettingsError
+from dialer.cli.commands import BY_THEMSELVES, HANDLERS
 from dialer.words import Language, Words, as_language, words
 
 # Without the letters and digits that are taken for one another when read aloud or from paper.
 _CLEAR_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-_COMMANDS: Final = (
-    "abandoned",
-    "audit",
-    "backup",
-    "backups",
-    "calendar",
-    "callbacks",
-    "calls",
-    "campaigns",
-    "candidates",
-    "check",
-    "clients",
-    "competitors",
-    "consents",
-    "db",
-    "demo",
-    "dispositions",
-    "do-not-call",
-    "duplicates",
-    "erase",
-    "import",
-    "import-contacts",
-    "imports",
-    "init",
-    "lists",
-    "mail",
-    "materials",
-    "organisations",
-    "people",
-    "plan",
-    "recordings",
-    "reports",
-    "restore",
-    "retries",
-    "script",
-    "serve",
-    "users",
-)
+_COMMANDS: Final = {words.split()[0] for words in (*HANDLERS, *BY_THEMSELVES)}
 _COMMAND: Final = re.compile(rf"\bdialer(?= (?:{'|'.join(_COMMANDS)})\b)")
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dialer.cli.grammar.options import command, day_reader, group, settings_option
+from dialer.cli.grammar.options import command, day_reader, group, settings_option, version_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ def _answers(parser: argparse.ArgumentParser, words: Words) -> None:
     parser.add_argument(
         "--as", dest="author", required=True, metavar="LOGIN", help=gettext("who corrects: who called, or a manager")
     )
-    parser.add_argument(
-        "--version", type=int, required=True, metavar="V",
-        help=gettext("the version that you saw: whoever changed it since is not overwritten"),
-    )  # fmt: skip
+    version_option(parser, words, required=True)
     parser.add_argument("--disposition", metavar="KEY", help=gettext("another disposition"))
     parser.add_argument("--person", metavar="NAME", help=gettext("who was spoken to; '' for nobody"))
     parser.add_argument("--position", default="", metavar="TEXT", help=gettext("that person's position"))

@@ -38,6 +38,13 @@ def settings_option(parser: argparse.ArgumentParser, words: Words) -> None:
     )
 
 
+def version_option(parser: argparse.ArgumentParser, words: Words, *, required: bool = False) -> None:
+    parser.add_argument(
+        "--version", type=int, required=required, metavar="V",
+        help=words.gettext("the version that you saw: whoever changed it since is not overwritten"),
+    )  # fmt: skip
+
+
 def port_reader(words: Words) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.isascii() or not text.isdecimal() or int(text) > HIGHEST_PORT:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.base.addresses import AddressKind
-from dialer.cli.grammar.options import command, group, number_or_nothing_reader, settings_option
+from dialer.cli.grammar.options import command, group, number_or_nothing_reader, settings_option, version_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -49,13 +49,6 @@ def add_organisations(commands: Commands, words: Words) -> None:
     address.add_argument("--written", metavar="TEXT", help=gettext("the address; '' takes it away"))
     for parser in (show, addresses, change, address):
         settings_option(parser, words)
-
-
-def version_option(parser: argparse.ArgumentParser, words: Words) -> None:
-    parser.add_argument(
-        "--version", type=int, metavar="V",
-        help=words.gettext("the version that you saw: whoever changed it since is not overwritten"),
-    )  # fmt: skip
 
 
 def add_people(commands: Commands, words: Words) -> None:

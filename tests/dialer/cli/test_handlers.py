@@ -9,13 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from dialer.cli.handlers import HANDLERS, handler_of
+from dialer.cli.commands import BY_THEMSELVES, HANDLERS
+from dialer.cli.handlers import handler_of
 from dialer.cli.parser import build_parser
 from dialer.cli.terminal import Terminal
 from dialer.words import words
-
-# They have no settings yet, or a loop of their own: `dialer.cli.main` calls them by itself.
-BY_THEMSELVES = {"demo", "init", "restore", "serve"}
 
 
 def commands(parser: argparse.ArgumentParser, before: str = "") -> Iterator[str]:
