@@ -21,8 +21,8 @@ from crm.text_rules import fold
 
 
 class Mark(NamedTuple):
-    """By what somebody erased is known again. The digest of `text` is kept, so it stays as it is. What tells of them has
-    the last digits of the `number` in it, or the folded `name`."""
+    """By what somebody erased is known again: the digest of `text` is kept, so it stays as it is. What tells of them
+    has the last digits of the `number` in it, or the folded `name`."""
 
     text: str
     number: str = ""

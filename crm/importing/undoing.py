@@ -4,11 +4,12 @@ left as it is and listed."""
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -293,16 +294,19 @@ async def _remove(session: AsyncSession, doomed: _Doomed) -> None:
 
 async def _remove_made(session: AsyncSession, found: Import) -> None:
     """Lists, sources and competitors that came with the import, and that nobody has filled or used otherwise."""
-    for kind, name in ((CallList, "lists"), (Source, "sources"), (Competitor, "competitors")):
-        used: dict[int, set[str]] = defaultdict(set)
-        if kind is Competitor:  # whoever names one at this moment is waited for
-            made = select(Competitor.id).where(Competitor.id.in_(found.made.get(name, ())))
-            await session.scalars(made.order_by(Competitor.id).with_for_update())
-        await references(session, kind, found.made.get(name, ()), used)
-        doomed = [each for each in found.made.get(name, ()) if not used[each]]
-        removing = delete(kind).where(kind.id.in_(doomed))
-        if kind is CallList:
-            removing = removing.where(CallList.state == ListState.DRAFT)
-        if kind is Competitor:
-            removing = removing.where(Competitor.version == 1)
-        await session.execute(removing.execution_options(synchronize_session=False))
+    lists, sources, rivals = (found.made.get(name, ()) for name in ("lists", "sources", "competitors"))
+    await _remove_unused(session, CallList, lists, CallList.state == ListState.DRAFT)
+    await _remove_unused(session, Source, sources)
+    # Whoever names one at this moment is waited for.
+    held = select(Competitor.id).where(Competitor.id.in_(rivals)).order_by(Competitor.id).with_for_update()
+    await session.scalars(held)
+    await _remove_unused(session, Competitor, rivals, Competitor.version == 1)
+
+
+async def _remove_unused(
+    session: AsyncSession, kind: type[Any], ids: Iterable[int], *as_made: ColumnElement[bool]
+) -> None:
+    used: dict[int, set[str]] = defaultdict(set)
+    await references(session, kind, ids, used)
+    removing = delete(kind).where(kind.id.in_([each for each in ids if not used[each]]), *as_made)
+    await session.execute(removing.execution_options(synchronize_session=False))
