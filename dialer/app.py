@@ -102,6 +102,9 @@ async def running_service(
             await users.close_headsets(session)
         await is_offices_key(database)
         await recover_calls(database, store, node=settings.service.node, now=clock())
+        upkeep = Upkeep(database, store, settings, settings_file, clock) if settings_file is not None else None
+        if upkeep is not None:
+            stack.push_async_callback(upkeep.ended)  # it is waited for when no call is
         telephony = build_telephony(settings, await headset_accounts(database))
         await telephony.start()
         stack.push_async_callback(telephony.stop)
@@ -109,9 +112,8 @@ async def running_service(
         await desk.start()
         stack.push_async_callback(desk.stop)
         mailer = await _start_scheduler(stack, settings, database, telephony, desk, store, lock, clock)
-        upkeep = Upkeep(database, store, settings, settings_file, clock) if settings_file is not None else None
         if upkeep is not None:
-            stack.push_async_callback(upkeep.stop)
+            stack.callback(upkeep.break_off)
         deps = ConsoleDeps(
             database=database, desk=desk, store=store, settings=settings, clock=clock, mail_health=mailer.health,
             upkeep=upkeep,

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from config.redaction import without_secrets
 from config.settings import Settings, load_settings
+from crm.care.breaking_off import Asked, in_thread
 from crm.care.snapshots import RowCounts, assert_empty, load_snapshot, take_snapshot
 from crm.database import Database
 from dialer import __version__
@@ -82,16 +83,16 @@ async def back_up(
     found out. Until it is whole the folder has another name.
 
     Raises `BackupError` when `target` exists, lies among the files to be kept or has no room for them, and as
-    `take_snapshot` does.
+    `take_snapshot` does. Cancelled it ends with the file that it is at.
     """
-    unfinished = await asyncio.to_thread(_new_folder, settings, target)
+    unfinished = await in_thread(lambda _: _new_folder(settings, target))
     with contextlib.ExitStack() as stack:
         # In a thread: a recording is just being given its key, for a moment.
-        await asyncio.to_thread(stack.enter_context, copying_files(settings.data_dir))
+        await in_thread(lambda _: stack.enter_context(copying_files(settings.data_dir)))
         rows = await take_snapshot(database, unfinished / _DATABASES[database.dialect], secrets=secrets)
-        await asyncio.to_thread(_copy_all, settings, unfinished, secrets=secrets, progress=progress)
-    await asyncio.to_thread(_copy_settings, settings_file, unfinished / SETTINGS_FILE, secrets=secrets)
-    files = await asyncio.to_thread(lambda: tuple(_described(unfinished)))
+        await in_thread(lambda asked: _copy_all(settings, unfinished, asked, secrets=secrets, progress=progress))
+    await in_thread(lambda _: _copy_settings(settings_file, unfinished / SETTINGS_FILE, secrets=secrets))
+    files = await in_thread(lambda asked: tuple(_described(unfinished, asked)))
     manifest = Manifest(FORMAT, now.isoformat(), __version__, database.dialect, secrets, rows, files)
     (unfinished / MANIFEST).write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1), encoding="utf-8")
     unfinished.rename(target)
@@ -137,7 +138,7 @@ def _size(path: Path) -> int:
     return 0
 
 
-def _copy_all(settings: Settings, target: Path, *, secrets: bool, progress: Progress | None) -> None:
+def _copy_all(settings: Settings, target: Path, asked: Asked, *, secrets: bool, progress: Progress | None) -> None:
     sources = [
         (settings.recordings_dir, place, target / _RECORDINGS)
         for place in _under(settings.recordings_dir)
@@ -145,6 +146,8 @@ def _copy_all(settings: Settings, target: Path, *, secrets: bool, progress: Prog
     ]
     sources += [(settings.data_dir, place, target / _FILES) for place in _further_files(settings, secrets=secrets)]
     for done, (root, place, folder) in enumerate(sources, start=1):
+        if asked():
+            return
         copy = folder / place
         copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -189,16 +192,16 @@ def _copy_settings(source: Path, target: Path, *, secrets: bool) -> None:
     target.write_text(text if secrets else without_secrets(text), encoding="utf-8")
 
 
-def _described(folder: Path) -> Iterator[KeptFile]:
+def _described(folder: Path, asked: Asked) -> Iterator[KeptFile]:
     for place in _under(folder):
-        size, sha256 = _hash(folder / place)
+        size, sha256 = _hash(folder / place, asked)
         yield KeptFile(place.as_posix(), size, sha256)
 
 
-def _hash(path: Path) -> tuple[int, str]:
+def _hash(path: Path, asked: Asked) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
+        while not asked() and (block := file.read(_BLOCK_BYTES)):
             digest.update(block)
             size += len(block)
     return size, digest.hexdigest()
@@ -217,7 +220,7 @@ def read_manifest(backup: Path) -> Manifest:
     return manifest
 
 
-def verify(backup: Path, manifest: Manifest) -> None:
+def verify(backup: Path, manifest: Manifest, asked: Asked) -> None:
     """Raises `BackupError` unless every file of the backup is there, byte for byte, in its folder and by no link: who
     made the backup is not to say where anything is written."""
     if not {SETTINGS_FILE, _DATABASES[manifest.kind]} <= {kept.path for kept in manifest.files}:
@@ -226,7 +229,7 @@ def verify(backup: Path, manifest: Manifest) -> None:
         path = _place_in(backup, kept.path)
         if path is None:
             raise BackupError("backup.outside", file=kept.path)
-        if not path.is_file() or _hash(path) != (kept.size, kept.sha256):
+        if not path.is_file() or _hash(path, asked) != (kept.size, kept.sha256):
             raise BackupError("backup.damaged", file=kept.path)
 
 
@@ -253,7 +256,7 @@ async def restore(
     that is damaged, of the other kind of database, or leads elsewhere; `SettingsError`; and as `load_snapshot` does.
     """
     manifest = read_manifest(backup)
-    await asyncio.to_thread(verify, backup, manifest)
+    await in_thread(lambda asked: verify(backup, manifest, asked))
     settings = await asyncio.to_thread(_settings_in, folder, backup, environ)
     database = Database(settings.database_url)
     try:

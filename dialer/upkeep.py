@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -25,8 +24,6 @@ from dialer.reasons import of_error
 from dialer.sealing_older import SealedOlder, seal_older
 from dialer.upkeep_errors import NotBegun
 from recordings.store import Store
-
-STOP_PATIENCE_S: Final = 5.0
 
 log = structlog.get_logger("dialer.upkeep")
 
@@ -52,10 +49,6 @@ class Work:
     sealed: SealedOlder = field(default_factory=SealedOlder)
 
 
-class Stopped(Exception):
-    """The service stops; what was begun is broken off."""
-
-
 class Upkeep:
     """`settings_file`: that of this service, which a backup keeps."""
 
@@ -68,7 +61,6 @@ class Upkeep:
         self._settings_file = settings_file
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
         self.last: Work | None = None
 
     @property
@@ -118,36 +110,29 @@ class Upkeep:
     async def _run(self, begun: Work, work: Callable[[Progress], Awaitable[None]]) -> None:
         def told(done: int) -> None:
             begun.done = done
-            if self._stopping:
-                raise Stopped
 
+        now = "broken off"
         try:
             await work(told)
-        except Stopped:
-            begun.trouble = "stopped"
+            now = "done"
         except Exception as error:  # the page has to say that it came to nothing, whatever the reason
             log.exception("upkeep", work=begun.kind.value, on=type(error).__name__, now="failed")
-            begun.trouble = Finding(error.code, **error.params) if isinstance(error, CrmError) else of_error(error)
+            now = Finding(error.code, **error.params) if isinstance(error, CrmError) else of_error(error)
+            begun.trouble = now
         finally:
             begun.ended_at = self._clock()
-        log.info("upkeep", work=begun.kind.value, was="under way", on="ended", now=begun.trouble or "done")
+            log.info("upkeep", work=begun.kind.value, was="under way", on="ended", now=now)
 
     def break_off(self) -> None:
-        """What is under way ends before its next file."""
-        self._stopping = True
-
-    async def stop(self) -> None:
-        """Break off what is under way, and wait for its end."""
-        self.break_off()
-        await self.ended(patience_s=STOP_PATIENCE_S)
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def ended(self, *, patience_s: float | None = None) -> None:
-        """Return when nothing is under way, or after `patience_s` seconds."""
+        """What is under way ends with the file that it is at. A recording stays plain, or is sealed, as after a crash;
+        of a backup an unfinished folder is left."""
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=patience_s)
+            self._task.cancel()
+
+    async def ended(self) -> None:
+        """Return when nothing is under way."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
 
 async def noted_backup(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import os
 import shutil
 import sqlite3
-import subprocess
-from collections.abc import Sequence
+from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, inspect, select, table, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crm.care.breaking_off import Asked, in_thread
 from crm.database import Database
 from crm.errors import Conflict, Refused
 from crm.office.users import NO_PASSWORD
@@ -29,6 +30,7 @@ _PROGRAMS: Final = Path("/usr/lib/postgresql")
 _BLANK: Final = {"password_hash": NO_PASSWORD, "headset_ha1_md5": "", "headset_ha1_sha256": ""}
 _BLANKED: Final = "users"
 _EMPTIED: Final = "web_sessions"
+_STEPS: Final = 100_000  # of SQLite's machine, some milliseconds: then it looks whether it is to be broken off
 
 
 async def take_snapshot(database: Database, target: Path, *, secrets: bool = True) -> RowCounts:
@@ -36,10 +38,11 @@ async def take_snapshot(database: Database, target: Path, *, secrets: bool = Tru
 
     SQLite gives a database file, PostgreSQL an archive of `pg_dump`. Without `secrets` nobody's password can be found
     out from it, and nobody is signed in; PostgreSQL then has the users in a file beside, `users_file`. Returns the rows
-    that are in it. Raises `Refused` when the programs of PostgreSQL are missing or say no.
+    that are in it. Raises `Refused` when the programs of PostgreSQL are missing or say no. Cancelled it ends at once.
     """
     if database.dialect == "sqlite":
-        return await asyncio.to_thread(_copy_file, Path(database.url.database or ""), target, secrets=secrets)
+        source = Path(database.url.database or "")
+        return await in_thread(lambda asked: _copy_file(source, target, asked, secrets=secrets))
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         # The counts, the users and the archive see the same moment.
@@ -50,7 +53,7 @@ async def take_snapshot(database: Database, target: Path, *, secrets: bool = Tru
             await _write_users(connection, users_file(target))
             counts[_EMPTIED] = 0
             without = [f"--exclude-table-data={name}" for name in (_BLANKED, _EMPTIED)]
-        await _run_program(
+        await run_program(
             database.url, "pg_dump", "--format=custom", "--no-owner", "--no-privileges",
             f"--snapshot={moment}", *without, f"--file={target}",
         )  # fmt: skip
@@ -78,14 +81,15 @@ async def _read_users(database: Database, source: Path) -> None:
         await raw.copy_to_table(_BLANKED, source=str(source), columns=columns, format="csv", header=True)
 
 
-def _copy_file(source: Path, target: Path, *, secrets: bool) -> RowCounts:
+def _copy_file(source: Path, target: Path, asked: Asked, *, secrets: bool) -> RowCounts:
     connection = sqlite3.connect(source, isolation_level=None)
+    connection.set_progress_handler(asked, _STEPS)
     try:
         connection.execute("VACUUM INTO ?", (str(target),))
     finally:
         connection.close()
     if not secrets:
-        _blank(target)
+        _blank(target, asked)
     copy = sqlite3.connect(f"file:{target}?mode=ro", uri=True)
     try:
         names = [name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -98,9 +102,10 @@ def _copy_file(source: Path, target: Path, *, secrets: bool) -> RowCounts:
         copy.close()
 
 
-def _blank(target: Path) -> None:
+def _blank(target: Path, asked: Asked) -> None:
     """Take the secrets out of a SQLite file, also from its pages that are free."""
     connection = sqlite3.connect(target, isolation_level=None)
+    connection.set_progress_handler(asked, _STEPS)
     try:
         values = ", ".join(f"{name} = ?" for name in _BLANK)
         connection.execute(f"UPDATE {_BLANKED} SET {values}", tuple(_BLANK.values()))  # noqa: S608 - names of ours
@@ -141,7 +146,7 @@ async def _restore_archive(database: Database, source: Path) -> None:
     if users.exists():
         steps = [["--section=pre-data", "--section=data"], ["--section=post-data"]]
     for step in steps:
-        await _run_program(
+        await run_program(
             database.url, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction",
             *step, f"--dbname={database.url.database}", str(source),
         )  # fmt: skip
@@ -168,7 +173,7 @@ async def assert_empty(database: Database) -> None:
         raise Conflict("backup.database_not_empty")
 
 
-async def _run_program(url: URL, name: str, *arguments: str) -> None:
+async def run_program(url: URL, name: str, *arguments: str) -> None:
     """A program of PostgreSQL against this database; the password goes by the environment, where no list of processes
     shows it."""
     program = find_program(name)
@@ -183,14 +188,19 @@ async def _run_program(url: URL, name: str, *arguments: str) -> None:
         "PGDATABASE": url.database or "",
     }
     environ = {**os.environ, **{key: value for key, value in known.items() if value}}
-    run = await asyncio.to_thread(_run, [program, "--no-password", *arguments], environ)
-    if run.returncode:
-        lines = run.stderr.strip().splitlines() or [str(run.returncode)]
+    process = await asyncio.create_subprocess_exec(
+        program, "--no-password", *arguments, env=environ, stdout=DEVNULL, stderr=PIPE
+    )
+    try:
+        _, said = await process.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        raise
+    if process.returncode:
+        lines = said.decode(errors="replace").strip().splitlines() or [str(process.returncode)]
         raise Refused("backup.program_failed", program=name, reason=lines[0])
-
-
-def _run(command: Sequence[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
 def find_program(name: str) -> str | None:

@@ -73,8 +73,7 @@ def _told(words: Words, work: Work) -> str:
     if work.ended_at is None:
         return words.gettext("{work}: under way, {done} done.", work=named, done=work.done)
     if work.trouble:
-        reason = words.gettext("the service was stopped") if work.trouble == "stopped" else work.trouble
-        return words.gettext("{work}: failed. {reason}", work=named, reason=in_language(words, reason))
+        return words.gettext("{work}: failed. {reason}", work=named, reason=in_language(words, work.trouble))
     if work.kind is Kind.SEALING:
         return words.gettext(
             "{work}: {sealed} sealed, {elsewhere} on other machines, {refused} left as they are because their files are"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from crm.care import snapshots
 from crm.care.snapshots import load_snapshot, take_snapshot
@@ -35,3 +39,35 @@ async def test_postgresql_without_its_programs_and_with_a_refusal(
             await take_snapshot(database, tmp_path / "snapshot")
         assert refused.value.code == "backup.no_program"
         await database.dispose()
+
+
+async def test_broken_off_the_copy_of_a_file_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = sqlite3.connect(tmp_path / "office.db")
+    file.executescript("".join(f"CREATE TABLE t{number} (id INTEGER PRIMARY KEY);" for number in range(50)))
+    file.close()
+    database = Database(f"sqlite:///{tmp_path / 'office.db'}")
+    monkeypatch.setattr(snapshots, "_STEPS", 1)
+    copying = asyncio.create_task(take_snapshot(database, tmp_path / "snapshot"))
+    await asyncio.sleep(0)
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    copy = sqlite3.connect(tmp_path / "snapshot")
+    assert copy.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    copy.close()
+    await database.dispose()
+
+
+async def test_broken_off_a_program_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, program = tmp_path / "told", tmp_path / "pg_restore"
+    os.mkfifo(told)
+    program.write_text(f"#!/bin/sh\necho $$ > '{told}'\nexec sleep 1000\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(snapshots, "find_program", lambda name: str(program))
+    running = asyncio.create_task(snapshots.run_program(make_url("postgresql://nowhere/none"), "pg_restore"))
+    process = int(await asyncio.to_thread(told.read_text))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
