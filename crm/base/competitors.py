@@ -77,10 +77,10 @@ async def competitor_named(
     author_id: int | None = None,
     outcome_id: int | None = None,
     to_change: bool = False,
-) -> Competitor:
-    """The competitor of that name, however it is written; made if there is none. `outcome_id`: where an outcome names
-    it. Nobody removes it before this transaction ends, others may name it meanwhile, unless it is held `to_change`.
-    Raises `Refused` without a name."""
+) -> tuple[Competitor, bool]:
+    """The competitor of that name, however it is written, made if there is none; and whether it was. `outcome_id`:
+    where an outcome names it. Nobody removes it before this transaction ends, others may name it meanwhile, unless it
+    is held `to_change`. Raises `Refused` without a name."""
     name = tidy(name)
     if not name:
         raise Refused("competitor.needs_name")
@@ -99,9 +99,9 @@ async def competitor_named(
                 session.add(CompetitorOfOutcome(competitor_id=made.id, outcome_id=outcome_id))
             _note(session, made, audit.COMPETITOR_ADDED, {"name": name}, now=now, author_id=author_id)
             await session.flush()
-            return made
+            return made, True
     await _rests_on_none(session, found)
-    return found
+    return found, False
 
 
 async def _rests_on_none(session: AsyncSession, competitor: Competitor) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.addresses import Address, AddressKind
-from crm.base.competitors import Competitor, CompetitorUse, competitor_named
+from crm.base.competitors import CompetitorUse, competitor_named
 from crm.base.organisation_keys import KEY_COLUMNS, keys_of
 from crm.base.organisations import Organisation
 from crm.base.past_deals import FormerOwner, PastDeal
@@ -128,10 +128,9 @@ async def _write_beside(
     if changes.competitors:
         for key in sorted({key for _, key in changes.competitors}):  # in one order, whoever else writes them
             name, _ = known.competitors[key]
-            there = await session.scalar(select(Competitor.id).where(Competitor.name_folded == key))
-            rival = await competitor_named(session, name, now=now, author_id=author_id)
+            rival, made = await competitor_named(session, name, now=now, author_id=author_id)
             known.competitors[key] = (name, rival.id)
-            known.made["competitors"] += [rival.id] if there is None else []
+            known.made["competitors"] += [rival.id] if made else []
         uses = [
             {"organisation_id": each.organisation_id, "competitor_id": known.competitors[key][1], "noted_at": now}
             for each, key in changes.competitors

@@ -225,7 +225,7 @@ async def _competitor(act: Following) -> None:
     """Whose product they use becomes a record."""
     outcome = act.outcome
     if outcome.competitor:
-        named = await competitor_named(
+        named, _ = await competitor_named(
             act.session, outcome.competitor, now=act.now, author_id=outcome.author_id, outcome_id=outcome.id
         )
         await uses(

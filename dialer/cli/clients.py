@@ -56,9 +56,9 @@ async def note(settings: Settings, arguments: argparse.Namespace, terminal: Term
                     written=arguments.written, now=now,
                 )  # fmt: skip
             case "competitor":
+                named, _ = await competitor_named(session, arguments.name, now=now)
                 await uses(
-                    session, organisation_id=client.organisation_id, now=now, note=arguments.note,
-                    competitor=await competitor_named(session, arguments.name, now=now),
+                    session, organisation_id=client.organisation_id, now=now, note=arguments.note, competitor=named,
                     satisfaction=Satisfaction(arguments.satisfaction) if arguments.satisfaction else None,
                 )  # fmt: skip
             case "deal":

@@ -28,7 +28,7 @@ async def change(settings: Settings, arguments: argparse.Namespace, terminal: Te
     named = {"name": arguments.new_name, "product": arguments.product, "terms": arguments.terms, "note": arguments.note}
     changes = {column: value for column, value in named.items() if value is not None}
     async with ready_database(settings, terminal) as database, database.transaction() as session:
-        competitor = await competitor_named(session, arguments.name, now=now, to_change=True)
+        competitor, _ = await competitor_named(session, arguments.name, now=now, to_change=True)
         await change_competitor(session, competitor=competitor, now=now, **changes)
     terminal.say(terminal.words.gettext("The competitor “{name}” is written down.", name=competitor.name))
     return 0

@@ -36,10 +36,10 @@ async def add(request: web.Request) -> web.StreamResponse:
     """POST /competitors with `name`."""
     deps, typed = request.app[DEPS], await request.post()
     async with deps.database.transaction() as session:
-        made = await competitor_named(
+        named, _ = await competitor_named(
             session, str(typed.get("name", "")), now=deps.clock(), author_id=visitor(request).user_id
         )
-    return see_other(f"/competitors/{made.id}")
+    return see_other(f"/competitors/{named.id}")
 
 
 async def competitor_page(request: web.Request) -> web.StreamResponse:

@@ -166,7 +166,7 @@ async def _save(
             kind = AddressKind(values["kind"])
             await add_address(session, organisation_id=at, kind=kind, written=values["written"], **common)
         case "competitor":
-            named = await competitor_named(session, values["name"], **common)
+            named, _ = await competitor_named(session, values["name"], **common)
             satisfaction = Satisfaction(values["satisfaction"])
             await uses(
                 session, organisation_id=at, competitor=named, satisfaction=satisfaction, note=values["note"], **common

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import COMPETITOR_ADDED
 from crm.base.addresses import Address, AddressKind, add_address, change_address
@@ -16,7 +15,6 @@ from crm.importing.mapping import guess_mapping
 from crm.importing.rows import names_in
 from tests.crm.builders import NOON, World
 from tests.crm.importing.test_undoing import audited, client_named, imported, kept, rows_of, staged, undone, whole
-from tests.crm.overlap import overlap
 
 HEADER = "Название;Телефон;Список;Почтовый адрес;Юр. адрес;Адрес;Доп. адрес;Конкуренты;Текущий поставщик\n"
 FILE = HEADER + (
@@ -84,7 +82,7 @@ async def test_a_client_that_was_there_gets_them_and_loses_them_again(world: Wor
     await imported(world, f"{HEADER}Альфа;8 (342) 000-10-01;весна;;Пермь, Мира 1;;;Хвосты;\n".encode())
     alpha = (await client_named(world, "Альфа")).organisation_id
     async with world.transaction() as session:
-        named = await competitor_named(session, "копыта", now=NOON)
+        named, _ = await competitor_named(session, "копыта", now=NOON)
         await uses(session, organisation_id=alpha, competitor=named, now=NOON, satisfaction=Satisfaction.PARTLY)
     before = await whole(world)
     import_id = await imported(world, FILE.encode())
@@ -109,11 +107,11 @@ async def test_what_was_changed_since_stays(world: World) -> None:
 async def test_a_competitor_of_whom_more_is_known_since_stays_a_record(world: World) -> None:
     import_id = await imported(world, FILE.encode())
     async with world.transaction() as session:
-        named = await competitor_named(session, "рога", now=NOON)
+        named, _ = await competitor_named(session, "рога", now=NOON)
         await change_competitor(session, competitor=named, now=NOON, terms="отсрочка")
     await world.client("Гамма")
     async with world.transaction() as session:
-        of = await competitor_named(session, "Копыта", now=NOON)
+        of, _ = await competitor_named(session, "Копыта", now=NOON)
         organisation_id = (await client_named(world, "Гамма")).organisation_id
         await uses(session, organisation_id=organisation_id, competitor=of, now=NOON)
     await undone(world, import_id)
@@ -126,17 +124,8 @@ async def test_a_use_that_was_said_otherwise_since_stays(world: World) -> None:
     import_id = await imported(world, f"{HEADER}Альфа;8 (342) 000-10-01;весна;;;;;Рога;\n".encode())
     alpha = (await client_named(world, "Альфа")).organisation_id
     async with world.transaction() as session:
-        named = await competitor_named(session, "Рога", now=NOON)
+        named, _ = await competitor_named(session, "Рога", now=NOON)
         await uses(session, organisation_id=alpha, competitor=named, now=NOON, satisfaction=Satisfaction.DISSATISFIED)
     await undone(world, import_id)
     assert await kept(world, import_id) == [(2, ["undo.edited"])]
     assert await bought_from(world) == ["Рога"]
-
-
-async def test_two_who_write_down_the_same_name_at_once_have_one_record(world: World) -> None:
-    async def say(session: AsyncSession) -> int:
-        return (await competitor_named(session, "Рога", now=NOON)).id
-
-    one, other = await overlap(world.database, say, say)
-    assert one == other
-    assert len(await audited(world, COMPETITOR_ADDED)) == 1

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.audit import COMPETITOR_REMOVED, AuditEntry
+from crm.audit import COMPETITOR_ADDED, COMPETITOR_REMOVED, AuditEntry
 from crm.base.competitors import (
     Competitor,
     change_competitor,
@@ -162,11 +162,15 @@ async def test_a_competitor_is_settled_after_the_promises(world: World, correcte
 
 
 async def test_two_who_name_it_first_at_the_same_moment_make_one_record(world: World) -> None:
-    async def name(session: AsyncSession) -> int:
-        return (await competitor_named(session, "ООО Чужие", now=NOON)).id
+    async def name(session: AsyncSession) -> tuple[int, bool]:
+        named, made = await competitor_named(session, "ООО Чужие", now=NOON)
+        return named.id, made
 
     first, second = await overlap(world.database, name, name)
-    assert first == second
+    assert {first, second} == {(first[0], True), (first[0], False)}
+    async with world.database.reading() as session:
+        added = select(AuditEntry.details).where(AuditEntry.action == COMPETITOR_ADDED)
+        assert list(await session.scalars(added)) == [{"name": "ООО Чужие"}]
 
 
 async def test_those_who_name_the_same_ones_do_not_wait_for_each_other(world: World) -> None:
@@ -192,7 +196,7 @@ async def test_two_who_name_it_to_change_it_take_turns(world: World) -> None:
         await competitor_named(session, "Рога", now=NOON)
 
     async def change(session: AsyncSession, **changes: Any) -> int:
-        competitor = await competitor_named(session, "Рога", now=NOON, to_change=True)
+        competitor, _ = await competitor_named(session, "Рога", now=NOON, to_change=True)
         await change_competitor(session, competitor=competitor, now=NOON, **changes)
         return competitor.version
 
