@@ -86,9 +86,9 @@ def build_telephony(settings: Settings, accounts: dict[str, RegistrarAccount]) -
 
 @contextlib.asynccontextmanager
 async def running_service(
-    settings: Settings, *, settings_file: Path | None = None, clock: Callable[[], datetime] = utc_now
+    settings: Settings, *, settings_file: Path, clock: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[RunningService]:
-    """The whole service, for as long as the context lasts. Without its `settings_file` no backup is made on the page.
+    """The whole service, for as long as the context lasts. Backups keep its `settings_file`, too.
 
     Raises `crm.errors.AnotherServiceRuns`, `dialer.telephony.PortBusy`, `dialer.console.server.ConsoleError` and
     `recordings.errors.RecordingError` (the folder cannot be written) before anybody could be called.
@@ -102,9 +102,8 @@ async def running_service(
             await users.close_headsets(session)
         await is_offices_key(database)
         await recover_calls(database, store, node=settings.service.node, now=clock())
-        upkeep = Upkeep(database, store, settings, settings_file, clock) if settings_file is not None else None
-        if upkeep is not None:
-            stack.push_async_callback(upkeep.ended)  # it is waited for when no call is
+        upkeep = Upkeep(database, store, settings, settings_file, clock)
+        stack.push_async_callback(upkeep.ended)  # it is waited for when no call is
         telephony = build_telephony(settings, await headset_accounts(database))
         await telephony.start()
         stack.push_async_callback(telephony.stop)
@@ -112,11 +111,10 @@ async def running_service(
         await desk.start()
         stack.push_async_callback(desk.stop)
         mailer = await _start_scheduler(stack, settings, database, telephony, desk, store, lock, clock)
-        if upkeep is not None:
-            stack.callback(upkeep.break_off)
+        stack.callback(upkeep.break_off)
         deps = ConsoleDeps(
-            database=database, desk=desk, store=store, settings=settings, clock=clock, mail_health=mailer.health,
-            upkeep=upkeep,
+            database=database, desk=desk, store=store, settings=settings, clock=clock, upkeep=upkeep,
+            mail_health=mailer.health,
         )  # fmt: skip
         console = create_console(deps)
         runner = await start_console(console, settings.console)
@@ -188,7 +186,7 @@ def _rules(settings: Settings, office_key: bytes) -> DeskRules:
 
 
 async def serve(
-    settings: Settings, *, settings_file: Path | None = None, on_ready: Callable[[RunningService], None] | None = None
+    settings: Settings, *, settings_file: Path, on_ready: Callable[[RunningService], None] | None = None
 ) -> None:
     """Run until SIGTERM or SIGINT."""
     asked = asyncio.Event()

@@ -20,6 +20,7 @@ from crm.database import Database
 from crm.office.users import Role, User, add_user
 from dialer.console.app import ConsoleDeps, create_console
 from dialer.logs import configure_logging
+from dialer.upkeep import Upkeep
 from recordings.store import LocalStore
 from tests.dialer.console.fake_desk import FakeDesk
 
@@ -41,7 +42,10 @@ async def serve(url: str, folder: Path) -> None:
     store = LocalStore(folder / "recordings")
     store.prepare()
     settings = Settings().model_copy(update={"service": ServiceSettings(data_dir=str(folder / "data"))})
-    deps = ConsoleDeps(database=database, desk=FakeDesk(database, clock), store=store, settings=settings, clock=clock)
+    deps = ConsoleDeps(
+        database=database, desk=FakeDesk(database, clock), store=store, settings=settings, clock=clock,
+        upkeep=Upkeep(database, store, settings, folder / "dialer.toml", clock),
+    )  # fmt: skip
     runner = web.AppRunner(create_console(deps))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

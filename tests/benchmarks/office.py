@@ -197,7 +197,7 @@ async def open_office(
             ids, planned = await fill(database, clients=clients, operators=operators, now=clock())
         finally:
             await database.dispose()
-        async with running_service(settings, clock=clock) as service:
+        async with running_service(settings, settings_file=folder / "dialer.toml", clock=clock) as service:
             await far_end.register(service.sip_port, [headset_of(number) for number in range(operators)], PASSWORD)
             yield Office(service, far_end, ids, clients, planned, clock)
 

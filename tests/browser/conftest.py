@@ -15,6 +15,7 @@ from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
+from dialer.upkeep import Upkeep
 from recordings.store import LocalStore
 from tests.databases import made_database
 from tests.dialer.console.conftest import Clock
@@ -160,7 +161,10 @@ async def console(
     await seed_recording(database, store, office.played, at)
     desk = FakeDesk(database, clock)
     settings = Settings().model_copy(update={"console": ConsoleSettings(port=0)})
-    app = create_console(ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock))
+    upkeep = Upkeep(database, store, settings, tmp_path / "dialer.toml", clock)
+    app = create_console(
+        ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock, upkeep=upkeep)
+    )
     runner = await start_console(app, settings.console)
     yield RunningConsole(console_url(runner, settings.console).rstrip("/"), desk, office, database)
     for context in chrome.contexts:  # or a page would complain that the service has gone

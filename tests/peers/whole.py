@@ -271,7 +271,9 @@ async def whole_service(
     operator, clients = await _seed(database, numbers)
     await database.dispose()
     ahead = NOON - datetime.now(UTC)
-    async with running_service(settings, clock=lambda: datetime.now(UTC) + ahead) as service:
+    async with running_service(
+        settings, settings_file=folder / "dialer.toml", clock=lambda: datetime.now(UTC) + ahead
+    ) as service:
         yield Whole(service, host, operator, clients)
 
 

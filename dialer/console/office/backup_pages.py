@@ -17,7 +17,7 @@ from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import visitor, words_of
 from dialer.crm_words import explain, in_language
 from dialer.reasons import Reason
-from dialer.upkeep import Kind, Upkeep, Work
+from dialer.upkeep import Kind, Work
 from dialer.upkeep_errors import UpkeepError
 from dialer.words import Words, mark
 
@@ -46,7 +46,7 @@ async def backups(request: web.Request) -> web.StreamResponse:
     found = await asyncio.to_thread(kept_backups, folder)
     async with deps.database.reading() as session:
         plain = await count_plain(session)
-    last = deps.upkeep.last if deps.upkeep is not None else None
+    last = deps.upkeep.last
 
     def row(kept: KeptBackup) -> BackupRow:
         made = moment(words, kept.made_at, zone) if kept.made_at is not None else words.gettext("not finished")
@@ -58,8 +58,7 @@ async def backups(request: web.Request) -> web.StreamResponse:
         "rows": [row(kept) for kept in found],
         "plain": plain,
         "encrypt": deps.settings.recordings.encrypt,
-        "possible": deps.upkeep is not None,
-        "busy": deps.upkeep is not None and deps.upkeep.is_busy,
+        "busy": deps.upkeep.is_busy,
         "last": _told(words, last) if last is not None else "",
         "failed": last is not None and bool(last.trouble or last.sealed.refused),
     }
@@ -88,7 +87,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
     fields = await request.post()
     name = str(fields.get("name", ""))[:LONGEST_NAME]
     try:
-        _upkeep(request).begin_backup(
+        request.app[DEPS].upkeep.begin_backup(
             name=name, secrets=fields.get("secrets") == "yes", author_id=visitor(request).user_id
         )
     except UpkeepError as refusal:
@@ -99,7 +98,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
 async def seal(request: web.Request) -> web.StreamResponse:
     """POST /recordings/seal"""
     try:
-        _upkeep(request).begin_sealing(author_id=visitor(request).user_id)
+        request.app[DEPS].upkeep.begin_sealing(author_id=visitor(request).user_id)
     except UpkeepError as refusal:
         raise _refused(request, refusal.reason) from refusal
     return see_other("/backups")
@@ -108,10 +107,3 @@ async def seal(request: web.Request) -> web.StreamResponse:
 def _refused(request: web.Request, reason: Reason) -> Trouble:
     told = explain(words_of(request), reason.code, reason.params)
     return Trouble(409 if reason.code == "upkeep.busy" else 422, told, "")
-
-
-def _upkeep(request: web.Request) -> Upkeep:
-    upkeep = request.app[DEPS].upkeep
-    if upkeep is None:
-        raise Trouble(422, mark("This service does not know its settings' file, so it makes no backups."), "")
-    return upkeep

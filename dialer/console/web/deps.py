@@ -63,15 +63,15 @@ class DeskSurface(Protocol):
 @dataclass(frozen=True, slots=True)
 class ConsoleDeps:
     """The parts behind the pages. `clock` gives the present moment, aware of its zone;
-    `mail_health` how this service's mail is; `upkeep` makes backups, where the settings' file is known."""
+    `mail_health` how this service's mail is."""
 
     database: Database
     desk: DeskSurface
     store: Store
     settings: Settings
     clock: Callable[[], datetime]
+    upkeep: Upkeep
     mail_health: Callable[[], MailHealth] = MailHealth
-    upkeep: Upkeep | None = None
 
     @property
     def service(self) -> ServiceSettings:

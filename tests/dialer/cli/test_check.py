@@ -203,7 +203,7 @@ async def test_a_service_that_runs_is_asked_how_its_lines_are(tmp_path: Path) ->
     trunk = {"host": "127.0.0.1", "port": free_port(), "caller_id": "73420000000"}
     settings = settings_for(tmp_path / "data", trunk=trunk)
     await prepare(settings)
-    async with running_service(settings):
+    async with running_service(settings, settings_file=tmp_path / "dialer.toml"):
         code, said = await checked(settings)
     assert code == 1, said
     assert f"ok       service: it is running and answers at http://127.0.0.1:{settings.console.port}" in said
@@ -219,7 +219,7 @@ async def test_a_service_that_runs_with_all_its_lines_is_ready(tmp_path: Path) -
         settings = settings_for(tmp_path / "data", trunk=trunk)
         await prepare(settings)
         async with (
-            running_service(settings) as service,
+            running_service(settings, settings_file=tmp_path / "dialer.toml") as service,
             PracticeHeadset(registrar=("127.0.0.1", settings.sip.port), user=HEADSET, password=PASSWORD),
         ):
             await until_up(service.telephony)
@@ -235,7 +235,7 @@ async def test_a_dialer_of_another_database_at_our_port_is_trouble(tmp_path: Pat
     ours = ours.model_copy(update={"console": theirs.console})
     await prepare(theirs)
     await prepare(ours)
-    async with running_service(theirs):
+    async with running_service(theirs, settings_file=tmp_path / "dialer.toml"):
         code, said = await checked(ours)
     assert code == 1
     port = ours.console.port
@@ -249,7 +249,7 @@ async def test_without_the_database_nobody_is_called_a_stranger(tmp_path: Path) 
     blind = settings.model_copy(
         update={"database": settings.database.model_copy(update={"url": "sqlite:////nowhere/x"})}
     )
-    async with running_service(settings):
+    async with running_service(settings, settings_file=tmp_path / "dialer.toml"):
         code, said = await checked(blind)
     assert code == 1
     assert "trouble  database: " in said
@@ -262,7 +262,7 @@ async def test_our_service_at_another_port_is_found(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "data")
     await prepare(settings)
     elsewhere = settings.model_copy(update={"console": settings.console.model_copy(update={"port": free_port()})})
-    async with running_service(settings):
+    async with running_service(settings, settings_file=tmp_path / "dialer.toml"):
         code, said = await checked(elsewhere)
     assert code == 1
     assert "trouble  service: it has been running since 20" in said

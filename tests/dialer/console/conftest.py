@@ -151,9 +151,15 @@ def console_settings() -> ConsoleSettings:
 
 
 @pytest.fixture
-def upkeep() -> Upkeep | None:
+def settings(console_settings: ConsoleSettings, tmp_path: Path) -> Settings:
+    service = ServiceSettings(data_dir=str(tmp_path / "data"))
+    return Settings().model_copy(update={"console": console_settings, "service": service})
+
+
+@pytest.fixture
+def upkeep(database: Database, store: LocalStore, settings: Settings, clock: Clock, tmp_path: Path) -> Upkeep:
     """To be overridden where a test makes backups."""
-    return None
+    return Upkeep(database, store, settings, tmp_path / "dialer.toml", clock)
 
 
 @pytest.fixture
@@ -162,12 +168,9 @@ async def server(
     desk: FakeDesk,
     store: LocalStore,
     clock: Clock,
-    console_settings: ConsoleSettings,
-    upkeep: Upkeep | None,
-    tmp_path: Path,
+    settings: Settings,
+    upkeep: Upkeep,
 ) -> AsyncIterator[TestServer]:
-    service = ServiceSettings(data_dir=str(tmp_path / "data"))
-    settings = Settings().model_copy(update={"console": console_settings, "service": service})
     deps = ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock, upkeep=upkeep)
     app = create_console(deps)
     aiohttp_jinja2.get_env(app).bytecode_cache = COMPILED

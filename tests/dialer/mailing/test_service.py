@@ -51,7 +51,7 @@ async def test_the_running_service_sends_what_is_due(tmp_path: Path) -> None:
             }
         )
         await promise(settings)
-        async with running_service(settings) as service:
+        async with running_service(settings, settings_file=tmp_path / "dialer.toml") as service:
             async with asyncio.timeout(60):
                 await box.arrived.wait()
             async with aiohttp.ClientSession() as client, client.get(f"{service.url.rstrip('/')}/status") as answer:
