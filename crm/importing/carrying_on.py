@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.importing.clients import BATCH, Progress
 from crm.importing.confirming import confirm_some
 from crm.importing.imports import Import, UnderWay, get_import
-from crm.importing.keeping import BREATH_S, forget_some, left_half_read, take_over
+from crm.importing.keeping import Breathing, breather, forget_some, left_half_read, take_over
 from crm.importing.undoing import undo_some
 
 if TYPE_CHECKING:
@@ -37,13 +36,13 @@ async def carry_on(
     most: int | None = None,
     limit: int = BATCH,
     stopped: Callable[[], bool] = lambda: False,
-    breathe: Callable[[], Awaitable[None]] | None = None,
+    breathe: Breathing | None = None,
 ) -> Import:
     """Confirm, undo or forget the next rows of the import, `limit` in each transaction, until it is through, after
     `most` transactions, or when `stopped`; one that is not under way is left as it is. Several may do it at once: they
     take turns. One whose reading was interrupted is read anew. Between two transactions `breathe` lets others write.
     Raises `NotFound`, `Conflict`, and `Refused` when the erased cannot be told."""
-    done = 0
+    breathe, done = breathe or breather(database), 0
     while True:
         async with database.transaction() as session:
             found = await get_import(session, import_id, lock=True)
@@ -60,7 +59,4 @@ async def carry_on(
             progress(found.done, found.row_count)
         if found.under_way is None or done == most or stopped():
             return found
-        if breathe is not None:
-            await breathe()
-        else:
-            await asyncio.sleep(BREATH_S if database.dialect == "sqlite" else 0)
+        await breathe()

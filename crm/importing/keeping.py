@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -42,20 +41,12 @@ if TYPE_CHECKING:
 
 LEFT_AFTER: Final = timedelta(seconds=60)
 """So long after the last step nobody is at it any more."""
-BREATH_S: Final = 0.15  # SQLite: another process that waits to write looks again at least every 100 ms
+_BREATH_S: Final = 0.15  # SQLite: another process that waits to write looks again at least every 100 ms
 _AT_A_STRETCH_S: Final = 0.25
 _LONGEST_NAME: Final = 200
 
 Clock = Callable[[], datetime]
 Breathing = Callable[[], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class _Rows:
-    """The rows that are still to be kept; `emptied` once those of an earlier reading are gone."""
-
-    left: Iterator[dict[str, Any]]
-    emptied: bool
 
 
 async def bring_in(
@@ -74,7 +65,7 @@ async def bring_in(
 ) -> Import:
     """Keep a file that has been read and tried until it is confirmed or discarded. Raises `Conflict` when somebody was
     erased meanwhile, or the import was discarded."""
-    rows = _Rows(_rows_of(table, tried.report), emptied=True)
+    rows = _rows_of(table, tried.report)
     async with database.transaction() as session:
         await _begin(session, tried)
         staged = Import(
@@ -104,7 +95,7 @@ async def read_otherwise(
 ) -> Import:
     """The same file read, mapped or tried otherwise. Raises `NotFound`, `Refused`, and `Conflict`, also as
     `bring_in`."""
-    rows = _Rows(_rows_of(table, tried.report), emptied=False)
+    rows = _rows_of(table, tried.report)
     async with database.transaction() as session:
         await _begin(session, tried)
         staged = await get_import(session, import_id, lock=True)
@@ -134,7 +125,7 @@ async def take_over(
     choices = Choices(found.mapping, found.list_name, found.area_code, found.time_zone, said)
     async with database.reading() as session:
         tried = await try_out(session, campaign=campaign, table=table, choices=choices, region=region, now=clock())
-    rows = _Rows(_rows_of(table, tried.report), emptied=False)
+    rows = _rows_of(table, tried.report)
     async with database.transaction() as session:
         await _begin(session, tried)
         held = await get_import(session, import_id, lock=True)
@@ -170,18 +161,35 @@ async def _begin(session: AsyncSession, tried: Tried) -> None:
         raise Conflict("import.erased_meanwhile")
 
 
-async def _keep(
-    database: Database, staged: Import, rows: _Rows, *, clock: Clock, breathe: Breathing | None, limit: int
-) -> Import:
-    """One transaction after the other until all rows are kept."""
+def breather(database: Database) -> Breathing:
+    """What lets others write between two transactions."""
     time = asyncio.get_running_loop().time
     since = time()
-    while staged.under_way is UnderWay.STAGING:
-        if breathe is not None:
-            await breathe()
-        elif database.dialect == "sqlite" and time() - since >= _AT_A_STRETCH_S:
-            await asyncio.sleep(BREATH_S)
+
+    async def breathe() -> None:
+        nonlocal since
+        if database.dialect == "sqlite" and time() - since >= _AT_A_STRETCH_S:
+            await asyncio.sleep(_BREATH_S)
             since = time()
+        else:
+            await asyncio.sleep(0)
+
+    return breathe
+
+
+async def _keep(
+    database: Database,
+    staged: Import,
+    rows: Iterator[dict[str, Any]],
+    *,
+    clock: Clock,
+    breathe: Breathing | None,
+    limit: int,
+) -> Import:
+    """One transaction after the other until all rows are kept."""
+    breathe = breathe or breather(database)
+    while staged.under_way is UnderWay.STAGING:
+        await breathe()
         async with database.transaction() as session:
             await one_at_a_time(session, Deed.KEEPING_ROWS)
             held = await get_import(session, staged.id, lock=True)
@@ -192,12 +200,13 @@ async def _keep(
     return staged
 
 
-async def _step(session: AsyncSession, staged: Import, rows: _Rows, *, now: datetime, limit: int) -> None:
+async def _step(
+    session: AsyncSession, staged: Import, rows: Iterator[dict[str, Any]], *, now: datetime, limit: int
+) -> None:
+    """Before the first rows are kept, those of an earlier reading go."""
     staged.step_at = now
-    if not rows.emptied:
-        rows.emptied = await _forget(session, staged, limit) < limit
-    else:
-        batch = await asyncio.to_thread(lambda: list(islice(rows.left, limit)))
+    if staged.done or await _forget(session, staged, limit) < limit:
+        batch = await asyncio.to_thread(lambda: list(islice(rows, limit)))
         if batch:
             await session.execute(insert(ImportRow), [{"import_id": staged.id, **row} for row in batch])
         staged.done += len(batch)
