@@ -29,8 +29,8 @@ from crm.problems import Problem
 from crm.text_rules import tidy
 
 SAMPLE: Final = 5  # rows that are shown beside the mapping
+BEGINNING_CELLS: Final = 8  # of each row that may be the header
 _SAMPLE_LETTERS: Final = 80
-_BEGINNING_CELLS: Final = 8
 _BEGINNING_LETTERS: Final = 30
 _SAID_LETTERS: Final = 200  # of a cell in the sentence about it
 
@@ -184,7 +184,7 @@ def put_what_was_read(into: Import, table: Table, choices: Choices, tried: Tried
 
 
 def _shortened(cells: Sequence[str]) -> list[str]:
-    return [tidy(cell)[:_BEGINNING_LETTERS] for cell in cells[:_BEGINNING_CELLS]]
+    return [tidy(cell)[:_BEGINNING_LETTERS] for cell in cells[:BEGINNING_CELLS]]
 
 
 def became_of(report: ImportReport) -> Iterator[tuple[int, dict[str, Any]]]:

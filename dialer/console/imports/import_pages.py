@@ -32,6 +32,7 @@ from crm.importing.keeping import bring_in, read_otherwise
 from crm.importing.mapping import FIELDS, REASON_COLUMNS, mapping_with
 from crm.importing.report import refused_csv
 from crm.importing.staging import (
+    BEGINNING_CELLS,
     Choices,
     content_of,
     discard,
@@ -57,7 +58,6 @@ SHOWN_ROWS: Final = 20
 _STEPS_AT_ONCE: Final = 3  # what a page does by itself; a larger import is carried on by the scheduler
 WRITTEN_AT_ONCE: Final = 200
 _COLUMN: Final = "column"
-_HEADER_CELLS: Final = 8
 _DELIMITER_NAMES: Final = {"\t": mark("tabs")}
 
 
@@ -259,6 +259,7 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
         kept = select(ImportRow).where(ImportRow.import_id == found.id, ImportRow.undone == RowUndone.KEPT)
         left = list(await session.scalars(kept.order_by(ImportRow.line).limit(SHOWN_ROWS)))
         saved = [each.name for each in await list_mappings(session)]
+        waits = found.state is ImportState.STAGED and found.under_way is None
         file_kept = await session.scalar(select(exists().where(ImportFile.import_id == found.id)))
     context = {
         "found": found,
@@ -273,7 +274,7 @@ async def _page(request: web.Request, refusal: CrmError | None = None) -> web.St
         "saved": saved,
         "may_try": _may(request, found, ImportState.STAGED),
         "may_read_again": file_kept and _may(request, found, ImportState.STAGED),
-        "file_gone": not file_kept and found.state is ImportState.STAGED and found.under_way is None,
+        "file_gone": "" if file_kept or not waits else explain(words, "import.file_gone", {}),
         "may_discard": _may(request, found, ImportState.STAGED) or _may_break_off(request, found),
         "may_undo": _may(request, found, ImportState.CONFIRMED),
         "may_carry_on": found.under_way is not None and visitor(request).role in RULE_ROLES,
@@ -308,7 +309,7 @@ def _header_rows(found: Import) -> list[tuple[int, str]]:
     """The rows that may be said to be the header, with their first cells."""
     rows = {line: " · ".join(filter(None, cells)) for line, cells in found.beginning}
     if found.header_row:
-        rows.setdefault(found.header_row, " · ".join(filter(None, found.header[:_HEADER_CELLS])))
+        rows.setdefault(found.header_row, " · ".join(filter(None, found.header[:BEGINNING_CELLS])))
     return sorted(rows.items())
 
 
