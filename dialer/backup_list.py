@@ -13,15 +13,15 @@ from typing import Final
 from dialer.backup import MANIFEST, UNFINISHED, read_manifest
 from dialer.upkeep_errors import BackupError
 
-_NAME: Final = re.compile(r"[^\W_][\w.-]{0,79}")
+LONGEST_NAME: Final = 80
+_NAME: Final = re.compile(r"[^\W_][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class KeptBackup:
-    """A backup in its folder. `size` in bytes. One that is not `whole` is being made, or was broken off."""
+    """A backup in its folder. `size` in bytes. One without `made_at` is being made, or was broken off."""
 
     name: str
-    whole: bool
     made_at: datetime | None = None
     size: int = 0
     files: int = 0
@@ -44,7 +44,7 @@ def _age(kept: KeptBackup) -> tuple[bool, float, str]:
 def _in(folder: Path) -> Iterator[KeptBackup]:
     for path in folder.iterdir():
         if path.name.endswith(UNFINISHED) and path.is_dir():
-            yield KeptBackup(path.name.removesuffix(UNFINISHED), whole=False)
+            yield KeptBackup(path.name.removesuffix(UNFINISHED))
             continue
         try:
             state = (path / MANIFEST).stat()
@@ -59,7 +59,6 @@ def _read(path: Path, _changed_ns: int, _size: int) -> KeptBackup:
     made = read_manifest(path)
     return KeptBackup(
         name=path.name,
-        whole=True,
         made_at=datetime.fromisoformat(made.made_at),
         size=sum(each.size for each in made.files),
         files=len(made.files),
@@ -75,4 +74,4 @@ def new_name(now: datetime) -> str:
 
 def is_name(text: str) -> bool:
     """Whether a folder may be called so: letters, digits, dots, dashes; it leads nowhere else."""
-    return _NAME.fullmatch(text) is not None and not text.endswith(UNFINISHED)
+    return len(text) <= LONGEST_NAME and _NAME.fullmatch(text) is not None and not text.endswith(UNFINISHED)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from crm.calls.recording_facts import count_plain
-from dialer.backup_list import KeptBackup, kept_backups
+from dialer.backup_list import LONGEST_NAME, KeptBackup, kept_backups
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment, zone_named
 from dialer.console.web.pages import office_page, see_other
@@ -21,7 +21,6 @@ from dialer.upkeep import Kind, Work
 from dialer.upkeep_errors import UpkeepError
 from dialer.words import Words, mark
 
-LONGEST_NAME = 80
 _BEGUN = {Kind.BACKUP: mark("Backup"), Kind.SEALING: mark("Sealing recordings")}
 
 
@@ -51,10 +50,11 @@ async def backups(request: web.Request) -> web.StreamResponse:
     def row(kept: KeptBackup) -> BackupRow:
         made = moment(words, kept.made_at, zone) if kept.made_at is not None else words.gettext("not finished")
         size = words.gettext("{size} MB", size=f"{kept.size / 2**20:.1f}")
-        return BackupRow(kept.name, made, size, kept.rows, kept.files, kept.secrets, kept.whole)
+        return BackupRow(kept.name, made, size, kept.rows, kept.files, kept.secrets, kept.made_at is not None)
 
     context = {
         "folder": str(folder),
+        "longest_name": LONGEST_NAME,
         "rows": [row(kept) for kept in found],
         "plain": plain,
         "encrypt": deps.settings.recordings.encrypt,
@@ -85,10 +85,9 @@ def _told(words: Words, work: Work) -> str:
 async def begin(request: web.Request) -> web.StreamResponse:
     """POST /backups with `name` ("": by the moment) and `secrets` ("yes": passwords and keys, too)."""
     fields = await request.post()
-    name = str(fields.get("name", ""))[:LONGEST_NAME]
     try:
         request.app[DEPS].upkeep.begin_backup(
-            name=name, secrets=fields.get("secrets") == "yes", author_id=visitor(request).user_id
+            name=str(fields.get("name", "")), secrets=fields.get("secrets") == "yes", author_id=visitor(request).user_id
         )
     except UpkeepError as refusal:
         raise _refused(request, refusal.reason) from refusal

@@ -60,7 +60,12 @@ async def test_a_backup_is_made_and_listed(
     assert "Резервная копия весна: готово." in page
     assert page.count("14 мая 2026, 11:02") == 2
     assert page.count("<td>с ними</td>") == page.count("<td>без них</td>") == 1
-    for name, told in (("весна", "уже есть"), ("../весна", "Назовите копию"), ("a.unfinished", "Назовите копию")):
+    for name, told in (
+        ("весна", "уже есть"),
+        ("../весна", "Назовите копию"),
+        ("a.unfinished", "Назовите копию"),
+        ("a" * 81, "Назовите копию"),
+    ):
         answer = await admin.post_form("/backups", name=name)
         assert answer.status == 422
         assert told in await answer.text()
