@@ -27,6 +27,7 @@ BREAK: Final = "|"  # stands between words; one before a person's name, two befo
 _SEPARATORS: Final = re.compile(r"""[\s«»"“”„()\[\]–—,./\\'’№:;|-]+""")
 GRAM: Final = 3
 _MOST_GRAMS: Final = 4
+_MOST_JOINTS: Final = 2
 _TWO_WORDS: Final = 45
 _SHORT: Final = 8
 _BY_FREQUENCY: Final = "|оаеинтсрвлкмдпуяыьгзбчйхжшюцщэфъ"  # what is none of these is rarer than they are
@@ -178,8 +179,17 @@ def _quoted(gram: str) -> str:
 
 
 def _hashes(pattern: str) -> list[int]:
-    """As the database's function `search_grams` makes them."""
-    return [_hash(gram) for gram in _grams(pattern)]
+    """As the database's function `search_grams` makes them: of trigrams, and where two words meet of the three
+    characters before and the three after, which few hold together."""
+    joints = _joints(pattern)[:_MOST_JOINTS]
+    grams = [gram for gram in _grams(pattern) if not joints or gram[1] != BREAK]
+    return [*joints, *(_hash(gram) for gram in grams[: _MOST_GRAMS - len(joints)])]
+
+
+def _joints(pattern: str) -> list[int]:
+    parts = ((pattern[at - GRAM : at], pattern[at + 1 : at + 1 + GRAM]) for at in range(GRAM, len(pattern) - GRAM))
+    ends = [part for at, part in enumerate(parts, GRAM) if pattern[at] == BREAK and BREAK not in "".join(part)]
+    return [(_hash(before) * _BASE + _hash(after)) % _MODULUS for before, after in ends]
 
 
 def _hash(gram: str) -> int:

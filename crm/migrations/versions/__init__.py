@@ -37,4 +37,5 @@ ORDER: Final = (
     "0050_open_attempts_of_a_client",
     "0031_staging_in_steps",
     "0051_clients_by_owner_and_group",
+    "0052_joints_of_words",
 )

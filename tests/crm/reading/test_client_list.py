@@ -166,9 +166,17 @@ async def test_the_grams_of_the_database_are_ours(world: World) -> None:
     """On PostgreSQL the function in the index and the needle must agree; SQLite makes both itself."""
     if world.database.dialect == "sqlite":
         return
+    document = "||аврион|мед\n|анна|бор|ли\n+74950000000"
     async with world.database.reading() as session:
         made = await session.scalar(sql("SELECT search_grams('||альфа 𝄞')"))
+        names = await session.scalar(sql("SELECT search_grams(:document)"), {"document": document})
     assert set(made or ()) == {search_index._hash("||альфа 𝄞"[at : at + 3]) for at in range(7)}
+    # Where words of one line meet there is one more: "ион|мед", "нна|бор", not "бор|ли" and not across lines.
+    assert len(set(names)) == len({document[at : at + 3] for at in range(len(document) - 2)}) + 2
+    parts = [document[at:end] for at in range(len(document)) for end in range(at + 3, len(document) + 1)]
+    for part in (part for part in parts if "\n" not in part):
+        assert set(search_index._hashes(part)) <= set(names), part
+    assert set(search_index._hashes("аврион|мед")) & set(search_index._joints("ион|мед"))
 
 
 async def test_filters(world: World) -> None:
