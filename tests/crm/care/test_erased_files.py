@@ -21,8 +21,8 @@ from crm.importing.keeping import bring_in
 from crm.importing.staging import content_of
 from crm.importing.tables import read_table
 from tests.crm.builders import NOON, World, build_world
-from tests.crm.care.test_erasures import KEY, places_of
-from tests.crm.importing.test_undoing import (
+from tests.crm.care.what_stands import KEY, places_of
+from tests.crm.importing.bringing import (
     LATER,
     at_once,
     campaign_of,

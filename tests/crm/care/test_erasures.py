@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Enum, LargeBinary, Text, inspect, select, table, text, update
+from sqlalchemy import JSON, Enum, LargeBinary, Text, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,9 +43,9 @@ from crm.schema import METADATA
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from tests.crm.builders import NOON, World, build_world, open_call
+from tests.crm.care.what_stands import KEY, places_of
 from tests.crm.overlap import overlap
 
-KEY = b"key of the office, for the tests"
 BOILER = "Своя котельная"
 NAME, OTHER, FIRM = "Петрова Анна Сергеевна", "Зуев Иван", "ООО «Северный ветер»"
 OWN = "+79990001122"
@@ -122,37 +120,6 @@ async def _fill_in(session: Any, client: Client, person: int) -> None:
     await ask(session, whom=Whom.PERSON, target=person, evidence="Петрова сказала сама", now=NOON)
     await ask(session, whom=Whom.NUMBER, target=OWN, evidence="с этого номера", now=NOON)
     audit.note(session, at=NOON, user_id=None, action="test", subject="x:1", details={"to": ["8 (999) 000-11-22"]})
-
-
-def said(value: object) -> str:
-    """A value as text; of JSON what it says, since SQLite's is written in ASCII."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        with contextlib.suppress(ValueError):
-            return str(json.loads(value))
-    return str(value)
-
-
-async def rows_of(database: Database) -> dict[str, list[str]]:
-    """All that stands in the database, as text."""
-    async with database.engine.connect() as connection:
-        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-        found = {}
-        for name in names:
-            if not name.startswith("search_trigrams_"):  # what the index makes of the documents
-                rows = await connection.execute(select(text("*")).select_from(table(name)))
-                found[name] = [
-                    str(tuple(row)).encode().decode("unicode_escape", "ignore") + str(tuple(row)) for row in rows
-                ]
-        return found
-
-
-async def places_of(database: Database, needles: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [
-        (name, needle)
-        for name, rows in (await rows_of(database)).items()
-        for needle in needles
-        if any(needle in row for row in rows)
-    ]
 
 
 async def erase(kept: Kept, whom: Erased) -> Done:

@@ -14,7 +14,7 @@ from crm.importing.imports import RowUndone
 from crm.importing.mapping import guess_mapping
 from crm.importing.rows import names_in
 from tests.crm.builders import NOON, World
-from tests.crm.importing.test_undoing import audited, client_named, imported, kept, rows_of, staged, undone, whole
+from tests.crm.importing.bringing import audited, client_named, imported, kept, rows_of, staged, undone, whole
 
 HEADER = "Название;Телефон;Список;Почтовый адрес;Юр. адрес;Адрес;Доп. адрес;Конкуренты;Текущий поставщик\n"
 FILE = HEADER + (

@@ -24,18 +24,19 @@ from crm.importing.imports import Import, ImportState, RowEnd, RowUndone, UnderW
 from crm.importing.staging import discard
 from crm.importing.undoing import UndoReport, begin_undoing, undo_report
 from tests.crm.builders import NOON, World
-from tests.crm.importing.test_undoing import FILE, LATER, audited, carried_on, client_named, rows_of, staged, whole
-
-
-def file_of(rows: int) -> bytes:
-    """So many clients, every third in a group, and after each hundred the first of them again with another number."""
-    lines = ["list;code;name;phone;group;person"]
-    for number in range(rows):
-        again = number % 100 == 99
-        of = number - 99 if again else number
-        phone = f"8 (342) 1{number // 10000:02}-{number // 100 % 100:02}-{number % 100:02}"
-        lines.append(f"spring;f{of};Фирма {of};{phone};{'warm' if number % 3 == 0 else ''};")
-    return "\n".join(lines).encode()
+from tests.crm.importing.bringing import (
+    FILE,
+    LATER,
+    Crash,
+    audited,
+    carried_on,
+    client_named,
+    crash_in,
+    file_of,
+    rows_of,
+    staged,
+    whole,
+)
 
 
 async def begun(world: World, content: bytes, author_id: int | None = None) -> int:
@@ -53,24 +54,6 @@ async def begun_to_undo(world: World, import_id: int) -> None:
 async def count_of(world: World, kind: type[Any]) -> int:
     async with world.database.reading() as session:
         return await session.scalar(select(func.count()).select_from(kind)) or 0
-
-
-class Crash(RuntimeError):
-    """The program ends here."""
-
-
-def crash_in(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, after: int) -> None:
-    """Let a function do its work `after` times, and then crash at the end of it."""
-    work, calls = getattr(module, name), iter(range(after))
-
-    async def crashing(*given: Any, **named: Any) -> Any:
-        found = await work(*given, **named)
-        if next(calls, None) is None:
-            monkeypatch.setattr(module, name, work)
-            raise Crash
-        return found
-
-    monkeypatch.setattr(module, name, crashing)
 
 
 async def test_calls_and_other_imports_go_on_while_thousands_of_rows_come_in(world: World) -> None:

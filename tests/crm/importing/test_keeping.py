@@ -17,8 +17,18 @@ from crm.importing.keeping import LEFT_AFTER, bring_in, read_otherwise
 from crm.importing.staging import Choices, discard
 from crm.importing.tables import read_table
 from tests.crm.builders import NOON, World
-from tests.crm.importing.test_in_steps import Crash, crash_in, file_of
-from tests.crm.importing.test_undoing import at_once, campaign_of, carried_on, choices, confirmed, rows_of, tried
+from tests.crm.importing.bringing import (
+    Crash,
+    at_once,
+    campaign_of,
+    carried_on,
+    choices,
+    confirmed,
+    crash_in,
+    file_of,
+    rows_of,
+    tried,
+)
 
 OTHERWISE = {"area_code": "3422"}
 

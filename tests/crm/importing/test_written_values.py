@@ -17,7 +17,7 @@ from crm.importing.undoing import begin_undoing
 from crm.importing.written_values import WrittenDeal, read_deal, read_time_zone
 from crm.problems import Problem
 from tests.crm.builders import NOON, World
-from tests.crm.importing.test_undoing import carried_on, client_named, imported, kept, rows_of, staged, undone, whole
+from tests.crm.importing.bringing import carried_on, client_named, imported, kept, rows_of, staged, undone, whole
 
 TODAY = date(2026, 11, 23)
 HEADER = "Название;Телефон;Список;Часовой пояс;Прежний менеджер;Дата сделки;Сумма сделки;Что куплено\n"
