@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -24,6 +23,7 @@ from crm import sqlite_driver, transitions
 from crm.base import search_index
 from crm.errors import Conflict, Finding
 from crm.mapping import Base, UtcDateTime
+from crm.migrations.versions import NEWEST
 from crm.office.headset_keys import OFFICE_KEY
 from crm.service_lock import ServiceLock, ServiceNode, acquire, holder, running_nodes
 
@@ -121,11 +121,10 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
             return Finding("database.not_opened", url=self.url.render_as_string(), reason=str(cause))
-        newest = ScriptDirectory.from_config(alembic_config()).get_current_head()
         if present is None:
             return Finding("database.is_empty")
-        if present != newest:
-            return Finding("database.other_revision", present=present, newest=newest)
+        if present != NEWEST:
+            return Finding("database.other_revision", present=present, newest=NEWEST)
         return None
 
     async def acquire_service(self, *, node: str, further_node: bool, now: datetime) -> ServiceLock:
@@ -160,6 +159,8 @@ def alembic_config() -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
+    if MigrationContext.configure(connection).get_current_revision() == NEWEST:
+        return
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

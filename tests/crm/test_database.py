@@ -24,7 +24,7 @@ from crm.base.organisations import Organisation
 from crm.base.phone_numbers import PhoneNumber
 from crm.database import MOST_TRIES, Database, alembic_config
 from crm.errors import ERRORS, AnotherServiceRuns, Conflict, CrmError, NotFound
-from crm.migrations.versions import ORDER
+from crm.migrations.versions import NEWEST, ORDER
 from crm.preparation.campaigns import Campaign, campaign_named
 from crm.schema import METADATA
 from tests.crm.builders import NOON, build_world
@@ -68,8 +68,9 @@ def described(connection: Connection) -> dict[str, Any]:
 
 class TestMigrations:
     def test_the_list_of_the_chain_is_its_order(self) -> None:
-        chain = ScriptDirectory.from_config(alembic_config()).walk_revisions()
-        assert [Path(each.path).stem for each in chain] == list(reversed(ORDER))
+        scripts = ScriptDirectory.from_config(alembic_config())
+        assert [Path(each.path).stem for each in scripts.walk_revisions()] == list(reversed(ORDER))
+        assert scripts.get_current_head() == NEWEST
 
     async def test_alembic_finds_nothing_to_migrate(self, database: Database) -> None:
         def differences(connection: Connection) -> list[Any]:

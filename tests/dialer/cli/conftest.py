@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,16 +86,21 @@ def sqlite_office(dialer: Dialer, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def office(dialer: Dialer, tmp_path: Path, empty_database_url: str) -> Path:
-    """The settings file of a folder made by `dialer init`, with either database: in PostgreSQL's case the address is in
-    the settings that `init` finds there."""
+def office(dialer: Dialer, tmp_path: Path, database_kind: str, database_url: str) -> Path:
+    """The settings file of a folder made by `dialer init`, with either database. It goes on with a folder where the
+    database has its tables already, which take longer than the test: in PostgreSQL's case the address is in the
+    settings that `init` finds there."""
     folder = tmp_path / "office"
-    if not empty_database_url.startswith("sqlite"):
-        folder.mkdir(mode=0o700)
-        text = settings_text("en", None).replace('url = ""', f'url = "{empty_database_url}"', 1)
-        assert empty_database_url in text
-        (folder / "dialer.toml").touch(mode=0o600)
-        (folder / "dialer.toml").write_text(text)
+    folder.mkdir(mode=0o700)
+    text = settings_text("en", None)
+    if database_kind == "sqlite":
+        (folder / "data").mkdir(mode=0o700)
+        shutil.copyfile(database_url.removeprefix("sqlite:///"), folder / "data" / "dialer.db")
+    else:
+        text = text.replace('url = ""', f'url = "{database_url}"', 1)
+        assert database_url in text
+    (folder / "dialer.toml").touch(mode=0o600)
+    (folder / "dialer.toml").write_text(text)
     return make_office(dialer, folder)
 
 
