@@ -20,7 +20,7 @@ from crm.base import (
     phone_numbers,
     sources,
 )
-from crm.calls import attempts, dial_rules, disposition_sets, learnt, recording_facts, retry_rules
+from crm.calls import attempts, dial_rules, disposition_sets, learnt, letters, recording_facts, retry_rules
 from crm.care import audit_chain, bulk_actions, saved_filters
 from crm.clientele import clients, consents, groups
 from crm.importing import imports, list_marks

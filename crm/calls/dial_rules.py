@@ -17,6 +17,7 @@ from crm.base.joined import merged_into
 from crm.base.organisations import Organisation
 from crm.base.phone_numbers import NumberState, PhoneNumber, asked_off, numbers_of
 from crm.base.whom import Whom
+from crm.calls.letters import letters_since
 from crm.calls.owners import keeper_of
 from crm.calls.refusals import REFUSALS, Refusal
 from crm.clientele.clients import Client
@@ -275,17 +276,13 @@ def _of_company(organisation_id: int) -> ColumnElement[bool]:
 
 
 async def attempts_today(session: AsyncSession, *, organisation_id: int, campaign: Campaign, now: datetime) -> int:
-    """How many tries the company has had, by any campaign, on this day of the campaign's calendar. Those that failed on
-    our side or on the network do not count: the client never noticed."""
-    count = await session.scalar(
+    """How many tries the company has had, by any campaign, on this day of the campaign's calendar: calls and letters
+    together. Calls that failed on our side or on the network do not count: the client never noticed."""
+    company, midnight = _of_company(organisation_id), _midnight(campaign, now)
+    calls = (
         select(func.count())
         .select_from(Attempt)
         .join(Client, Client.id == Attempt.client_id)
-        .where(
-            _of_company(organisation_id),
-            Attempt.opened_at >= _midnight(campaign, now),
-            ~Attempt.imported,
-            Attempt.result.in_(OF_THE_CLIENT),
-        )
+        .where(company, Attempt.opened_at >= midnight, ~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))
     )
-    return count or 0
+    return await session.scalar(select(calls.scalar_subquery() + letters_since(company, midnight))) or 0

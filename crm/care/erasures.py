@@ -56,7 +56,7 @@ from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeDraft
 
 _MAY_BE_EMPTY: Final = frozenset(
-    {("clients", "code"), ("people", "position"), ("people", "note"), ("organisations", "note")}
+    {("clients", "code"), ("people", "position"), ("people", "note"), ("organisations", "note"), ("letters", "note")}
 )
 # Counted by reports, so they go only where they tell of somebody; the plan's reasons and the rules of
 # moves are codes.

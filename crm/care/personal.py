@@ -21,6 +21,7 @@ from crm.base.past_deals import PastDeal
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.calls.attempts import Attempt
+from crm.calls.letters import Letter
 from crm.care.bulk_actions import BulkChange
 from crm.clientele.clients import Client
 from crm.clientele.consents import ConsentGiven
@@ -97,6 +98,7 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         Place(Client, ("code", "off_list_reason"), Client.organisation_id == organisation_id),
         Place(DoNotCall, ("evidence", "lift_reason"), asked),
         Place(ConsentGiven, ("evidence", "withdraw_reason"), consented),
+        Place(Letter, ("note", "withdraw_reason"), Letter.client_id.in_(clients)),
         Place(Address, ("written",), Address.organisation_id == organisation_id),
         Place(CompetitorUse, ("note",), CompetitorUse.organisation_id == organisation_id),
         Place(PastDeal, ("what", "seller"), PastDeal.organisation_id == organisation_id),

@@ -24,8 +24,8 @@ class Campaign(Versioned, Base):
 
     `calls_from` and `calls_until` are read on the client's clock, on the working days of `country` (ISO 3166-1, "" for
     Monday to Friday) as `days` change them, or with `calls_on_days_off` on all. `ring_timeout_s` in seconds, or `None`
-    for the service's own. `attempts_a_day` caps the tries at one company, by whichever campaign,
-    `number_attempts_a_day` those at one number, and between two unanswered tries at a number `gap_min` minutes pass.
+    for the service's own. `attempts_a_day` caps calls and letters to one company, by whichever campaign,
+    `number_attempts_a_day` calls to one number, and between two unanswered tries at a number `gap_min` minutes pass.
     After `tries_to_no_contact` tries in vain a new client goes to the group "no contact". A callback that is overdue by
     `overdue_to_all_min` minutes is offered to every operator.
 

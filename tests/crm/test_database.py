@@ -344,7 +344,7 @@ def test_every_error_has_words_and_says_them() -> None:
     for code, template in ERRORS.items():
         assert template.endswith((".", "?")) or code.startswith("database."), "findings are parts of a line of `check`"
         assert code.count(".") == 1
-    assert str(CrmError("dial.cap", count=3, cap=3)).startswith("This client has been called 3 times")
+    assert str(CrmError("dial.cap", count=3, cap=3)).startswith("This client has been called or written to 3 times")
     with pytest.raises(KeyError):
         CrmError("no.such_code")
 

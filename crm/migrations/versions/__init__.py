@@ -38,6 +38,7 @@ ORDER: Final = (
     "0031_staging_in_steps",
     "0051_clients_by_owner_and_group",
     "0052_joints_of_words",
+    "0080_letters",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

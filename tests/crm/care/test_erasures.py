@@ -20,6 +20,7 @@ from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
+from crm.calls.letters import Channel, Letter, letters_of, note_letter, withdraw_letter
 from crm.calls.recording_facts import open_recording, settle_recording
 from crm.care.audit_chain import add_links, verify
 from crm.care.erasures import Done, erase_organisation, erase_person, erased_recording_keys
@@ -119,6 +120,10 @@ async def _fill_in(session: Any, client: Client, person: int) -> None:
     await session.flush()
     await ask(session, whom=Whom.PERSON, target=person, evidence="Петрова сказала сама", now=NOON)
     await ask(session, whom=Whom.NUMBER, target=OWN, evidence="с этого номера", now=NOON)
+    sent: dict[str, Any] = {"client_id": client.id, "channel": Channel.EMAIL, "note": "прайс Петровой", "now": NOON}
+    await note_letter(session, **sent)
+    mistaken = await note_letter(session, **sent)
+    await withdraw_letter(session, letter_id=mistaken.id, reason="Петрова не просила", now=NOON)
     audit.note(session, at=NOON, user_id=None, action="test", subject="x:1", details={"to": ["8 (999) 000-11-22"]})
 
 
@@ -142,6 +147,7 @@ async def counts(world: World) -> dict[str, Any]:
         "firms": select(Organisation.industry, Organisation.headcount),
         "people": select(Person.decides),
         "reasons": select(Outcome.reason, Outcome.competitor),
+        "letters": select(Letter.channel, Letter.sent_at, Letter.withdrawn_at),
     }
     async with world.database.reading() as session:
         counted: dict[str, Any] = {
@@ -197,6 +203,16 @@ async def test_calendars_that_have_the_name_are_to_forget_it(kept: Kept) -> None
     await erase(kept, Erased.ORGANISATION)
     third = (await mails())[-1]
     assert (third.purpose, third.organisation) == (Purpose.TAKE_OUT, ERASED)
+
+
+@pytest.mark.parametrize("whom", Erased)
+async def test_of_letters_stays_when_they_were_sent(kept: Kept, whom: Erased) -> None:
+    async with kept.world.transaction() as session:
+        await note_letter(session, client_id=kept.client, channel=Channel.FAX, note="общий прайс", now=NOON)
+    await erase(kept, whom)
+    async with kept.world.database.reading() as session:
+        read = [(each.note, each.withdraw_reason) for each in await letters_of(session, kept.client)]
+    assert read == [("общий прайс" if whom is Erased.PERSON else "", ""), ("", ERASED), ("", "")]
 
 
 async def test_only_the_recordings_of_their_calls_lose_their_keys(kept: Kept) -> None:

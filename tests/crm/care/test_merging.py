@@ -391,6 +391,7 @@ def test_every_table_that_names_an_organisation_or_its_client_is_thought_of() ->
         "plan_entries",
         "callbacks",
         "former_owners",
+        "letters",
         "list_marks",
         "outbox",
     }

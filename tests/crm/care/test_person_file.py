@@ -11,6 +11,7 @@ from crm import audit
 from crm.base.do_not_call import ask
 from crm.base.phone_numbers import PhoneNumber
 from crm.base.whom import Whom
+from crm.calls.letters import Channel, note_letter
 from crm.calls.recording_facts import exempt_recording
 from crm.care.person_file import PersonFile, person_file
 from crm.care.personal import surname, traces
@@ -53,6 +54,7 @@ async def known(world: World) -> Known:
         session.add(PhoneNumber(organisation_id=client.organisation_id, person_id=person, e164=own, raw=own, rank=5))
         await exempt_recording(session, attempt_id=calls[0])
         await ask(session, whom=Whom.PERSON, target=person, evidence="сказала сама", now=NOON)
+        await note_letter(session, client_id=client_id, channel=Channel.FAX, note="Петровой: прайс", now=NOON)
         audit.note(session, at=NOON, user_id=None, action="test", subject="x:1", details={"to": ["8 (999) 000-11-22"]})
         audit.note(session, at=NOON, user_id=None, action="test", subject="x:2", details={"name": OTHER})
     return Known(operator, person, other, tuple(calls))
@@ -73,7 +75,7 @@ async def test_everything_on_the_person_is_found(world: World, known: Known) -> 
     assert [recording.attempt_id for recording in held.recordings] == [known.calls[0]]
     assert [request.evidence for request in held.requests] == ["сказала сама"]
     assert {entry.subject for entry in held.audit} >= {"x:1"}
-    assert [(each.table, each.column) for each in held.mentions if each.table == "outcomes"] == [("outcomes", "note")]
+    assert {(each.table, each.column) for each in held.mentions} >= {("outcomes", "note"), ("letters", "note")}
 
 
 async def test_nothing_on_others_is_in_it(world: World, known: Known) -> None:
