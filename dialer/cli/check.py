@@ -17,17 +17,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy import delete, false
+
 from config.settings import Settings
 from crm.database import Database
 from crm.office import users
 from dialer.app import build_telephony, headset_accounts
+from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.cli.mail_check import check_mail
 from dialer.cli.running import Neighbour, who_answers
 from dialer.cli.terminal import Terminal
 from dialer.crm_words import database_finding, in_language
 from dialer.office_key import read_key
-from dialer.reasons import advice_for, of_bind, of_error
+from dialer.reasons import advice_for, of_bind, of_database, of_database_words, of_error
 from dialer.telephony import HeadsetStatus, PortBusy, Telephony, TelephonyError, TrunkStatus
+from dialer.words import Words
 
 LEVEL_WIDTH = 8
 POLL_S = 0.1
@@ -146,16 +150,33 @@ def _nearest_existing(folder: Path) -> Path:
 
 
 async def _check_database(database: Database, report: Report) -> bool:
-    gettext = report.terminal.words.gettext
+    words = report.terminal.words
+    gettext = words.gettext
     wrong = await database.check()
     if wrong is not None:
         report.trouble(
-            gettext("database: {reason}", reason=database_finding(report.terminal.words, wrong)),
-            gettext("`dialer db upgrade` makes it or brings it up to date; otherwise look at database.url."),
+            gettext("database: {reason}", reason=database_finding(words, wrong)),
+            _advice_for_database(words, of_database_words(str(wrong.params.get("reason", "")))),
+        )
+        return False
+    try:
+        async with database.transaction() as session:
+            await session.execute(delete(users.User).where(false()))  # SQLite begins though it may only read
+    except DATABASE_TROUBLE as error:
+        reason = of_database(error)
+        report.trouble(
+            gettext("database: {reason}", reason=in_language(words, reason)), _advice_for_database(words, reason)
         )
         return False
     report.good(gettext("database: {kind}, up to date", kind=database.dialect))
     return True
+
+
+def _advice_for_database(words: Words, reason: str) -> str:
+    advice = advice_for(reason)
+    if advice:
+        return words.gettext(advice)
+    return words.gettext("`dialer db upgrade` makes it or brings it up to date; otherwise look at database.url.")
 
 
 async def _check_service(

@@ -80,9 +80,10 @@ async def running_demo(folder: Path, console_port: int) -> AsyncIterator[Demo]:
     async with PracticeCarrier(log=far_end_log) as carrier:
         settings = demo_settings(folder, console_port=console_port, carrier_port=carrier.port)
         settings.recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / "dialer.toml").write_text(settings_file(settings), encoding="utf-8")
         await _fill(settings)
         async with running_service(settings, settings_file=folder / "dialer.toml") as service:
+            # Only now: another one that runs in this folder refuses this one, and keeps its settings.
+            (folder / "dialer.toml").write_text(settings_file(settings), encoding="utf-8")
             headset = PracticeHeadset(
                 registrar=("127.0.0.1", service.sip_port), user=seed.HEADSET, password=seed.HEADSET_PASSWORD
             )

@@ -169,6 +169,11 @@ async def test_it_prints_an_address_where_the_operator_can_sign_in_and_call(tmp_
         try:
             said = await said_by(process)
             assert f"Port {port} is taken by another program" in said
+            written = (tmp_path / "dialer.toml").read_text()
+            async with demo(tmp_path) as second:
+                code, _found = await outcome(second)
+            assert code != 0
+            assert (tmp_path / "dialer.toml").read_text() == written
             await call_as_it_says(said)
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(PATIENCE_S):

@@ -181,6 +181,29 @@ async def test_an_empty_database_is_trouble_and_the_rest_is_looked_at(tmp_path: 
     assert "ok       telephony: the native engine runs" in said
 
 
+async def test_a_database_that_may_only_be_read_is_trouble(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "data")
+    await prepare(settings)
+    with (tmp_path / "data" / "dialer.db").open("r+b") as file:
+        file.seek(18)  # the file format's write version: of one it does not know SQLite only reads (fileformat2, 1.3.3)
+        file.write(b"\x03")
+    code, said = await checked(settings)
+    assert code == 1
+    assert "trouble  database: it may only be read" in said
+    assert "Give the file and its folder to the user that runs the service." in said
+
+
+async def test_of_what_is_no_database_the_check_says_what_to_do(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "dialer.db").write_bytes(b"nothing that SQLite wrote" * 400)
+    code, said = await checked(settings)
+    assert code == 1
+    assert "the file is no database" in said
+    assert "Put the newest copy of the database in its place" in said
+    assert "db upgrade" not in said
+
+
 async def test_a_disk_that_is_too_small_is_trouble(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "data", recordings={"minimum_free_mb": 10**9})
     await prepare(settings)
