@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -107,6 +108,16 @@ class Database:
             if self.dialect == "postgresql":
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
             await connection.run_sync(_upgrade)
+
+    def free_bytes(self) -> int | None:
+        """Bytes that can still be written on the disk of a SQLite file; `None` where there is no such file. The room of
+        a server is the server's affair."""
+        if self.dialect != "sqlite" or not self.url.database:
+            return None
+        try:
+            return shutil.disk_usage(Path(self.url.database).parent).free
+        except FileNotFoundError:
+            return None
 
     async def check(self) -> Finding | None:
         """What is wrong with this database, or `None`."""

@@ -52,6 +52,13 @@ class Store(Protocol):
         """Raise `StoreError`, saying in words what is wrong, unless a recording could be written now."""
 
 
+def require_room(store: Store, *, reserve_bytes: int) -> None:
+    """Raise `StoreError` where a recording must not be begun: less than `reserve_bytes` are free."""
+    free = store.free_bytes()
+    if free < reserve_bytes:
+        raise StoreError("store.full", free_mb=free // 2**20, reserve_mb=reserve_bytes // 2**20)
+
+
 class LocalStore:
     """A folder with year, month and day folders in it.
 

@@ -18,9 +18,9 @@ from crm.calls import recording_facts
 from dialer.calls.journal import Journal
 from dialer.reasons import of_error, packed
 from dialer.telephony import Leg, Telephony, TelephonyError
-from recordings.errors import RecordingError, StoreError
+from recordings.errors import RecordingError
 from recordings.finalise import finalise
-from recordings.store import Store
+from recordings.store import Store, require_room
 
 log = structlog.get_logger("dialer.calls")
 
@@ -70,7 +70,7 @@ class CallRecording:
             return ""
         self._key = self._store.new_key(now)
         try:
-            self._refuse_full_disk()
+            require_room(self._store, reserve_bytes=self._minimum_free_bytes)
             self._path = self._store.path_for_writing(self._key)
             await self._telephony.start_recording(operator, client, self._path)
         except (TelephonyError, RecordingError, OSError) as error:
@@ -85,11 +85,6 @@ class CallRecording:
         )
         log.info("recording", call=attempt_id, was="off", on="started", now="on", key=self._key)
         return None
-
-    def _refuse_full_disk(self) -> None:
-        free = self._store.free_bytes()
-        if free < self._minimum_free_bytes:
-            raise StoreError("store.full", free_mb=free // 2**20, reserve_mb=self._minimum_free_bytes // 2**20)
 
     def _fail(self, reason: str) -> str:
         was = "on" if self._begun else "off"

@@ -16,7 +16,6 @@ from crm.wrap_up import outcomes, undo
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.calls.errors import DeskError
 from dialer.calls.view import CallState, DeskView, LineState, Message, RecordingState
-from dialer.reasons import Reason
 from dialer.telephony import HeadsetStatus, TrunkStatus
 
 LEASE_S = 900
@@ -31,6 +30,7 @@ class FakeDesk:
         self.views: dict[int, DeskView] = {}
         self.clicks: list[tuple[object, ...]] = []
         self.saved: list[OutcomeForm] = []
+        self.lines = TrunkStatus(ready=True)
         self._watchers: defaultdict[int, set[asyncio.Queue[DeskView]]] = defaultdict(set)
 
     # What a test does
@@ -187,7 +187,7 @@ class FakeDesk:
             self.change(operator_id, dialling_stopped=stopped)
 
     def trunk(self) -> TrunkStatus:
-        return TrunkStatus(ready=False, detail=Reason("trunk.no_answer", address="127.0.0.1:5099"))
+        return self.lines
 
     def headset(self, name: str) -> HeadsetStatus:
         return HeadsetStatus(registered=True, contact=f"sip:{name}@127.0.0.1:5070")

@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from crm.database import Database
 from dialer.console.office.status import ServiceStatus
+from dialer.reasons import Reason
+from dialer.telephony import TrunkStatus
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import Office
@@ -115,7 +117,8 @@ async def test_health_and_metrics(visit: Callable[[], Browser], office: Office, 
     assert 'dialer_console_requests_total{code="401",route="/sign-in"} 1.0' in metrics
 
 
-async def test_the_status_of_the_lines(visit: Callable[[], Browser], office: Office) -> None:
+async def test_the_status_of_the_lines(visit: Callable[[], Browser], office: Office, desk: FakeDesk) -> None:
+    desk.lines = TrunkStatus(ready=False, detail=Reason("trunk.no_answer", address="127.0.0.1:5099"))
     answer = await visit().get("/status")
     told = ServiceStatus.from_json(await answer.json())
     assert told.started_at is None  # no service holds this database

@@ -11,6 +11,9 @@ from crm.database import Database
 from crm.preparation.results import Result
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.calls import call_pages
+from dialer.reasons import Reason
+from dialer.telephony import TrunkStatus
+from recordings.store import LocalStore
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office, seed_call
@@ -133,6 +136,35 @@ async def test_the_big_switch(signed_in: SignIn, desk: FakeDesk, office: Office)
 async def test_who_may_not_stop_sees_no_button(signed_in: SignIn) -> None:
     assert "/stop-dialling" in await (await signed_in("maria")).text("/calls")
     assert "/stop-dialling" not in await (await signed_in("audit")).text("/calls")
+
+
+async def test_whoever_answers_for_the_office_sees_that_the_trunk_is_dead(signed_in: SignIn, desk: FakeDesk) -> None:
+    maria, admin, expert = await signed_in("maria"), await signed_in("admin"), await signed_in("konst")
+    told = "Звонить нельзя: нет связи с оператором связи (sip.example не отвечает)."
+    assert told not in await maria.text("/plan")
+    desk.lines = TrunkStatus(ready=False, detail=Reason("trunk.no_answer", address="sip.example"))
+    for_manager, for_administrator = await maria.text("/plan"), await admin.text("/calls")
+    for page in (for_manager, for_administrator):
+        assert f"{told} Верно ли имя, работает ли сеть" in page
+    assert "скажите администратору" in for_manager
+    assert "скажите администратору" not in for_administrator, "it is the administrator who reads it"
+    assert told not in await expert.text("/calls")
+
+
+async def test_whoever_answers_for_the_office_sees_that_a_disk_is_nearly_full(
+    signed_in: SignIn, database: Database, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await signed_in("admin")
+    assert "Освободите" not in await admin.text("/users")
+    monkeypatch.setattr(database, "free_bytes", lambda: 12 * 2**20)
+    monkeypatch.setattr(store, "free_bytes", lambda: 34 * 2**20)
+    page = await admin.text("/users")
+    written = (
+        "Скоро ничего нельзя будет записать. Диск базы данных почти заполнен: свободно 12 МБ. Освободите там место."
+    )
+    assert written in page
+    recorded = "Разговоры не записываются. Диск записей почти заполнен: свободно 34 МБ, в запасе держится 200 МБ."
+    assert recorded in page
 
 
 async def test_overdue_promises_rise_to_the_manager(signed_in: SignIn, office: Office, clock: Clock) -> None:
