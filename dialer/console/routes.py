@@ -27,6 +27,7 @@ from dialer.console.clients import (
     duplicate_pages,
     edit_pages,
     entry_pages,
+    letter_pages,
     person_pages,
     wish_pages,
 )
@@ -153,6 +154,7 @@ def _clients() -> tuple[Route, ...]:
         Route("POST", f"{client}/list", client_pages.set_off_list, RULE_ROLES),
         Route("POST", f"{client}/consents", wish_pages.agree, RULE_ROLES),
         Route("POST", f"{client}/do-not-call", wish_pages.ask_off, RULE_ROLES),
+        Route("POST", f"{client}/letters", letter_pages.note, DESK_ROLES | RULE_ROLES),
         Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"})),
         Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
     )

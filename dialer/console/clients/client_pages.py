@@ -12,6 +12,7 @@ from aiohttp import web
 
 from crm.base.joined import standing_client
 from crm.calls import owners
+from crm.calls.letters import LONGEST_NOTE
 from crm.care.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
 from crm.clientele.clients import get_client, put_back_on_list
 from crm.clientele.groups import MoveRow, move_rows
@@ -19,13 +20,14 @@ from crm.errors import NotFound
 from crm.plan.silence import off_list
 from crm.reading.client_list import ClientKey, clients_page
 from dialer.console.clients.client_filters import Chosen, choices
+from dialer.console.clients.letters import read_letters
 from dialer.console.clients.promises import read_promises
 from dialer.console.clients.wishes import read_wishes
 from dialer.console.desk.card import read_card, stored_card
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment
-from dialer.console.web.labels import MOVE_CAUSES
+from dialer.console.web.labels import CHANNELS, MOVE_CAUSES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import (
@@ -157,6 +159,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         wishes = await read_wishes(session, words, stored) if may_change else None
         callers = [(each.id, each.name) for each in await owners.callers(session)]
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
+        letters = await read_letters(session, words, zone_of(request), client_id=_id(request))
         promises, moved = await read_promises(
             session, words, zone_of(request), client_id=_id(request), now=deps.clock()
         )
@@ -166,6 +169,9 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "abandoned_once": any("abandoned" in (row.left, row.entered) for row in moves) and card.group != "abandoned",
         "source": stored.source,
         "promises": promises,
+        "letters": letters,
+        "channels": [(value, words.gettext(name)) for value, name in CHANNELS.items()],
+        "longest_note": LONGEST_NOTE,
         "moved": moved,
         "owner": stored.owner,
         "off_list": stored.off_list_reason,
@@ -173,6 +179,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "wishes": wishes,
         "may_change": may_change,
         "may_pick": known.role in RULE_ROLES | DESK_ROLES,
+        "may_note": known.role in RULE_ROLES | DESK_ROLES,
         "callers": callers,
         "today": deps.clock().astimezone(zone_of(request)).date().isoformat(),
         "may_care": known.role in CARE_ROLES,

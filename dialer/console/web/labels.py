@@ -28,6 +28,11 @@ DISPOSITIONS = {
     "do_not_call": mark("Do not call"),
 }
 
+CHANNELS = {
+    "email": mark("by e-mail"),
+    "fax": mark("by fax"),
+}
+
 MOVE_CAUSES = {
     "import": mark("by an import"),
     "call": mark("by a call"),

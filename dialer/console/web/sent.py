@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, tzinfo
 from typing import Final
 
 _LONGEST_ID: Final = 9
@@ -27,3 +27,14 @@ def day(text: str) -> date | None:
     except ValueError:
         return None
     return found if found.year in _YEARS else None
+
+
+def moment(text: str, zone: tzinfo) -> datetime | None:
+    """The instant at which the clock of `zone` shows `text`, as 2026-12-31T18:30, of the same years."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if found.tzinfo is not None or found.year not in _YEARS:
+        return None
+    return found.replace(tzinfo=zone).astimezone(UTC)

@@ -121,6 +121,7 @@ MATRIX = {
     ("POST", f"{CLIENT}/list"): RULES,
     ("POST", f"{CLIENT}/consents"): RULES,
     ("POST", f"{CLIENT}/do-not-call"): RULES,
+    ("POST", f"{CLIENT}/letters"): RULES | DESK,
     ("GET", "/imports"): OFFICE,
     ("POST", "/imports"): RULES,
     ("GET", IMPORT): OFFICE,
