@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, Literal, TextIO
 
@@ -77,7 +79,7 @@ def configure_logging(level: Level, fmt: Format, stream: TextIO) -> None:
             renderer,
         ],
     )
-    handler = logging.StreamHandler(stream)
+    handler = _LogHandler(stream)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     for old in list(root.handlers):
@@ -87,6 +89,25 @@ def configure_logging(level: Level, fmt: Format, stream: TextIO) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(level.upper() if level in ("debug", "error") else logging.WARNING)
+
+
+class _LogHandler(logging.StreamHandler[TextIO]):
+    """Says once on standard error that lines cannot be written: the log may be a file on a disk that is full, and the
+    usual traceback for every line would bury whatever else a terminal or a journal has to show."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        if self._told or sys.stderr is None:
+            return
+        self._told = True
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"The log cannot be written: {error.strerror or error}.\n")
+            sys.stderr.flush()
 
 
 def mask(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

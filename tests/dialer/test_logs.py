@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -152,6 +153,19 @@ def test_lines_below_the_level_are_not_written() -> None:
     structlog.get_logger("dialer").info("not this")
     structlog.get_logger("dialer").warning("this")
     assert [line["event"] for line in lines(stream)] == ["this"]
+
+
+def test_a_log_that_cannot_be_written_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The log is a file on the disk that is full; a traceback for each line would flood the terminal."""
+
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    configure_logging("info", "auto", Full())
+    for _ in range(3):
+        structlog.get_logger("dialer").info("call")
+    assert capsys.readouterr().err == "The log cannot be written: No space left on device.\n"
 
 
 def test_configuring_again_does_not_double_the_lines(stream: io.StringIO) -> None:
