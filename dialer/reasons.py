@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Self
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from recordings.disk import DISK_REASONS, in_words
 from recordings.errors import ERRORS as RECORDING_ERRORS
 from recordings.errors import RecordingError
@@ -43,6 +45,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "database.damaged": "the file is damaged",
         "database.old": "its tables are not those of this version: run `dialer db upgrade`",
         "database.no_answer": "its server does not answer",
+        "database.trouble": "The database cannot be used: {reason}.",
         "console.cannot_listen": "the console cannot listen on {host}:{port}: {reason}",
         "console.bad_certificate": "the certificate {certificate} or its key cannot be used",
         "network.address_in_use": "another program uses this address and port",
@@ -190,11 +193,14 @@ def known(text: object) -> str:
 
 
 def of_error(error: Exception) -> str:
-    """Why a part failed, from its exception: of the recordings, the disk, the network, or one that carries a reason."""
+    """Why a part failed, from its exception: of the recordings, the database, the disk, the network, or one that
+    carries a reason."""
     if isinstance(error, RecordingError):
         return Reason(error.code, **{name: _plain(value) for name, value in error.params.items()})
     if isinstance(error, OSError):
         return known(in_words(error))
+    if isinstance(error, SQLAlchemyError):
+        return Reason("database.trouble", reason=of_database(error))
     first = error.args[0] if error.args else ""
     return first if isinstance(first, Reason) else known(str(error))
 

@@ -16,6 +16,7 @@ from crm.database import Database
 from crm.day import day_plan
 from crm.errors import Conflict, CrmError, Finding
 from crm.plan.plan_entries import NotYours, get_entry
+from dialer.calls.errors import DATABASE_MESSAGES
 from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.calls.seat import Seat
 from dialer.calls.view import CallState, LineState, Message
@@ -42,11 +43,11 @@ class Cards:
             )
         except (Conflict, *DATABASE_TROUBLE) as error:
             reason = Finding(error.code, **error.params) if isinstance(error, Conflict) else of_database(error)
-            seat.put_card(None, None, Message("desk.database_trouble", {"reason": reason}))
+            seat.put_card(None, None, Message("desk.database_away", {"reason": reason}))
             return
         if entry is not None:
             seat.put_card(entry.client_id, entry.id)
-        elif seat.view.client_id is not None or seat.view.message is None:
+        elif seat.view.client_id is not None or _is_over(seat.view.message):
             seat.put_card(None, None, Message("desk.nothing_to_call"))
 
     async def look_again(self, seat: Seat) -> None:
@@ -93,6 +94,11 @@ class Cards:
         if seat.view.client_id is not None:
             seat.change(message=message)
         return True
+
+
+def _is_over(message: Message | None) -> bool:
+    """Whether the desk has nothing to say any more: the database has just been written."""
+    return message is None or message.code in DATABASE_MESSAGES
 
 
 async def _name_of(session: AsyncSession, entry_id: int) -> str:

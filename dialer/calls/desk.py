@@ -188,7 +188,7 @@ class Desk:
                     return None
                 raise
             except DATABASE_TROUBLE as error:
-                raise DeskError("desk.database_trouble", reason=of_database(error)) from error
+                raise DeskError("desk.database_away", reason=of_database(error)) from error
             self._place(seat, operator_leg, plan)
             return plan.attempt_id
 

@@ -27,7 +27,11 @@ MESSAGES: dict[str, str] = {
     "desk.recording_failed": "The recording stopped: {reason}. The call goes on.",
     "desk.recording_not_started": "This call is not recorded: {reason}. It goes on; tell the administrator.",
     "desk.database_trouble": "The database cannot be written: {reason}. The call goes on; what happened is kept in "
-    "memory and written as soon as possible.",
+    "memory and written as soon as possible. Tell the administrator.",
+    "desk.database_after_call": "The database cannot be written: {reason}. What happened in the call is kept in memory "
+    "and written as soon as possible; what you type stays on the page. Tell the administrator.",
+    "desk.database_away": "The database cannot be written: {reason}. Until it can, nobody is called. Tell the "
+    "administrator.",
     "desk.end_not_written": "The end of the call could not be written to the database yet. Your entries stay on the "
     "page; save again in a moment.",
     "desk.interrupted": "The service was restarted during this call. Write down what you know; nobody is called again "
@@ -39,6 +43,10 @@ MESSAGES: dict[str, str] = {
     "settings).",
     "desk.no_number": "This client has no number that can be dialled.",
 }
+
+
+# What is told of a database that cannot be written; each holds for a state of the call.
+DATABASE_MESSAGES = frozenset({"desk.database_trouble", "desk.database_after_call", "desk.database_away"})
 
 
 class DeskError(Exception):

@@ -16,6 +16,7 @@ from crm.day.skips import Skipped, skipped_just_now
 from crm.plan.dispositions import DISPOSITIONS, Disposition
 from crm.preparation.scripts import Step, steps_for
 from crm.wrap_up import outcomes, undo
+from dialer.calls.errors import DATABASE_MESSAGES
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.desk.card import Card, read_card
 from dialer.console.desk.day import Day, current_line, read_day
@@ -269,7 +270,7 @@ class Snapshots:
                 zone,
                 operator_id=operator_id,
                 current=current,
-                none_left=view.message is not None and view.message.code != "desk.database_trouble",
+                none_left=view.message is not None and view.message.code not in DATABASE_MESSAGES,
                 now=now,
             )
         self._card = card
@@ -323,7 +324,7 @@ class Snapshots:
         if view.call is CallState.TALKING and view.silent == "client":
             return self._words.gettext("Nothing comes from the client's side. Ask whether they hear you.")
         if view.message is not None:
-            return explain(self._words, view.message.code, view.message.params)
+            return explain(self._words, _code_now(view, view.message.code), view.message.params)
         return ""
 
     def _state(self, view: DeskView) -> StateBox:
@@ -360,6 +361,15 @@ class Snapshots:
                 RecordingState.FAILED: mark("recording failed"),
             }[view.recording]
         )
+
+
+def _code_now(view: DeskView, code: str) -> str:
+    """Trouble with the database outlasts the call that it began in."""
+    if code not in DATABASE_MESSAGES:
+        return code
+    if view.call is CallState.NONE:
+        return "desk.database_away"
+    return "desk.database_after_call" if view.call is CallState.WRAP_UP else "desk.database_trouble"
 
 
 def _ms(at: datetime) -> int:

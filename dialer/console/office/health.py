@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from aiohttp import web
 
 from crm.mail import outbox
 from dialer.console.web.deps import DEPS, METRICS
 from dialer.console.web.metrics import CONTENT_TYPE
 
+_ROOM_TO_WRITE: Final = 2**20  # bytes; SQLite reads happily from a full disk, and so does a check that writes nothing
+
 
 async def healthz(request: web.Request) -> web.StreamResponse:
-    """GET /healthz: 200 when the database answers, else 503. Says no more than that: it is open to everybody."""
-    trouble = await request.app[DEPS].database.check()
+    """GET /healthz: 200 when the database answers and has room to be written to, else 503. Says no more than that: it
+    is open to everybody."""
+    database = request.app[DEPS].database
+    free = await asyncio.to_thread(database.free_bytes)
+    full = free is not None and free < _ROOM_TO_WRITE
+    trouble = full or await database.check() is not None
     return web.json_response({"database": "trouble" if trouble else "ok"}, status=503 if trouble else 200)
 
 

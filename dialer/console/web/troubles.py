@@ -14,8 +14,9 @@ from crm.errors import ERRORS, Conflict, CrmError, NotAllowed, NotFound
 from dialer.calls.errors import DeskError
 from dialer.console.web.pages import page, refused_before, see_other
 from dialer.console.web.refused_forms import keep_refused
-from dialer.console.web.visitors import words_of
-from dialer.crm_words import explain
+from dialer.console.web.visitors import ADMINISTRATORS, maybe_visitor, words_of
+from dialer.crm_words import explain, in_language
+from dialer.reasons import Reason, advice_for, of_database
 from dialer.telephony import TelephonyError
 from dialer.words import Words, mark
 
@@ -69,12 +70,21 @@ class Trouble(Exception):
         )
 
     @classmethod
-    def database(cls) -> Self:
-        return cls(
-            503,
-            mark("The database cannot be reached just now."),
-            mark("A call that is going on goes on. Wait a moment and try again; if it lasts, tell the administrator."),
+    def database(cls, words: Words, reason: str, role: str | None) -> Self:
+        """`reason`: why, as `dialer.reasons.of_database` says it; only one of ours is told, for others name what
+        belongs into the log. `role`: the reader's, `None` for somebody unknown, who may be an administrator on the way
+        to the sign-in."""
+        what = words.gettext("The database cannot be reached just now.")
+        if isinstance(reason, Reason):
+            what = words.gettext("The database cannot be used just now: {reason}.", reason=in_language(words, reason))
+        remedy = mark(
+            "A call that is going on goes on. Wait a moment and try again; if it lasts, tell the administrator."
         )
+        if role in ADMINISTRATORS:
+            remedy = mark("On the service's machine `dialer check` says what is wrong.")
+        if role in {*ADMINISTRATORS, None}:
+            remedy = advice_for(reason) or remedy
+        return cls(503, what, remedy)
 
     @classmethod
     def overtaken(cls) -> Self:
@@ -114,7 +124,9 @@ async def tell_troubles(
         log.error("database trouble", path=request.path, reason=str(error))
         if was_overtaken(error):
             return await _page_again(request, Trouble.overtaken()) or answer(request, Trouble.overtaken())
-        return answer(request, Trouble.database())
+        known = maybe_visitor(request)
+        role = known.role if known is not None else None
+        return answer(request, Trouble.database(words_of(request), of_database(error), role))
     except web.HTTPNotFound:
         return answer(request, Trouble.not_found())
     except web.HTTPMethodNotAllowed:

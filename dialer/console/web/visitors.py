@@ -7,14 +7,19 @@ import secrets
 from dataclasses import dataclass
 from datetime import tzinfo
 
+import structlog
 from aiohttp import hdrs, web
 
 from crm.office import web_sessions
 from crm.office.users import CALLERS, Role, User
 from crm.reading.scope import Scope
+from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import zone_named
+from dialer.reasons import of_database
 from dialer.words import Language, Words, as_language, is_language, words
+
+log = structlog.get_logger("dialer.console")
 
 SESSION_COOKIE = "dialer_session"
 LANGUAGE_COOKIE = "dialer_language"
@@ -158,8 +163,11 @@ async def recognise(request: web.Request) -> Visitor | None:
     if found is None:
         return None
     if now - found.web_session.last_seen_at >= web_sessions.SEEN_EVERY:
-        async with deps.database.transaction() as session:
-            await web_sessions.touch_session(session, token=token, now=now)
+        try:
+            async with deps.database.transaction() as session:
+                await web_sessions.touch_session(session, token=token, now=now)
+        except DATABASE_TROUBLE as error:  # what can be read is shown all the same: it may say what the trouble is
+            log.warning("visit not noted", reason=of_database(error))
     return _visitor_of(found.user, found.web_session.csrf, deps.service.language)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -405,6 +407,38 @@ async def test_a_stale_outcome_is_refused(office: Office) -> None:
     with pytest.raises(DeskError) as refused:
         await office.desk.save_outcome(office.operator, attempt_id=attempt_id, form=NO_CONTACT)
     assert refused.value.code == "desk.stale_attempt"
+
+
+async def test_a_database_that_is_away_is_told_until_it_is_back(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = await office.ready()
+    client_id = view.client_id
+    assert client_id is not None
+    with monkeypatch.context() as away:
+        away.setattr(Database, "transaction", _full)
+        with pytest.raises(DeskError) as refused:
+            await office.desk.dial(office.operator, client_id=client_id)
+        assert refused.value.code == "desk.database_away", "nobody talks: no call goes on"
+    await office.desk.pause(office.operator)
+    async with office.database.transaction() as session:
+        await session.execute(update(PlanEntry).values(closes_at=NOON))
+    with monkeypatch.context() as away:
+        away.setattr(Database, "transaction", _full)
+        await office.desk.go_ready(office.operator)
+        view = await office.until(lambda view: view.message is not None)
+        assert view.message is not None
+        assert view.message.code == "desk.database_away"
+    async with aclosing(office.desk.watch(office.operator)) as views:  # only for a page that looks is a card looked for
+        await anext(views)
+        await office.desk.wake()
+        view = await office.desk.view(office.operator)
+    assert view.message is not None
+    assert view.message.code == "desk.nothing_to_call"
+
+
+def _full(_database: Database) -> NoReturn:
+    raise OperationalError("INSERT", {}, Exception("database or disk is full"))
 
 
 async def test_a_call_does_not_wait_for_a_database_that_is_away(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from config.settings import load_settings
 from crm.audit import SEALING_BEGUN, AuditEntry
@@ -112,6 +113,19 @@ async def test_what_the_database_lacks_is_told_in_the_language_of_the_page(
     assert (await admin.post_form("/backups", name="первая")).status == 303
     await upkeep.ended()
     told = "Резервная копия первая: не получилось. Программа pg_dump не установлена; она нужна для базы PostgreSQL"
+    assert told in await admin.text("/backups")
+
+
+async def test_a_database_that_cannot_be_written_is_told_without_its_statements(
+    admin: Browser, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_arguments: object, **_named: object) -> None:
+        raise OperationalError("INSERT INTO audit", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(backup, "take_snapshot", full)
+    assert (await admin.post_form("/backups", name="первая")).status == 303
+    await upkeep.ended()
+    told = "Резервная копия первая: не получилось. Работать с базой данных нельзя: её диск заполнен."
     assert told in await admin.text("/backups")
 
 

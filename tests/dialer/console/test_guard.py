@@ -8,15 +8,16 @@ from collections.abc import Callable
 import pytest
 from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import TestServer
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from crm.database import Database
+from crm.office.web_sessions import SEEN_EVERY
 from dialer.console.office.status import ServiceStatus
 from dialer.reasons import Reason
 from dialer.telephony import TrunkStatus
-from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.conftest import Browser, Clock, SignIn, token_in
 from tests.dialer.console.fake_desk import FakeDesk
-from tests.dialer.console.seed import Office
+from tests.dialer.console.seed import PASSWORD, Office
 
 
 async def test_a_post_without_the_sessions_token_does_nothing(
@@ -105,6 +106,54 @@ async def test_a_database_that_is_away_is_told_in_words(
     response = await browser.get("/calls")
     assert response.status == 503
     assert "База данных сейчас недоступна." in await response.text()
+
+
+FULL = OperationalError("UPDATE users SET name=?", ("Иванова",), Exception("database or disk is full"))
+
+
+async def test_a_full_disk_is_told_with_what_to_do(
+    signed_in: SignIn, database: Database, visit: Callable[[], Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maria, admin, nobody = await signed_in("maria"), await signed_in("admin"), visit()
+    nobody.csrf = token_in(await nobody.text("/sign-in"))
+
+    def full() -> None:
+        raise FULL
+
+    monkeypatch.setattr(database, "transaction", full)
+    cause, remedy = "Работать с базой данных сейчас нельзя: её диск заполнен.", "Освободите там место."
+    for_manager = await (await maria.post_form("/stop-dialling", stopped="yes")).text()
+    assert cause in for_manager
+    assert "скажите администратору" in for_manager
+    for_administrator = await (await admin.post_form("/stop-dialling", stopped="yes")).text()
+    assert cause in for_administrator
+    assert remedy in for_administrator
+    assert "скажите администратору" not in for_administrator
+    for_nobody = await (await nobody.post_form("/sign-in", login="admin", password=PASSWORD)).text()
+    assert cause in for_nobody
+    assert remedy in for_nobody, "who signs in may be the administrator"
+    assert "UPDATE" not in for_nobody
+
+
+async def test_pages_are_read_though_a_visit_cannot_be_noted(
+    signed_in: SignIn, database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maria = await signed_in("maria")
+
+    def full() -> None:
+        raise FULL
+
+    monkeypatch.setattr(database, "transaction", full)
+    clock.now += SEEN_EVERY
+    assert (await maria.get("/calls")).status == 200
+
+
+async def test_a_database_that_has_no_room_is_not_healthy(
+    visit: Callable[[], Browser], office: Office, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "free_bytes", lambda: 4096)
+    health = await visit().get("/healthz")
+    assert (health.status, await health.json()) == (503, {"database": "trouble"})
 
 
 async def test_health_and_metrics(visit: Callable[[], Browser], office: Office, signed_in: SignIn) -> None:

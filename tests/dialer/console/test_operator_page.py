@@ -23,6 +23,7 @@ from crm.preparation.results import Result
 from crm.preparation.scripts import change_script
 from crm.wrap_up.outcomes import Outcome, load_draft
 from dialer.calls.view import CallState, LineState, Message, RecordingState
+from dialer.reasons import Reason
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office
@@ -513,6 +514,29 @@ async def test_the_card_says_for_whom_and_about_what_the_call_is(
     page = await browser.text("/operator")
     assert f'<p class="for-whom">{name} · ООО «Климат» · клапаны</p>' in page
     assert "Пожарная сигнализация" not in page
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (CallState.NONE, "Пока это так, никому не звонят"),
+        (CallState.TALKING, "Разговор продолжается"),
+        (CallState.WRAP_UP, "Всё о разговоре хранится в памяти"),
+    ],
+)
+async def test_trouble_with_the_database_says_what_it_means_now_and_what_to_do(
+    signed_in: SignIn, office: Office, desk: FakeDesk, call: CallState, told: str
+) -> None:
+    """It outlasts the call that it began in."""
+    browser, anna = await signed_in("anna"), office.users["anna"]
+    attempt_id = await dialled(browser, desk, office)
+    message = Message("desk.database_trouble", {"reason": Reason("database.full")})
+    desk.change(anna, call=call, attempt_id=attempt_id if call is not CallState.NONE else None, message=message)
+    page = await browser.text("/operator")
+    assert "Не удаётся писать в базу данных: её диск заполнен." in page
+    assert told in page
+    assert "Скажите администратору." in page
+    assert ("Разговор продолжается" in page) is (call is CallState.TALKING)
 
 
 async def test_between_two_cards_the_page_says_that_one_is_coming(
