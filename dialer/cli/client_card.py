@@ -16,6 +16,7 @@ from crm.reading import views
 from dialer.cli.calls import call_row
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
+from dialer.console.clients.letters import ShownLetter, read_letters
 from dialer.console.clients.promises import ShownPromise, read_promises
 from dialer.console.clients.wishes import Wish, read_wishes
 from dialer.console.desk.card import stored_card
@@ -38,6 +39,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
         card = await stored_card(session, client_id)
         wishes = await read_wishes(session, words, card)
         moves = await move_rows(session, client_id)
+        letters = await read_letters(session, words, zone, client_id=client_id)
         promises, _moved = await read_promises(session, words, zone, client_id=client_id, now=datetime.now(UTC))
         names = await own_labels(session, words.language)
     for line in _facts(words, card):
@@ -47,6 +49,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     _part(terminal, mark("Agreed to be called"), map(_wish, wishes.agreed))
     _part(terminal, mark("asked not to be called"), map(_wish, wishes.asked_off))
     _part(terminal, mark("Callbacks promised"), map(_promise, promises))
+    _part(terminal, mark("E-mails and faxes"), map(_letter, letters))
     _part(terminal, mark("Groups"), (_move(words, zone, each) for each in moves))
     _part(terminal, mark("Calls"), ("  ".join(call_row(each, names, zone, words)) for each in card.last_calls))
     return 0
@@ -95,6 +98,11 @@ def _wish(wish: Wish) -> str:
 def _promise(promise: ShownPromise) -> str:
     asked_by = f" ({promise.asked_by})" if promise.asked_by else ""
     return f"{promise.when}  {promise.standing}  {promise.owner}{asked_by}"
+
+
+def _letter(letter: ShownLetter) -> str:
+    parts = (str(letter.id), letter.when, letter.how, letter.sender, letter.note, letter.withdrawn)
+    return "  ".join(part for part in parts if part)
 
 
 def _move(words: Words, zone: ZoneInfo, row: MoveRow) -> str:

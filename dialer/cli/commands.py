@@ -61,6 +61,8 @@ HANDLERS: Final[Mapping[str, str]] = {
     "clients competitor": "clients:note",
     "clients deal": "clients:note",
     "clients former-owner": "clients:note",
+    "clients letter": "letters:note",
+    "clients withdraw-letter": "letters:withdraw",
     "clients show": "client_card:show",
     "clients off-list": "clients:take_off",
     "clients on-list": "clients:put_back",

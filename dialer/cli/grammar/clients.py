@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dialer.cli.grammar.client_lists import add_client_lists
 from dialer.cli.grammar.duplicates import add_to_clients
+from dialer.cli.grammar.letters import add_letters
 from dialer.cli.grammar.options import command, group, row_reader, settings_option
 from dialer.words import Words
 
@@ -123,6 +124,7 @@ def add_clients(commands: Commands, words: Words) -> None:
         settings_option(parser, words)
     off.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it does not belong there"))
     add_to_clients(actions, words)
+    add_letters(actions, words)
     add_client_lists(actions, words)
 
 

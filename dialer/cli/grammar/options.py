@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import date, time
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -81,6 +81,20 @@ def time_reader(words: Words) -> Callable[[str], time]:
             return typed_time(text)
         except ValueError:
             refusal = words.gettext("“{text}” is no time of day, such as 9:00", text=text)
+            raise argparse.ArgumentTypeError(refusal) from None
+
+    return read
+
+
+def moment_reader(words: Words) -> Callable[[str], datetime]:
+    """A day and a time on a clock, naive."""
+
+    def read(text: str) -> datetime:
+        day, _, shown = text.strip().partition(" ")
+        try:
+            return datetime.combine(date.fromisoformat(day), typed_time(shown))
+        except ValueError:
+            refusal = words.gettext("“{text}” is no day and time, such as “2026-12-31 9:00”", text=text)
             raise argparse.ArgumentTypeError(refusal) from None
 
     return read
