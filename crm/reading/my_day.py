@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import Organisation
@@ -15,6 +15,7 @@ from crm.clientele.clients import Client
 from crm.group import Group
 from crm.office.users import User
 from crm.plan.callbacks import Callback, CallbackState
+from crm.plan.outcome_chain import UNDONE
 from crm.plan.plan_entries import OF_GROUP, RANK_RETRY, WAITING, EntryKind, PlanEntry, claimed_entry
 from crm.preparation.campaigns import Campaign
 from crm.preparation.results import Result
@@ -159,6 +160,7 @@ async def _later(session: AsyncSession, *, operator_id: int, now: datetime) -> t
 
 
 async def _done(session: AsyncSession, *, operator_id: int, since: datetime) -> tuple[DayRow, ...]:
+    is_there = Outcome.disposition != UNDONE  # a call whose outcome was taken back waits for one again
     found = await session.execute(
         select(
             Attempt.id,
@@ -174,7 +176,7 @@ async def _done(session: AsyncSession, *, operator_id: int, since: datetime) -> 
         .join(Client, Client.id == Attempt.client_id)
         .join(Organisation, Organisation.id == Client.organisation_id)
         .join(Campaign, Campaign.id == Client.campaign_id)
-        .join(Outcome, (Outcome.attempt_id == Attempt.id) & ~superseded(), isouter=True)
+        .join(Outcome, and_(Outcome.attempt_id == Attempt.id, ~superseded(), is_there), isouter=True)
         .where(Attempt.operator_id == operator_id, Attempt.opened_at >= since, ~Attempt.imported)
         .order_by(Attempt.opened_at.desc())
         .limit(MOST_DONE)

@@ -77,14 +77,14 @@ async def _feed(request: web.Request, socket: web.WebSocketResponse, snapshots: 
                 known_at = asyncio.get_running_loop().time()
                 while True:
                     done, _ = await asyncio.wait({upcoming}, timeout=BEAT_S if view else None)
-                    beat = not done
+                    # Also while changes come thick and fast: a headset on the line tells its level every second.
+                    beat = not done or asyncio.get_running_loop().time() - known_at >= BEAT_S
                     if done:
                         view = upcoming.result()
                         if view is None:
                             break
                         upcoming = asyncio.ensure_future(_next(views))
-                    # Also while changes come thick and fast, as they do in a call.
-                    if beat or asyncio.get_running_loop().time() - known_at >= BEAT_S:
+                    if beat:
                         if await recognise(request) is None:
                             await socket.close(code=SIGNED_OUT)
                             return

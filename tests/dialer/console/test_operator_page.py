@@ -454,6 +454,7 @@ async def test_what_was_just_saved_can_be_undone_and_is_on_the_form_again(
     page = await browser.text("/operator")
     assert 'value="Слишком дорого"' in page
     assert "data-undo" not in page
+    assert f"/calls/{attempt_id}#correct" not in page, "the client is in hand again, and nothing is done yet"
     again = await browser.act("undo", attempt_id=attempt_id)
     assert again.status == 409
     assert (await browser.act("outcome", attempt_id=attempt_id, fields=fields)).status == 200
@@ -461,6 +462,26 @@ async def test_what_was_just_saved_can_be_undone_and_is_on_the_form_again(
     assert "data-undo" not in await browser.text("/operator")
     late = await browser.act("undo", attempt_id=attempt_id)
     assert (await late.json())["code"] == "outcome.undo_too_late"
+
+
+async def test_a_promise_that_was_handed_over_leaves_the_desk_of_whoever_pauses(
+    signed_in: SignIn, office: Office, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The headset stays on the line meanwhile, so its level comes every second."""
+    monkeypatch.setattr("dialer.console.desk.live.BEAT_S", 0.2)
+    anna, admin = await signed_in("anna"), await signed_in("admin")
+    await anna.act("ready")
+    await anna.act("pause")
+    async with live(anna) as socket:
+        assert "Северный ветер" in (await next_one(socket))["regions"]["day"]["html"]
+        to = str(office.users["oleg"])
+        assert (await admin.post_form(f"/users/{office.users['anna']}/hand-over", to=to)).status == 303
+        async with asyncio.timeout(10):
+            day: dict[str, str] | None = None
+            while day is None:
+                desk.change(office.users["anna"], operator_dbov=-24.0)
+                day = (await next_one(socket))["regions"].get("day")
+        assert "Северный ветер" not in day["html"]
 
 
 async def test_the_form_of_a_skip_names_its_client_and_goes_with_it(
