@@ -42,6 +42,12 @@ async def is_away(session: AsyncSession, user_id: int, day: date) -> bool:
     return await session.scalar(away.limit(1)) is not None
 
 
+async def who_is_away(session: AsyncSession, day: date) -> set[int]:
+    """The ids of the users who are away that day."""
+    away = select(Absence.user_id).where(Absence.first_day <= day, Absence.last_day >= day)
+    return set(await session.scalars(away))
+
+
 async def absences_from(session: AsyncSession, day: date) -> Sequence[Absence]:
     """Those that are not over on `day`, the earliest first."""
     return list(

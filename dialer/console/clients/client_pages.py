@@ -29,6 +29,7 @@ from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment
 from dialer.console.web.labels import CHANNELS, MOVE_CAUSES
 from dialer.console.web.pages import office_page, see_other
+from dialer.console.web.people import to_choose
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import (
     CARE_ROLES,
@@ -155,9 +156,9 @@ async def client_page(request: web.Request) -> web.StreamResponse:
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),
             attempt_id=None, found=stored,
         )  # fmt: skip
-        may_change = known.role in RULE_ROLES
+        may_change, today = known.role in RULE_ROLES, deps.clock().astimezone(zone_of(request)).date()
         wishes = await read_wishes(session, words, stored) if may_change else None
-        callers = [(each.id, each.name) for each in await owners.callers(session)]
+        callers = await to_choose(session, words, await owners.callers(session), today)
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
         letters = await read_letters(session, words, zone_of(request), client_id=_id(request))
         promises, moved = await read_promises(
@@ -181,7 +182,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "may_pick": known.role in RULE_ROLES | DESK_ROLES,
         "may_note": known.role in RULE_ROLES | DESK_ROLES,
         "callers": callers,
-        "today": deps.clock().astimezone(zone_of(request)).date().isoformat(),
+        "today": today.isoformat(),
         "may_care": known.role in CARE_ROLES,
         "may_erase": known.role == "administrator",
         "organisation_id": stored.organisation_id,

@@ -15,7 +15,8 @@ from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.labels import role_name
 from dialer.console.web.pages import office_page, see_other
-from dialer.console.web.visitors import visitor, words_of
+from dialer.console.web.people import to_choose
+from dialer.console.web.visitors import visitor, words_of, zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,11 @@ class UserRow:
 
 async def users(request: web.Request) -> web.StreamResponse:
     """GET /users"""
-    words = words_of(request)
+    words, today = words_of(request), request.app[DEPS].clock().astimezone(zone_of(request)).date()
     async with request.app[DEPS].database.reading() as session:
         everyone, owned = await list_users(session), await open_promises(session)
+        who_call = [user for user in everyone if user.active and user.role in CALLERS]
+        takers = await to_choose(session, words, who_call, today)
     rows = [
         UserRow(
             user.id, user.login, user.name, words.gettext(role_name(user.role)), user.headset, user.active,
@@ -47,7 +50,6 @@ async def users(request: web.Request) -> web.StreamResponse:
         for user in everyone
     ]  # fmt: skip
     mail_off = not request.app[DEPS].settings.mail.host
-    takers = [(user.id, user.name) for user in everyone if user.active and user.role in CALLERS]
     return await office_page(request, "users.html", {"rows": rows, "takers": takers, "mail_off": mail_off})
 
 

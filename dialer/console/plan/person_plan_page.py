@@ -11,6 +11,7 @@ from crm import audit
 from crm.calls.owners import callers
 from crm.day import day_plan, plan_changes, standing_in
 from crm.errors import NotFound
+from crm.office.absences import who_is_away
 from crm.office.users import CALLERS, get_user
 from crm.preparation.campaigns import get_campaign
 from crm.reading.person_plan import PlannedRow, person_plan
@@ -52,7 +53,8 @@ async def person(request: web.Request) -> web.StreamResponse:
         if user.role not in CALLERS:
             raise NotFound("user.unknown")
         found = await person_plan(session, user=user, day=day)
-        others = [(each.id, each.name) for each in await callers(session) if each.id != user.id]
+        absent = {user.id, *await who_is_away(session, day)}
+        others = [(each.id, each.name) for each in await callers(session) if each.id not in absent]
     ids = [str(row.entry_id) for row in found.waiting]
     rows = [
         _entry(words, zone, row, above, below)

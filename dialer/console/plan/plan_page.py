@@ -22,6 +22,7 @@ from dialer.console.desk.day import overdue_text
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import long_day, naive_moment, short_day
 from dialer.console.web.pages import office_page
+from dialer.console.web.people import to_choose
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
 from dialer.crm_words import explain
 from dialer.words import Words
@@ -91,7 +92,8 @@ async def plan(request: web.Request) -> web.StreamResponse:
         overdue = await overdue_promises(session, now=now)
         overdue_in_all = await overdue_count(session, now=now)
         away = await _away(session, words, {user.id: user for user in people}, today, now)
-        choices = [await _choice(session, words, user, today, now) for user in people]
+        stand_ins = dict(await to_choose(session, words, people, today))
+        choices = [await _choice(session, words, user, stand_ins[user.id], today, now) for user in people]
         running = [(each.id, each.name) for each in await list_campaigns(session)]
     context = {
         "rows": rows,
@@ -135,21 +137,26 @@ async def _away(
                 people[absence.user_id].name,
                 f"{short_day(words, absence.first_day)} – {short_day(words, absence.last_day)}",
                 absence.reason,
-                tuple(f"{_with_headset(words, people[owner_id])}: {n}" for owner_id, n in owners.items()),
+                tuple(
+                    f"{_with_headset(words, people[owner_id], people[owner_id].name)}: {n}"
+                    for owner_id, n in owners.items()
+                ),
                 len(passed),
             )
         )
     return rows
 
 
-async def _choice(session: AsyncSession, words: Words, user: User, today: date, now: datetime) -> PersonChoice:
+async def _choice(
+    session: AsyncSession, words: Words, user: User, stand_in: str, today: date, now: datetime
+) -> PersonChoice:
     due = await due_while_away(session, user=user, first_day=today, last_day=today, now=now)
     away = words.gettext("{name} (calls promised for today: {count})", name=user.name, count=len(due))
-    return PersonChoice(user.id, away if due else user.name, _with_headset(words, user))
+    return PersonChoice(user.id, away if due else user.name, _with_headset(words, user, stand_in))
 
 
-def _with_headset(words: Words, user: User) -> str:
-    return user.name if user.headset else words.gettext("{name} (no headset)", name=user.name)
+def _with_headset(words: Words, user: User, name: str) -> str:
+    return name if user.headset else words.gettext("{name} (no headset)", name=name)
 
 
 def _row(user: User, day: MyDay, today: date, zone: tzinfo, *, sharing: int) -> PlanRow:

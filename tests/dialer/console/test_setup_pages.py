@@ -6,11 +6,12 @@ import re
 from datetime import date
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from crm.audit import APPROVED, SETUP_CHANGED, AuditEntry
 from crm.clientele.clients import Client
 from crm.database import Database
+from crm.office.users import Role, User
 from crm.preparation.approvals import Subject, signatures
 from crm.preparation.campaign_setup import CampaignSetup, experts_of, setup_of
 from crm.preparation.campaigns import Campaign
@@ -192,6 +193,16 @@ async def test_the_pages_are_whole_in_both_languages(maria: Browser, office: Off
     await maria.post_form("/campaigns/1/script", script="# Начало\nПривет\n> Да -> Дальше\n# Дальше", version="0")
     paths = (PAGE, "/campaigns/1/script", "/campaigns/1/materials", "/campaigns/1")
     assert latin_words([await maria.text(path) for path in paths]) == set()
+
+
+async def test_where_nobody_is_an_expert_the_page_says_how_somebody_becomes_one(
+    maria: Browser, database: Database
+) -> None:
+    told = "Роли эксперта здесь ни у кого нет"
+    assert told not in await maria.text(PAGE)
+    async with database.transaction() as session:
+        await session.execute(update(User).where(User.role == Role.EXPERT).values(role=Role.OPERATOR))
+    assert told in await maria.text(PAGE)
 
 
 async def test_who_is_an_expert_already_is_not_offered_again_and_candidates_are_named_so(
