@@ -19,6 +19,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any, Final
 
 from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, exists, func, insert, select
@@ -93,16 +94,25 @@ class ErasedSalt(Base):
     seal: Mapped[str] = mapped_column(String(64))
 
 
+class Key(Enum):
+    """Whether the office's key at hand can verify the links. `ANOTHER` is not to be told from links before the keyed
+    ones that were changed."""
+
+    SAME = "same"
+    MISSING = "missing"
+    ANOTHER = "another"
+
+
 @dataclass(slots=True)
 class ChainReport:
     """What was found: links looked at, how many of them are older than the key, rows without one (yet), texts that were
     erased, the last link (to be kept elsewhere: with it a shortened chain is noticed), and what is `broken`, in words
-    of a log."""
+    of a log. The chain is whole where nothing is broken and the key is the `SAME`."""
 
     links: int = 0
     unkeyed: int = 0
     keyed: bool = False
-    same_key: bool = True
+    key: Key = Key.SAME
     unlinked: int = 0
     erased: int = 0
     head: str = _FIRST_LINK
@@ -207,7 +217,7 @@ async def verify(session: AsyncSession) -> ChainReport:
         last_id = batch[-1].id
         session.expunge_all()
     if report.links and not key:
-        report.broken.append("the office's key is missing: nobody can say who made the links")
+        report.key = Key.MISSING
     elif report.links and not report.keyed:
         report.broken.append("no link is made with the office's key, as every office has one a minute after its start")
     for kind in KINDS:
@@ -239,9 +249,10 @@ async def _verify_batch(session: AsyncSession, key: bytes, batch: Sequence[Chain
 
 def _verify_start(link: ChainLink, key: bytes, report: ChainReport) -> None:
     report.keyed, report.unkeyed = True, report.links
-    report.same_key = bool(key) and hmac.compare_digest(_start(key, report.head, link.id), link.link)
-    if key and not report.same_key:
-        report.broken.append("start: the links before it were changed, or the office's key is another")
+    if not key:
+        report.key = Key.MISSING
+    elif not hmac.compare_digest(_start(key, report.head, link.id), link.link):
+        report.key = Key.ANOTHER
     report.head = link.link
 
 
@@ -271,7 +282,7 @@ def _verify_row(
     """`erased` is `None` where nobody can say what was, for want of the office's key."""
     kind = _BY_NAME[link.kind]
     where = f"{kind.name} {row.id}"
-    if report.same_key and _link(key, report.head, kind, row, link.digests) != link.link:
+    if report.key is Key.SAME and _link(key, report.head, kind, row, link.digests) != link.link:
         report.broken.append(f"{where}: the row or its place in the chain was changed")
     for column in kind.texts:
         value = getattr(row, column)
@@ -280,7 +291,7 @@ def _verify_row(
                 report.broken.append(f"{where}: {column} was changed")
         elif column in link.digests:
             report.erased += 1
-            if erased is not None and report.same_key and (kind.name, row.id, column) not in erased:
+            if erased is not None and report.key is Key.SAME and (kind.name, row.id, column) not in erased:
                 report.broken.append(f"{where}: {column} has lost its salt, and no erasure took it")
             if value not in ("", ERASED, {}):
                 report.broken.append(f"{where}: {column} was erased, and something stands there")

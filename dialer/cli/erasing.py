@@ -9,12 +9,12 @@ from functools import partial
 
 from config.settings import Settings
 from crm.base.organisations import get_organisation
-from crm.care.audit_chain import verify
+from crm.care.audit_chain import Key, verify
 from crm.care.erasures import erase_organisation, erase_person
 from crm.care.person_file import get_person
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
-from dialer.office_key import make_key
+from dialer.office_key import key_file, make_key
 from dialer.purging import remove_recordings
 from recordings.store import LocalStore
 
@@ -56,7 +56,8 @@ async def erase(settings: Settings, arguments: argparse.Namespace, terminal: Ter
 
 
 async def verify_audit(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """`audit verify`: walks along the chain; 1 when something was changed behind the program's back."""
+    """`audit verify`: walks along the chain; 1 when something was changed behind the program's back, or
+    nobody can say for want of the office's key."""
     gettext = terminal.words.gettext
     async with ready_database(settings, terminal) as database, database.reading() as session:
         found = await verify(session)
@@ -77,5 +78,17 @@ async def verify_audit(settings: Settings, arguments: argparse.Namespace, termin
     terminal.say(gettext("Last link: {link}", link=found.head))
     if found.broken:
         raise CommandFailed("\n".join([gettext("The chain is broken:"), *found.broken]))
+    if found.key is Key.MISSING:
+        raise CommandFailed(
+            gettext("The chain cannot be verified until the office's key is back as {file}.", file=key_file(settings))
+        )
+    if found.key is Key.ANOTHER:
+        raise CommandFailed(
+            gettext(
+                "The chain cannot be verified: the office's key in {file} is not the one that it was made with. If it"
+                " is, the links from before the key were changed.",
+                file=key_file(settings),
+            )
+        )
     terminal.say(gettext("The chain is whole."))
     return 0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.dialer.cli.conftest import Dialer
+from config.settings import load_settings
+from crm.care.audit_chain import add_links
+from crm.database import Database
+from tests.dialer.cli.conftest import Dialer, on_database
 
 
 def test_an_office_is_kept_and_comes_back(dialer: Dialer, sqlite_office: Path, tmp_path: Path) -> None:
@@ -22,6 +25,33 @@ def test_an_office_is_kept_and_comes_back(dialer: Dialer, sqlite_office: Path, t
     said = dialer("restore", kept, elsewhere)
     assert (said.code, said.out) == (1, "")
     assert "A backup is restored into an empty one only." in said.err
+
+
+def test_a_chain_that_came_back_without_the_offices_key_is_not_called_broken(
+    dialer: Dialer, sqlite_office: Path, tmp_path: Path
+) -> None:
+    assert dialer("users", "add", "anna", "--name", "Анна", "-c", sqlite_office).code == 0
+    key = sqlite_office.parent / "data" / "office.key"
+
+    async def link(_database: Database) -> None:
+        keyed = Database(load_settings(sqlite_office, {}).database_url, bytes.fromhex(key.read_text()))
+        async with keyed.transaction() as session:
+            assert await add_links(session)
+        await keyed.dispose()
+
+    on_database(sqlite_office, link)
+    assert dialer("backup", tmp_path / "kept", "-c", sqlite_office).code == 0
+    assert dialer("restore", tmp_path / "kept", tmp_path / "elsewhere").code == 0
+    restored, lost = tmp_path / "elsewhere" / "dialer.toml", tmp_path / "elsewhere" / "data" / "office.key"
+    said = dialer("audit", "verify", "-c", restored)
+    assert (said.code, said.err) == (
+        1,
+        f"The chain cannot be verified until the office's key is back as {lost}.\n",
+    )
+    lost.write_text("ab" * 32)
+    assert "is not the one that it was made with" in dialer("audit", "verify", "-c", restored).err
+    lost.write_text(key.read_text())
+    assert dialer("audit", "verify", "-c", restored).code == 0
 
 
 def test_backups_lie_in_the_folder_of_the_settings_and_are_listed(dialer: Dialer, sqlite_office: Path) -> None:
