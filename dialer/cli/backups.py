@@ -79,10 +79,11 @@ async def restore(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.progress("")
     terminal.speak(settings.service.language)
     gettext = terminal.words.gettext
+    made_at = moment(terminal.words, datetime.fromisoformat(made.made_at), ZoneInfo(settings.service.time_zone))
     terminal.say(
         gettext(
             "{folder} is back as of {moment}: {rows} rows and {files} files, each compared.",
-            folder=folder, moment=made.made_at, rows=sum(made.rows.values()), files=len(made.files),
+            folder=folder, moment=made_at, rows=sum(made.rows.values()), files=len(made.files),
         )
     )  # fmt: skip
     option = f"-c {folder / backup.SETTINGS_FILE}"

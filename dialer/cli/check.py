@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, false
 
@@ -27,6 +28,7 @@ from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.cli.mail_check import check_mail
 from dialer.cli.running import Neighbour, who_answers
 from dialer.cli.terminal import Terminal
+from dialer.console.web.formats import moment
 from dialer.crm_words import database_finding, in_language
 from dialer.office_key import read_key
 from dialer.reasons import advice_for, of_bind, of_database, of_database_words, of_error
@@ -202,7 +204,7 @@ async def _check_service(
         report.trouble(
             gettext(
                 "service: it has been running since {since} under the name {node}, but does not answer at {url}",
-                since=running.started_at.astimezone().strftime("%Y-%m-%d %H:%M"),
+                since=moment(report.terminal.words, running.started_at, ZoneInfo(settings.service.time_zone)),
                 node=running.node,
                 url=console_address(settings),
             ),

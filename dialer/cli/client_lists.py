@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
@@ -24,6 +24,7 @@ from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.cli.users import user_named
 from dialer.console.clients.bulk_words import KINDS, values_in_words
+from dialer.console.web.formats import moment
 from dialer.console.web.labels import group_name
 from dialer.words import mark
 
@@ -111,16 +112,13 @@ async def bulk(settings: Settings, arguments: argparse.Namespace, terminal: Term
 
 async def changes(settings: Settings, _arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`clients changes`."""
-    gettext = terminal.words.gettext
+    gettext, zone = terminal.words.gettext, ZoneInfo(settings.service.time_zone)
     heading = (gettext("no."), gettext("When"), gettext("What"), "", gettext("clients"), gettext("Undone"))
     async with ready_database(settings, terminal) as database, database.reading() as session:
         rows = []
         for action in await bulk_actions.actions(session):
             said = await values_in_words(session, terminal.words, action.kind, [action.value])
-            at, undone = (
-                format_datetime(moment, "d MMM y HH:mm", locale=terminal.words.locale) if moment else "-"
-                for moment in (action.at, action.undone_at)
-            )
+            at, undone = (moment(terminal.words, each, zone) if each else "-" for each in (action.at, action.undone_at))
             to = said.get(action.value, action.value)
             rows.append((str(action.id), at, gettext(KINDS[action.kind]), to, str(action.changed), undone))
     terminal.table([heading, *rows])

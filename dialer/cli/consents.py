@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
-
-from babel.dates import format_datetime
+from zoneinfo import ZoneInfo
 
 from config.settings import Settings
 from crm.base.organisations import Organisation
@@ -14,11 +13,12 @@ from crm.clientele.consents import consents_of, give, withdraw_consent
 from dialer.cli.database import ready_database
 from dialer.cli.do_not_call import WHOM, named
 from dialer.cli.terminal import Terminal
+from dialer.console.web.formats import moment
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`consents list`: one line a consent that is in force, the newest first."""
-    gettext = terminal.words.gettext
+    gettext, zone = terminal.words.gettext, ZoneInfo(settings.service.time_zone)
     rows: list[tuple[str, ...]] = [(gettext("no."), gettext("who"), "", gettext("given"), gettext("evidence"))]
     async with ready_database(settings, terminal) as database, database.reading() as session:
         for each in await consents_of(session):
@@ -27,7 +27,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
                 name = (await session.get_one(Organisation, each.organisation_id)).name
             elif each.person_id is not None:
                 name = (await session.get_one(Person, each.person_id)).full_name
-            given = format_datetime(each.given_at, "d MMM y HH:mm", locale=terminal.words.locale)
+            given = moment(terminal.words, each.given_at, zone)
             rows.append((str(each.id), gettext(WHOM[each.whom]), name, given, each.evidence))
     terminal.table(rows)
     return 0

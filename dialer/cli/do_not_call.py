@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +21,7 @@ from crm.plan.silence import keep_request
 from crm.text_rules import fold
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
+from dialer.console.web.formats import moment
 from dialer.words import mark
 
 WHOM: Final = {
@@ -32,23 +33,23 @@ WHOM: Final = {
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`do-not-call list`: one line a request, the newest first."""
-    gettext = terminal.words.gettext
+    gettext, zone = terminal.words.gettext, ZoneInfo(settings.service.time_zone)
     heading = (gettext("no."), gettext("who"), "", gettext("asked"), gettext("evidence"), gettext("lifted"))
     async with ready_database(settings, terminal) as database, database.reading() as session:
         found = await requests(session, in_force_only=not arguments.all)
-        rows = [await _row(session, request, terminal) for request in found]
+        rows = [await _row(session, request, terminal, zone) for request in found]
     terminal.table([heading, *rows])
     return 0
 
 
-async def _row(session: AsyncSession, request: DoNotCall, terminal: Terminal) -> tuple[str, ...]:
+async def _row(session: AsyncSession, request: DoNotCall, terminal: Terminal, zone: tzinfo) -> tuple[str, ...]:
     name = request.e164 or ""
     if request.organisation_id is not None:
         name = (await session.get_one(Organisation, request.organisation_id)).name
     elif request.person_id is not None:
         name = (await session.get_one(Person, request.person_id)).full_name
     evidence = request.evidence or terminal.words.gettext("said in the call {call}", call=request.attempt_id)
-    asked = format_datetime(request.asked_at, "d MMM y HH:mm", locale=terminal.words.locale)
+    asked = moment(terminal.words, request.asked_at, zone)
     who = terminal.words.gettext(WHOM[request.whom])
     return (str(request.id), who, name, asked, evidence, request.lift_reason or "-")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
@@ -15,6 +15,7 @@ from crm.care.merging import merge as merge_organisations
 from crm.care.merging import undo as undo_merge
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
+from dialer.console.web.formats import moment
 from dialer.console.web.labels import GROUNDS
 
 
@@ -37,7 +38,7 @@ async def find(settings: Settings, arguments: argparse.Namespace, terminal: Term
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`duplicates list`: a line for each pair, or for each merge."""
-    words = terminal.words
+    words, zone = terminal.words, ZoneInfo(settings.service.time_zone)
     gettext = words.gettext
     async with ready_database(settings, terminal) as database, database.reading() as session:
         if arguments.merged:
@@ -45,7 +46,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
                 (gettext("no."), gettext("what stays"), gettext("merged into it"), gettext("when"), gettext("undone"))
             ]
             for made in await merges(session):
-                when = format_datetime(made.merged_at, "d MMM y HH:mm", locale=words.locale)
+                when = moment(words, made.merged_at, zone)
                 undone = gettext("yes") if made.undone_at else "-"
                 rows.append((str(made.id), made.survivor, made.duplicate, when, undone))
         else:

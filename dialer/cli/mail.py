@@ -15,6 +15,7 @@ from crm.office.mail_addresses import mail_address
 from crm.office.users import list_users
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
+from dialer.console.web.formats import moment
 from dialer.crm_words import in_language
 from dialer.mailing.labels import PURPOSES, STATES
 from dialer.mailing.messages import probe
@@ -37,7 +38,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     rows = [(*header, gettext("last trouble"))]
     for mail, _name in found:
         what = f"{gettext(PURPOSES[Purpose(mail.purpose)])}: {mail.organisation}"
-        written = mail.created_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+        written = moment(terminal.words, mail.created_at, zone)
         trouble = in_language(terminal.words, unpacked(mail.last_error)) if mail.last_error else "-"
         state = gettext(STATES[MailState(mail.state)])
         rows.append((str(mail.id), written, mail.address, what, state, str(mail.tries), trouble))

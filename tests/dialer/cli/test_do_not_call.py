@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import select
 
-from tests.dialer.cli.conftest import Dialer
+from crm.base.do_not_call import DoNotCall
+from crm.clientele.consents import ConsentGiven
+from crm.database import Database
+from dialer.console.web.formats import moment
+from dialer.words import words
+from tests.dialer.cli.conftest import Dialer, on_database
 
 
 @pytest.fixture
@@ -68,3 +76,19 @@ def test_consents_are_kept_and_withdrawn(dialer: Dialer, base: Path) -> None:
     assert len(dialer("consents", "list", "-c", base).out.splitlines()) == 2
     said = dialer("consents", "withdraw", "1", "--reason", "again", "-c", base)
     assert (said.code, said.err) == (1, "This consent has been withdrawn already.\n")
+
+
+def test_evidence_is_dated_as_the_pages_date_it(dialer: Dialer, base: Path) -> None:
+    """In the office's zone, here one in which it is tomorrow for half of the day."""
+    base.write_text(base.read_text().replace('time_zone = "', 'time_zone = "Pacific/Kiritimati" # "', 1))
+    for register in ("do-not-call", "consents"):
+        assert dialer(register, "add", "--organisation", "АЛЬФА", "--evidence", "a letter", "-c", base).code == 0
+
+    async def kept(database: Database) -> list[datetime | None]:
+        async with database.reading() as session:
+            return [await session.scalar(select(each)) for each in (DoNotCall.asked_at, ConsentGiven.given_at)]
+
+    for register, at in zip(("do-not-call", "consents"), on_database(base, kept), strict=True):
+        assert at is not None
+        told = moment(words("en"), at, ZoneInfo("Pacific/Kiritimati"))
+        assert told in dialer(register, "list", "-c", base).out

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import inspect
 import io
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import dialer.cli
 from dialer.cli.commands import BY_THEMSELVES, HANDLERS
 from dialer.cli.handlers import handler_of
 from dialer.cli.parser import build_parser
@@ -44,3 +47,10 @@ def test_it_is_there_and_takes_settings_arguments_and_terminal(words_of_command:
     handler = handler_of(words_of_command)
     assert inspect.iscoroutinefunction(handler)
     assert len(inspect.signature(handler).parameters) == 3
+
+
+def test_no_command_writes_a_moment_in_a_zone_that_nobody_chose() -> None:
+    """UTC, as the database has it, or the machine's: `moment` asks for the zone."""
+    careless = re.compile(r"format_datetime|astimezone\(\)|strftime")
+    files = Path(dialer.cli.__file__).parent.rglob("*.py")
+    assert [file.name for file in files if careless.search(file.read_text(encoding="utf-8"))] == []
