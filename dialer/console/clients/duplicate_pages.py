@@ -43,10 +43,13 @@ _LABELS: Final = {
     "owner": mark("Whose"),
 }
 
+_ALWAYS: Final = ("name", "city")
+
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """A field of the two; `take`: the newer one is right unless somebody says otherwise."""
+    """A field of the two; `take`: the newer one is right unless somebody says otherwise. Nothing is to be chosen where
+    both have the same."""
 
     column: str
     label: str
@@ -127,13 +130,13 @@ async def part(request: web.Request) -> web.StreamResponse:
 
 
 def _rows(words: Words, one: Organisation, other: Organisation) -> list[FieldRow]:
-    """Where the two differ."""
+    """Which firm it is, and where else the two differ."""
     wanted = default_take(one, other)
     shown = [(column, _text(getattr(one, column)), _text(getattr(other, column))) for column in COLUMNS]
     return [
         FieldRow(column, words.gettext(_LABELS[column]), mine, theirs, column in wanted)
         for column, mine, theirs in shown
-        if mine != theirs
+        if mine != theirs or column in _ALWAYS
     ]
 
 

@@ -57,6 +57,23 @@ async def test_a_pair_is_found_compared_merged_and_parted(maria: Browser, databa
     assert "Северный Ветер" in await maria.text(doubled_at)
 
 
+async def test_a_pair_says_which_firm_it_is_also_where_both_are_named_alike(
+    maria: Browser, database: Database, office: Office
+) -> None:
+    async with database.transaction() as session:
+        (await get_organisation(session, office.organisations[0])).city = "Пермь"
+        name = (await get_organisation(session, office.organisations[0])).name
+    typed = {"campaign": "1", "list_name": "Основной", "name": name, "city": "Пермь"}
+    assert (await maria.post_form("/clients", **typed)).status == 303
+    await maria.post_form("/duplicates")
+    page = await maria.text("/duplicates/1")
+    for label, value in (("Название организации", name), ("Город", "Пермь")):
+        assert re.search(rf'<th scope="row">{label}</th><td>{value}</td><td>{value}</td>', page), label
+    assert 'name="city"' not in page, "there is nothing to choose"
+    assert "не сделано" not in page
+    assert len(re.findall(r">Открыть её страницу</a>", page)) == 2
+
+
 async def test_two_that_are_two_are_not_asked_about_again(maria: Browser) -> None:
     await doubled(maria, "Северный Ветер")
     await maria.post_form("/duplicates")
