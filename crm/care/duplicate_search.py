@@ -14,12 +14,12 @@ from datetime import datetime
 from itertools import combinations
 from typing import Final
 
-from sqlalchemy import Select, case, func, insert, select
+from sqlalchemy import ColumnElement, Select, case, func, insert, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from crm import audit
-from crm.base.duplicates import DuplicatePair, PairState, settle_pair
+from crm.base.duplicates import DuplicatePair, PairState, pair_of, settle_pair
 from crm.base.joined import OrganisationMerge, is_merged
 from crm.base.organisations import Organisation
 from crm.base.phone_numbers import PhoneNumber
@@ -121,19 +121,7 @@ def _may_be_one(one: _Named, other: _Named) -> bool:
 
 async def find_duplicates(session: AsyncSession, *, now: datetime) -> FoundPairs:
     """Look through the whole base and queue what is not known yet."""
-    named = await _named(session)
-    search = _Search()
-    for ground, column in (
-        (Ground.TAX_NUMBER, Organisation.tax_key),
-        (Ground.EMAIL, Organisation.email_key),
-        (Ground.DOMAIN, Organisation.domain_key),
-    ):
-        for ids in await _sharing(session, select(column, Organisation.id).where(column.in_(_shared(column)))):
-            search.group(ground, ids, named)
-    for ids in await _sharing(session, _shared_numbers()):
-        search.group(Ground.PHONE, ids, named)
-    for block in _blocks(named.values()):
-        search.block(block)
+    search = await _looked_through(session, true(), true())
     told = await session.execute(select(DuplicatePair.one_id, DuplicatePair.other_id))
     known = {(one, other) for one, other in told}
     new = [
@@ -146,20 +134,68 @@ async def find_duplicates(session: AsyncSession, *, now: datetime) -> FoundPairs
     return FoundPairs(len(new), len(search.found) - len(new), search.passed_over)
 
 
-async def _named(session: AsyncSession) -> dict[int, _Named]:
+async def look_again(session: AsyncSession, *, survivor_id: int, duplicate_id: int, since: datetime) -> None:
+    """Two were one until now: pairs of the survivor's that were found meanwhile and rest on what is the duplicate's
+    become the duplicate's, or leave the queue where they rest on nothing any more."""
+    meanwhile = select(DuplicatePair).where(
+        DuplicatePair.state == PairState.OPEN, DuplicatePair.found_at >= since,
+        or_(DuplicatePair.one_id == survivor_id, DuplicatePair.other_id == survivor_id),
+        DuplicatePair.one_id != duplicate_id, DuplicatePair.other_id != duplicate_id,
+    )  # fmt: skip
+    pairs = (await session.scalars(meanwhile)).all()
+    involved = {survivor_id, duplicate_id} | {pair.one_id for pair in pairs} | {pair.other_id for pair in pairs}
+    among = Organisation.id.in_(involved), PhoneNumber.organisation_id.in_(involved)
+    standing = (await _looked_through(session, *among)).found if pairs else {}
+    for pair in pairs:
+        if (pair.one_id, pair.other_id) in standing:
+            pair.ground, pair.score = standing[pair.one_id, pair.other_id]
+            continue
+        third_id = pair.other_id if pair.one_id == survivor_id else pair.one_id
+        found = standing.get((min(duplicate_id, third_id), max(duplicate_id, third_id)))
+        if found and await pair_of(session, duplicate_id, third_id) is None:
+            ground, score = found
+            await settle_pair(
+                session, duplicate_id, third_id, PairState.OPEN, now=pair.found_at, author_id=None, ground=ground,
+                score=score,
+            )  # fmt: skip
+        await session.delete(pair)
+    await session.flush()
+
+
+async def _looked_through(session: AsyncSession, among: ColumnElement[bool], numbers: ColumnElement[bool]) -> _Search:
+    """All pairs `among` some organisations; `numbers`: the same condition on telephone numbers."""
+    named = await _named(session, among)
+    search = _Search()
+    for ground, column in (
+        (Ground.TAX_NUMBER, Organisation.tax_key),
+        (Ground.EMAIL, Organisation.email_key),
+        (Ground.DOMAIN, Organisation.domain_key),
+    ):
+        for ids in await _sharing(
+            session, select(column, Organisation.id).where(column.in_(_shared(column, among)), among)
+        ):
+            search.group(ground, ids, named)
+    for ids in await _sharing(session, _shared_numbers(numbers)):
+        search.group(Ground.PHONE, ids, named)
+    for block in _blocks(named.values()):
+        search.block(block)
+    return search
+
+
+async def _named(session: AsyncSession, among: ColumnElement[bool]) -> dict[int, _Named]:
     columns = select(Organisation.id, Organisation.name_key, Organisation.name_skeleton, Organisation.city)
-    found = await session.execute(columns.where(~is_merged(Organisation.id)))
+    found = await session.execute(columns.where(among, ~is_merged(Organisation.id)))
     return {row[0]: _Named(row[0], row[1], row[2], fold(row[3])) for row in found}
 
 
-def _shared(column: InstrumentedAttribute[str]) -> Select[str]:
-    return select(column).where(column != "").group_by(column).having(func.count() > 1)
+def _shared(column: InstrumentedAttribute[str], among: ColumnElement[bool]) -> Select[str]:
+    return select(column).where(column != "", among).group_by(column).having(func.count() > 1)
 
 
-def _shared_numbers() -> Select[str, int]:
-    of_many = select(PhoneNumber.e164).group_by(PhoneNumber.e164)
+def _shared_numbers(among: ColumnElement[bool]) -> Select[str, int]:
+    of_many = select(PhoneNumber.e164).where(among).group_by(PhoneNumber.e164)
     of_many = of_many.having(func.count(PhoneNumber.organisation_id.distinct()) > 1)
-    return select(PhoneNumber.e164, PhoneNumber.organisation_id).where(PhoneNumber.e164.in_(of_many))
+    return select(PhoneNumber.e164, PhoneNumber.organisation_id).where(PhoneNumber.e164.in_(of_many), among)
 
 
 async def _sharing(session: AsyncSession, keyed: Select[str, int]) -> list[list[int]]:

@@ -18,6 +18,7 @@ from crm import audit, transitions
 from crm.base.duplicates import PairState, settle_pair
 from crm.base.joined import OrganisationMerge
 from crm.base.organisations import Organisation, get_organisation, hold_organisations
+from crm.care.duplicate_search import look_again
 from crm.care.merge_journal import Journal
 from crm.care.merge_steps import (
     Merging,
@@ -135,6 +136,7 @@ async def undo(
     await follow_clients_of(session, involved, now=now)
     made.undone_at, made.undone_by = now, author_id
     await settle_pair(session, *involved, PairState.OPEN, now=now, author_id=None)
+    await look_again(session, survivor_id=survivor.id, duplicate_id=duplicate.id, since=made.merged_at)
     audit.note(
         session, at=now, user_id=author_id, action=audit.MERGE_UNDONE, subject=f"organisation:{survivor.id}",
         details={"merge": made.id, "duplicate": duplicate.id, "left": left},

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from crm.audit import NOT_DUPLICATE, AuditEntry
-from crm.base.organisations import add_organisation
+from crm.base.organisations import Organisation, add_organisation
 from crm.base.phone_numbers import PhoneNumber
 from crm.base.similar import Ground
 from crm.care import duplicate_search
@@ -125,3 +125,29 @@ async def test_a_merge_takes_the_pair_off_the_queue_and_its_undoing_brings_it_ba
         ]
         await undo(session, merge_id=made.id, now=NOON + timedelta(minutes=1))
     assert len(await queue(world)) == 3
+
+
+async def test_what_was_found_of_two_as_one_goes_with_whom_it_is_of(world: World) -> None:
+    """Of two that were one: the number, site or name that is the duplicate's is no ground for the survivor's pair."""
+    survivor, duplicate, number, site, own = await organisations(
+        world,
+        {"name": "Ромашка", "email": "a@b.ru"},
+        {"name": "Лютик", "site": "lutik.ru"},
+        {"name": "Осока"},
+        {"name": "Камыш", "site": "lutik.ru"},
+        {"name": "Клевер", "email": "a@b.ru"},
+    )
+    async with world.transaction() as session:
+        for organisation_id in (duplicate, number):
+            session.add(PhoneNumber(organisation_id=organisation_id, e164="+73420000099"))
+        made = await merge(session, survivor_id=survivor, duplicate_id=duplicate, now=NOON)
+    assert (await found(world)).new == 3
+    assert {(row.one_id, row.other_id) for row in await queue(world)} == {
+        (survivor, each) for each in (number, site, own)
+    }
+    async with world.transaction() as session:
+        await session.execute(update(Organisation).where(Organisation.id == site).values(domain_key=""))
+        await undo(session, merge_id=made.id, now=NOON + timedelta(minutes=1))
+    assert {(row.one_id, row.other_id, row.ground) for row in await queue(world)} == {
+        (survivor, duplicate, Ground.NAME), (duplicate, number, Ground.PHONE), (survivor, own, Ground.EMAIL),
+    }  # fmt: skip
