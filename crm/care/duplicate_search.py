@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from crm import audit
+from crm.audit import AuditEntry
 from crm.base.duplicates import DuplicatePair, PairState, pair_of, settle_pair
 from crm.base.joined import OrganisationMerge, is_merged
 from crm.base.organisations import Organisation
@@ -35,6 +36,7 @@ LARGEST_BLOCK: Final = 60
 _PREFIX: Final = 5
 _LEAST_WORD: Final = 4
 _BATCH: Final = 1_000
+_WHOLE_BASE: Final = "organisations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,14 @@ class FoundPairs:
     new: int
     known: int
     passed_over: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """`at`: None where nobody has looked yet; `came`: organisations since then."""
+
+    at: datetime | None
+    came: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,7 @@ def _may_be_one(one: _Named, other: _Named) -> bool:
     return same_place and one.digits == other.digits
 
 
-async def find_duplicates(session: AsyncSession, *, now: datetime) -> FoundPairs:
+async def find_duplicates(session: AsyncSession, *, now: datetime, author_id: int | None = None) -> FoundPairs:
     """Look through the whole base and queue what is not known yet."""
     search = await _looked_through(session, true(), true())
     told = await session.execute(select(DuplicatePair.one_id, DuplicatePair.other_id))
@@ -131,7 +141,21 @@ async def find_duplicates(session: AsyncSession, *, now: datetime) -> FoundPairs
     ]
     for begin in range(0, len(new), _BATCH):
         await session.execute(insert(DuplicatePair), new[begin : begin + _BATCH])
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.LOOKED_THROUGH, subject=_WHOLE_BASE, details={"new": len(new)}
+    )
     return FoundPairs(len(new), len(search.found) - len(new), search.passed_over)
+
+
+async def last_look(session: AsyncSession) -> LastLook:
+    """When the base was last looked through, and what nobody has compared since."""
+    looks = select(func.max(AuditEntry.at)).where(
+        AuditEntry.subject == _WHOLE_BASE, AuditEntry.action == audit.LOOKED_THROUGH
+    )
+    at = await session.scalar(looks)
+    since = Organisation.created_at > at if at is not None else true()
+    came = select(func.count()).select_from(Organisation).where(since, ~is_merged(Organisation.id))
+    return LastLook(at, await session.scalar(came) or 0)
 
 
 async def look_again(session: AsyncSession, *, survivor_id: int, duplicate_id: int, since: datetime) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
 from crm.base.joined import OrganisationMerge
-from crm.care.duplicate_search import find_duplicates, merges, not_duplicates, open_pair, open_pairs
+from crm.care.duplicate_search import find_duplicates, last_look, merges, not_duplicates, open_pair, open_pairs
 from crm.care.merging import merge as merge_organisations
 from crm.care.merging import undo as undo_merge
 from dialer.cli.database import ready_database
@@ -37,7 +37,7 @@ async def find(settings: Settings, arguments: argparse.Namespace, terminal: Term
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """`duplicates list`: a line for each pair, or for each merge."""
+    """`duplicates list`: a line for each pair, or for each merge; beside it what nobody has compared yet."""
     words, zone = terminal.words, ZoneInfo(settings.service.time_zone)
     gettext = words.gettext
     async with ready_database(settings, terminal) as database, database.reading() as session:
@@ -57,7 +57,18 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
                     for name, city in ((pair.one, pair.one_city), (pair.other, pair.other_city))
                 )
                 rows.append((str(pair.id), one, other, gettext(GROUNDS[pair.ground]), f"{pair.score:.0f}"))
+        look = await last_look(session)
     terminal.table(rows)
+    if arguments.merged:
+        return 0
+    if look.at is None:
+        terminal.warn(gettext("Nobody has looked through the base yet."))
+    elif look.came:
+        terminal.warn(
+            gettext("The base was looked through on {when}.", when=moment(words, look.at, zone))
+            + " "
+            + words.ngettext("{n} organisation has come since.", "{n} organisations have come since.", look.came)
+        )
     return 0
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from crm.base.organisations import Organisation, get_organisation
 from crm.base.people import people_at
 from crm.base.phone_numbers import numbers_of
-from crm.care.duplicate_search import PairRow, find_duplicates, merges, not_duplicates, open_pair, open_pairs
+from crm.care.duplicate_search import PairRow, find_duplicates, last_look, merges, not_duplicates, open_pair, open_pairs
 from crm.care.merging import COLUMNS, default_take, merge, undo
 from crm.clientele.clients import Client
 from crm.group import Group
@@ -62,11 +62,13 @@ async def duplicates(request: web.Request) -> web.StreamResponse:
     """GET /duplicates?left=: the queue, and what was merged; `left` values were left as they are by an undoing."""
     words = words_of(request)
     async with request.app[DEPS].database.reading() as session:
-        pairs, made = await open_pairs(session), await merges(session)
+        pairs, made, look = await open_pairs(session), await merges(session), await last_look(session)
     left = request.query.get("left", "")
     context = {
         "pairs": [(pair, words.gettext(GROUNDS[pair.ground]), f"{pair.score:.0f}") for pair in pairs],
         "merges": [(row, moment(words, row.merged_at, zone_of(request))) for row in made],
+        "looked": moment(words, look.at, zone_of(request)) if look.at is not None else "",
+        "came": look.came,
         "left": int(left) if left.isascii() and left.isdecimal() and len(left) < 4 else 0,
         "may_change": visitor(request).role in RULE_ROLES,
     }
@@ -77,7 +79,7 @@ async def search(request: web.Request) -> web.StreamResponse:
     """POST /duplicates: look through the whole base."""
     deps = request.app[DEPS]
     async with deps.database.transaction() as session:
-        await find_duplicates(session, now=deps.clock())
+        await find_duplicates(session, now=deps.clock(), author_id=visitor(request).user_id)
     return see_other("/duplicates")
 
 

@@ -27,8 +27,11 @@ def rows(said: Said) -> list[list[str]]:
 
 
 def test_duplicates_are_found_merged_and_parted(dialer: Dialer, base: Path) -> None:
+    assert dialer("duplicates", "list", "-c", base).err == "Nobody has looked through the base yet.\n"
     assert dialer("duplicates", "find", "-c", base).out == "New in the queue: 1; known already: 0.\n"
-    (pair,) = rows(dialer("duplicates", "list", "-c", base))
+    listed = dialer("duplicates", "list", "-c", base)
+    assert listed.err == ""
+    (pair,) = rows(listed)
     assert pair == ["1", "ООО «Ромашка»", "Ромашка, ЗАО", "a similar name", "100"]
     merged = dialer("duplicates", "merge", "1", "--keep-newer", "--take", "name", "-c", base)
     assert merged.out == "Merged as no. 1. To undo: dialer duplicates undo 1\n", merged.err

@@ -12,7 +12,7 @@ from crm.base.past_deals import add_deal
 from crm.clientele.clients import get_client
 from crm.database import Database
 from crm.group import Group
-from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.seed import NOW, Office
 
 
@@ -72,6 +72,21 @@ async def test_a_pair_says_which_firm_it_is_also_where_both_are_named_alike(
     assert 'name="city"' not in page, "there is nothing to choose"
     assert "не сделано" not in page
     assert len(re.findall(r">Открыть её страницу</a>", page)) == 2
+
+
+async def test_what_nobody_has_compared_yet_is_not_called_decided(maria: Browser, clock: Clock) -> None:
+    page = await maria.text("/duplicates")
+    assert "Базу ещё никто не просматривал." in page
+    assert "Решать нечего." not in page
+    await maria.post_form("/duplicates")
+    assert "Решать нечего." in await maria.text("/duplicates")
+    clock.move(minutes=5)
+    await doubled(maria, "Северный Ветер")
+    page = await maria.text("/duplicates")
+    assert "С тех пор пришла 1 организация." in page
+    assert "Решать нечего." not in page
+    await maria.post_form("/duplicates")
+    assert "С тех пор" not in await maria.text("/duplicates")
 
 
 async def test_two_that_are_two_are_not_asked_about_again(maria: Browser) -> None:
