@@ -9,10 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -28,11 +25,10 @@ from crm.migrations.versions import NEWEST
 from crm.office.headset_keys import OFFICE_KEY
 from crm.service_lock import ServiceLock, ServiceNode, acquire, holder, running_nodes
 
-__all__ = ["MIGRATIONS", "Base", "Database", "ServiceLock", "UtcDateTime", "alembic_config", "was_overtaken"]
+__all__ = ["Base", "Database", "ServiceLock", "UtcDateTime", "was_overtaken"]
 
 T = TypeVar("T")
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS: Final = 10_000
 WRITER_CACHE_KB: Final = 64_000
 READER_CACHE_KB: Final = 16_000
@@ -126,9 +122,7 @@ class Database:
             return Finding("database.no_folder", url=self.url.render_as_string(), folder=folder)
         try:
             async with self._reader.connect() as connection:
-                present = await connection.run_sync(
-                    lambda sync: MigrationContext.configure(sync).get_current_revision()
-                )
+                present = await connection.run_sync(_revision)
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
             return Finding("database.not_opened", url=self.url.render_as_string(), reason=str(cause))
@@ -162,19 +156,19 @@ def was_overtaken(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in _OVERTAKEN
 
 
-def alembic_config() -> Config:
-    """Alembic's settings, made here: there is no `alembic.ini` to lose."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
+def _revision(connection: Connection) -> str | None:
+    """That of the tables, `None` where there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
 
 
 def _upgrade(connection: Connection) -> None:
-    if MigrationContext.configure(connection).get_current_revision() == NEWEST:
-        return
-    config = alembic_config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if _revision(connection) != NEWEST:
+        from crm.migrations.chain import upgrade
+
+        upgrade(connection)
 
 
 def _with_driver(url: URL) -> URL:

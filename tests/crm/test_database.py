@@ -22,8 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.base.do_not_call import requests
 from crm.base.organisations import Organisation
 from crm.base.phone_numbers import PhoneNumber
-from crm.database import MOST_TRIES, Database, alembic_config
+from crm.database import MOST_TRIES, Database
 from crm.errors import ERRORS, AnotherServiceRuns, Conflict, CrmError, NotFound
+from crm.migrations.chain import alembic_config
 from crm.migrations.versions import NEWEST, ORDER
 from crm.preparation.campaigns import Campaign, campaign_named
 from crm.schema import METADATA
