@@ -93,6 +93,17 @@ async def test_every_button_shows_its_key(open_page: OpenPage, console: RunningC
     assert seen > 12
 
 
+async def test_no_rule_of_a_campaign_lies_over_its_neighbour(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await open_page(f"{console.url}/sign-in")
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await sign_in(page, "maria")
+    await page.goto(f"{console.url}/campaigns/1")
+    too_wide = await page.locator(".rules .tick, .rules .field").evaluate_all(
+        "all => all.filter(it => it.scrollWidth > it.clientWidth).map(it => it.innerText)"
+    )
+    assert too_wide == []
+
+
 async def test_the_keys_do_what_they_say(open_page: OpenPage, console: RunningConsole) -> None:
     page = await open_page(f"{console.url}/sign-in")
     await sign_in(page, "maria")
