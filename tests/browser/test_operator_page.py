@@ -288,6 +288,54 @@ async def test_what_is_missing_is_asked_for(open_page: OpenPage, console: Runnin
     assert console.desk.saved == []
 
 
+async def test_what_was_refused_is_told_until_it_is_being_put_right(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    await page.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
+    await page.locator("label:has(input[value=callback])").click()
+    await page.locator("input[name=when]").fill("позавчера в обед")
+    await page.keyboard.press("Control+Enter")
+    trouble = page.locator(".outcome .trouble")
+    await expect(trouble).to_be_visible()
+    await page.locator("input[name=when]").fill("пн 10")
+    await expect(page.locator("#when-echo")).to_contain_text("18 ")
+    await expect(trouble).to_be_hidden()
+
+
+async def test_that_the_service_is_away_is_told_until_it_is_back(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    await page.keyboard.press("F8")
+    await page.locator("label:has(input[value=cold])").click()
+    await page.context.set_offline(True)
+    await page.locator("input[name=reason]").fill("Нет денег")
+    trouble = page.locator(".outcome .trouble")
+    await expect(trouble).to_contain_text(re.compile("Служба не отвечает|The service cannot be reached"))
+    await page.context.set_offline(False)
+    await expect(trouble).to_be_hidden()
+    await expect(page.locator("input[name=reason]")).to_have_value("Нет денег")
+
+
+async def test_the_key_that_saves_stands_on_the_button(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    await page.keyboard.press("F8")
+    key = page.locator("[data-save] span:visible")
+    await expect(key).to_have_text("Enter")
+    await page.locator("label:has(input[value=warm])").click()
+    await expect(key).to_have_text("Ctrl Enter")  # an Enter would go on to the next contact
+    await page.locator("input[name=when]").focus()
+    await expect(key).to_have_text("Enter")  # the last question, and it may stay empty
+    await page.locator("#note").focus()
+    await expect(key).to_have_text("Ctrl Enter")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+    assert [form.disposition for form in console.desk.saved] == ["warm"]
+
+
 async def test_the_manager_stops_and_the_operator_sees_it(
     open_page: OpenPage, console: RunningConsole, language: str
 ) -> None:

@@ -33,7 +33,7 @@ async function send(action, content = {}, options = {}) {
       ...options,
     });
   } catch {
-    return { error: strings.unreachable };
+    return { error: strings.unreachable, away: true };
   }
   if (answer.status === 401) document.getElementById("signed-out").hidden = false;
   const said = await answer.json().catch(() => ({ error: strings.unreachable }));
@@ -123,6 +123,7 @@ let socket;
 function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/operator/live`);
   let watchdog;
+  let fresh = true;
   const own = socket;
   const listen = () => {
     clearTimeout(watchdog);
@@ -139,6 +140,11 @@ function connect() {
     retries = 0;
     document.getElementById("lost").hidden = true;
     takeSnapshot(JSON.parse(message.data));
+    if (fresh) {
+      fresh = false;
+      if (document.getElementById("refused")?.textContent === strings.unreachable) tell("");
+      outcome.reached();
+    }
   };
   socket.onclose = (event) => {
     clearTimeout(watchdog);

@@ -11,9 +11,12 @@ export class Outcome {
     this.draftTimer = null;
     this.echoTimer = null;
     this.saving = false;
+    this.away = false; // what is told is that the service could not be reached
     this.passedBy = new Set(); // optional questions that an Enter left empty
     document.addEventListener("input", (event) => this.#typed(event));
     document.addEventListener("change", (event) => this.#typed(event));
+    document.addEventListener("focusin", () => this.#showKey());
+    document.addEventListener("focusout", () => requestAnimationFrame(() => this.#showKey()));
     window.addEventListener("pagehide", () => this.#keepDraft({ keepalive: true }));
   }
 
@@ -45,6 +48,13 @@ export class Outcome {
     if (form.elements.when.value) this.#echo();
   }
 
+  /** The service answers again: what could not be kept meanwhile is kept now. */
+  reached() {
+    if (!this.away) return;
+    this.#tell("");
+    this.draftTimer ??= setTimeout(() => this.#keepDraft(), DRAFT_MS);
+  }
+
   focus() {
     (this.chosen ?? this.form?.querySelector("input[name=disposition]"))?.focus();
   }
@@ -71,6 +81,7 @@ export class Outcome {
     if (question === null) return void this.save();
     if (question === here) this.#tell(this.strings.needed);
     question.focus();
+    this.#showKey();
   }
 
   async save() {
@@ -86,7 +97,7 @@ export class Outcome {
     this.saving = false;
     button.disabled = false;
     if (!said.error) sessionStorage.removeItem(pocket);
-    this.#tell(said.error);
+    this.#tell(said.error, said.away);
     const field = said.code && form.elements[this.strings.fieldOfCode[said.code]];
     if (field && !field.closest("[hidden]")) {
       field.setAttribute("aria-invalid", "true");
@@ -124,7 +135,8 @@ export class Outcome {
     this.draftTimer = setTimeout(() => this.#keepDraft(), DRAFT_MS);
   }
 
-  #tell(error) {
+  #tell(error, away = false) {
+    this.away = away;
     const place = this.form?.querySelector(".trouble");
     if (!place) return;
     place.hidden = !error;
@@ -135,9 +147,9 @@ export class Outcome {
     const field = event.target;
     if (!this.form || field.form !== this.form) return;
     field.removeAttribute("aria-invalid");
+    if (!this.away) this.#tell(""); // what was refused is being put right
     if (field.name === "person_id") this.personPicked = true;
     if (field.name === "disposition") {
-      this.#tell("");
       this.passedBy.clear();
       this.#proposePerson();
     }
@@ -158,7 +170,8 @@ export class Outcome {
     const pocket = this.#pocket;
     const said = await this.send("draft", { attempt_id: this.form.dataset.attempt, fields: this.#fields() }, options);
     if (!said.error && this.draftTimer === null) sessionStorage.removeItem(pocket);
-    if (said.error) this.#tell(`${this.strings.notKept} ${said.error}`);
+    if (said.error) this.#tell(`${this.strings.notKept} ${said.error}`, said.away);
+    else if (this.away) this.#tell("");
   }
 
   async #echo() {
@@ -192,6 +205,16 @@ export class Outcome {
     for (const part of form.querySelectorAll("[data-new-person]")) part.hidden = !unknown;
     const decides = unknown ? form.elements.person_decides.checked : person.selectedOptions[0]?.dataset.decides === "yes";
     if (asks.has("summary") && chosen.dataset.summary !== "always") form.querySelector('[data-ask="summary"]').hidden = decides;
+    this.#showKey();
+  }
+
+  /** The key that saves stands on the button: in a field an Enter goes on to the next question, as long as there is one. */
+  #showKey() {
+    if (!this.form) return;
+    const here = document.activeElement;
+    const byEnter = !this.chosen || (here?.id !== "note" && this.#unanswered(here) === null);
+    this.form.querySelector("[data-by-enter]").hidden = !byEnter;
+    this.form.querySelector("[data-by-ctrl]").hidden = byEnter;
   }
 
   /** Where "not the main one" was talked to, or an outcome like it, another than who decides is proposed. */
@@ -206,12 +229,13 @@ export class Outcome {
     return this.chosen?.dataset.needs.split(" ").includes(field.name) ?? false;
   }
 
-  /** The first visible question without an answer; an optional one only until an Enter has passed it by. */
-  #unanswered() {
+  /** The first visible question without an answer; an optional one only until an Enter has passed it by. `leaving`: the
+   * field that an Enter is about to pass by. */
+  #unanswered(leaving = null) {
     for (const field of this.form.querySelectorAll(".answers input:not([type=radio]):not([type=checkbox])")) {
       if (field.closest("[hidden]") || field.value.trim()) continue;
       if (this.#isNeeded(field)) return field;
-      if (!("passedBy" in field.dataset) && !this.passedBy.has(field.name)) return field;
+      if (field !== leaving && !("passedBy" in field.dataset) && !this.passedBy.has(field.name)) return field;
     }
     return null;
   }
