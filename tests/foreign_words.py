@@ -15,6 +15,7 @@ LATIN_ALLOWED = {
     "F2": "a key",
     "F3": "a key",
     "F4": "a key",
+    "F6": "a key",
     "F7": "a key",
     "F8": "a key",
     "F9": "a key",

@@ -272,6 +272,22 @@ async def test_skipping_asks_why(open_page: OpenPage, console: RunningConsole) -
     assert console.desk.clicks[-1] == ("skip", console.office.users["anna"], "дубль")
 
 
+async def test_an_offer_that_goes_out_in_a_talk_is_noted_with_the_keyboard(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    await page.keyboard.press("F6")
+    await expect(page.locator("#letter input[name=note]")).to_be_focused()
+    await page.keyboard.press("F6")
+    await page.keyboard.type("прайс")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("dialog#letter")).to_be_hidden()
+    await expect(page.locator("[data-region=history]")).to_contain_text("прайс")
+    await page.keyboard.press("5")
+    await expect(page.locator("#tones")).to_have_text("5")
+
+
 async def test_what_is_missing_is_asked_for(open_page: OpenPage, console: RunningConsole) -> None:
     page = await at_work(open_page, console)
     await in_a_talk(page, console)

@@ -13,12 +13,13 @@ from crm.base.joined import of_clients, read_as_one
 from crm.base.phone_numbers import NumberState
 from crm.calls.dial_rules import ALLOWED, Verdict, may_dial
 from crm.calls.disposition_sets import own_labels
+from crm.calls.letters import LetterRow, letters_of
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaign_setup import setup_of
 from crm.reading import views
 from crm.wrap_up.contacts import Contact
 from dialer.console.web.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
-from dialer.console.web.labels import KINDS, disposition_name, result_name
+from dialer.console.web.labels import KINDS, LETTERS, disposition_name, result_name
 from dialer.crm_words import explain
 from dialer.words import Words, mark
 
@@ -189,9 +190,14 @@ def _phones(
 async def _history(
     session: AsyncSession, words: Words, zone: tzinfo, found: views.Card, attempt_id: str | None
 ) -> tuple[HistoryLine, ...]:
-    """Calls and imported contacts, the newest first; what happened before the system may have no date."""
+    """Calls and letters, then imported contacts, the newest first; what happened before the system may have no date."""
     names = await own_labels(session, words.language)
-    lines = [_call_line(words, zone, row, names) for row in found.last_calls if row.attempt_id != attempt_id]
+    dated = [
+        (row.opened_at, _call_line(words, zone, row, names)) for row in found.last_calls if row.attempt_id != attempt_id
+    ]
+    letters = [each for each in await letters_of(session, found.client_id) if each.withdrawn_at is None]
+    dated += [(each.sent_at, _letter_line(words, zone, each)) for each in letters[:MOST_HISTORY]]
+    lines = [line for _, line in sorted(dated, key=lambda each: each[0], reverse=True)]
     client_ids = await read_as_one(session, found.client_id)
     imported = await session.scalars(
         select(Contact)
@@ -209,6 +215,15 @@ async def _history(
         for contact in imported
     ]
     return tuple(lines)
+
+
+def _letter_line(words: Words, zone: tzinfo, letter: LetterRow) -> HistoryLine:
+    return HistoryLine(
+        when=short_day(words, letter.sent_at.astimezone(zone).date()),
+        what=words.gettext(LETTERS[letter.channel.value]),
+        who=letter.sender,
+        text=letter.note,
+    )
 
 
 def _call_line(words: Words, zone: tzinfo, row: views.CallRow, names: Mapping[str, str]) -> HistoryLine:

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from crm.calls import letters
 from crm.calls.learnt import Learnt
 from crm.calls.learnt import learn as learn_of
 from crm.wrap_up import outcomes
@@ -114,11 +115,7 @@ async def learn(request: web.Request) -> web.StreamResponse:
     """POST /operator/learn `{client_id, attempt_id?, fields}`: a number or a person that the client has just told."""
     content = await _content(request)
     deps, operator_id, fields = request.app[DEPS], visitor(request).user_id, _fields(content)
-    view = await deps.desk.view(operator_id)
-    if view.client_id is None or view.client_id != _whole_number(content, "client_id"):
-        raise Trouble.stale()
-    if content.get("attempt_id") and content["attempt_id"] != view.attempt_id:
-        raise Trouble.stale()
+    client_id, attempt_id = await _at_the_desk(request, content)
     learnt = Learnt(
         phone=fields.get("phone", "")[:LONGEST_REASON],
         person_name=fields.get("person_name", "")[:LONGEST_REASON],
@@ -128,8 +125,24 @@ async def learn(request: web.Request) -> web.StreamResponse:
     )
     async with deps.database.transaction() as session:
         await learn_of(
-            session, client_id=view.client_id, learnt=learnt, now=deps.clock(), author_id=operator_id,
-            attempt_id=view.attempt_id, region=deps.settings.dialing.region,
+            session, client_id=client_id, learnt=learnt, now=deps.clock(), author_id=operator_id,
+            attempt_id=attempt_id, region=deps.settings.dialing.region,
+        )  # fmt: skip
+    await deps.desk.look_again(operator_id)
+    return _done()
+
+
+async def note_letter(request: web.Request) -> web.StreamResponse:
+    """POST /operator/letter `{client_id, attempt_id?, fields}`: an e-mail or a fax that the operator has just sent."""
+    content = await _content(request)
+    deps, operator_id, fields = request.app[DEPS], visitor(request).user_id, _fields(content)
+    client_id, _ = await _at_the_desk(request, content)
+    if fields.get("channel") not in set(letters.Channel):
+        raise Trouble.unreadable()
+    async with deps.database.transaction() as session:
+        await letters.note_letter(
+            session, client_id=client_id, channel=letters.Channel(fields["channel"]), note=fields.get("note", ""),
+            now=deps.clock(), sent_by=operator_id, author_id=operator_id,
         )  # fmt: skip
     await deps.desk.look_again(operator_id)
     return _done()
@@ -178,6 +191,17 @@ def _fields(content: dict[str, Any]) -> dict[str, str]:
     if not isinstance(fields, dict):
         raise Trouble.unreadable()
     return {str(name): str(text) for name, text in fields.items()}
+
+
+async def _at_the_desk(request: web.Request, content: dict[str, Any]) -> tuple[int, str | None]:
+    """The client in front and the call with it, `None` before there is one. Raises `Trouble` where the page shows
+    another."""
+    view = await request.app[DEPS].desk.view(visitor(request).user_id)
+    if view.client_id is None or view.client_id != _whole_number(content, "client_id"):
+        raise Trouble.stale()
+    if content.get("attempt_id") and content["attempt_id"] != view.attempt_id:
+        raise Trouble.stale()
+    return view.client_id, view.attempt_id
 
 
 async def _assert_same_attempt(request: web.Request, content: dict[str, Any]) -> None:

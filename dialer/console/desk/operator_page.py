@@ -11,6 +11,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from crm.calls.disposition_sets import dispositions_of, own_labels
+from crm.calls.letters import LONGEST_NOTE
 from crm.clientele import clients
 from crm.day.skips import Skipped, skipped_just_now
 from crm.plan.dispositions import DISPOSITIONS, Disposition
@@ -23,7 +24,7 @@ from dialer.console.desk.day import Day, current_line, read_day
 from dialer.console.desk.outcome_form import FIELD_OF_CODE, choices
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import phone
-from dialer.console.web.labels import disposition_name, result_name
+from dialer.console.web.labels import CHANNELS, disposition_name, result_name
 from dialer.console.web.pages import embedded, fragment, page
 from dialer.console.web.visitors import visitor, words_of, zone_of
 from dialer.crm_words import explain
@@ -112,6 +113,8 @@ async def operator_page(request: web.Request) -> web.StreamResponse:
         "client_id": view.client_id,
         "attempt_id": view.attempt_id,
         "strings": embedded(_strings(words)),
+        "channels": [(value, words.gettext(name)) for value, name in CHANNELS.items()],
+        "longest_note": LONGEST_NOTE,
     }
     return page(request, "operator.html", context)
 

@@ -183,7 +183,7 @@ const actions = {
 async function act(button) {
   const action = button.dataset.do;
   wantsCall = false;
-  if (action === "learn") return openLearning();
+  if (action === "learn" || action === "letter") return openForm(action);
   if (action === "keys") return document.querySelector("dialog#keys").showModal();
   if (action === "digits") return sendTone(button.dataset.digit);
   if (!(action in actions)) return undefined;
@@ -193,17 +193,20 @@ async function act(button) {
   return tell(said.error);
 }
 
-function openLearning() {
-  const dialog = document.getElementById("learn");
-  dialog.querySelector("form[data-form=learn]").reset();
+function openForm(name) {
+  if (document.querySelector("dialog[open]")) return;
+  const dialog = document.getElementById(name);
+  const form = dialog.querySelector("form[data-form]");
+  form.reset();
   tellIn(dialog, "");
   dialog.showModal();
-  dialog.querySelector("[name=phone]").focus();
+  form.querySelector("input").focus();
 }
 
-async function learn(form) {
+async function sendForm(form) {
   const { client, attempt } = desk;
-  const said = await send("learn", { client_id: client, attempt_id: attempt, fields: Object.fromEntries(new FormData(form)) });
+  const fields = Object.fromEntries(new FormData(form));
+  const said = await send(form.dataset.form, { client_id: client, attempt_id: attempt, fields });
   tellIn(form, said.error);
   if (!said.error) form.closest("dialog").close();
 }
@@ -242,8 +245,8 @@ document.addEventListener("submit", async (event) => {
   if (!form.dataset.form) return;
   event.preventDefault();
   if (form.dataset.form === "outcome") return void outcome.next();
-  if (form.dataset.form === "learn") return void learn(form);
-  return void skip(form);
+  if (form.dataset.form === "skip") return void skip(form);
+  return void sendForm(form);
 });
 
 async function skip(form) {

@@ -33,6 +33,11 @@ CHANNELS = {
     "fax": mark("by fax"),
 }
 
+LETTERS = {
+    "email": mark("E-mail sent"),
+    "fax": mark("Fax sent"),
+}
+
 MOVE_CAUSES = {
     "import": mark("by an import"),
     "call": mark("by a call"),

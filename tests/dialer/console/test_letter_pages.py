@@ -10,6 +10,7 @@ from crm.clientele.clients import Client
 from crm.database import Database
 from crm.plan.plan_entries import PlanEntry
 from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office
 
 
@@ -108,3 +109,24 @@ async def test_an_auditor_reads_and_notes_nothing(anna: Browser, signed_in: Sign
     page = await (await signed_in("audit")).text(address)
     assert "Прайс" in page
     assert f'action="{address}/letters"' not in page
+
+
+async def test_it_is_noted_at_the_desk_in_mid_call(
+    anna: Browser, office: Office, desk: FakeDesk, database: Database
+) -> None:
+    operator_id = office.users["anna"]
+    await anna.act("ready")
+    client_id = desk.views[operator_id].client_id
+    assert client_id is not None
+    await anna.act("dial", client_id=client_id)
+    await desk.answer(operator_id)
+    said = {"client_id": client_id, "attempt_id": desk.views[operator_id].attempt_id}
+    sent = {"channel": "fax", "note": "Прайс"}
+    assert (await anna.act("letter", **said | {"client_id": 99}, fields=sent)).status == 409
+    assert (await anna.act("letter", **said, fields={"channel": "pigeon"})).status == 400
+    assert (await anna.act("letter", **said, fields=sent | {"note": "п" * 501})).status == 422
+    assert (await anna.act("letter", **said, fields=sent)).status == 200
+    assert ("look again", operator_id) in desk.clicks
+    (row,) = await noted(database, client_id)
+    assert (row.channel, row.sender, row.note) == (Channel.FAX, "Иванова Анна", "Прайс")
+    assert "Отправлен факс" in await anna.text("/operator"), "the card's history has it"
