@@ -19,7 +19,7 @@ from dialer.calls.call import CallStep
 from dialer.calls.call_recording import CallRecording
 from dialer.calls.cards import Cards
 from dialer.calls.desk_rules import DeskRules
-from dialer.calls.errors import DeskError
+from dialer.calls.errors import DeskError, no_line
 from dialer.calls.journal import DATABASE_TROUBLE, Journal
 from dialer.calls.line_keeper import LineKeeper
 from dialer.calls.operator_line import LineStep
@@ -207,7 +207,7 @@ class Desk:
             raise DeskError("desk.headset_silent")
         trunk = self._telephony.trunk()
         if not trunk.ready:
-            raise DeskError("desk.trunk_down", detail=trunk.detail)
+            raise no_line(trunk.detail)
         return seat.line_leg
 
     def _place(self, seat: Seat, operator_leg: Leg, plan: CallPlan) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dialer.reasons import Reason
+
 MESSAGES: dict[str, str] = {
     "desk.not_ready": "Press Ready first: your headset is not connected yet.",
     "desk.no_headset_account": "No headset belongs to your user. Ask the administrator to set one up.",
@@ -21,6 +23,7 @@ MESSAGES: dict[str, str] = {
     "desk.stale_attempt": "This outcome belongs to another call than the one at your desk.",
     "desk.trunk_down": "There is no connection to the telephone provider: {detail}. It is tried again and again; if it "
     "lasts, tell the administrator.",
+    "desk.no_trunk": "No line to a telephone provider is set up, so nobody can be called. Tell the administrator.",
     "desk.dialling_stopped": "The manager has stopped all dialling.",
     "desk.stopping": "The service is stopping; no new calls are started.",
     "desk.media_lost": "The sound of the call was lost inside the service. The call was ended; the next one works.",
@@ -56,3 +59,10 @@ class DeskError(Exception):
         super().__init__(MESSAGES[code].format(**params))
         self.code = code
         self.params = params
+
+
+def no_line(detail: str) -> DeskError:
+    """Why nobody can be called, from what is wrong with the trunk: one that is not set up is tried by nobody."""
+    if isinstance(detail, Reason) and detail.code == "trunk.not_set_up":
+        return DeskError("desk.no_trunk")
+    return DeskError("desk.trunk_down", detail=detail or "—")

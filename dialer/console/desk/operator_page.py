@@ -17,7 +17,7 @@ from crm.day.skips import Skipped, skipped_just_now
 from crm.plan.dispositions import DISPOSITIONS, Disposition
 from crm.preparation.scripts import Step, steps_for
 from crm.wrap_up import outcomes, undo
-from dialer.calls.errors import DATABASE_MESSAGES
+from dialer.calls.errors import DATABASE_MESSAGES, no_line
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.desk.card import Card, read_card
 from dialer.console.desk.day import Day, current_line, read_day
@@ -313,7 +313,8 @@ class Snapshots:
                 (True, self._words.gettext("The manager has stopped all dialling. A call in progress goes on."))
             )
         if not view.trunk_ready:
-            down = explain(self._words, "desk.trunk_down", {"detail": view.trunk_detail or "—"})
+            trouble = no_line(view.trunk_detail)
+            down = explain(self._words, trouble.code, trouble.params)
             advice = advice_for(view.trunk_detail)
             banners.append((True, f"{down} {self._words.gettext(advice)}" if advice else down))
         return banners

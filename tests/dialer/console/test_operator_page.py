@@ -332,6 +332,10 @@ async def test_what_is_missing_is_told_in_words_with_its_code(
     [
         ({"headset_registered": False}, "Гарнитура: нет"),
         ({"trunk_ready": False, "trunk_detail": "403"}, "Нет связи с оператором связи: 403"),
+        (
+            {"trunk_ready": False, "trunk_detail": Reason("trunk.not_set_up")},
+            "Линия оператора связи не настроена, звонить нельзя. Скажите администратору.",
+        ),
         ({"dialling_stopped": True}, "Руководитель остановил все звонки."),
         ({"recording": RecordingState.FAILED}, "запись прервалась"),
         ({"silent": "operator"}, "Клиент вас не слышит"),
