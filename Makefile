@@ -9,7 +9,8 @@ ARGS ?=
 
 .PHONY: help
 help:
-	@echo "make demo    try the product on a practice telephone network (Ctrl+C ends it)"
+	@echo "make demo    try the product on a practice telephone network (Ctrl+C ends it);"
+	@echo "             on another port than 8080:  make demo ARGS=\"--port 9000\""
 	@echo "make test    every check and test; installs what they need"
 	@echo "make lint    only the checks: ruff, mypy, import rules"
 	@echo "make format  let ruff put the code in order"
@@ -83,5 +84,5 @@ lock: $(DEV)
 
 .PHONY: clean
 clean:
-	rm -rf .venv build dist demo-data *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist demo-data demo-data-backups *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find config crm dialer recordings tests -name __pycache__ -prune -exec rm -rf {} +

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dialer.demo.run import DEFAULT_FOLDER, demo_settings
 from tests.benchmarks.__main__ import LARGE, WHOLE
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,20 @@ def planned(target: str, clone: Path) -> list[str]:
 
 def test_make_demo_sets_up_with_the_runtime_lock_only(clone: Path) -> None:
     assert planned("demo", clone) == [".ci/venv.sh requirements.lock", ".venv/bin/dialer demo "]
+
+
+def test_help_says_how_the_demonstration_takes_another_port(clone: Path) -> None:
+    told = 'make demo ARGS="--port 9000"'
+    assert told in run("make", "help", folder=clone).stdout
+    assert told in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_the_demonstration_leaves_is_ignored_and_cleaned_up(clone: Path) -> None:
+    """Also the backups that its administrator makes: they are kept beside its folder."""
+    settings = demo_settings(DEFAULT_FOLDER, console_port=8080, carrier_port=5060)
+    left = {str(DEFAULT_FOLDER), str(settings.backups_dir)}
+    assert {f"/{folder}/" for folder in left} <= set((ROOT / ".gitignore").read_text().splitlines())
+    assert left <= set(" ".join(planned("clean", clone)).split())
 
 
 def test_make_test_runs_every_check(clone: Path) -> None:
