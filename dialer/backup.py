@@ -281,19 +281,29 @@ def _settings_in(folder: Path, backup: Path, environ: Mapping[str, str]) -> Sett
     _copy_settings(backup / SETTINGS_FILE, file, secrets=True)
     try:
         settings = load_settings(file, environ)
-        _assert_within(folder, settings)
+        _assert_within(folder, settings, backup / SETTINGS_FILE)
     except BaseException:
         file.unlink()  # or the next try would take it for what somebody here has written
         raise
     return settings
 
 
-def _assert_within(folder: Path, settings: Settings) -> None:
-    database = _sqlite_file(settings)
-    backups = [settings.backups_dir] if settings.backups.folder else []
-    for path in (settings.data_dir, settings.recordings_dir, *backups, *([database] if database else [])):
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise BackupError("backup.settings_outside", path=str(path), folder=str(folder))
+def _assert_within(folder: Path, settings: Settings, file: Path) -> None:
+    """`file`: the backup's own settings. What is not said there lies in the folder of the settings by itself."""
+    database = _sqlite_file(settings) if settings.database.url else None
+    named = {
+        "[service] data_dir": settings.data_dir,
+        "[recordings] folder": settings.recordings_dir if settings.recordings.folder else None,
+        "[backups] folder": settings.backups_dir if settings.backups.folder else None,
+        "[database] url": database,
+    }
+    inside = folder.resolve()
+    outside = {key: path for key, path in named.items() if path and not path.resolve().is_relative_to(inside)}
+    if outside:
+        raise BackupError(
+            "backup.settings_outside",
+            path=str(next(iter(outside.values()))), folder=str(folder), file=str(file), keys=", ".join(outside),
+        )  # fmt: skip
 
 
 def _assert_no_files(settings: Settings) -> None:

@@ -72,8 +72,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "backup.not_one": "{folder} is no backup: it has no manifest that can be read.",
         "backup.other_database": "The backup is of a {kind} database, the settings name a {present} database.",
         "backup.outside": "The backup would write {file} outside its folder. It is not one of ours; do not use it.",
-        "backup.settings_outside": "The backup's settings put {path} outside {folder}. If that is meant, write a"
-        " dialer.toml into {folder} first.",
+        "backup.settings_outside": "The backup's settings put {path} outside {folder}. Copy {file} into {folder}"
+        " and take {keys} out of the copy: then everything goes into {folder}. Where what they say is meant, leave"
+        " them. Then restore again.",
         "backup.rows_differ": "The restored database has other rows than the backup says. Do not use it.",
         "upkeep.busy": "A backup or the sealing of recordings is under way. Wait until it is done.",
         "recordings.kept_plain": "The settings keep recordings plain ([recordings] encrypt), so none is sealed.",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -261,19 +261,38 @@ class TestRefusals:
         assert files_under(empty_place) == before
         assert not outside.exists()
 
-    @pytest.mark.parametrize("line", ['[service]\ndata_dir = "{}"\n', '[recordings]\nfolder = "{}"\n'])
-    async def test_a_backup_whose_settings_lead_elsewhere(
-        self, database: Database, settings_file: Path, tmp_path: Path, line: str
+    @pytest.mark.parametrize(
+        ("line", "keys"),
+        [
+            ('[service]\ndata_dir = "{}"\n', "[service] data_dir"),
+            ('[recordings]\nfolder = "{}"\n', "[recordings] folder"),
+            (
+                '[service]\ndata_dir = "{0}"\n[backups]\nfolder = "{0}-backups"\n',
+                "[service] data_dir, [backups] folder",
+            ),
+        ],
+    )
+    async def test_a_backup_whose_settings_lead_elsewhere_says_what_to_take_out_of_them(
+        self, database: Database, settings_file: Path, tmp_path: Path, line: str, keys: str
     ) -> None:
         await make(load_settings(settings_file, {}), database, settings_file, tmp_path / "kept")
         text = line.format(tmp_path / "outside").encode()
         (tmp_path / "kept" / "dialer.toml").write_bytes(text)
         add_to_manifest(tmp_path / "kept", "dialer.toml", text)
+        told: Mapping[str, object] = {}
         for _twice in range(2):
             with pytest.raises(BackupError) as refused:
                 await backup.restore(tmp_path / "kept", tmp_path / "target", {})
             assert refused.value.reason.code == "backup.settings_outside"
+            told = refused.value.reason.params
         assert files_under(tmp_path / "target") == {}
+        assert told["keys"] == keys
+        assert told["file"] == str(tmp_path / "kept" / "dialer.toml")
+        left = [row for row in text.decode().splitlines() if row.partition(" ")[0] not in ("data_dir", "folder")]
+        (tmp_path / "target" / "dialer.toml").write_text("\n".join(left))
+        settings = load_settings(tmp_path / "target" / "dialer.toml", {})
+        for folder in (settings.data_dir, settings.recordings_dir, settings.backups_dir):
+            assert folder.is_relative_to(tmp_path / "target")
         assert not (tmp_path / "outside").exists()
 
     async def test_a_folder_that_is_there_or_inside(
