@@ -43,7 +43,7 @@ async def make(settings: Settings, arguments: argparse.Namespace, terminal: Term
     if not made.secrets:
         terminal.say(gettext("Passwords and keys are not in it; keep them elsewhere."))
         terminal.say(
-            gettext("Restored from it, users get new passwords: {command}", command="dialer users passwd LOGIN")
+            gettext("Restored from it, users get new passwords: {command}", command="dialer users passwd LOGIN -c FILE")
         )
     return 0
 

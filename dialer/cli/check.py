@@ -28,6 +28,7 @@ from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.cli.mail_check import check_mail
 from dialer.cli.running import Neighbour, who_answers
 from dialer.cli.terminal import Terminal
+from dialer.cli.users import headset_server
 from dialer.console.web.formats import moment
 from dialer.crm_words import database_finding, in_language
 from dialer.office_key import read_key
@@ -345,7 +346,7 @@ async def _report_headsets(settings: Settings, database: Database, telephony: Li
         else:
             report.note(gettext("headset {name}: not connected", name=name))
     if not connected:
-        server = f"{settings.sip.advertised_host or settings.sip.host}:{settings.sip.port}"
+        server = headset_server(settings, report.terminal.words)
         report.trouble(
             gettext("headsets: none is connected"),
             gettext(

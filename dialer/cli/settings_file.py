@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def settings_file(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
 
 def settings_of(arguments: argparse.Namespace, terminal: Terminal, environ: Mapping[str, str]) -> Settings:
     """The settings that the command line names; from then on the terminal speaks their language."""
+    if arguments.config is not None:
+        terminal.settings_option = f"-c {shlex.quote(str(arguments.config))}"
     settings = load_settings(settings_file(arguments, environ), environ)
     terminal.speak(settings.service.language)
     return settings

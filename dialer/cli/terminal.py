@@ -21,6 +21,8 @@ from dialer.words import Language, Words, as_language, words
 _CLEAR_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _COMMANDS: Final = {words.split()[0] for words in (*HANDLERS, *BY_THEMSELVES)}
 _COMMAND: Final = re.compile(rf"\bdialer(?= (?:{'|'.join(_COMMANDS)})\b)")
+_WITH_SETTINGS: Final = sorted({*HANDLERS, "serve"}, key=len, reverse=True)  # "mail list" before "mail"
+_WITHOUT_OPTION: Final = re.compile(rf"\bdialer (?:{'|'.join(_WITH_SETTINGS)})\b(?!.* (?:-c|--config) )")
 
 
 class CommandFailed(Exception):
@@ -51,6 +53,8 @@ class Terminal:
     err: TextIO
     source: TextIO
     program: str = "dialer"
+    settings_option: str = ""
+    """As it was given, "-c FILE"; commands in sentences get it, so that they work on the same office when copied."""
 
     @classmethod
     def of_process(cls) -> Terminal:
@@ -76,6 +80,8 @@ class Terminal:
         print(self._as_called(line), file=self.err, flush=True)
 
     def _as_called(self, line: str) -> str:
+        if self.settings_option:
+            line = _WITHOUT_OPTION.sub(lambda found: f"{found[0]} {self.settings_option}", line)
         return _COMMAND.sub(lambda _found: self.program, line)
 
     def progress(self, line: str) -> None:

@@ -18,7 +18,7 @@ from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal, generated_password
 from dialer.office_key import make_key
-from dialer.words import mark
+from dialer.words import Words, mark
 
 
 @asynccontextmanager
@@ -219,10 +219,18 @@ async def set_back(settings: Settings, arguments: argparse.Namespace, terminal: 
     return 0
 
 
+def headset_server(settings: Settings, words: Words) -> str:
+    """What headsets have as their server; a port only where it is the same at each start."""
+    host, port = settings.sip.advertised_host or settings.sip.host, settings.sip.port
+    if port:
+        return f"{host}:{port}"
+    return words.gettext("{host} (sip.port is 0: the port is another one at each start)", host=host)
+
+
 def _tell_headset(settings: Settings, terminal: Terminal, headset: str, password: str) -> None:
     """What to type into the headset; its password only where it was made here."""
     gettext = terminal.words.gettext
-    server = f"{settings.sip.advertised_host or settings.sip.host}:{settings.sip.port}"
+    server = headset_server(settings, terminal.words)
     terminal.say(gettext("Headset: server {server}, user name {headset}", server=server, headset=headset))
     if password:
         terminal.say(gettext("Headset's password: {password}", password=password))

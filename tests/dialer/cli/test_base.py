@@ -34,7 +34,7 @@ def test_duplicates_are_found_merged_and_parted(dialer: Dialer, base: Path) -> N
     (pair,) = rows(listed)
     assert pair == ["1", "ООО «Ромашка»", "Ромашка, ЗАО", "a similar name", "100"]
     merged = dialer("duplicates", "merge", "1", "--keep-newer", "--take", "name", "-c", base)
-    assert merged.out == "Merged as no. 1. To undo: dialer duplicates undo 1\n", merged.err
+    assert merged.out == f"Merged as no. 1. To undo: dialer duplicates undo -c {base} 1\n", merged.err
     assert rows(dialer("duplicates", "list", "-c", base)) == []
     (made,) = rows(dialer("duplicates", "list", "--merged", "-c", base))
     assert (made[1], made[2], made[4]) == ("ООО «Ромашка»", "ООО «Ромашка»", "-")

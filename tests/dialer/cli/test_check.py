@@ -139,6 +139,14 @@ async def test_no_trunk_and_no_connected_headset_are_trouble(tmp_path: Path) -> 
     assert "2 troubles were found." in said
 
 
+async def test_a_port_that_is_another_at_each_start_is_not_told(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "data", sip={"port": 0})
+    await prepare(settings)
+    _, said = await checked(settings)
+    assert "127.0.0.1:0" not in said
+    assert "the server 127.0.0.1 (sip.port is 0: the port is another one at each start)" in said
+
+
 async def test_a_headset_without_a_password_is_named(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "data")
     await prepare(settings)
@@ -307,3 +315,4 @@ def test_the_command_ends_with_1_on_trouble(dialer: Dialer, office: Path) -> Non
     assert said.code == 1
     assert said.err == ""
     assert "trouble  trunk: none is set up" in said.out
+    assert f"dialer users add -c {office} LOGIN --name NAME --headset NAME" in said.out

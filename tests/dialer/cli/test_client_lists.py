@@ -35,7 +35,7 @@ def test_clients_are_listed_changed_and_changed_back(dialer: Dialer, office: Pat
     ]
     assert "Строй" not in dialer("clients", "list", "--owner", "anna", "-c", office).out
     done = dialer("clients", "bulk", "--filter", "Builders", "--assign", "anna", "--yes", "-c", office)
-    assert done.out.splitlines()[-1].endswith("clients undo 1"), done.err
+    assert done.out.splitlines()[-1].endswith(f"clients undo -c {office} 1"), done.err
     listed = dialer("clients", "list", "--owner", "anna", "-c", office).out.splitlines()
     assert [re.split(" {2,}", line.strip())[1] for line in listed[1:]] == ["Строй Альфа", "Строй Бета"]
     dialer("clients", "bulk", "--text", "альфа", "--assign", "", "--yes", "-c", office)

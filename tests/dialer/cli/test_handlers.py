@@ -42,6 +42,27 @@ def test_a_command_in_a_sentence_is_written_as_this_one_was_called() -> None:
     assert out.getvalue().splitlines() == [f"./dialer {name}" for name in tops]
 
 
+def test_a_command_in_a_sentence_is_of_the_office_that_this_one_was_given() -> None:
+    out = io.StringIO()
+    terminal = Terminal(words("en"), out, out, io.StringIO(), program="./dialer", settings_option="-c 'my office.toml'")
+    for line in (
+        "within a minute: dialer check --wait 60",
+        "`dialer mail list --state failed` or `dialer db upgrade`; the dialer serves",
+        "dialer users passwd anna --headset",
+        "dialer users passwd LOGIN -c FILE",
+        "dialer init office",
+    ):
+        terminal.say(line)
+    assert out.getvalue().splitlines() == [
+        "within a minute: ./dialer check -c 'my office.toml' --wait 60",
+        "`./dialer mail list -c 'my office.toml' --state failed` or `./dialer db upgrade -c 'my office.toml'`;"
+        " the dialer serves",
+        "./dialer users passwd -c 'my office.toml' anna --headset",
+        "./dialer users passwd LOGIN -c FILE",
+        "./dialer init office",
+    ]
+
+
 @pytest.mark.parametrize("words_of_command", HANDLERS)
 def test_it_is_there_and_takes_settings_arguments_and_terminal(words_of_command: str) -> None:
     handler = handler_of(words_of_command)

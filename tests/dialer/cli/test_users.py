@@ -50,6 +50,14 @@ def signs_in(config: Path, login: str, password: str) -> bool:
     return asyncio.run(attempt())
 
 
+def test_a_headset_is_told_no_port_that_is_another_at_each_start(dialer: Dialer, sqlite_office: Path) -> None:
+    said = dialer("users", "add", "anna", "--name", "Anna", "--headset", "anna-h", "-c", sqlite_office)
+    assert "server 127.0.0.1:5060, user name anna-h" in said.out
+    sqlite_office.write_text(sqlite_office.read_text().replace("port = 5060\n", "port = 0\n", 1))
+    said = dialer("users", "headset", "anna", "anna-2", "-c", sqlite_office)
+    assert "server 127.0.0.1 (sip.port is 0: the port is another one at each start), user name anna-2" in said.out
+
+
 def test_a_user_with_a_headset_gets_both_passwords_printed(dialer: Dialer, office: Path) -> None:
     said = dialer("users", "add", "anna", "--name", "Anna Petrova", "--headset", "anna-h", "-c", office)
     assert said.code == 0
