@@ -352,11 +352,9 @@ async def test_the_databases_disk_runs_full_in_a_call(tmp_path: Path) -> None:
             attempt_id = await operator.call_the_next()
             ballast = fill(disk)
             await operator.post("hang-up", attempt_id=attempt_id)
-            await operator.until(
-                lambda _: (
-                    "Не удаётся писать в базу данных: её диск заполнен. Разговор" in text_of(operator.regions["call"])
-                )
-            )
+            told = "Не удаётся писать в базу данных: её диск заполнен. Всё о разговоре хранится в памяти"
+            await operator.until(lambda _: told in text_of(operator.regions["call"]))
+            assert (await operator.get("/healthz"))[0] == 503
             assert latin_words(operator.regions.values()) == set()
             assert "not written yet" in world.service.log()
             ballast.unlink()
