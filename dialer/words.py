@@ -22,6 +22,8 @@ LOCALE_FOLDER = Path(__file__).with_name("locale")
 
 _FORMS = {"one": 0, "few": 1, "many": 2, "other": 2}  # CLDR names in the order of the catalogue's Plural-Forms
 
+_WITHIN = {"«": str.maketrans("«»", "„“"), "“": str.maketrans("“”", "‘’")}
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,11 +68,19 @@ class Words:
         if not params:
             return text
         try:
-            return text.format_map(params)
+            return text.format_map({name: _nested(text, name, value) for name, value in params.items()})
         except (KeyError, IndexError, ValueError):
             # A sentence with a hole still tells more than an error page would.
             _log.exception("placeholders do not fit: %s", text)
             return text
+
+
+def _nested(text: str, name: str, value: object) -> object:
+    """`value` for `{name}`; quotes within quotes are of the other kind: «ООО „Нева“»."""
+    for opening, others in _WITHIN.items():
+        if isinstance(value, str) and f"{opening}{{{name}}}" in text:
+            return value.translate(others)
+    return value
 
 
 def read_catalogue(language: Language) -> Catalog:

@@ -27,6 +27,14 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
+def test_quotes_within_quotes_are_of_the_other_kind() -> None:
+    russian, english = words("ru").gettext, words("en").gettext
+    name = "ООО «Нева»"
+    assert russian("There is no campaign “{name}”.", name=name) == "Кампании «ООО „Нева“» нет."
+    assert russian("{name} has been added.", name=name).startswith(name)
+    assert english("There is no campaign “{name}”.", name="The “Neva”") == "There is no campaign “The ‘Neva’”."
+
+
 def test_every_sentence_is_translated() -> None:
     translated: dict[str, tuple[str, ...]] = {}
     for message in read_catalogue("ru"):
