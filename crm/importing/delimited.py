@@ -23,6 +23,9 @@ _GUESSED: Final = ("cp1251", "cp866", "koi8-r")
 _SAMPLE_BYTES: Final = 32_768
 _SNIFFED_RECORDS: Final = 50
 _SEP_LINE: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")  # \x1a ends a file of DOS
+_MOST_CONTROL: Final = 0.02
+_AT_HOME: Final = re.compile(r"[\t\n\r\x20-\x7e\xa0-\xff\u0400-\u052f\u2000-\u22ff]")
 _END: Final = "\0"  # no line can be this: NULs have been refused
 
 
@@ -35,7 +38,7 @@ def read_text(
         _refuse_delimiter(delimiter)
     encoding = known_encoding(encoding) if encoding else guess_encoding(content)
     text = _decode(content, encoding)
-    if "\0" in text:
+    if "\0" in text or _is_rubbish(text):
         raise Refused("table.not_text")
     text = text.removeprefix("\ufeff")
     skipped = 0
@@ -89,7 +92,8 @@ def guess_encoding(content: bytes) -> str:
     telling = b"\n".join(line for line in content.splitlines() if not line.isascii())[:_SAMPLE_BYTES]
     best = from_bytes(telling, cp_isolation=list(_GUESSED)).best()
     if best is None:
-        raise Refused("table.encoding_not_guessed")
+        rubbish = _is_rubbish(content.decode("latin-1"))
+        raise Refused("table.not_text" if rubbish else "table.encoding_not_guessed")
     return known_encoding(best.encoding)
 
 
@@ -97,10 +101,16 @@ def _guess_utf_16(content: bytes) -> str:
     """Without a BOM: in the right byte order nearly all signs are Latin or Cyrillic, in the wrong one none."""
     for encoding in ("utf-16-le", "utf-16-be"):
         sample = content[: _SAMPLE_BYTES & ~1].decode(encoding, errors="ignore").replace("\0", "")
-        at_home = sum(sign < "\u0530" or "\u2000" <= sign < "\u2300" for sign in sample)
+        at_home = len(_AT_HOME.findall(sample))
         if sample and at_home > 0.9 * len(sample):
             return encoding
     raise Refused("table.not_text")
+
+
+def _is_rubbish(text: str) -> bool:
+    """A stray control sign comes with many a text; more of them are in what is none."""
+    sample = text[:_SAMPLE_BYTES]
+    return len(_CONTROL.findall(sample)) > _MOST_CONTROL * len(sample)
 
 
 def _decode(content: bytes, encoding: str) -> str:

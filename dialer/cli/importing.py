@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
 from crm.database import Database
-from crm.errors import ERRORS, NotFound, Refused
+from crm.errors import ERRORS, NotFound
 from crm.importing.carrying_on import carry_on
 from crm.importing.clients import Progress
 from crm.importing.confirming import begin_confirming, report_of
@@ -30,8 +30,17 @@ from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.console.imports.import_words import FIELD_NAMES, form_in_words
 from dialer.console.web.labels import group_name
+from dialer.crm_words import explain
+from dialer.words import mark
 
 SHOWN_ROWS: Final = 10
+_REMEDIES: Final = {
+    "import.no_list": mark("No column holds the call list. Name one for all rows: --list NAME"),
+    "import.no_name_column": mark(
+        "No column holds the name of the organisation. Say which one does: --map COLUMN=name"
+    ),
+    "import.no_phone_column": mark("No column holds the telephone. Say which one does: --map COLUMN=phone"),
+}
 
 
 async def import_file(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -153,9 +162,7 @@ async def _import(
         )  # fmt: skip
     if tried.report is None:
         code, params = tried.trouble
-        if code != "import.no_list":
-            raise Refused(code, **params)
-        raise CommandFailed(terminal.words.gettext("No column holds the call list. Name one for all rows: --list NAME"))
+        raise CommandFailed(stopped_by(code, params, terminal))
     if arguments.dry_run:
         return tried.report
     staged = await bring_in(
@@ -187,6 +194,12 @@ async def carried_on(database: Database, import_id: int, settings: Settings, ter
 def _progress(terminal: Terminal) -> Progress:
     gettext = terminal.words.gettext
     return lambda done, of: terminal.progress(gettext("{done} of {of} rows", done=done, of=of))
+
+
+def stopped_by(code: str, params: Mapping[str, object], terminal: Terminal) -> str:
+    """Why no row of a file could be tried, with the option that helps: pages have fields for it."""
+    sentence = _REMEDIES.get(code)
+    return terminal.words.gettext(sentence) if sentence else explain(terminal.words, code, params)
 
 
 async def _campaign(session: AsyncSession, name: str, terminal: Terminal) -> Campaign:

@@ -17,11 +17,11 @@ from crm.importing.undoing import begin_undoing, undo_report
 from crm.preparation.campaigns import Campaign, campaign_named
 from crm.time_zones import zone
 from dialer.cli.database import ready_database
-from dialer.cli.importing import SHOWN_ROWS, carried_on, in_words, tell_rows
+from dialer.cli.importing import SHOWN_ROWS, carried_on, in_words, stopped_by, tell_rows
 from dialer.cli.terminal import Terminal
 from dialer.console.imports.import_words import form_in_words, state_in_words
 from dialer.console.web.formats import moment
-from dialer.crm_words import explain, sentence
+from dialer.crm_words import sentence
 
 _MAPPED_SHOWN: Final = 6
 
@@ -58,7 +58,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     for column in found.header:
         terminal.say(f"  {column} → {found.mapping.get(column) or '-'}")
     if found.trouble:
-        terminal.say(explain(terminal.words, found.trouble[0], found.trouble[1]))
+        terminal.say(stopped_by(found.trouble[0], found.trouble[1], terminal))
     _tell_counts(found, terminal)
     tell_rows(
         gettext("Refused:"),

@@ -113,6 +113,11 @@ def test_old_line_ends_are_line_ends() -> None:
     assert [row.line for row in read_table(b"a;b\r1;2\r3;4").rows] == [2, 3]
 
 
+def test_a_stray_control_sign_makes_no_text_unreadable() -> None:
+    rows = b"".join(b"%d;\xd0\x9f\n" % number for number in range(50))
+    assert len(read_table(b"a;b\n" + rows + b"51;\x02\x1a").rows) == 51
+
+
 def test_empty_columns_at_the_end_are_no_columns() -> None:
     assert read_table(b"a;b;;\n1;2;;\n").header == ("a", "b")
 
@@ -127,6 +132,10 @@ def test_empty_columns_at_the_end_are_no_columns() -> None:
         (b"a;b\n", "table.no_rows", {}),
         (b"a;b\n;\n", "table.no_rows", {}),
         (b"a;b\n1;\x002", "table.not_text", {}),
+        (bytes(range(1, 32)) * 20, "table.not_text", {}),
+        (bytes(range(1, 256)), "table.not_text", {}),
+        (b"\1\2\3\4", "table.not_text", {}),
+        (b"\0\1" * 100, "table.not_text", {}),
         ("a;b\n1;\0".encode("utf-16"), "table.not_text", {}),
         (b"a;b\n1;" + b"9" * (MAX_CELL + 1), "table.cell_too_long", {"line": 2, "limit": MAX_CELL}),
         (b"a;b\n1;2\n1;" + b"9" * 200_000, "table.cell_too_long", {"line": 3, "limit": MAX_CELL}),

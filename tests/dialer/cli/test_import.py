@@ -168,6 +168,8 @@ def test_how_a_file_is_read_may_be_said(dialer: Dialer, office: Path, tmp_path: 
     assert said.code == 0, said.err
     assert "columns recognised: Кто → name of the organisation; Куда звонить → city; Телефон → phone" in said.out
     assert "taken: 2\n" in said.out
+    said = run(dialer, office, file, *options[:-2])
+    assert said.err == "No column holds the name of the organisation. Say which one does: --map COLUMN=name\n"
     said = run(dialer, office, file, *options, "--map", "Телефон")
     assert said.err == "“Телефон” is no COLUMN=FIELD.\n"
     said = run(dialer, office, file, *options, "--area-code", "12")

@@ -120,7 +120,7 @@ async def test_what_was_guessed_wrong_is_said_otherwise_and_saved(maria: Browser
     content = "Кто|Куда\nАльфа|22-33-44\nБета|8 (342) 000-10-02\n".encode("koi8-r")
     address = await brought(maria, content)
     page = await maria.text(address)
-    assert "No column holds the name of the organisation." in page
+    assert "No column holds the name of the organisation. Say below which one does." in page
     assert fields_in(page) == {"column0": "attributes.Кто", "column1": "attributes.Куда"}
     said = {"column0": "name", "column1": "phone", "encoding": "koi8-r", "delimiter": "|", "list_name": "весна"}
     again = await maria.post_form(address, version=version_in(page), area_code="3812", save_as="Справочник", **said)
@@ -224,7 +224,7 @@ async def test_another_sheet_of_a_workbook_is_read(maria: Browser, database: Dat
         (b"%PDF-1.7", "This is a PDF file, not a table."),
         (b"PK\x03\x04\x14\x00", "The file is damaged"),
         (b"", "The file is empty."),
-        (b"a;b\n1;\x002", "The file is not text"),
+        (b"a;b\n1;\x002", "This is neither text nor a table"),
     ],
 )
 async def test_what_is_no_table_is_told_and_nothing_is_kept(
