@@ -252,6 +252,22 @@ async def withdraw(
     return callback
 
 
+async def unmake(session: AsyncSession, *, attempt_id: str, now: datetime) -> None:
+    """What an outcome of this call promised was never promised: it is withdrawn where it is open, and does not hold
+    again where another call put it off or withdrew it."""
+    made = await session.scalars(
+        select(Callback)
+        .where(Callback.made_by_attempt_id == attempt_id)
+        .where(Callback.state.in_((CallbackState.OPEN, CallbackState.MOVED, CallbackState.WITHDRAWN)))
+    )
+    for callback in made.all():
+        if callback.state is CallbackState.OPEN:
+            await withdraw(session, callback_id=callback.id, now=now, attempt_id=attempt_id)
+        else:
+            callback.settled_by_attempt_id = attempt_id
+    await session.flush()
+
+
 async def reopen_ended_by(
     session: AsyncSession, *, attempt_id: str, at: datetime, owner_id: int, now: datetime
 ) -> None:

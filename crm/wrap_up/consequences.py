@@ -25,7 +25,7 @@ from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move, moves_of
 from crm.group import Group
 from crm.office.users import User
-from crm.plan.callbacks import Callback, CallbackState, agree, reopen_ended_by, settle_by_attempt, withdraw
+from crm.plan.callbacks import agree, reopen_ended_by, settle_by_attempt, unmake
 from crm.plan.dispositions import Disposition
 from crm.plan.outcome_chain import Outcome
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, active_entries, set_state
@@ -281,11 +281,7 @@ async def _promise(act: Following) -> None:
 
 
 async def _no_promise(act: TakingBack) -> None:
-    promised = await act.session.scalar(
-        select(Callback).where(Callback.made_by_attempt_id == act.attempt.id, Callback.state == CallbackState.OPEN)
-    )
-    if promised is not None:
-        await withdraw(act.session, callback_id=promised.id, now=act.now, attempt_id=act.attempt.id)
+    await unmake(act.session, attempt_id=act.attempt.id, now=act.now)
     await _reopen_promises(act)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -69,10 +69,13 @@ class Torn(Exception):
 
 @dataclass
 class Promise:
-    """What the machine's own book says of a client: a call at `due_at`, by the outcome of `attempt_id`."""
+    """What the machine's own book says of a client: a call at `due_at`, by the outcome of `attempt_id`. `ended_by`: the
+    attempt whose outcome put it off or withdrew it, "" while it holds."""
 
+    id: int
     due_at: datetime
     attempt_id: str
+    ended_by: str = ""
 
 
 class SalesDays(RuleBasedStateMachine):
@@ -86,12 +89,17 @@ class SalesDays(RuleBasedStateMachine):
         self.opened = type(self).new_database()
         self.url = self.run(self.opened.__aenter__())
         self.now = NOON
-        self.promised: dict[int, Promise] = {}
+        self.book: dict[int, list[Promise]] = {}
         # Attempts that were opened and not written down, with client and operator; of these, those that have not ended.
         self.to_write: dict[str, tuple[int, int]] = {}
         self.running: list[str] = []
         self.written: list[str] = []
         self.calls = 0
+
+    @property
+    def promised(self) -> dict[int, Promise]:
+        """What holds, by client."""
+        return {client_id: each for client_id, made in self.book.items() for each in made if not each.ended_by}
 
     @property
     def clients_to_write(self) -> set[int]:
@@ -279,6 +287,8 @@ class SalesDays(RuleBasedStateMachine):
         self._record(self.written[which % len(self.written)], ending, corrects=True, tear=tear)
 
     def _record(self, attempt_id: str, ending: Ending, *, corrects: bool, tear: bool) -> None:
+        self.now += timedelta(milliseconds=1)  # no two outcomes are written down at once
+
         async def write_down(session: AsyncSession) -> tuple[Attempt, OutcomeForm]:
             attempt = await session.get_one(Attempt, attempt_id)
             previous = await current_outcome(session, attempt_id)
@@ -314,21 +324,28 @@ class SalesDays(RuleBasedStateMachine):
         )
 
     def _note_promise(self, attempt: Attempt, form: OutcomeForm) -> None:
-        """The book: a call that reached the client keeps the promise it was made for; a correction takes back what its
-        outcome promised; a new promise takes the place of the old; who is not to be called is promised nothing."""
-        known = self.promised.get(attempt.client_id)
-        if known is not None and (
-            known.attempt_id == attempt.id
-            or (attempt.callback_id is not None and self._reached(attempt) and known.due_at <= attempt.opened_at)
-        ):
-            del self.promised[attempt.client_id]
-        if form.disposition == "do_not_call":
-            self.promised.pop(attempt.client_id, None)
-        self.run(self._read_promise(attempt, form))
+        """The book. A correction takes back what its outcome promised, and what that had put off or withdrawn holds
+        again. A call that reached the client keeps the promise it was made for. A new promise takes the place of the
+        old, and who is not to be called is promised nothing."""
+        made = self.book.setdefault(attempt.client_id, [])
+        made[:] = [each for each in made if each.attempt_id != attempt.id]
+        asked_off = self.run(self._is_asked_off(attempt.client_id))
+        ended = [each for each in made if each.ended_by == attempt.id]
+        made[:] = [each for each in made if each not in ended]
+        if ended and not asked_off and attempt.client_id not in self.promised:
+            made.append(replace(ended[-1], ended_by=""))
+        if self._reached(attempt):
+            made[:] = [each for each in made if each.ended_by or each.id != attempt.callback_id]
+        promise = self.run(self._read_promise(attempt, form))
+        if promise is not None or form.disposition == "do_not_call":
+            for each in made:
+                each.ended_by = each.ended_by or attempt.id
+        if promise is not None:
+            made.append(promise)
 
-    async def _read_promise(self, attempt: Attempt, form: OutcomeForm) -> None:
+    async def _read_promise(self, attempt: Attempt, form: OutcomeForm) -> Promise | None:
         if form.disposition not in ("hot", "warm", "callback") or form.callback_at_local is None:
-            return
+            return None
         async with self.database.reading() as session:
             promise = await session.scalar(
                 select(Callback)
@@ -338,9 +355,9 @@ class SalesDays(RuleBasedStateMachine):
             )
         if promise is None:
             assert await self._is_asked_off(attempt.client_id), "a promise was typed and is not kept"
-            return
+            return None
         assert promise.due_at == instant(form.callback_at_local, promise.time_zone)
-        self.promised[attempt.client_id] = Promise(promise.due_at, attempt.id)
+        return Promise(promise.id, promise.due_at, attempt.id)
 
     async def _is_asked_off(self, client_id: int) -> bool:
         async with self.database.reading() as session:

@@ -80,6 +80,21 @@ async def test_another_time_in_the_correction_puts_off_what_was_promised_first(w
     ]  # fmt: skip
 
 
+async def test_a_promise_that_was_never_made_does_not_come_back(world: World) -> None:
+    """Another call put it off, and both were corrected."""
+    anna, client_id = await world.operator(), await world.client()
+    first = await saved(world, OutcomeForm("callback", callback_words="завтра в 11"), client_id, anna)
+    second = await saved(world, OutcomeForm("callback", callback_words="завтра в 12"), client_id, anna)
+    await corrected(world, first, NO_CONTACT)
+    async with world.database.reading() as session:
+        stands = await open_callback(session, client_id)
+        assert stands is not None
+        assert stands.made_by_attempt_id == second.attempt_id
+    await corrected(world, second, NO_CONTACT)
+    async with world.database.reading() as session:
+        assert await open_callback(session, client_id) is None
+
+
 async def test_what_was_agreed_since_stands_and_who_is_silent_is_promised_nothing(world: World) -> None:
     anna, agreed_again, silent = await world.operator(), await world.client("Иначе"), await world.client("Тихая")
     outcomes = {}
