@@ -77,6 +77,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         " them. Then restore again.",
         "backup.rows_differ": "The restored database has other rows than the backup says. Do not use it.",
         "upkeep.busy": "A backup or the sealing of recordings is under way. Wait until it is done.",
+        "recordings.silent": "The disk of the recordings does not answer",
         "recordings.kept_plain": "The settings keep recordings plain ([recordings] encrypt), so none is sealed.",
         "recordings.other_key": "The office's key is not at hand, or it is another one. Put the file back; nothing was"
         " sealed.",

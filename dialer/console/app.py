@@ -8,6 +8,7 @@ from aiohttp import web
 
 from dialer.console.desk import live
 from dialer.console.routes import LARGEST_POST, Handler, routes
+from dialer.console.web.alarms import ROOM, Room
 from dialer.console.web.deps import DEPS, FAILURES, METRICS, STATIC, ConsoleDeps
 from dialer.console.web.failure_limit import FailureLimit
 from dialer.console.web.guard import (
@@ -34,6 +35,7 @@ def create_console(deps: ConsoleDeps) -> web.Application:
     app[FAILURES] = FailureLimit()
     app[METRICS] = Metrics()
     app[REFUSED] = RefusedForms()
+    app[ROOM] = Room(deps)
     app[STATIC] = StaticFiles()
     app[live.SOCKETS] = set()
     set_up_templates(app)

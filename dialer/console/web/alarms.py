@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 
+from aiohttp import web
+
 from dialer.console.web.deps import ConsoleDeps
 from dialer.console.web.visitors import ADMINISTRATORS, STOP_ROLES
 from dialer.crm_words import in_language
@@ -13,10 +15,30 @@ from dialer.words import Words, mark
 from recordings.errors import RecordingError
 from recordings.store import require_room
 
+PATIENCE_S = 1.0
 _TELL = mark("If it lasts, tell the administrator.")
 
 
-async def alarms_for(role: str, deps: ConsoleDeps, words: Words) -> list[str]:
+class Room:
+    """Whether the disks have room, asked by one thread at a time: a network drive that hangs takes neither the threads
+    that calls need, nor the pages on which it is told."""
+
+    def __init__(self, deps: ConsoleDeps) -> None:
+        self._deps = deps
+        self._look: asyncio.Task[tuple[str, str]] | None = None
+
+    async def short(self) -> tuple[str, str]:
+        """Why the database and why recordings have too little room, "" for enough."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(asyncio.to_thread(_short_of_room, self._deps))
+        done, _ = await asyncio.wait({self._look}, timeout=PATIENCE_S)
+        return self._look.result() if done else ("", Reason("recordings.silent"))
+
+
+ROOM = web.AppKey("room", Room)
+
+
+async def alarms_for(role: str, deps: ConsoleDeps, room: Room, words: Words) -> list[str]:
     """In whole sentences, the most pressing first; none for a role that can do nothing about them."""
     if role not in STOP_ROLES:
         return []
@@ -24,8 +46,7 @@ async def alarms_for(role: str, deps: ConsoleDeps, words: Words) -> list[str]:
     trunk = deps.desk.trunk()
     if not trunk.ready:
         found.append((mark("Nobody can be called: there is no connection to the provider ({reason})."), trunk.detail))
-    # A network drive that hangs must not hold up the calls.
-    database_low, recordings_low = await asyncio.to_thread(_short_of_room, deps)
+    database_low, recordings_low = await room.short()
     if database_low:
         found.append((mark("Soon nothing can be written down. {reason}."), database_low))
     if recordings_low:
@@ -34,7 +55,6 @@ async def alarms_for(role: str, deps: ConsoleDeps, words: Words) -> list[str]:
 
 
 def _short_of_room(deps: ConsoleDeps) -> tuple[str, str]:
-    """Why the database and why recordings have too little room, "" for enough."""
     kept = deps.settings.recordings
     reserve_bytes = kept.minimum_free_mb * 2**20
     free = deps.database.free_bytes()

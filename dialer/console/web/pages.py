@@ -14,7 +14,7 @@ from crm.calls import dial_rules
 from crm.care.personal import ERASED
 from crm.day.overdue import overdue_count
 from crm.mail import outbox
-from dialer.console.web.alarms import alarms_for
+from dialer.console.web.alarms import ROOM, alarms_for
 from dialer.console.web.deps import DEPS, STATIC
 from dialer.console.web.labels import group_name
 from dialer.console.web.refused_forms import REFUSED
@@ -94,7 +94,7 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
         "mail_given_up": given_up,
         "may_stop": known.role in STOP_ROLES,
         "dialling_stopped": stopped,
-        "alarms": await alarms_for(known.role, deps, words),
+        "alarms": await alarms_for(known.role, deps, request.app[ROOM], words),
         "overdue_in_all": overdue,
         **refused_before(request),
     }

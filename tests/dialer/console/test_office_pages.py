@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from crm.database import Database
 from crm.preparation.results import Result
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.calls import call_pages
+from dialer.console.web import alarms
 from dialer.reasons import Reason
 from dialer.telephony import TrunkStatus
 from recordings.store import LocalStore
@@ -165,6 +167,27 @@ async def test_whoever_answers_for_the_office_sees_that_a_disk_is_nearly_full(
     assert written in page
     recorded = "Разговоры не записываются. Диск записей почти заполнен: свободно 34 МБ, в запасе держится 200 МБ."
     assert recorded in page
+
+
+async def test_a_disk_that_hangs_is_told_and_takes_one_thread(
+    signed_in: SignIn, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await signed_in("admin")
+    asked, answers = [], threading.Event()
+
+    def hang() -> int:
+        asked.append(1)
+        answers.wait()
+        return 2**40
+
+    monkeypatch.setattr(store, "free_bytes", hang)
+    monkeypatch.setattr(alarms, "PATIENCE_S", 0)
+    try:
+        for _ in range(3):
+            assert "Разговоры не записываются. Диск записей не отвечает." in await admin.text("/users")
+        assert len(asked) == 1
+    finally:
+        answers.set()
 
 
 async def test_overdue_promises_rise_to_the_manager(signed_in: SignIn, office: Office, clock: Clock) -> None:
