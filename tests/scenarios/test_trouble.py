@@ -243,7 +243,8 @@ async def test_no_headset(world: World) -> None:
     assert "Check that it is switched on" in world.service.log()
     await world.service.stop()
     code, said = await run("check", "--wait", "0", "-c", world.service.config)
-    assert (code, f"127.0.0.1:{world.sip_port}" in said, "dialer check --wait 60" in said) == (1, True, True), said
+    again = f"dialer check -c {world.service.config} --wait 60"
+    assert (code, f"127.0.0.1:{world.sip_port}" in said, again in said) == (1, True, True), said
 
 
 async def test_a_headset_that_declines_then_is_muted_then_hangs_up(world: World) -> None:
