@@ -28,32 +28,34 @@ async def overlap(
     database: Database, first: Work, second: Work, *, then: Work | None = None, anew: bool = False
 ) -> tuple[Any, Any]:
     """What `first` and `second` returned, or the `CrmError` that refused them. `first` is committed once `second` has
-    ended or waits for a lock, after `then`, which goes on in its transaction. `anew`: `second` is begun again when the
-    database has ended it for the sake of the first."""
+    ended or waits for a lock, after `then`, which goes on in its transaction. `anew`: whichever of the two the database
+    ends for the sake of the other, is begun again."""
     begun, done = asyncio.Event(), asyncio.Event()
+
+    async def held(session: AsyncSession) -> Any:
+        result = await first(session)
+        await session.flush()
+        begun.set()
+        await done.wait()
+        if then is not None:
+            await then(session)
+        return result
 
     async def hold() -> Any:
         try:
-            async with database.transaction() as session:
-                result = await first(session)
-                await session.flush()
-                begun.set()
-                await done.wait()
-                if then is not None:
-                    await then(session)
-                return result
+            return await carried_out(held)
         finally:
             begun.set()
 
-    async def follow() -> Any:
+    async def carried_out(work: Work) -> Any:
         if anew:
-            return await database.carry_out(second)
+            return await database.carry_out(work)
         async with database.transaction() as session:
-            return await second(session)
+            return await work(session)
 
     holding = asyncio.create_task(_ended(hold()))
     await begun.wait()
-    following = asyncio.create_task(_ended(follow()))
+    following = asyncio.create_task(_ended(carried_out(second)))
     try:
         while database.dialect == "postgresql" and not following.done() and not await _somebody_waits(database):
             pass
