@@ -348,10 +348,7 @@ class SalesDays(RuleBasedStateMachine):
             return None
         async with self.database.reading() as session:
             promise = await session.scalar(
-                select(Callback)
-                .where(Callback.client_id == attempt.client_id, Callback.made_by_attempt_id == attempt.id)
-                .order_by(Callback.id.desc())
-                .limit(1)
+                select(Callback).where(Callback.made_by_attempt_id == attempt.id, Callback.state == CallbackState.OPEN)
             )
         if promise is None:
             assert await self._is_asked_off(attempt.client_id), "a promise was typed and is not kept"
