@@ -131,6 +131,7 @@ def _may_be_one(one: _Named, other: _Named) -> bool:
 
 async def find_duplicates(session: AsyncSession, *, now: datetime, author_id: int | None = None) -> FoundPairs:
     """Look through the whole base and queue what is not known yet."""
+    newest_id = await session.scalar(select(func.max(Organisation.id))) or 0
     search = await _looked_through(session, true(), true())
     told = await session.execute(select(DuplicatePair.one_id, DuplicatePair.other_id))
     known = {(one, other) for one, other in told}
@@ -142,20 +143,20 @@ async def find_duplicates(session: AsyncSession, *, now: datetime, author_id: in
     for begin in range(0, len(new), _BATCH):
         await session.execute(insert(DuplicatePair), new[begin : begin + _BATCH])
     audit.note(
-        session, at=now, user_id=author_id, action=audit.LOOKED_THROUGH, subject=_WHOLE_BASE, details={"new": len(new)}
-    )
+        session, at=now, user_id=author_id, action=audit.LOOKED_THROUGH, subject=_WHOLE_BASE,
+        details={"new": len(new), "newest_id": newest_id},
+    )  # fmt: skip
     return FoundPairs(len(new), len(search.found) - len(new), search.passed_over)
 
 
 async def last_look(session: AsyncSession) -> LastLook:
     """When the base was last looked through, and what nobody has compared since."""
-    looks = select(func.max(AuditEntry.at)).where(
-        AuditEntry.subject == _WHOLE_BASE, AuditEntry.action == audit.LOOKED_THROUGH
-    )
-    at = await session.scalar(looks)
-    since = Organisation.created_at > at if at is not None else true()
+    looks = select(AuditEntry).where(AuditEntry.subject == _WHOLE_BASE, AuditEntry.action == audit.LOOKED_THROUGH)
+    look = await session.scalar(looks.order_by(AuditEntry.id.desc()).limit(1))
+    # By their numbers, not by their time, which is in no index: this is asked on a page, however large the base.
+    since = Organisation.id > (look.details["newest_id"] if look is not None else 0)
     came = select(func.count()).select_from(Organisation).where(since, ~is_merged(Organisation.id))
-    return LastLook(at, await session.scalar(came) or 0)
+    return LastLook(None if look is None else look.at, await session.scalar(came) or 0)
 
 
 async def look_again(session: AsyncSession, *, survivor_id: int, duplicate_id: int, since: datetime) -> None:
