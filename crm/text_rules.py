@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from itertools import product
 from typing import Final
 
+from crm.errors import Refused
+
 # Latin with its extensions, Cyrillic without its signs, Armenian, Georgian.
 LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ɏЀ-ҁҊ-ԯԱ-Ֆա-ևა-ჺ"
 LEAST_SUMMARY_LETTERS: Final = 10
@@ -25,6 +27,14 @@ _LETTER: Final = re.compile(f"[{LETTERS}]")
 def tidy(text: str) -> str:
     """`text` without NULs (PostgreSQL stores none), spaces at its ends, or more than one space in a row."""
     return " ".join(text.replace("\0", "").split())
+
+
+def required(text: str, code: str) -> str:
+    """`text`, tidied. Raises `Refused` with `code` where nothing is left."""
+    text = tidy(text)
+    if not text:
+        raise Refused(code)
+    return text
 
 
 def lines_of(text: str) -> str:

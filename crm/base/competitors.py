@@ -16,7 +16,7 @@ from crm import audit
 from crm.audit import AuditEntry
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
-from crm.text_rules import fold, lines_of, tidy
+from crm.text_rules import fold, lines_of, required, tidy
 
 
 class Satisfaction(enum.StrEnum):
@@ -81,9 +81,7 @@ async def competitor_named(
     """The competitor of that name, however it is written, made if there is none; and whether it was. `outcome_id`:
     where an outcome names it. Nobody removes it before this transaction ends, others may name it meanwhile, unless it
     is held `to_change`. Raises `Refused` without a name."""
-    name = tidy(name)
-    if not name:
-        raise Refused("competitor.needs_name")
+    name = required(name, "competitor.needs_name")
     found = await _held(session, fold(name), to_change=to_change)
     if found is None:
         made = Competitor(name=name, name_folded=fold(name), created_at=now)

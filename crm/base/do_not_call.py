@@ -18,7 +18,7 @@ from crm import audit, transitions
 from crm.base.whom import COLUMN_NAMES, OfWhom, Whom, column_of, one_of_each_in_force
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime
-from crm.text_rules import lines_of, tidy
+from crm.text_rules import lines_of, required
 
 
 class DoNotCall(OfWhom, Base):
@@ -94,9 +94,7 @@ async def lift(
         raise NotFound("do_not_call.unknown")
     if request.lifted_at is not None:
         raise Conflict("do_not_call.lifted")
-    reason = tidy(reason)
-    if not reason:
-        raise Refused("do_not_call.needs_reason")
+    reason = required(reason, "do_not_call.needs_reason")
     request.lifted_at, request.lifted_by, request.lift_reason = now, author_id, reason
     await session.flush()
     transitions.note(

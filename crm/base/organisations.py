@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from crm.base.organisation_keys import domain_key, email_key, name_key, name_skeleton, tax_key
-from crm.errors import NotFound, Refused
+from crm.errors import NotFound
 from crm.mapping import Base, UtcDateTime, Versioned, json_column
-from crm.text_rules import fold, tidy
+from crm.text_rules import fold, required
 from crm.time_zones import zone
 
 __all__ = ["Organisation", "add_organisation", "fold", "get_organisation", "hold_organisations"]
@@ -82,9 +82,7 @@ class Organisation(Versioned, Base):
 
 async def add_organisation(session: AsyncSession, *, name: str, now: datetime, **fields: Any) -> Organisation:
     """A new organisation; `fields` are further columns. Raises `Refused`."""
-    name = tidy(name)
-    if not name:
-        raise Refused("organisation.needs_name")
+    name = required(name, "organisation.needs_name")
     if fields.get("time_zone"):
         zone(fields["time_zone"])
     organisation = Organisation(name=name, created_at=now, **fields)

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.audit import AuditEntry
-from crm.errors import NotFound, Refused
+from crm.errors import NotFound
 from crm.mapping import Base, UtcDateTime, Versioned
-from crm.text_rules import fold, tidy
+from crm.text_rules import fold, required, tidy
 
 
 class Person(Versioned, Base):
@@ -40,9 +40,7 @@ async def add_person(
     session: AsyncSession, *, organisation_id: int, full_name: str, position: str = "", decides: bool = False
 ) -> Person:
     """A new person. Raises `Refused` without a name."""
-    full_name = tidy(full_name)
-    if not full_name:
-        raise Refused("person.needs_name")
+    full_name = required(full_name, "person.needs_name")
     person = Person(
         organisation_id=organisation_id,
         full_name=full_name,

@@ -21,7 +21,7 @@ from crm.clientele.clients import Client, get_client
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
 from crm.office.users import User
-from crm.text_rules import lines_of, tidy
+from crm.text_rules import lines_of, required
 
 LONGEST_NOTE: Final = 500
 """Characters."""
@@ -115,9 +115,7 @@ async def withdraw_letter(
     letter = await session.get_one(Letter, letter_id, with_for_update=True)
     if letter.withdrawn_at is not None:
         raise Conflict("letter.withdrawn")
-    reason = tidy(reason)
-    if not reason:
-        raise Refused("letter.needs_reason")
+    reason = required(reason, "letter.needs_reason")
     letter.withdrawn_at, letter.withdrawn_by, letter.withdraw_reason = now, author_id, reason
     await session.flush()
     audit.note(

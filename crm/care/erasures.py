@@ -51,7 +51,7 @@ from crm.mapping import Base
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.promise_mail import follow_all
 from crm.plan.silence import off_list
-from crm.text_rules import NO_WORDS, YES_WORDS, fold, tidy
+from crm.text_rules import NO_WORDS, YES_WORDS, fold, required
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeDraft
 
@@ -218,9 +218,7 @@ async def _begin(
     author_id: int | None,
     region: str,
 ) -> tuple[Erasure, _Work]:
-    reason = tidy(reason)
-    if not reason:
-        raise Refused("erasure.needs_reason")
+    reason = required(reason, "erasure.needs_reason")
     await Erasures.read(session)
     office_key(session)
     calling = exists().where(Attempt.id.in_(attempts_of(organisation_id)), Attempt.ended_at.is_(None))

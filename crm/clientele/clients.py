@@ -19,7 +19,7 @@ from crm.group import Group
 from crm.mapping import Base, UtcDateTime, Versioned, one_of
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign
-from crm.text_rules import tidy
+from crm.text_rules import required
 
 _AT_ONCE: Final = 1_000  # values in one statement
 
@@ -148,9 +148,7 @@ async def take_off_list(
 ) -> None:
     """Call the client no more in this campaign, for `reason`: not of the target segments, a test. Hold the client's
     row. Raises `Refused` without a reason. What was planned and promised is `crm.plan.silence.off_list`'s."""
-    reason = tidy(reason)
-    if not reason:
-        raise Refused("client.needs_reason")
+    reason = required(reason, "client.needs_reason")
     client.off_list_reason = reason
     audit.note(
         session, at=now, user_id=author_id, action=audit.CLIENT_OFF_LIST, subject=f"client:{client.id}",

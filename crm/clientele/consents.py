@@ -22,7 +22,7 @@ from crm.base.phone_numbers import PhoneNumber
 from crm.base.whom import OfWhom, Whom, column_of, one_of_each_in_force
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime
-from crm.text_rules import lines_of, tidy
+from crm.text_rules import lines_of, required
 
 
 class ConsentGiven(OfWhom, Base):
@@ -97,9 +97,7 @@ async def withdraw_consent(
         raise NotFound("consent.unknown")
     if given.withdrawn_at is not None:
         raise Conflict("consent.withdrawn")
-    reason = tidy(reason)
-    if not reason:
-        raise Refused("consent.needs_reason")
+    reason = required(reason, "consent.needs_reason")
     given.withdrawn_at, given.withdrawn_by, given.withdraw_reason = now, author_id, reason
     await session.flush()
     _note(session, given, audit.CONSENT_WITHDRAWN, {"reason": reason}, now=now, author_id=author_id)

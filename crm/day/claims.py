@@ -36,7 +36,7 @@ from crm.plan.plan_entries import (
 )
 from crm.preparation.calling_hours import Window, window_at_or_after
 from crm.preparation.campaigns import Campaign
-from crm.text_rules import tidy
+from crm.text_rules import required
 from crm.time_zones import local
 
 SKIPPED_PROMISE_RETURNS: Final = timedelta(minutes=10)
@@ -253,9 +253,7 @@ async def give_up_refused(session: AsyncSession, *, entry_id: int, operator_id: 
 async def skip(session: AsyncSession, *, entry_id: int, operator_id: int, reason: str, now: datetime) -> None:
     """Not this client today, and why. A promise cannot be skipped away: it comes back after ten minutes. Raises
     `Refused` without a reason, or while a call or its outcome is open; `Conflict` when the entry is another's."""
-    reason = tidy(reason)
-    if not reason:
-        raise Refused("plan.skip_needs_reason")
+    reason = required(reason, "plan.skip_needs_reason")
     entry = await _own(session, entry_id, operator_id)
     audit.note(
         session, at=now, user_id=operator_id, action=audit.PLAN_SKIPPED, subject=f"plan_entry:{entry.id}",

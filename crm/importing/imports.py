@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, json_column, one_of
-from crm.text_rules import fold, tidy
+from crm.text_rules import fold, required
 
 
 class ImportState(enum.StrEnum):
@@ -216,9 +216,7 @@ async def save_mapping(
     session: AsyncSession, *, name: str, mapping: dict[str, str], now: datetime, author_id: int | None = None
 ) -> SavedMapping:
     """Keep `mapping` under `name`, in place of the one that had it. Raises `Refused` without a name."""
-    name = tidy(name)
-    if not name:
-        raise Refused("import.mapping_needs_name")
+    name = required(name, "import.mapping_needs_name")
     found = await session.scalar(select(SavedMapping).where(SavedMapping.name_folded == fold(name)))
     if found is None:
         found = SavedMapping(name_folded=fold(name))

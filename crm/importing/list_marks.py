@@ -19,7 +19,7 @@ from crm.errors import NotFound, Refused
 from crm.mapping import Base, UtcDateTime
 from crm.plan.silence import off_list
 from crm.preparation.call_lists import CallList, ListState, set_list_state
-from crm.text_rules import tidy
+from crm.text_rules import required, tidy
 
 NO_REMARK: Final = "—"
 
@@ -103,9 +103,7 @@ async def take_marks(
     """Keep the customer's marks: whom they do not want is taken off the list with their remark. Once they have said yes
     to everybody who is left, the list is approved by `signer`; until then it stays as it is. Raises `Refused` without a
     signer, for a list that is approved already, and for a sheet that holds none of the list's clients."""
-    signer = tidy(signer)
-    if not signer:
-        raise Refused("list.needs_signature")
+    signer = required(signer, "list.needs_signature")
     if call_list.state is ListState.APPROVED:
         raise Refused("list.marks_too_late", name=call_list.name)
     these = select(Client.id).where(Client.call_list_id == call_list.id, Client.off_list_reason == "")

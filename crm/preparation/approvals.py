@@ -25,7 +25,7 @@ from crm.preparation.campaigns import Campaign, get_campaign
 from crm.preparation.candidates import Candidate, CandidateState
 from crm.preparation.materials import MaterialKind, materials_of
 from crm.preparation.scripts import script_of
-from crm.text_rules import tidy
+from crm.text_rules import required
 from crm.time_zones import local
 
 
@@ -98,9 +98,7 @@ async def approve(
     """Note that `signer` has approved what there is now; one that stood before is replaced. `signed_on`: today by the
     campaign's clock unless given. Raises `Refused` without a signer, for a day to come, and where there is nothing to
     sign."""
-    signer = tidy(signer)
-    if not signer:
-        raise Refused("approval.needs_signer")
+    signer = required(signer, "approval.needs_signer")
     today = local(now, campaign.time_zone).date()
     signed_on = signed_on or today
     if signed_on > today:

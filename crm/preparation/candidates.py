@@ -15,7 +15,7 @@ from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, Versioned, one_of
 from crm.preparation.campaign_setup import note_setup
 from crm.preparation.campaigns import Campaign
-from crm.text_rules import tidy
+from crm.text_rules import required, tidy
 
 MOST_WANTED: Final = 15
 """So many are usually seen; more are not refused."""
@@ -65,9 +65,7 @@ async def add_candidate(
     session: AsyncSession, *, campaign: Campaign, name: str, now: datetime, author_id: int | None = None
 ) -> Candidate:
     """Somebody who was invited. Raises `Refused` without a name."""
-    name = tidy(name)
-    if not name:
-        raise Refused("candidate.needs_name")
+    name = required(name, "candidate.needs_name")
     candidate = Candidate(campaign_id=campaign.id, name=name, changed_at=now)
     session.add(candidate)
     await session.flush()
