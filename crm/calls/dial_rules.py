@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
-from typing import Any
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,7 +18,7 @@ from crm.base.phone_numbers import NumberState, PhoneNumber, asked_off, numbers_
 from crm.base.whom import Whom
 from crm.calls.letters import letters_since
 from crm.calls.owners import keeper_of
-from crm.calls.refusals import REFUSALS, Refusal
+from crm.calls.time_rules import ALLOWED, NumberTry, Verdict, midnight, of_the_hours, of_the_tries
 from crm.clientele.clients import Client
 from crm.clientele.consents import agreed_numbers
 from crm.errors import NotFound
@@ -30,11 +29,11 @@ from crm.plan.attempt_rows import NOT_IMPORTED, Attempt
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry
 from crm.preparation.call_lists import CallList, ListState
-from crm.preparation.calling_hours import Window, day_at, promise_window, window_at_or_after
 from crm.preparation.campaigns import Campaign
 from crm.preparation.plan_rules import Consent
 from crm.preparation.results import OF_THE_CLIENT
-from crm.time_zones import instant, local
+
+__all__ = ["ALLOWED", "Switch", "Verdict", "attempts_today", "dialling_stopped", "may_dial", "set_dialling_stopped"]
 
 
 class Switch(Base):
@@ -47,26 +46,6 @@ class Switch(Base):
     dialling_stopped: Mapped[bool] = mapped_column(default=False)
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     changed_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer. `code` is a key of `crm.errors.ERRORS` and of `REFUSALS`, "" when allowed; `next_at` is when it may
-    change by itself; `phone_number_id` is the number to dial when allowed."""
-
-    allowed: bool
-    code: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    next_at: datetime | None = None
-    phone_number_id: int | None = None
-
-    @property
-    def refusal(self) -> Refusal | None:
-        """What kind of refusal it is, `None` when allowed."""
-        return None if self.allowed else REFUSALS[self.code]
-
-
-ALLOWED = Verdict(True)
 
 
 async def dialling_stopped(session: AsyncSession) -> bool:
@@ -208,66 +187,29 @@ async def _of_the_time(
             Callback.client_id == client.id, Callback.state == CallbackState.OPEN, Callback.due_at <= now
         )
     )
-    if promised_at is not None and promise_window(campaign, time_zone, due_at=promised_at, now=now).holds(now):
-        return replace(ALLOWED, phone_number_id=numbers[0].id)  # it weighs more than the hours and the caps
-    window = window_at_or_after(campaign, time_zone, now)
-    if not window.holds(now):
-        return _outside_hours(campaign, time_zone, now, window)
-    company = await attempts_today(session, organisation_id=client.organisation_id, campaign=campaign, now=now)
-    if company >= campaign.attempts_a_day:
-        cap = {"count": company, "cap": campaign.attempts_a_day}
-        return Verdict(False, "dial.cap", cap, next_at=_tomorrow(campaign, time_zone, now).opens_at)
-    refusals = []
-    for number in numbers:
-        verdict = await _of_earlier_tries(session, campaign, number, time_zone, now)
-        if verdict.allowed:
-            return replace(verdict, phone_number_id=number.id)
-        refusals.append(verdict)
-    return min(refusals, key=lambda refusal: refusal.next_at or now)
+    verdict = of_the_hours(campaign, time_zone, promised_at=promised_at, now=now)
+    if verdict is None:
+        company = await attempts_today(session, organisation_id=client.organisation_id, campaign=campaign, now=now)
+        tries = await _tries_today(session, campaign, numbers, now)
+        verdict = of_the_tries(campaign, time_zone, company=company, numbers=tries, now=now)
+    if verdict.allowed and verdict.phone_number_id is None:
+        return replace(verdict, phone_number_id=numbers[0].id)
+    return verdict
 
 
-def _outside_hours(campaign: Campaign, time_zone: str, now: datetime, window: Window) -> Verdict:
-    day = day_at(campaign, time_zone, now)
-    if not campaign.calls_on(day):
-        return Verdict(False, "dial.day_off", {"day": day}, next_at=window.opens_at)
-    hours = {
-        "local_time": local(now, time_zone).strftime("%H:%M"),
-        "calls_from": campaign.calls_from.strftime("%H:%M"),
-        "calls_until": campaign.calls_until.strftime("%H:%M"),
-    }
-    return Verdict(False, "dial.hours", hours, next_at=window.opens_at)
-
-
-async def _of_earlier_tries(
-    session: AsyncSession, campaign: Campaign, number: PhoneNumber, time_zone: str, now: datetime
-) -> Verdict:
-    """What the number itself has had today, whoever's it is: several companies may share one."""
-    tries = list(
-        await session.execute(
-            select(Attempt.ended_at, Attempt.answered_at)
-            .where(Attempt.dialled == number.e164, Attempt.opened_at >= _midnight(campaign, now))
-            .where(~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))
-        )
+async def _tries_today(
+    session: AsyncSession, campaign: Campaign, numbers: list[PhoneNumber], now: datetime
+) -> dict[int, list[NumberTry]]:
+    """What each number has had today, by its id, whoever's it is: several companies may share one."""
+    found = await session.execute(
+        select(Attempt.dialled, Attempt.ended_at, Attempt.answered_at)
+        .where(Attempt.dialled.in_({number.e164 for number in numbers}), Attempt.opened_at >= midnight(campaign, now))
+        .where(~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))
     )
-    if len(tries) >= campaign.number_attempts_a_day:
-        cap = {"count": len(tries), "cap": campaign.number_attempts_a_day}
-        return Verdict(False, "dial.number_cap", cap, next_at=_tomorrow(campaign, time_zone, now).opens_at)
-    unanswered = [ended_at for ended_at, answered_at in tries if answered_at is None and ended_at is not None]
-    gap = timedelta(minutes=campaign.gap_min)
-    if unanswered and now < max(unanswered) + gap:
-        passed = {"minutes": int((now - max(unanswered)).total_seconds()) // 60, "gap": campaign.gap_min}
-        return Verdict(False, "dial.gap", passed, next_at=max(unanswered) + gap)
-    return ALLOWED
-
-
-def _midnight(campaign: Campaign, now: datetime) -> datetime:
-    return instant(datetime.combine(local(now, campaign.time_zone).date(), time()), campaign.time_zone)
-
-
-def _tomorrow(campaign: Campaign, time_zone: str, now: datetime) -> Window:
-    """The next hours of another day than the campaign's today."""
-    midnight = datetime.combine(local(now, campaign.time_zone).date() + timedelta(days=1), time())
-    return window_at_or_after(campaign, time_zone, instant(midnight, campaign.time_zone))
+    tries: defaultdict[str, list[NumberTry]] = defaultdict(list)
+    for dialled, ended_at, answered_at in found:
+        tries[dialled].append(NumberTry(ended_at, answered_at))
+    return {number.id: tries[number.e164] for number in numbers}
 
 
 def _of_company(organisation_id: int) -> ColumnElement[bool]:
@@ -278,11 +220,11 @@ def _of_company(organisation_id: int) -> ColumnElement[bool]:
 async def attempts_today(session: AsyncSession, *, organisation_id: int, campaign: Campaign, now: datetime) -> int:
     """How many tries the company has had, by any campaign, on this day of the campaign's calendar: calls and letters
     together. Calls that failed on our side or on the network do not count: the client never noticed."""
-    company, midnight = _of_company(organisation_id), _midnight(campaign, now)
+    company, since = _of_company(organisation_id), midnight(campaign, now)
     calls = (
         select(func.count())
         .select_from(Attempt)
         .join(Client, Client.id == Attempt.client_id)
-        .where(company, Attempt.opened_at >= midnight, ~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))
+        .where(company, Attempt.opened_at >= since, ~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))
     )
-    return await session.scalar(select(calls.scalar_subquery() + letters_since(company, midnight))) or 0
+    return await session.scalar(select(calls.scalar_subquery() + letters_since(company, since))) or 0

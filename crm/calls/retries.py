@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls.dial_rules import attempts_today
+from crm.calls.next_try import MOST_LOOKED_AT, OpenPromise, due_again, in_vain
 from crm.calls.owners import keeper_of
-from crm.calls.retry_rules import DEFAULTS, Rule, other_part_of_day, rule_for
+from crm.calls.retry_rules import rule_for
 from crm.clientele.clients import Client, time_zone_of
 from crm.plan.attempt_rows import Attempt
 from crm.plan.callbacks import Callback, open_callback
 from crm.plan.plan_entries import RANK_CALLBACK, RANK_RETRY, EntryKind, put_in_plan
-from crm.preparation.calling_hours import Window, promise_window, retry_window
 from crm.preparation.campaigns import Campaign
-from crm.preparation.results import OF_THE_CLIENT, Result
+from crm.preparation.results import OF_THE_CLIENT
 from crm.time_zones import local
-
-IN_VAIN_BEFORE_OTHER_PART: Final = 2
-_MOST_LOOKED_AT: Final = 50
 
 
 async def tries_in_vain(session: AsyncSession, client_id: int) -> list[datetime]:
@@ -31,14 +28,9 @@ async def tries_in_vain(session: AsyncSession, client_id: int) -> list[datetime]
         select(Attempt.opened_at, Attempt.result)
         .where(Attempt.client_id == client_id, ~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))
         .order_by(Attempt.opened_at.desc(), Attempt.id)
-        .limit(_MOST_LOOKED_AT)
+        .limit(MOST_LOOKED_AT)
     )
-    tries = []
-    for opened_at, result in found:
-        if result is Result.ANSWERED:
-            break
-        tries.append(opened_at)
-    return tries
+    return in_vain((opened_at, result) for opened_at, result in found)
 
 
 async def plan_retry(
@@ -51,58 +43,49 @@ async def plan_retry(
     campaign = await session.get_one(Campaign, client.campaign_id)
     rule = await rule_for(session, campaign_id=campaign.id, result=attempt.result, disposition=disposition)
     promise = await open_callback(session, client.id)
-    if promise is not None:
-        if promise.id == attempt.callback_id and attempt.result is not Result.ANSWERED:
-            await _promise_again(session, promise, attempt, client, campaign, rule)
+    due = due_again(
+        campaign,
+        await time_zone_of(session, client),
+        rule=rule,
+        result=attempt.result,
+        another_number=another_number,
+        promise=_as_open(promise, attempt) if promise else None,
+        tried_today=await attempts_today(session, organisation_id=client.organisation_id, campaign=campaign, now=now),
+        in_vain=await tries_in_vain(session, client.id) if rule.other_part else (),
+        opened_at=attempt.opened_at,
+        ended_at=attempt.ended_at,
+        now=now,
+    )
+    if due is None:
         return
-    tried_today = await attempts_today(session, organisation_id=client.organisation_id, campaign=campaign, now=now)
-    if tried_today >= campaign.attempts_a_day or (rule.after_min is None and not another_number):
-        return
-    window = await _window(session, attempt, client, campaign, None if another_number else rule, now)
-    keeper = await keeper_of(session, client=client, campaign=campaign, now=now)
+    window, entry = due.window, _Entry(EntryKind.RETRY, RANK_RETRY, due.window.opens_at)
+    if due.of_promise and promise is not None:
+        entry = _Entry(EntryKind.CALLBACK, RANK_CALLBACK, promise.due_at, promise.owner_id, promise.id)
+    elif (keeper := await keeper_of(session, client=client, campaign=campaign, now=now)) is not None:
+        entry = replace(entry, operator_id=keeper.owner_id)
     await put_in_plan(
         session,
         client=client,
         day=local(window.opens_at, campaign.time_zone).date(),
-        kind=EntryKind.RETRY,
-        rank=RANK_RETRY,
+        kind=entry.kind,
+        rank=entry.rank,
         window=window,
-        due_at=window.opens_at,
-        operator_id=keeper.owner_id if keeper else None,
+        due_at=entry.due_at,
+        operator_id=entry.operator_id,
+        callback_id=entry.callback_id,
     )
 
 
-async def _window(
-    session: AsyncSession, attempt: Attempt, client: Client, campaign: Campaign, rule: Rule | None, now: datetime
-) -> Window:
-    """`rule` `None`: at once."""
-    zone_name = await time_zone_of(session, client)
-    if rule is not None and rule.other_part:
-        tries = await tries_in_vain(session, client.id)
-        if len(tries) >= IN_VAIN_BEFORE_OTHER_PART:
-            return other_part_of_day(campaign, zone_name, tried_at=tries, now=now)
-    wait = timedelta(minutes=rule.after_min or 0) if rule is not None else timedelta()
-    due_at = now if rule is None else (attempt.ended_at or now) + wait
-    return retry_window(campaign, zone_name, due_at=max(due_at, now))
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a next try is in the plan."""
+
+    kind: EntryKind
+    rank: int
+    due_at: datetime
+    operator_id: int | None = None
+    callback_id: int | None = None
 
 
-async def _promise_again(
-    session: AsyncSession, promise: Callback, attempt: Attempt, client: Client, campaign: Campaign, rule: Rule
-) -> None:
-    """The try at a promised call failed on our side or on the network: the promise stands, and comes back soon."""
-    assert attempt.result is not None  # the caller has looked
-    wait_min = rule.after_min or DEFAULTS[attempt.result].after_min or 0
-    opens_at = (attempt.ended_at or attempt.opened_at) + timedelta(minutes=wait_min)
-    window = promise_window(campaign, promise.time_zone, due_at=promise.due_at, now=opens_at)
-    opens_at = max(window.opens_at, opens_at)
-    await put_in_plan(
-        session,
-        client=client,
-        day=local(opens_at, campaign.time_zone).date(),
-        kind=EntryKind.CALLBACK,
-        rank=RANK_CALLBACK,
-        window=Window(opens_at, window.closes_at),
-        due_at=promise.due_at,
-        operator_id=promise.owner_id,
-        callback_id=promise.id,
-    )
+def _as_open(promise: Callback, attempt: Attempt) -> OpenPromise:
+    return OpenPromise(promise.due_at, promise.time_zone, tried=promise.id == attempt.callback_id)

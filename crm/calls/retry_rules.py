@@ -19,7 +19,7 @@ from crm import audit
 from crm.calls.disposition_sets import dispositions_of
 from crm.errors import Refused
 from crm.mapping import Base, one_of
-from crm.preparation.calling_hours import Window, day_at, window_on
+from crm.preparation.calling_hours import Hours, Window, day_at, window_on
 from crm.preparation.campaigns import Campaign
 from crm.preparation.results import Result
 from crm.time_zones import instant, local
@@ -89,7 +89,11 @@ async def rules_of(session: AsyncSession, campaign_id: int) -> dict[Key, Rule]:
 
 async def rule_for(session: AsyncSession, *, campaign_id: int, result: Result, disposition: str) -> Rule:
     """The rule that holds after this result and disposition."""
-    own = await own_rules(session, campaign_id)
+    return rule_among(await own_rules(session, campaign_id), result, disposition)
+
+
+def rule_among(own: Mapping[Key, Rule], result: Result, disposition: str) -> Rule:
+    """Of a campaign's own rules and the usual ones, the one that holds after this result and disposition."""
     return own.get((result, disposition)) or own.get((result, "")) or DEFAULTS[result]
 
 
@@ -103,10 +107,7 @@ async def set_rules(
 ) -> None:
     """Decide these rules, `None`: the default again; the others stay. Hold the campaign's row. What was and what is
     goes into the audit. Raises `Refused` for a time, or after a disposition, that cannot be."""
-    known = await dispositions_of(session, campaign.id)
-    for_all_or_one = {"", *(key for key, each in known.items() if each.tried_again)}
-    if not all(disposition in for_all_or_one for _, disposition in rules):
-        raise Refused("retry.not_after")
+    await _assert_tried_again(session, campaign.id, rules)
     own = await own_rules(session, campaign.id)
     changed: dict[str, object] = {}
     for (result, disposition), rule in rules.items():
@@ -132,6 +133,25 @@ async def set_rules(
     await session.flush()
 
 
+async def as_if_set(session: AsyncSession, campaign_id: int, rules: Mapping[Key, Rule | None]) -> dict[Key, Rule]:
+    """What the campaign's own rules would be with these, as `set_rules` takes them; raises as it does."""
+    await _assert_tried_again(session, campaign_id, rules)
+    own = await own_rules(session, campaign_id)
+    for key, rule in rules.items():
+        _assert_possible(rule)
+        own.pop(key, None)
+        if rule is not None:
+            own[key] = rule
+    return own
+
+
+async def _assert_tried_again(session: AsyncSession, campaign_id: int, rules: Mapping[Key, Rule | None]) -> None:
+    known = await dispositions_of(session, campaign_id)
+    for_all_or_one = {"", *(key for key, each in known.items() if each.tried_again)}
+    if not all(disposition in for_all_or_one for _, disposition in rules):
+        raise Refused("retry.not_after")
+
+
 def _assert_possible(rule: Rule | None) -> None:
     if rule is not None and rule.after_min is not None and not 1 <= rule.after_min <= LONGEST_WAIT_MIN:
         raise Refused("retry.wait", most=LONGEST_WAIT_MIN)
@@ -141,7 +161,7 @@ def _plain(rule: Rule | None) -> object:
     return None if rule is None else {"after_min": rule.after_min, "other_part": rule.other_part}
 
 
-def other_part_of_day(campaign: Campaign, zone_name: str, *, tried_at: Sequence[datetime], now: datetime) -> Window:
+def other_part_of_day(campaign: Hours, zone_name: str, *, tried_at: Sequence[datetime], now: datetime) -> Window:
     """The next part of the client's day, of those to come in the campaign's hours, in which the fewest of the tries
     `tried_at` were made; of equal ones the soonest. From its beginning to the end of that day's hours."""
     tried = Counter(_part(local(at, zone_name)) for at in tried_at)
@@ -151,11 +171,16 @@ def other_part_of_day(campaign: Campaign, zone_name: str, *, tried_at: Sequence[
     return min(coming.items(), key=lambda each: (tried[each[0]], each[1].opens_at))[1]
 
 
+def part_of_day(moment: datetime, zone_name: str) -> int:
+    """The part of the client's day at `moment`: 0 before noon, 1 early afternoon, 2 from 15:00 on."""
+    return _part(local(moment, zone_name))
+
+
 def _part(shown: datetime) -> int:
     return max(part for part, begins in enumerate(_PARTS) if begins <= shown.time())
 
 
-def _coming_parts(campaign: Campaign, zone_name: str, now: datetime) -> Iterator[tuple[int, Window]]:
+def _coming_parts(campaign: Hours, zone_name: str, now: datetime) -> Iterator[tuple[int, Window]]:
     """Parts that begin after `now`, on days on which there are calls; where the calendar knows none, tomorrow's."""
     day = day_at(campaign, zone_name, now)
     for ahead in range(_LOOK_AHEAD_DAYS):

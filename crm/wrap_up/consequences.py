@@ -19,6 +19,7 @@ from crm.base.whom import Whom
 from crm.calls.attempts import Attempt
 from crm.calls.disposition_sets import disposition_then
 from crm.calls.learnt import call_learnt
+from crm.calls.next_try import is_tried_again
 from crm.calls.owners import give_back, keeper_of, set_owner
 from crm.calls.retries import plan_retry, tries_in_vain
 from crm.clientele.clients import Client
@@ -31,7 +32,7 @@ from crm.plan.outcome_chain import Outcome
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, active_entries, set_state
 from crm.plan.silence import keep_request
 from crm.preparation.campaigns import Campaign
-from crm.preparation.results import OF_THE_CLIENT, Result
+from crm.preparation.results import OF_THE_CLIENT
 from crm.wrap_up.contacts import Spoken, add_contact, contact_of, had_main_contact
 
 
@@ -369,13 +370,15 @@ async def _promiser(session: AsyncSession, attempt: Attempt, author_id: int) -> 
 async def _retry(
     session: AsyncSession, attempt: Attempt, client: Client, disposition: Disposition, *, now: datetime
 ) -> None:
-    if not disposition.tried_again or await _is_asked_off(session, client):
-        return
-    another_number = disposition.number_is_dead and attempt.result is not Result.ANSWERED
-    if disposition.number_is_dead and not another_number:
+    if not is_tried_again(disposition, attempt.result) or await _is_asked_off(session, client):
         return
     await plan_retry(
-        session, attempt=attempt, client=client, disposition=disposition.key, another_number=another_number, now=now
+        session,
+        attempt=attempt,
+        client=client,
+        disposition=disposition.key,
+        another_number=disposition.number_is_dead,
+        now=now,
     )
 
 
