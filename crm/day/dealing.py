@@ -7,8 +7,8 @@ the same mix of groups, time zones and shares. Who is not dealt out today waits 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from itertools import chain, zip_longest
 from typing import Any, Final, TypeVar
@@ -48,6 +48,24 @@ class _Turn:
     share: str
 
 
+@dataclass(slots=True)
+class _Search:
+    """How far one person's own clients have been looked through, group by group."""
+
+    user_id: int
+    wanted: int  # clients, still
+    groups: list[Group]  # not yet looked through
+    last: int = 0  # id, of the first of them
+    looked_at: int = 1  # for each client that is wanted
+    found: list[_Turn] = field(default_factory=list)
+
+    def take(self, turn: _Turn) -> None:
+        """Unless there are enough."""
+        if self.wanted:
+            self.wanted -= 1
+            self.found.append(turn)
+
+
 async def deal(session: AsyncSession, *, campaign: Campaign, day: date, now: datetime) -> int:
     """Fill everybody's day up; returns how many clients were added to the plan."""
     room = await rooms(session, campaign=campaign, day=day)
@@ -55,11 +73,11 @@ async def deal(session: AsyncSession, *, campaign: Campaign, day: date, now: dat
     await _deal_left_over(session, campaign, day, room, operators)
     dealt: list[tuple[int, _Turn]] = []
     kept = _columns(campaign, whose_turn(campaign, day)).where(is_kept(campaign, now), _IS_ONE_OF).order_by(Client.id)
-    for user_id in sorted(room):
-        own = await _kept_by(session, campaign, kept, user_id, room[user_id])
-        room[user_id] -= len(own)
-        dealt += [(user_id, turn) for turn in own]
-    for group in order_of(campaign.group_order):
+    groups = order_of(campaign.group_order)
+    for search in await _kept_by_each(session, kept, room, groups):
+        room[search.user_id] = search.wanted
+        dealt += [(search.user_id, turn) for turn in search.found]
+    for group in groups:
         wanted = sum(room[user_id] for user_id in operators)
         turns = await _of_group(session, campaign, day, now, group, wanted) if wanted > 0 else []
         # Alike ones side by side, so that two operators do not get one the east and the other the west.
@@ -147,29 +165,36 @@ def _round(these: Iterable[_T], people: list[int], room: dict[int, int]) -> list
     return dealt
 
 
-async def _kept_by(
-    session: AsyncSession, campaign: Campaign, kept: Select[int, Group, str, str], user_id: int, most: int
-) -> list[_Turn]:
-    """At most so many of this person's clients, group by group; `kept`: of some, those who are kept and in turn."""
-    found: list[_Turn] = []
-    if most <= 0:
-        return found
-    for group in order_of(campaign.group_order):
-        async for some in _own(session, user_id, group, at_first=most):
-            found += _turns(await session.execute(kept.limit(most - len(found)), {"some": some}))
-            if len(found) == most:
-                return found
+async def _kept_by_each(
+    session: AsyncSession, kept: Select[int, Group, str, str], room: dict[int, int], groups: tuple[Group, ...]
+) -> list[_Search]:
+    """Of each person's clients as many as there is room for; `kept`: of some, those who are kept and in turn. Asked for
+    all people at once, since working out how to answer takes a database longer than answering for one of them."""
+    searches = [_Search(user_id, most, list(groups)) for user_id, most in sorted(room.items())]
+    while unfinished := [search for search in searches if search.wanted and search.groups]:
+        whose: dict[int, _Search] = {}
+        for search in unfinished:
+            whose |= dict.fromkeys(await _further(session, search), search)
+            if len(whose) >= _MOST_AT_ONCE:
+                break
+        if whose:
+            for turn in _turns(await session.execute(kept, {"some": list(whose)})):
+                whose[turn.client_id].take(turn)
+    return searches
+
+
+async def _further(session: AsyncSession, search: _Search) -> list[int]:
+    """Ids of the person's next clients, whoever they are: ever more, and few where few are wanted, which no database
+    can be told otherwise."""
+    count = min(search.wanted * search.looked_at, _MOST_AT_ONCE)
+    of_group = select(Client.id).where(Client.owner_id == search.user_id, Client.group == search.groups[0])
+    found = list(await session.scalars(of_group.where(Client.id > search.last).order_by(Client.id).limit(count)))
+    if len(found) < count:
+        search.groups.pop(0)
+        search.last, search.looked_at = 0, 1
+    else:
+        search.last, search.looked_at = found[-1], search.looked_at * _LOOKED_AT
     return found
-
-
-async def _own(session: AsyncSession, user_id: int, group: Group, *, at_first: int) -> AsyncIterator[list[int]]:
-    """Ids of all clients of the group that are this person's, some at a time and ever more: whoever is looked at, few
-    are when few are wanted, which no database can be told otherwise."""
-    last, count = 0, at_first
-    of_group = select(Client.id).where(Client.owner_id == user_id, Client.group == group).order_by(Client.id)
-    while some := list(await session.scalars(of_group.where(Client.id > last).limit(min(count, _MOST_AT_ONCE)))):
-        yield some
-        last, count = some[-1], count * _LOOKED_AT
 
 
 async def _of_group(
