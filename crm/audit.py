@@ -90,6 +90,10 @@ CAMPAIGN_FOLLOWED: Final = "campaign.followed"
 CALLBACKS_HANDED_OVER: Final = "callbacks.handed_over"
 DISPOSITION_SET: Final = "disposition.set"
 RETRY_RULES_SET: Final = "retry_rules.set"
+DEAL_OPENED: Final = "deal.opened"
+DEAL_CHANGED: Final = "deal.changed"
+DEAL_MOVED: Final = "deal.moved"
+LOST_REASON_SET: Final = "lost_reason.set"
 MAIL_SENT_AGAIN: Final = "mail.sent_again"
 
 

@@ -74,6 +74,14 @@ def read_amount(written: str) -> Decimal | None:
     return amount
 
 
+def currency_code(written: str) -> str:
+    """The three letters of a currency. Raises `Refused`."""
+    currency = written.strip().upper()
+    if not _CURRENCY.fullmatch(currency):
+        raise Refused("deal.currency", currency=currency)
+    return currency
+
+
 async def add_deal(
     session: AsyncSession,
     *,
@@ -87,9 +95,7 @@ async def add_deal(
     author_id: int | None = None,
 ) -> PastDeal:
     """A deal of the past. Raises `Refused` for a currency that is none, or a day to come."""
-    currency = currency.strip().upper()
-    if not _CURRENCY.fullmatch(currency):
-        raise Refused("deal.currency", currency=currency)
+    currency = currency_code(currency)
     if made_on > now.date():
         raise Refused("deal.in_the_future")
     deal = PastDeal(

@@ -20,6 +20,7 @@ TEXTS: Final[dict[str, tuple[str, ...]]] = {
     "erasures": (),
     "erasure_completions": (),
     "tombstones": (),
+    "deal_moves": ("note",),
 }
 # Tables with triggers against deletion from before, and the function behind them.
 _OLDER: Final = {"outcomes": "refuse_change", "group_moves": "refuse_move_change", "audit_entries": "refuse_change"}
@@ -30,6 +31,8 @@ _BELONGS: Final = {
     " JOIN clients AS cl ON cl.id = a.client_id WHERE a.id = OLD.attempt_id)",
     "group_moves": " AND e.organisation_id ="
     " (SELECT cl.organisation_id FROM clients AS cl WHERE cl.id = OLD.client_id)",
+    "deal_moves": " AND e.organisation_id = (SELECT cl.organisation_id FROM deals AS d"
+    " JOIN clients AS cl ON cl.id = d.client_id WHERE d.id = OLD.deal_id)",
 }
 _JSON: Final = ("details",)
 _SALTS: Final = ("salts",)  # of some texts they go, of others they stay; wrong ones do not verify

@@ -31,7 +31,8 @@ class Campaign(Versioned, Base):
 
     Of its plan: `group_order` and `shares` as `crm.preparation.plan_rules` writes them; `calls_a_day` is how many
     clients a day one person is given, `None` lets everybody take from all. Who spoke with a client keeps it until they
-    have not spoken for `owner_keeps_days` (`None`: for ever, 0: not at all), or while away unless `away_keeps`."""
+    have not spoken for `owner_keeps_days` (`None`: for ever, 0: not at all), or while away unless `away_keeps`.
+    `sells_by_deals`: its clients have deals (`crm.deals`); otherwise no page of it shows any."""
 
     __tablename__ = "campaigns"
     __table_args__ = (
@@ -72,6 +73,7 @@ class Campaign(Versioned, Base):
     consent: Mapped[Consent] = mapped_column(
         one_of(Consent, "consent"), default=Consent.PRESUMED, server_default=Consent.PRESUMED
     )
+    sells_by_deals: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # With every campaign that is read: whether it works on a day is asked wherever hours are.
     days: Mapped[list[CalendarDay]] = relationship(lazy="selectin", order_by=CalendarDay.day)
@@ -121,9 +123,10 @@ async def change_campaign(
     `ring_timeout_s` (`None`: the service's), `target_contacts`, `attempts_a_day`, `number_attempts_a_day`, `gap_min`,
     `tries_to_no_contact`, `country`, `calls_on_days_off`, `overdue_to_all_min`, and of the plan `group_order`,
     `calls_a_day` (`None`: as many as there are), `shares_by`, `shares`, `owner_keeps_days` (`None`: for ever),
-    `away_keeps`, `consent`. What was and what is goes into the audit; returns which differ. Clients that wait in the
-    plan keep their places and hours: `crm.day.day_plan.follow_rules` gives them the new ones. `version`: that which the
-    author saw. Raises as `add_campaign`, and `Conflict` when somebody has changed it since."""
+    `away_keeps`, `consent`, and `sells_by_deals`. What was and what is goes into the audit; returns which differ.
+    Clients that wait in the plan keep their places and hours: `crm.day.day_plan.follow_rules` gives them the new ones.
+    `version`: that which the author saw. Raises as `add_campaign`, and `Conflict` when somebody has changed it
+    since."""
     if version is not None and version != campaign.version:
         raise Conflict("campaign.changed_meanwhile")
     _tidy(changes)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls.attempts import Attempt
 from crm.clientele.clients import Client
+from crm.deals.deals import Deal
 from crm.office.users import Role
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import EntryState, PlanEntry
@@ -54,9 +55,21 @@ class Scope:
         theirs = exists().where(Client.id == Attempt.client_id, Client.owner_id == self.user_id)
         return or_(Attempt.operator_id == self.user_id, theirs.correlate(Attempt))
 
+    def deals(self) -> ColumnElement[bool]:
+        """As a condition on `Deal`: this user sees it in the book, and changes it if their role changes any. Theirs are
+        those that they own, and those of clients that they own."""
+        if self.is_whole:
+            return true()
+        theirs = exists().where(Client.id == Deal.client_id, Client.owner_id == self.user_id)
+        return or_(Deal.owner_id == self.user_id, theirs.correlate(Deal))
+
     async def has_client(self, session: AsyncSession, client_id: int) -> bool:
         """Whether this user sees that client; no for one that does not exist."""
         return await session.scalar(select(Client.id).where(Client.id == client_id, self.clients())) is not None
+
+    async def has_deal(self, session: AsyncSession, deal_id: int) -> bool:
+        """Whether this user sees that deal; no for one that does not exist."""
+        return await session.scalar(select(Deal.id).where(Deal.id == deal_id, self.deals())) is not None
 
     async def has_attempt(self, session: AsyncSession, attempt_id: str) -> bool:
         """Whether this user sees that call; no for one that does not exist."""

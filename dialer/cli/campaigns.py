@@ -32,6 +32,7 @@ _COLUMNS = (
     "owner_keeps_days",
     "away_keeps",
     "consent",
+    "sells_by_deals",
 )
 
 

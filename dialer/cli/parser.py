@@ -10,6 +10,7 @@ from dialer.cli.grammar import (
     calls,
     campaigns,
     clients,
+    deals,
     duplicates,
     keeping,
     mail,
@@ -66,6 +67,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     setup.script(commands, words)
     campaigns.add_calendar(commands, words)
     clients.add_clients(commands, words)
+    deals.add_deals(commands, words)
     duplicates.add_duplicates(commands, words)
     duplicates.add_abandoned(commands, words)
     duplicates.add_competitors(commands, words)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from crm.migrations.redaction import TEXTS, protect
+from crm.migrations.redaction import protect
 
 revision = "0015"
 down_revision = "0016b"
@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_chain_links")),
         sa.UniqueConstraint("kind", "row_id", name=op.f("uq_chain_links_kind_row_id")),
     )
-    protect(*TEXTS)
+    protect("outcomes", "group_moves", "audit_entries", "chain_links", "erasures", "erasure_completions", "tombstones")
 
 
 def _erasures() -> None:

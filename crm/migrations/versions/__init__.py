@@ -39,6 +39,7 @@ ORDER: Final = (
     "0051_clients_by_owner_and_group",
     "0052_joints_of_words",
     "0080_letters",
+    "0120_deals",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

@@ -58,6 +58,10 @@ def add_campaigns(commands: Commands, words: Words) -> None:
         parser.add_argument(
             "--target-contacts", type=int, metavar="N", help=gettext("how many organisations are to be reached")
         )
+        parser.add_argument(
+            "--sells-by-deals", action=argparse.BooleanOptionalAction, default=None,
+            help=gettext("whether its clients have deals"),
+        )  # fmt: skip
         _plan_rules(parser, words)
         settings_option(parser, words)
     setup.campaign_actions(actions, words)

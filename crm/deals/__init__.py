@@ -1,0 +1,1 @@
+"""Deals with clients: stages, sums, dates, and why one was lost."""
