@@ -271,6 +271,7 @@ ERRORS: Final[dict[str, str]] = {
     "deal.changed_meanwhile": "Somebody has changed this deal since you opened it.",
     "deal.contract_day": "A contract has a day.",
     "deal.day_to_come": "This day is still to come.",
+    "deal.merged": "This client was merged into another one: its deals are there.",
     "deal.needs_group": "Say what becomes of the client's group now that the contract is taken back.",
     "deal.needs_owner": "Say whose deal it is: the client has nobody.",
     "deal.needs_reason": "Say why the deal is lost.",

@@ -30,6 +30,7 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "callbacks": mark("Agreed times"),
     "do_not_call": mark("Requests not to be called"),
     "recordings": mark("Recordings"),
+    "deals": mark("Deals"),
     "audit": mark("Entries of the audit"),
     "mentions": mark("Other texts that tell of the person"),
 }

@@ -6,9 +6,9 @@ import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -18,6 +18,8 @@ from crm.base.organisations import Organisation
 from crm.base.past_deals import FormerOwner, PastDeal
 from crm.clientele.clients import Client, hold_clients
 from crm.clientele.groups import MoveCause, move
+from crm.deals.deal_stages import DealStage
+from crm.deals.deals import Deal
 from crm.errors import Refused
 from crm.group import Group
 from crm.office.users import User
@@ -134,16 +136,23 @@ async def move_abandoned(
 
 
 class _Told:
-    """What is known of a client, as columns: its deals, its last contact and the last time it was spoken to, who looked
-    after it."""
+    """What is known of a client, as columns: its deals (those of before, and the contracts of the sales book), its last
+    contact and the last time it was spoken to, who looked after it."""
 
     def __init__(self, since: date) -> None:
         long_ago = instant(datetime.combine(since, time()), "UTC")
-        mine = PastDeal.organisation_id == Client.organisation_id
-        self.deals = select(func.count()).where(mine).scalar_subquery()
-        self.last_deal = select(func.max(PastDeal.made_on)).where(mine).scalar_subquery()
+        mine, of_book = PastDeal.organisation_id == Client.organisation_id, _contracts_of_company()
+        past = select(func.count()).where(mine).scalar_subquery()
+        self.deals = past + select(func.count()).where(*of_book).scalar_subquery()
+        self.last_deal = _later(
+            select(func.max(PastDeal.made_on)).where(mine).scalar_subquery(),
+            select(func.max(Deal.contract_on)).where(*of_book).scalar_subquery(),
+        )
         self.last_contact = select(func.max(Contact.at)).where(Contact.client_id == Client.id).scalar_subquery()
-        bought, bought_lately = exists().where(mine), exists().where(mine, PastDeal.made_on >= since)
+        bought = exists().where(mine) | exists().where(*of_book)
+        bought_lately = exists().where(mine, PastDeal.made_on >= since) | exists().where(
+            *of_book, Deal.contract_on >= since
+        )
         talked = exists().where(Contact.client_id == Client.id)
         talked_lately = exists().where(Contact.client_id == Client.id, Contact.at >= long_ago) | exists().where(
             Attempt.client_id == Client.id, Attempt.answered_at >= long_ago
@@ -157,6 +166,18 @@ class _Told:
             Reason.OWNER_LEFT: or_(left, and_(Client.owner_id.is_(None), had_owner)),
             Reason.NO_OWNER: and_(Client.owner_id.is_(None), bought),
         }
+
+
+def _contracts_of_company() -> tuple[ColumnElement[bool], ...]:
+    """As conditions on `Deal`: a contract of the client's company, in whichever campaign."""
+    theirs = aliased(Client)
+    company = exists().where(theirs.id == Deal.client_id, theirs.organisation_id == Client.organisation_id)
+    return Deal.stage == DealStage.CONTRACT, company.correlate(Deal, Client)
+
+
+def _later(one: ScalarSelect[Any], other: ScalarSelect[Any]) -> ColumnElement[Any]:
+    """The later of two days, of which each may be missing."""
+    return case((or_(other.is_(None), one >= other), one), else_=other)
 
 
 _Columns = tuple[int, str, str, Group, str | None, str | None, str | None, int, date | None, datetime | None]

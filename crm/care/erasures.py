@@ -45,6 +45,7 @@ from crm.care.person_file import PersonFile, entries_about, person_file, subject
 from crm.care.personal import ERASED, Traces, attempts_of, places, traces
 from crm.clientele.clients import Client, hold_clients_of
 from crm.clientele.consents import ConsentGiven
+from crm.deals.deals import Deal
 from crm.errors import Conflict, Refused
 from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
@@ -56,7 +57,16 @@ from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeDraft
 
 _MAY_BE_EMPTY: Final = frozenset(
-    {("clients", "code"), ("people", "position"), ("people", "note"), ("organisations", "note"), ("letters", "note")}
+    {
+        ("clients", "code"),
+        ("people", "position"),
+        ("people", "note"),
+        ("organisations", "note"),
+        ("letters", "note"),
+        ("deals", "product"),
+        ("deals", "note"),
+        ("deal_moves", "note"),
+    }
 )
 # Counted by reports, so they go only where they tell of somebody; the plan's reasons and the rules of
 # moves are codes.
@@ -68,6 +78,7 @@ _COUNTED: Final = frozenset(
         ("group_moves", "note"),
         ("bulk_changes", "before"),
         ("bulk_changes", "after"),
+        ("deals", "product"),
     }
 )
 _OF_THE_COMPANY: Final = ("outbox", "organisation")
@@ -262,8 +273,8 @@ async def _finish(work: _Work, erasure: Erasure, marks: set[Mark], keys: Sequenc
 
 def _tells_of(held: PersonFile) -> Tells:
     """Of a person: the texts of the conversations with them but for what is counted, and whatever tells of them."""
-    rows: tuple[Outcome | Contact | Callback | DoNotCall | OutgoingMail, ...] = (
-        *held.outcomes, *held.contacts, *held.callbacks, *held.requests, *held.mail,
+    rows: tuple[Outcome | Contact | Callback | DoNotCall | OutgoingMail | Deal, ...] = (
+        *held.outcomes, *held.contacts, *held.callbacks, *held.requests, *held.mail, *held.deals,
     )  # fmt: skip
     theirs = {(row.__tablename__, row.id) for row in rows}
 

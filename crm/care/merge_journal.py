@@ -16,12 +16,24 @@ from crm.base.past_deals import FormerOwner, PastDeal
 from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.clientele.clients import Client
+from crm.deals.deals import Deal
 from crm.mapping import Base, UtcDateTime
 from crm.plan.callbacks import Callback
 
 _CLASSES: Final[Mapping[str, type[Base]]] = {
     each.__tablename__: each
-    for each in (Address, Callback, Client, CompetitorUse, FormerOwner, Organisation, PastDeal, Person, PhoneNumber)
+    for each in (
+        Address,
+        Callback,
+        Client,
+        CompetitorUse,
+        Deal,
+        FormerOwner,
+        Organisation,
+        PastDeal,
+        Person,
+        PhoneNumber,
+    )
 }
 
 

@@ -24,6 +24,7 @@ from crm.care.carrying import carry
 from crm.care.merge_journal import Journal
 from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move
+from crm.deals.deals import Deal
 from crm.errors import Refused
 from crm.group import Group
 from crm.mapping import WEAK_LOCK
@@ -165,6 +166,20 @@ async def _join_promises(merging: Merging, client: Client, into: Client) -> None
     if theirs is not None:
         journal.set(theirs, "client_id", into.id)
         await session.flush()
+
+
+async def take_deals(merging: Merging, theirs: Iterable[Client], people: dict[int, int]) -> None:
+    """The deals of the duplicate's clients: those of one that is joined become the other's, and whom they name is who
+    is used now."""
+    session, journal = merging.session, merging.journal
+    joins = select(ClientJoin.client_id, ClientJoin.into_client_id).where(ClientJoin.merge_id == merging.merge.id)
+    into = dict((await session.execute(joins)).all())
+    mine = select(Deal).where(Deal.client_id.in_([client.id for client in theirs])).order_by(Deal.id).with_for_update()
+    for deal in list(await session.scalars(mine)):
+        journal.set(deal, "client_id", into.get(deal.client_id, deal.client_id))
+        if deal.person_id is not None:
+            journal.set(deal, "person_id", people.get(deal.person_id, deal.person_id))
+    await session.flush()
 
 
 async def take_belongings(merging: Merging) -> None:

@@ -26,6 +26,7 @@ from crm.care.merge_steps import (
     clients_by_campaign,
     join,
     take_belongings,
+    take_deals,
     take_fields,
     take_numbers,
     take_people_and_clients,
@@ -77,6 +78,7 @@ async def merge(
     for campaign_id, client in theirs.items():
         if campaign_id in mine:
             await join(merging, client, mine[campaign_id], given=take is not None)
+    await take_deals(merging, theirs.values(), people)
     await take_belongings(merging)
     made.journal = merging.journal.stored()
     await follow_clients_of(session, [survivor_id, duplicate_id], now=now)

@@ -15,6 +15,7 @@ from crm.care.carrying import carry
 from crm.care.merge_journal import Journal
 from crm.clientele.clients import get_client
 from crm.clientele.groups import MoveCause, move
+from crm.deals.deals import Deal
 from crm.group import Group
 from crm.plan.callbacks import Callback, CallbackState, open_callback
 from crm.plan.outcome_chain import Outcome
@@ -25,10 +26,10 @@ from crm.wrap_up.contacts import Contact
 async def part_clients(
     session: AsyncSession, made: OrganisationMerge, journal: Journal, *, now: datetime, author_id: int | None
 ) -> list[str]:
-    """Joined clients are their own again, with their promises and groups."""
+    """Joined clients are their own again, with their promises, deals and groups."""
     await session.execute(delete(ClientJoin).where(ClientJoin.merge_id == made.id))
     left = await _keep_settled_promises(session, journal, now)
-    left += await journal.take_back(session, frozenset({"callbacks", "former_owners", "clients"}))
+    left += await journal.take_back(session, frozenset({"callbacks", "former_owners", "deals", "clients"}))
     for callback_id in journal.withdrawn:
         promise = await session.get_one(Callback, callback_id, with_for_update=True)
         reopened = promise.state is CallbackState.WITHDRAWN and promise.due_at > now
@@ -98,7 +99,7 @@ async def part_people(
 
 
 async def _is_named(session: AsyncSession, person_id: int) -> bool:
-    for column in (Contact.person_id, Outcome.person_id, PhoneNumber.person_id, DoNotCall.person_id):
+    for column in (Contact.person_id, Outcome.person_id, PhoneNumber.person_id, DoNotCall.person_id, Deal.person_id):
         if await session.scalar(select(column).where(column == person_id).limit(1)) is not None:
             return True
     return False

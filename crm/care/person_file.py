@@ -17,6 +17,7 @@ from crm.base.phone_numbers import PhoneNumber
 from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording
 from crm.care.personal import Traces, attempts_of, clients_of, places, traces
+from crm.deals.deals import Deal
 from crm.errors import NotFound
 from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
@@ -53,6 +54,7 @@ class PersonFile:
     mail: tuple[OutgoingMail, ...]
     requests: tuple[DoNotCall, ...]
     recordings: tuple[Recording, ...]
+    deals: tuple[Deal, ...]
     audit: tuple[AuditEntry, ...]
     mentions: tuple[Mention, ...]
 
@@ -69,6 +71,7 @@ class PersonFile:
             "mail": self.mail,
             "do_not_call": self.requests,
             "recordings": self.recordings,
+            "deals": self.deals,
             "audit": self.audit,
         }
         told: dict[str, Any] = {name: [_row(each) for each in rows] for name, rows in tables.items()}
@@ -122,6 +125,7 @@ async def person_file(session: AsyncSession, person_id: int) -> PersonFile:
         mail=await _mail(session, callbacks, organisation.id, known),
         requests=requests,
         recordings=tuple(recordings),
+        deals=tuple(await session.scalars(select(Deal).where(Deal.person_id == person_id).order_by(Deal.id))),
         audit=await entries_about(session, known, subjects=subjects, loosely=loosely),
         mentions=await _mentions(session, organisation.id, known, except_outcomes={each.id for each in outcomes}),
     )

@@ -26,6 +26,7 @@ from crm.care.bulk_actions import BulkChange
 from crm.clientele.clients import Client
 from crm.clientele.consents import ConsentGiven
 from crm.clientele.groups import GroupMove
+from crm.deals.deals import Deal, DealMove
 from crm.importing.list_marks import ListMark
 from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
@@ -101,6 +102,8 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         Place(Letter, ("note", "withdraw_reason"), Letter.client_id.in_(clients)),
         Place(Address, ("written",), Address.organisation_id == organisation_id),
         Place(CompetitorUse, ("note",), CompetitorUse.organisation_id == organisation_id),
+        Place(Deal, ("product", "note"), Deal.client_id.in_(clients)),
+        Place(DealMove, ("note",), DealMove.deal_id.in_(select(Deal.id).where(Deal.client_id.in_(clients)))),
         Place(PastDeal, ("what", "seller"), PastDeal.organisation_id == organisation_id),
         Place(BulkChange, ("before", "after"), BulkChange.client_id.in_(clients)),
         Place(ListMark, ("remark",), ListMark.client_id.in_(clients)),

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
+from crm.base.joined import standing_client
 from crm.base.past_deals import LARGEST_MINOR, currency_code
 from crm.base.people import person_at
 from crm.clientele.clients import Client, get_client
@@ -151,6 +152,8 @@ async def open_deal(
     the campaign sells otherwise, or for what cannot be."""
     client = await get_client(session, client_id, lock=True)
     await selling_campaign(session, client.campaign_id)
+    if await standing_client(session, client.id) != client.id:
+        raise Refused("deal.merged")
     if stage not in OPEN:
         raise Refused("deal.begins_open")
     owner = await _owner(session, owner_id, client, author_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select, update
@@ -11,11 +12,15 @@ from crm.audit import ABANDONED_MOVED, AuditEntry
 from crm.base.past_deals import add_deal, add_former_owner
 from crm.care.abandoned import AbandonedRow, AbandonedRule, Reason, abandoned_clients, move_abandoned
 from crm.clientele.clients import get_client
-from crm.clientele.groups import MoveCause, moves_of
+from crm.clientele.groups import MoveCause, move, moves_of
+from crm.deals.deal_stages import DealStage
+from crm.deals.deals import Deal, open_deal
+from crm.deals.moving import Step, move_deal
 from crm.errors import Refused
 from crm.group import Group
 from crm.office.users import User
 from crm.plan.callbacks import agree
+from crm.preparation.campaigns import change_campaign, get_campaign
 from crm.wrap_up.contacts import Spoken, add_contact
 from tests.crm.builders import NOON, World, wall
 
@@ -52,6 +57,26 @@ async def found(world: World, *reasons: Reason, months: int = 12) -> dict[str, t
 async def listed(world: World, rule: AbandonedRule) -> list[AbandonedRow]:
     async with world.database.reading() as session:
         return await abandoned_clients(session, campaign_id=world.campaign_id, rule=rule, today=TODAY)
+
+
+async def test_a_contract_of_the_sales_book_counts_as_a_deal(world: World) -> None:
+    operator = await world.operator()
+    once, again = await world.client("Раз"), await world.client("Снова")
+    await bought(world, again, LONG_AGO)
+    async with world.transaction() as session:
+        campaign = await get_campaign(session, world.campaign_id)
+        await change_campaign(session, campaign=campaign, sells_by_deals=True, now=NOON)
+        for client_id, day in ((once, LONG_AGO), (again, LATELY)):
+            deal = await open_deal(session, client_id=client_id, owner_id=operator, amount=Decimal(100), now=NOON)
+            await move_deal(session, deal_id=deal.id, step=Step(DealStage.CONTRACT, contract_on=day), now=NOON)
+            client = await get_client(session, client_id)
+            await move(session, client=client, to=Group.WARM, at=NOON, cause=MoveCause.USER, author_id=None)
+    assert await found(world, Reason.BOUGHT_ONCE) == {"Раз": (Reason.BOUGHT_ONCE,)}
+    rows = {row.organisation: (row.deals, row.last_deal) for row in await listed(world, AbandonedRule())}
+    assert rows == {"Раз": (1, LONG_AGO), "Снова": (2, LATELY)}
+    async with world.transaction() as session:
+        await session.execute(update(Deal).values(contract_on=LONG_AGO))
+    assert set(await found(world, Reason.SILENT)) == {"Раз", "Снова"}
 
 
 async def test_each_reason_finds_its_own(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -29,15 +30,19 @@ from crm.care.personal import ERASED, places
 from crm.clientele.clients import Client, get_client, take_off_list
 from crm.clientele.groups import GroupMove
 from crm.database import Database
+from crm.deals.deal_stages import DealStage
+from crm.deals.deals import open_deal
+from crm.deals.moving import Step, move_deal
 from crm.errors import Conflict, CrmError, NotFound, Refused
 from crm.importing.clients import import_clients
 from crm.importing.contacts import import_contacts
 from crm.importing.entering import Entry, enter_client
 from crm.importing.tables import read_table
 from crm.mail.outbox import MailState, OutgoingMail, Purpose, mark_sent
-from crm.office.users import get_user
+from crm.office.users import User, get_user
 from crm.plan.promise_mail import set_mail
 from crm.preparation.campaigns import Campaign, get_campaign
+from crm.reading import sales_book
 from crm.reports.base import Base
 from crm.reports.headcount import by_headcount, sum_of
 from crm.schema import METADATA
@@ -50,6 +55,7 @@ from tests.crm.overlap import overlap
 BOILER = "Своя котельная"
 NAME, OTHER, FIRM = "Петрова Анна Сергеевна", "Зуев Иван", "ООО «Северный ветер»"
 OWN = "+79990001122"
+SUM = Decimal("1500000.50")
 LATER = NOON + timedelta(days=1)
 TRACES_OF_PERSON = ("Петров", "петров", "999000112", "чай с мёдом")
 TRACES_OF_FIRM = ("Северн", "северн", "Зуев", "зуев", "sever.example", "5902000000", "+73420000002", *TRACES_OF_PERSON)
@@ -124,6 +130,13 @@ async def _fill_in(session: Any, client: Client, person: int) -> None:
     await note_letter(session, **sent)
     mistaken = await note_letter(session, **sent)
     await withdraw_letter(session, letter_id=mistaken.id, reason="Петрова не просила", now=NOON)
+    (await session.get_one(Campaign, client.campaign_id)).sells_by_deals = True
+    deal = await open_deal(
+        session, client_id=client.id, owner_id=await session.scalar(select(User.id)), now=NOON, person_id=person,
+        product="Вентиляция для Петровой", amount=SUM, note="решает муж за чай с мёдом",
+    )  # fmt: skip
+    lost = Step(DealStage.LOST, reason="other", note="Петрова передумала")
+    await move_deal(session, deal_id=deal.id, step=lost, now=NOON)
     audit.note(session, at=NOON, user_id=None, action="test", subject="x:1", details={"to": ["8 (999) 000-11-22"]})
 
 
@@ -294,6 +307,16 @@ KEPT_TEXTS = {
         "`blank_imports`"),
     ("organisation_merges", "journal"): "`blank_merges`",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("whom", list(Erased))
+async def test_of_a_deal_the_texts_go_and_the_sum_stays(kept: Kept, whom: Erased) -> None:
+    await erase(kept, whom)
+    async with kept.world.database.reading() as session:
+        row = (await sales_book.book_rows(session, filters=sales_book.BookFilters()))[0]
+        assert (row.product, row.note, row.amount_minor, row.lost_reason) == ("", "", 150_000_050, "other")
+        moves = await sales_book.moves_to_read(session, [row.id])
+        assert [(move.to_stage, move.note) for move in moves] == [(DealStage.LOST, ""), (DealStage.INTEREST, "")]
 
 
 def test_every_table_with_texts_about_a_client_is_thought_of() -> None:

@@ -25,6 +25,10 @@ from crm.calls.owners import set_owner
 from crm.care.merging import merge, undo
 from crm.clientele.clients import get_client
 from crm.clientele.groups import move_rows, moves_of
+from crm.deals.deal_stages import DealStage
+from crm.deals.deals import deals_of as book_deals
+from crm.deals.deals import get_deal, open_deal
+from crm.deals.moving import Step, move_deal
 from crm.errors import Conflict, Refused
 from crm.group import Group
 from crm.importing.clients import import_clients
@@ -365,6 +369,44 @@ async def test_they_are_read_as_one_and_counted_as_one(world: World) -> None:
         assert await attempts_today(session, organisation_id=survivor, campaign=campaign, now=NOON) == 2
 
 
+async def test_deals_become_the_survivors_and_go_back(world: World) -> None:
+    one, other, survivor, duplicate = await two_with_history(world)
+    owner, secretary = await world.operator(), await world.person(other, "Ким Пётр", decides=False)
+    async with world.transaction() as session:
+        (await get_campaign(session, world.campaign_id)).sells_by_deals = True
+        deal = await open_deal(session, client_id=other, owner_id=owner, person_id=secretary, now=NOON)
+    merge_id = await merged(world, survivor, duplicate)
+    async with world.transaction() as session:
+        assert [each.id for each in await book_deals(session, one)] == [deal.id]
+        with pytest.raises(Refused) as refused:
+            await open_deal(session, client_id=other, owner_id=owner, now=NOON)
+        assert refused.value.code == "deal.merged"
+    async with world.transaction() as session:
+        moved = await move_deal(session, deal_id=deal.id, step=Step(DealStage.OFFER), now=NOON)
+        assert moved.client_id == one
+        since = await open_deal(session, client_id=one, owner_id=owner, now=NOON)
+    assert await undone(world, merge_id) == []
+    async with world.database.reading() as session:
+        assert [(each.id, each.stage) for each in await book_deals(session, other)] == [(deal.id, DealStage.OFFER)]
+        assert [each.id for each in await book_deals(session, one)] == [since.id]
+
+
+async def test_a_deal_names_who_is_used_now(world: World) -> None:
+    """Whom both organisations knew is one person, and two again."""
+    one, other = await world.client("Ветер"), await world.client("Ветер, филиал")
+    ours, theirs = await world.person(one, "Ким Пётр"), await world.person(other, "Ким Пётр")
+    owner = await world.operator()
+    async with world.transaction() as session:
+        (await get_campaign(session, world.campaign_id)).sells_by_deals = True
+        deal = await open_deal(session, client_id=other, owner_id=owner, person_id=theirs, now=NOON)
+    merge_id = await merged(world, await organisation_of(world, one), await organisation_of(world, other))
+    for person_id in (ours, theirs):
+        async with world.database.reading() as session:
+            assert (await get_deal(session, deal.id)).person_id == person_id
+        if person_id == ours:
+            assert await undone(world, merge_id) == []
+
+
 async def test_what_was_merged_before_is_read_with_it(world: World) -> None:
     """A chain: what became one is merged into a third."""
     one, other, survivor, duplicate = await two_with_history(world)
@@ -391,6 +433,7 @@ def test_every_table_that_names_an_organisation_or_its_client_is_thought_of() ->
         "plan_entries",
         "callbacks",
         "former_owners",
+        "deals",
         "letters",
         "list_marks",
         "outbox",

@@ -185,13 +185,15 @@ async def test_what_is_lost_has_a_reason(selling: World, reason: str, note: str,
 async def test_whoever_saves_second_is_told(selling: World) -> None:
     deal = await in_stage(selling, DealStage.INTEREST)
     await moved(selling, deal.id, DealStage.OFFER, version=deal.version)
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict) as refused:
         await moved(selling, deal.id, DealStage.NEGOTIATION, version=deal.version)
+    assert refused.value.code == "deal.changed_meanwhile"
     async with selling.transaction() as session:
         with pytest.raises(Conflict):
             await change_deal(session, deal_id=deal.id, version=deal.version, product="Другое", now=NOON)
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound) as unknown:
             await change_deal(session, deal_id=999, product="Другое", now=NOON)
+        assert unknown.value.code == "deal.unknown"
 
 
 async def test_a_change_is_audited_with_what_was(selling: World) -> None:

@@ -52,5 +52,6 @@ async def test_one_is_left_and_two_do_not_overwrite_each_other(world: World) -> 
     with pytest.raises(Refused) as refused:
         await set_reason(world, USUAL[0], active=False)
     assert refused.value.code == "lost_reason.last"
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict) as changed:
         await set_reason(world, USUAL[1], active=True, version=0)
+    assert changed.value.code == "lost_reason.changed_meanwhile"
