@@ -226,6 +226,17 @@ ERRORS: Final[dict[str, str]] = {
     "mail.address": "“{address}” is no e-mail address, such as anna@example.ru.",
     "mail.not_failed": "Only a message that was given up is sent again.",
     "mail.unknown": "There is no such message.",
+    # offers
+    "offer.attachments_large": "The files of an offer may have {megabytes} MB together, so that mail servers take it.",
+    "offer.brace": "A brace belongs to no field: “{text}”. There are no braces but those of fields.",
+    "offer.changed_meanwhile": "Somebody has changed this text since you opened it.",
+    "offer.field_unknown": "There is no field “{field}”. There are: {known}.",
+    "offer.long": "This may have {most} letters at most.",
+    "offer.needs_body": "An offer needs a text.",
+    "offer.needs_name": "A template needs a name.",
+    "offer.needs_subject": "An offer needs a subject.",
+    "offer.template_exists": "The campaign has a template named “{name}” already.",
+    "offer.template_unknown": "There is no such template in this campaign.",
     # organisations that are one
     "duplicate.unknown": "There is no such pair to decide: it has been decided, or one of the two has been merged.",
     "merge.being_called": "One of the two is being called at the moment. Try again after the call.",

@@ -27,6 +27,7 @@ from crm.deals import deals, lost_reasons
 from crm.importing import imports, list_marks
 from crm.mail import outbox
 from crm.mapping import Base
+from crm.offers import templates
 from crm.office import absences, users, web_sessions
 from crm.plan import callbacks, handovers, outcome_chain, plan_entries
 from crm.preparation import (

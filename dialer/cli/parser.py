@@ -14,6 +14,7 @@ from dialer.cli.grammar import (
     duplicates,
     keeping,
     mail,
+    offers,
     office,
     organisations,
     outcomes,
@@ -65,6 +66,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     setup.candidates(commands, words)
     setup.materials(commands, words)
     setup.script(commands, words)
+    offers.add_offers(commands, words)
     campaigns.add_calendar(commands, words)
     clients.add_clients(commands, words)
     deals.add_deals(commands, words)

@@ -15,6 +15,7 @@ from dialer.console.campaigns import (
     campaign_pages,
     disposition_pages,
     material_pages,
+    offer_template_pages,
     retry_page,
     setup_actions,
     setup_pages,
@@ -50,6 +51,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LARGEST_POST = 64 * 1024
 LARGEST_SCRIPT = 4 * LARGEST_POST  # as a form sends it a Cyrillic letter is six bytes
+LARGEST_OFFER = 4 * LARGEST_POST  # as LARGEST_SCRIPT
 LARGEST_MATERIAL = materials.LARGEST_BYTES + LARGEST_POST
 LARGEST_WORKBOOK = list_sheets.LARGEST_BYTES + LARGEST_POST
 LARGEST_FILE = MAX_BYTES + LARGEST_POST
@@ -164,6 +166,7 @@ def _clients() -> tuple[Route, ...]:
 def _campaigns() -> tuple[Route, ...]:
     """What a campaign is made of."""
     campaign = "/campaigns/{campaign_id:[0-9]{1,9}}"
+    template = f"{campaign}/offers/{{template_id:[0-9]{{1,9}}}}"
     material = f"{campaign}/materials/{{material_id:[0-9]{{1,9}}}}"
     return (
         Route("GET", "/campaigns", campaign_pages.campaigns, OFFICE_ROLES),
@@ -200,6 +203,12 @@ def _campaigns() -> tuple[Route, ...]:
         Route("POST", f"{campaign}/materials", material_pages.add, RULE_ROLES, LARGEST_MATERIAL),
         Route("GET", material, material_pages.download, OFFICE_ROLES),
         Route("POST", f"{material}/remove", material_pages.remove, RULE_ROLES),
+        Route("GET", f"{campaign}/offers", offer_template_pages.templates, OFFICE_ROLES),
+        Route("POST", f"{campaign}/offers", offer_template_pages.add, RULE_ROLES),
+        Route("GET", template, offer_template_pages.template, OFFICE_ROLES),
+        Route("POST", template, offer_template_pages.change, RULE_ROLES, LARGEST_OFFER),
+        Route("POST", f"{template}/retire", offer_template_pages.retire, RULE_ROLES),
+        Route("GET", f"{template}/offer.pdf", offer_template_pages.pdf, OFFICE_ROLES),
     )
 
 

@@ -40,6 +40,7 @@ ORDER: Final = (
     "0052_joints_of_words",
     "0080_letters",
     "0120_deals",
+    "0100_offer_templates",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

@@ -38,6 +38,11 @@ LETTERS = {
     "fax": mark("Fax sent"),
 }
 
+TEXT_LANGUAGES = {
+    "ru": mark("in Russian"),
+    "en": mark("in English"),
+}
+
 MOVE_CAUSES = {
     "import": mark("by an import"),
     "call": mark("by a call"),

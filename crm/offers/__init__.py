@@ -1,0 +1,1 @@
+"""Offers by e-mail and fax: their templates, each sending, who wants none, and what came back."""
