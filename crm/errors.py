@@ -54,6 +54,7 @@ ERRORS: Final[dict[str, str]] = {
     "campaign.needs_name": "A campaign needs a name.",
     "campaign.no_such_group": "There is no group “{group}” that can be called.",
     "campaign.owner_keeps_days": "The days for which a client stays with its owner cannot be negative.",
+    "campaign.referral_limit": "An expert needs at least a minute to accept a client; leave it empty for no limit.",
     "campaign.ring_timeout": "A telephone rings for at least 5 seconds and at most 180.",
     "campaign.share": "“{text}” is no share, such as: Transport 40.",
     "campaign.shares": "The shares come to {sum} per cent, which is more than all.",
@@ -139,6 +140,7 @@ ERRORS: Final[dict[str, str]] = {
     "setup.current_too_early": "A campaign goes on in current mode only after its calls have begun.",
     "setup.dates": "The preparation, the calls and the end of a campaign must follow each other.",
     "setup.no_expert": "“{name}” is no expert.",
+    "setup.no_expert_here": "“{name}” is no expert of this campaign.",
     "setup.target": "At least one organisation must be wanted.",
     # what is missing in the stages of a campaign, and how they stand
     "stage.abandoned": "Abandoned clients not asked yet: {count}.",
@@ -326,6 +328,13 @@ ERRORS: Final[dict[str, str]] = {
     "recording.exists": "This call has a recording already.",
     "recording.unknown": "There is no such recording.",
     # reports
+    # referrals to experts
+    "referral.needs_reason": "Say why you give this client back.",
+    "referral.no_expert": "Whom you have chosen is no expert of this campaign.",
+    "referral.not_offered": "This client is not offered any more: somebody has taken it, or it has gone on.",
+    "referral.not_yours": "This client was offered to somebody else.",
+    "referral.reason_too_long": "The reason has more than {limit} characters.",
+    "referral.unknown": "There is no such referral.",
     "report.years": "There are reports of the years {first} to {last}.",
     "report.ends_before_it_begins": "The report would end on {last}, before it begins on {first}.",
     # retries

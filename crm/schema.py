@@ -24,6 +24,7 @@ from crm.calls import attempts, dial_rules, disposition_sets, learnt, letters, r
 from crm.care import audit_chain, bulk_actions, saved_filters
 from crm.clientele import clients, consents, groups
 from crm.deals import deals, lost_reasons
+from crm.experts import referrals
 from crm.importing import imports, list_marks
 from crm.mail import outbox
 from crm.mapping import Base

@@ -17,6 +17,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from crm.database import Database
 from crm.day import day_plan
 from crm.errors import CrmError
+from crm.experts import referring
 from crm.importing.carrying_on import carry_on, left_under_way
 from crm.plan import callbacks
 from crm.preparation import campaigns
@@ -126,6 +127,9 @@ class Scheduler:
             await day_plan.free_expired(session, now=now)  # a promise waits for nobody who had its client and went
         async with self._database.transaction() as session:
             due = await callbacks.bring_due(session, now=now)
+        lapsed = await self._database.carry_out(lambda session: referring.pass_on_lapsed(session, now=now))
+        if lapsed:
+            log.info("referrals", on="limit is over", now="passed on", count=len(lapsed))
         for callback_id in due:
             log.info("callback", callback=callback_id, was="open", on="its minute came", now="due")
 

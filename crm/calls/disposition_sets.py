@@ -24,7 +24,7 @@ from crm.text_rules import tidy
 
 DIGITS: Final = "1234567890"
 # What can be made necessary; whether a number alone is meant always has an answer.
-REQUIRABLE: Final = tuple(ask for ask in Ask if ask is not Ask.NUMBER_ONLY)
+REQUIRABLE: Final = tuple(ask for ask in Ask if ask not in (Ask.NUMBER_ONLY, Ask.EXPERT))
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,23}")
 _OF_OFFICE: Final = text("campaign_id IS NULL")
 

@@ -26,6 +26,8 @@ from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move
 from crm.deals.deals import Deal
 from crm.errors import Refused
+from crm.experts.referrals import offered_referral
+from crm.experts.referring import carry_over
 from crm.group import Group
 from crm.mapping import WEAK_LOCK
 from crm.plan.attempt_rows import Attempt
@@ -141,6 +143,7 @@ async def join(merging: Merging, client: Client, into: Client, *, given: bool) -
     journal.set(client, "off_list_reason", f"= {merging.survivor.name}")
     await drop_waiting(session, client_id=client.id, reason="dial.off_list", now=merging.now)
     await _join_promises(merging, client, into)
+    await _join_referrals(merging, client, into)
     if "owner" in merging.take or (not given and into.owner_id is None):
         for column, value in owning(client.owner_id, client.owned_since).items():
             journal.set(into, column, value)
@@ -180,6 +183,15 @@ async def take_deals(merging: Merging, theirs: Iterable[Client], people: dict[in
         if deal.person_id is not None:
             journal.set(deal, "person_id", people.get(deal.person_id, deal.person_id))
     await session.flush()
+
+
+async def _join_referrals(merging: Merging, client: Client, into: Client) -> None:
+    """What waits for an expert waits with the client that is called from now on, unless that one waits itself."""
+    session = merging.session
+    theirs, ours = await offered_referral(session, client.id), await offered_referral(session, into.id)
+    if theirs is not None:
+        going_on = into if ours is None else None
+        await carry_over(session, theirs, going_on, now=merging.now, author_id=merging.author_id)
 
 
 async def take_belongings(merging: Merging) -> None:

@@ -16,7 +16,14 @@ from crm.clientele.groups import GroupMove, MoveCause
 from crm.errors import Refused
 from crm.group import Group
 from crm.preparation.call_lists import list_named
-from crm.preparation.campaign_setup import CampaignExpert, CampaignSetup, change_setup, note_setup, setup_of
+from crm.preparation.campaign_setup import (
+    CampaignExpert,
+    CampaignSetup,
+    ExpertIndustry,
+    change_setup,
+    note_setup,
+    setup_of,
+)
 from crm.preparation.campaigns import Campaign, add_campaign, get_campaign
 from crm.preparation.materials import Material
 from crm.preparation.scripts import change_script, script_of
@@ -97,6 +104,7 @@ async def _copy_setup(
     if script is not None:
         await change_script(session, campaign=following, script=script.script, now=now, author_id=author_id)
     await _copy_rows(session, CampaignExpert.__table__, campaign, {"campaign_id": following.id})
+    await _copy_rows(session, ExpertIndustry.__table__, campaign, {"campaign_id": following.id})
     its_own = {"campaign_id": following.id, "added_at": now, "author_id": author_id}
     await _copy_rows(session, Material.__table__, campaign, its_own, Material.removed_at.is_(None))
 

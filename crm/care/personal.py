@@ -27,6 +27,7 @@ from crm.clientele.clients import Client
 from crm.clientele.consents import ConsentGiven
 from crm.clientele.groups import GroupMove
 from crm.deals.deals import Deal, DealMove
+from crm.experts.referrals import Referral
 from crm.importing.list_marks import ListMark
 from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
@@ -100,6 +101,7 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         Place(DoNotCall, ("evidence", "lift_reason"), asked),
         Place(ConsentGiven, ("evidence", "withdraw_reason"), consented),
         Place(Letter, ("note", "withdraw_reason"), Letter.client_id.in_(clients)),
+        Place(Referral, ("reason",), Referral.client_id.in_(clients)),
         Place(Address, ("written",), Address.organisation_id == organisation_id),
         Place(CompetitorUse, ("note",), CompetitorUse.organisation_id == organisation_id),
         Place(Deal, ("product", "note"), Deal.client_id.in_(clients)),

@@ -11,12 +11,12 @@ from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from crm import audit, transitions
+from crm import audit
 from crm.errors import Refused
 from crm.office.absences import Absence, away_on
 from crm.office.users import CALLERS, Role, User, get_user, hold_users
 from crm.plan.callbacks import Callback, CallbackState
-from crm.plan.handovers import CallbackHandover, open_promises
+from crm.plan.handovers import CallbackHandover, open_promises, pass_on
 from crm.plan.plan_entries import EntryState, PlanEntry
 from crm.plan.promise_mail import follow_all
 from crm.text_rules import tidy
@@ -104,7 +104,7 @@ async def _take_back(session: AsyncSession, user: User, *, now: datetime, author
     by_owner: dict[int, list[int]] = {}
     for promise in promises:
         by_owner.setdefault(promise.owner_id, []).append(promise.id)
-        await _give(session, promise, user.id, now=now, author_id=author_id)
+        await pass_on(session, promise, user.id, now=now, author_id=author_id)
     await session.flush()
     await follow_all(session, [promise.id for promise in promises], now=now)
     for owner_id, passed in by_owner.items():
@@ -164,7 +164,7 @@ async def _hand_over(
     for promise in promises:
         receiver = min(load, key=lambda person: load[person])
         load[receiver] += 1
-        await _give(session, promise, receiver, now=now, author_id=author_id)
+        await pass_on(session, promise, receiver, now=now, author_id=author_id)
         taken.setdefault(receiver, []).append(promise.id)
     await session.flush()
     await follow_all(session, [promise.id for promise in promises], now=now)
@@ -192,22 +192,6 @@ async def _load(session: AsyncSession, user: User, day: date, *, to: int | None)
         if owner_id in load:
             load[owner_id] = count
     return load
-
-
-async def _give(
-    session: AsyncSession, promise: Callback, receiver: int, *, now: datetime, author_id: int | None
-) -> None:
-    was, promise.owner_id = promise.owner_id, receiver
-    waiting = update(PlanEntry).where(PlanEntry.callback_id == promise.id, PlanEntry.state == EntryState.WAITING)
-    waiting = waiting.where(PlanEntry.operator_id == was).values(operator_id=receiver)
-    await session.execute(waiting.execution_options(synchronize_session=False))
-    session.add(
-        CallbackHandover(callback_id=promise.id, from_user_id=was, to_user_id=receiver, at=now, author_id=author_id)
-    )
-    transitions.note(
-        session, "callback", callback=promise.id, client=promise.client_id, was=f"owner {was}", on="handed over",
-        now=f"owner {receiver}",
-    )  # fmt: skip
 
 
 async def _free(session: AsyncSession, user: User, first_day: date, last_day: date) -> None:

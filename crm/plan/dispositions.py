@@ -22,6 +22,7 @@ class Ask(enum.StrEnum):
     WHEN = "when"
     ASKED_BY = "asked_by"
     NUMBER_ONLY = "number_only"
+    EXPERT = "expert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ class Disposition:
         return self.like or self.key
 
     @property
+    def hands_over(self) -> bool:
+        """Whether a talk that ends so gives the client to an expert, where the campaign has any."""
+        return Ask.EXPERT in self.asks
+
+    @property
     def gives_owner(self) -> bool:
         """Whether a talk that ends so makes its caller the owner of a client that nobody keeps."""
         return not (self.asks_off or self.number_is_dead)
@@ -67,8 +73,8 @@ def _table(*dispositions: Disposition) -> dict[str, Disposition]:
 
 
 DISPOSITIONS: Final[dict[str, Disposition]] = _table(
-    Disposition("hot", "1", Group.HOT, (Ask.PERSON, Ask.SUMMARY, Ask.NEXT_CONTACT)),
-    Disposition("warm", "2", Group.WARM, (Ask.PERSON, Ask.SUMMARY, Ask.NEXT_CONTACT)),
+    Disposition("hot", "1", Group.HOT, (Ask.PERSON, Ask.SUMMARY, Ask.NEXT_CONTACT, Ask.EXPERT)),
+    Disposition("warm", "2", Group.WARM, (Ask.PERSON, Ask.SUMMARY, Ask.NEXT_CONTACT, Ask.EXPERT)),
     Disposition(
         "competitor",
         "3",

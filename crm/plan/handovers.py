@@ -73,6 +73,37 @@ async def hand_over_all(
     return len(passed)
 
 
+async def hand_over_one(
+    session: AsyncSession, promise: Callback, *, to: int, now: datetime, author_id: int | None
+) -> None:
+    """Give one open promise to `to`, with its place in the plan. Hold the promise, or its client."""
+    was = promise.owner_id
+    await pass_on(session, promise, to, now=now, author_id=author_id)
+    await session.flush()
+    await follow_all(session, [promise.id], now=now)
+    audit.note(
+        session, at=now, user_id=author_id, action=audit.CALLBACKS_HANDED_OVER, subject=f"user:{was}",
+        details={"to": to, "callbacks": [promise.id]},
+    )  # fmt: skip
+
+
+async def pass_on(
+    session: AsyncSession, promise: Callback, receiver: int, *, now: datetime, author_id: int | None
+) -> None:
+    """The promise with its place in the plan, without what is told of it: that is told of all together."""
+    was, promise.owner_id = promise.owner_id, receiver
+    waiting = update(PlanEntry).where(PlanEntry.callback_id == promise.id, PlanEntry.state == EntryState.WAITING)
+    waiting = waiting.where(PlanEntry.operator_id == was).values(operator_id=receiver)
+    await session.execute(waiting.execution_options(synchronize_session=False))
+    session.add(
+        CallbackHandover(callback_id=promise.id, from_user_id=was, to_user_id=receiver, at=now, author_id=author_id)
+    )
+    transitions.note(
+        session, "callback", callback=promise.id, client=promise.client_id, was=f"owner {was}", on="handed over",
+        now=f"owner {receiver}",
+    )  # fmt: skip
+
+
 async def switch_off(
     session: AsyncSession, *, user: User, hand_over_to: User | None, now: datetime, author_id: int | None = None
 ) -> int:

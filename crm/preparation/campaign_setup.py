@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text, select
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, String, Text, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,7 +16,7 @@ from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, Versioned
 from crm.office.users import Role, User, fold_login
 from crm.preparation.campaigns import Campaign, get_campaign
-from crm.text_rules import lines_of, tidy
+from crm.text_rules import fold, lines_of, tidy
 
 CALLER_ID: Final = re.compile(r"\+?[0-9]{3,15}")
 _ONE_LINE: Final = ("customer", "product")
@@ -67,6 +67,20 @@ class CampaignExpert(Base):
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+
+
+class ExpertIndustry(Base):
+    """An industry that an expert looks after in a campaign, as organisations have it."""
+
+    __tablename__ = "expert_industries"
+    __table_args__ = (
+        CheckConstraint("length(trim(industry)) > 0", name="industry"),
+        ForeignKeyConstraint(["campaign_id", "user_id"], ["campaign_experts.campaign_id", "campaign_experts.user_id"]),
+    )
+
+    campaign_id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(primary_key=True)
+    industry: Mapped[str] = mapped_column(Text, primary_key=True)
 
 
 async def setup_of(session: AsyncSession, campaign_id: int) -> CampaignSetup:
@@ -187,10 +201,50 @@ async def set_expert(
     if known is None:
         session.add(CampaignExpert(campaign_id=campaign.id, user_id=user.id))
     else:
+        await _drop_industries(session, campaign.id, user.id)
         await session.delete(known)
     details = {"user": user.id, "belongs": belongs}
     note_setup(session, campaign.id, audit.EXPERT_SET, details, now=now, author_id=author_id)
     await session.flush()
+
+
+async def industries_of(session: AsyncSession, campaign_id: int) -> dict[int, tuple[str, ...]]:
+    """The industries of each expert of the campaign who has any, in the order of the alphabet."""
+    found: dict[int, tuple[str, ...]] = {}
+    rows = select(ExpertIndustry).where(ExpertIndustry.campaign_id == campaign_id).order_by(ExpertIndustry.industry)
+    for row in await session.scalars(rows):
+        found[row.user_id] = (*found.get(row.user_id, ()), row.industry)
+    return found
+
+
+async def set_industries(
+    session: AsyncSession,
+    *,
+    campaign: Campaign,
+    user: User,
+    industries: Collection[str],
+    now: datetime,
+    author_id: int | None = None,
+) -> None:
+    """Which industries the expert looks after in the campaign, none for all; the same in other letters is one. Raises
+    `Refused` for somebody who is no expert of the campaign."""
+    await get_campaign(session, campaign.id, lock=True)
+    if await session.get(CampaignExpert, (campaign.id, user.id)) is None:
+        raise Refused("setup.no_expert_here", name=user.name)
+    wanted = {fold(each): tidy(each) for each in industries if tidy(each)}
+    was = (await industries_of(session, campaign.id)).get(user.id, ())
+    if set(was) == set(wanted.values()):
+        return
+    await _drop_industries(session, campaign.id, user.id)
+    session.add_all(ExpertIndustry(campaign_id=campaign.id, user_id=user.id, industry=each) for each in wanted.values())
+    details = {"user": user.id, "industries": sorted(wanted.values()), "were": list(was)}
+    note_setup(session, campaign.id, audit.EXPERT_SET, details, now=now, author_id=author_id)
+    await session.flush()
+
+
+async def _drop_industries(session: AsyncSession, campaign_id: int, user_id: int) -> None:
+    of_expert = (ExpertIndustry.campaign_id == campaign_id, ExpertIndustry.user_id == user_id)
+    await session.execute(delete(ExpertIndustry).where(*of_expert))
 
 
 async def expert_by_login(session: AsyncSession, login: str) -> User:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from crm import audit
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
-from crm.preparation.plan_rules import GROUPS_IN_TURN, Consent, SharesBy, written_order, written_shares
+from crm.preparation.plan_rules import GROUPS_IN_TURN, Consent, ReferralsBy, SharesBy, written_order, written_shares
 from crm.preparation.working_calendar import CalendarDay, assert_known, days_between, is_working_day
 from crm.text_rules import tidy
 from crm.time_zones import zone
@@ -32,7 +32,10 @@ class Campaign(Versioned, Base):
     Of its plan: `group_order` and `shares` as `crm.preparation.plan_rules` writes them; `calls_a_day` is how many
     clients a day one person is given, `None` lets everybody take from all. Who spoke with a client keeps it until they
     have not spoken for `owner_keeps_days` (`None`: for ever, 0: not at all), or while away unless `away_keeps`.
-    `sells_by_deals`: its clients have deals (`crm.deals`); otherwise no page of it shows any."""
+    `sells_by_deals`: its clients have deals (`crm.deals`); otherwise no page of it shows any.
+
+    An expert has `referral_limit_min` minutes of the campaign's hours to accept a client (`None`: no limit), and is
+    chosen by `referrals_by` unless somebody names one."""
 
     __tablename__ = "campaigns"
     __table_args__ = (
@@ -45,6 +48,7 @@ class Campaign(Versioned, Base):
         CheckConstraint("tries_to_no_contact > 0", name="tries_to_no_contact"),
         CheckConstraint("calls_a_day > 0", name="calls_a_day"),
         CheckConstraint("owner_keeps_days >= 0", name="owner_keeps_days"),
+        CheckConstraint("referral_limit_min > 0", name="referral_limit_min"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -74,6 +78,10 @@ class Campaign(Versioned, Base):
         one_of(Consent, "consent"), default=Consent.PRESUMED, server_default=Consent.PRESUMED
     )
     sells_by_deals: Mapped[bool] = mapped_column(default=False, server_default=false())
+    referral_limit_min: Mapped[int | None] = mapped_column(default=60, server_default=text("60"))
+    referrals_by: Mapped[ReferralsBy] = mapped_column(
+        one_of(ReferralsBy, "referrals_by"), default=ReferralsBy.LOAD, server_default=ReferralsBy.LOAD
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # With every campaign that is read: whether it works on a day is asked wherever hours are.
     days: Mapped[list[CalendarDay]] = relationship(lazy="selectin", order_by=CalendarDay.day)
@@ -123,10 +131,10 @@ async def change_campaign(
     `ring_timeout_s` (`None`: the service's), `target_contacts`, `attempts_a_day`, `number_attempts_a_day`, `gap_min`,
     `tries_to_no_contact`, `country`, `calls_on_days_off`, `overdue_to_all_min`, and of the plan `group_order`,
     `calls_a_day` (`None`: as many as there are), `shares_by`, `shares`, `owner_keeps_days` (`None`: for ever),
-    `away_keeps`, `consent`, and `sells_by_deals`. What was and what is goes into the audit; returns which differ.
-    Clients that wait in the plan keep their places and hours: `crm.day.day_plan.follow_rules` gives them the new ones.
-    `version`: that which the author saw. Raises as `add_campaign`, and `Conflict` when somebody has changed it
-    since."""
+    `away_keeps`, `consent`, `sells_by_deals`, and of experts `referral_limit_min` (`None`: no limit), `referrals_by`.
+    What was and what is goes into the audit; returns which differ. Clients that wait in the plan keep their places and
+    hours: `crm.day.day_plan.follow_rules` gives them the new ones. `version`: that which the author saw. Raises as
+    `add_campaign`, and `Conflict` when somebody has changed it since."""
     if version is not None and version != campaign.version:
         raise Conflict("campaign.changed_meanwhile")
     _tidy(changes)
@@ -150,7 +158,7 @@ def _tidy(fields: dict[str, Any]) -> None:
         fields["group_order"] = written_order(fields["group_order"].split(","))
     if "shares" in fields:
         fields["shares"] = written_shares(fields["shares"])
-    for column, kind in (("shares_by", SharesBy), ("consent", Consent)):
+    for column, kind in (("shares_by", SharesBy), ("consent", Consent), ("referrals_by", ReferralsBy)):
         if column in fields:
             fields[column] = kind(fields[column])
 
@@ -182,6 +190,8 @@ async def _assert_possible(session: AsyncSession, campaign: Campaign) -> None:
         raise Refused("campaign.calls_a_day")
     if campaign.owner_keeps_days is not None and campaign.owner_keeps_days < 0:
         raise Refused("campaign.owner_keeps_days")
+    if campaign.referral_limit_min is not None and campaign.referral_limit_min < 1:
+        raise Refused("campaign.referral_limit")
     if campaign.shares and campaign.shares_by is SharesBy.NOTHING:
         raise Refused("campaign.shares_by")
     if campaign.ring_timeout_s is not None and not SHORTEST_RING_S <= campaign.ring_timeout_s <= LONGEST_RING_S:

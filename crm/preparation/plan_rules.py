@@ -28,6 +28,14 @@ class Consent(enum.StrEnum):
     REQUIRED = "required"
 
 
+class ReferralsBy(enum.StrEnum):
+    """By what an expert is chosen for a client, unless somebody names one: who has least to do, of all or of those who
+    know the client's industry."""
+
+    LOAD = "load"
+    INDUSTRY = "industry"
+
+
 ALL: Final = 100  # per cent
 _IN_TURN: Final = tuple(group for group in Group if group is not Group.NONEXISTENT)
 

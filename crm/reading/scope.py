@@ -1,7 +1,8 @@
 """Who sees what: one answer for lists, look-ups, reports, exports and files.
 
 The office sees everything. Whoever calls sees the clients that they may be given (nobody's, on their plan, promised by
-them, or theirs), and the calls that they made or that were made to clients of theirs.
+them, offered to them as an expert, or theirs), and the calls that they made, that were made to clients of theirs, or
+after which a client was offered to them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.calls.attempts import Attempt
 from crm.clientele.clients import Client
 from crm.deals.deals import Deal
+from crm.experts.referrals import Referral, offered_to
 from crm.office.users import Role
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import EntryState, PlanEntry
@@ -46,14 +48,28 @@ class Scope:
         promised = exists().where(
             Callback.client_id == Client.id, Callback.owner_id == self.user_id, Callback.state == CallbackState.OPEN
         )
-        return or_(Client.owner_id.is_(None), Client.owner_id == self.user_id, on_plan, promised)
+        return or_(
+            Client.owner_id.is_(None), Client.owner_id == self.user_id, on_plan, promised, *self._offered_clients()
+        )
 
     def attempts(self) -> ColumnElement[bool]:
         """As a condition on `Attempt`: this user sees the call and hears its recording."""
         if self.is_whole:
             return true()
         theirs = exists().where(Client.id == Attempt.client_id, Client.owner_id == self.user_id)
-        return or_(Attempt.operator_id == self.user_id, theirs.correlate(Attempt))
+        return or_(Attempt.operator_id == self.user_id, theirs.correlate(Attempt), *self._offered_calls())
+
+    def _offered_clients(self) -> tuple[ColumnElement[bool], ...]:
+        if self.role is not Role.EXPERT:
+            return ()
+        return (exists().where(Referral.client_id == Client.id, offered_to(self.user_id)).correlate(Client),)
+
+    def _offered_calls(self) -> tuple[ColumnElement[bool], ...]:
+        """The call that led to the offer, and no other."""
+        if self.role is not Role.EXPERT:
+            return ()
+        of_call = exists().where(Referral.attempt_id == Attempt.id, Client.id == Referral.client_id)
+        return (of_call.where(offered_to(self.user_id)).correlate(Attempt),)
 
     def deals(self) -> ColumnElement[bool]:
         """As a condition on `Deal`: this user sees it in the book, and changes it if their role changes any. Theirs are

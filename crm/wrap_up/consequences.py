@@ -24,6 +24,7 @@ from crm.calls.owners import give_back, keeper_of, set_owner
 from crm.calls.retries import plan_retry, tries_in_vain
 from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move, moves_of
+from crm.experts.referring import refer, take_up, withdraw_of_call
 from crm.group import Group
 from crm.office.users import User
 from crm.plan.callbacks import agree, reopen_ended_by, settle_by_attempt, unmake
@@ -41,7 +42,7 @@ class Following:
     """An outcome whose effects follow. `decides`: that the person spoken to decides was said in this talk.
     `base_group`: the client's group as it would be without this attempt, `None` when later calls have moved the client
     on: then a correction leaves the group alone. `is_first`: no correction; `retries`: a correction of one that had put
-    the client into the plan again."""
+    the client into the plan again. `expert_id`: who was chosen, `None` for the campaign's rule."""
 
     session: AsyncSession
     outcome: Outcome
@@ -53,6 +54,7 @@ class Following:
     decides: bool = False
     is_first: bool = True
     retries: bool = False
+    expert_id: int | None = None
 
     @property
     def now(self) -> datetime:
@@ -317,6 +319,23 @@ async def _no_next_try(act: TakingBack) -> None:
             act.retried = True
 
 
+async def _referral(act: Following) -> None:
+    """An expert who was offered the client, and has talked with it, has accepted it. Whoever else finds somebody ready
+    to look at an offer hands them to an expert."""
+    if not act.attempt.talked:
+        return
+    await take_up(act.session, client=act.client, expert_id=act.attempt.operator_id, now=act.now)
+    if act.disposition.hands_over and not await _is_asked_off(act.session, act.client):
+        await refer(
+            act.session, client=act.client, outcome=act.outcome, caller_id=act.attempt.operator_id, now=act.now,
+            expert_id=act.expert_id,
+        )  # fmt: skip
+
+
+async def _no_referral(act: TakingBack) -> None:
+    await withdraw_of_call(act.session, attempt_id=act.attempt.id, now=act.now, author_id=act.author_id)
+
+
 async def _base_group(session: AsyncSession, attempt: Attempt, client: Client) -> Group | None:
     moves = await moves_of(session, client.id)
     later = [made for made in moves if made.at >= (attempt.ended_at or attempt.opened_at)]
@@ -403,4 +422,5 @@ EFFECTS: Final = (
     Effect(_promise_settled, None),
     Effect(_promise, _no_promise),
     Effect(_next_try, _no_next_try),
+    Effect(_referral, _no_referral),
 )

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.errors import NotFound, Refused
+from crm.experts.referrals import ReferralState, last_referral
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
 from crm.wrap_up.outcomes import OutcomeForm
@@ -26,7 +27,15 @@ async def as_it_stands(session: AsyncSession, outcome: Outcome) -> OutcomeForm:
         asked_by=outcome.asked_by,
         number_only=outcome.number_only,
         note=outcome.note,
+        expert_id=await _expert(session, outcome),
     )
+
+
+async def _expert(session: AsyncSession, outcome: Outcome) -> int | None:
+    """Who has the client by this call, while somebody has it."""
+    referral = await last_referral(session, outcome.attempt_id)
+    live = referral is not None and referral.state in (ReferralState.OFFERED, ReferralState.ACCEPTED)
+    return referral.expert_id if referral is not None and live else None
 
 
 async def version_of(session: AsyncSession, attempt_id: str, version: int) -> Outcome:

@@ -63,8 +63,8 @@ class OutcomeDraft(Base):
 class OutcomeForm:
     """What the operator filled in. A person is an existing one by `person_id`, or a name, which becomes a person of the
     organisation. The time of a callback is naive, on the client's clock, or the words for it, as they were typed.
-    `number_only` narrows "do not call" to the number that was dialled. Answers to what the disposition does not ask are
-    not taken."""
+    `number_only` narrows "do not call" to the number that was dialled. `expert_id`: to whom the client is handed,
+    `None` by the campaign's rule. Answers to what the disposition does not ask are not taken."""
 
     disposition: str
     person_id: int | None = None
@@ -79,6 +79,7 @@ class OutcomeForm:
     asked_by: str = ""
     number_only: bool = False
     note: str = ""
+    expert_id: int | None = None
 
 
 async def record(
@@ -117,6 +118,7 @@ async def record(
     following = Following(
         session, outcome, attempt, client, disposition, spoken=_spoken(form, person, decides=decides),
         base_group=base_group, decides=decides, is_first=not corrected, retries=taken is not None and taken.retried,
+        expert_id=form.expert_id,
     )  # fmt: skip
     await apply(following, instead_of=taken)
     attempt.wrapped_up_at = attempt.wrapped_up_at or now
@@ -216,6 +218,7 @@ def _asked_for(form: OutcomeForm, asks: AbstractSet[Ask]) -> OutcomeForm:
         callback_words=form.callback_words if when else "",
         asked_by=form.asked_by if when else "",
         number_only=form.number_only and Ask.NUMBER_ONLY in asks,
+        expert_id=form.expert_id if Ask.EXPERT in asks else None,
     )
 
 

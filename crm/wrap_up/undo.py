@@ -21,6 +21,7 @@ from crm.clientele.clients import Client
 from crm.clientele.groups import MoveCause, move
 from crm.day.claims import release
 from crm.errors import Conflict, NotAllowed
+from crm.experts.referrals import ChosenBy, last_referral
 from crm.mail.outbox import UNDO_FOR
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.plan_entries import EntryState, claimed_entry, drop_waiting, get_entry, set_state
@@ -132,4 +133,13 @@ async def _as_typed(session: AsyncSession, outcome: Outcome, deciding: int | Non
         "asked_by": outcome.asked_by,
         "number_only": "yes" if outcome.number_only else "",
         "note": outcome.note,
+        "expert_id": await _named_expert(session, outcome),
     }
+
+
+async def _named_expert(session: AsyncSession, outcome: Outcome) -> str:
+    """Whom the operator had chosen; what a rule chose it chooses again."""
+    referral = await last_referral(session, outcome.attempt_id)
+    if referral is None or referral.outcome_id != outcome.id or referral.chosen_by is not ChosenBy.NAME:
+        return ""
+    return str(referral.expert_id)

@@ -319,6 +319,19 @@ class Desk:
             )  # fmt: skip
             seat.put_card(entry.client_id, entry.id)
 
+    async def take_client(self, operator_id: int, *, client_id: int) -> None:
+        """This client's card is the next one, out of turn; the one in front goes back to the plan. It comes once the
+        desk is ready. Raises `CrmError` where somebody else has the client."""
+        async with self._between_calls(operator_id) as seat:
+            entry = await self._database.carry_out(
+                lambda session: day_plan.claim_client(
+                    session, client_id=client_id, operator_id=operator_id, now=self._clock(),
+                    lease_s=self._rules.claim_lease_s,
+                )
+            )  # fmt: skip
+            if seat.line.state is LineState.READY:
+                seat.put_card(entry.client_id, entry.id)
+
     @contextlib.asynccontextmanager
     async def _between_calls(self, operator_id: int) -> AsyncGenerator[Seat]:
         """The seat, held: nobody is called there, and no outcome is missing."""

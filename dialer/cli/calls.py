@@ -24,7 +24,7 @@ from crm.calls.recording_facts import playable_recording
 from crm.reading import views
 from crm.wrap_up import outcomes
 from crm.wrap_up.correcting import as_it_stands, version_of
-from crm.wrap_up.outcomes import OutcomeForm
+from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.cli.users import user_named
@@ -105,7 +105,7 @@ async def correct(settings: Settings, arguments: argparse.Namespace, terminal: T
         author = await user_named(session, arguments.author)
         seen = await version_of(session, arguments.call, arguments.version)
         await outcomes.record(
-            session, attempt_id=arguments.call, form=_form(await as_it_stands(session, seen), arguments),
+            session, attempt_id=arguments.call, form=await _with_expert(session, seen, arguments),
             author_id=author.id, now=datetime.now(UTC), corrects=seen.id,
         )  # fmt: skip
 
@@ -113,6 +113,13 @@ async def correct(settings: Settings, arguments: argparse.Namespace, terminal: T
         await database.carry_out(written)
     terminal.say(terminal.words.gettext("Version {number} is written down.", number=arguments.version + 1))
     return 0
+
+
+async def _with_expert(session: AsyncSession, seen: Outcome, arguments: argparse.Namespace) -> OutcomeForm:
+    form = _form(await as_it_stands(session, seen), arguments)
+    if arguments.expert is None:
+        return form
+    return replace(form, expert_id=(await user_named(session, arguments.expert)).id if arguments.expert else None)
 
 
 def _form(form: OutcomeForm, arguments: argparse.Namespace) -> OutcomeForm:

@@ -13,7 +13,13 @@ from config.settings import Settings
 from crm.care.next_campaign import USUAL_GROUPS, start_next
 from crm.group import Group
 from crm.preparation.approvals import Subject, approve, reopen_changed
-from crm.preparation.campaign_setup import change_setup, expert_by_login, go_on_in_current_mode, set_expert
+from crm.preparation.campaign_setup import (
+    change_setup,
+    expert_by_login,
+    go_on_in_current_mode,
+    set_expert,
+    set_industries,
+)
 from crm.preparation.campaigns import campaign_named
 from crm.reading.stages import Stage, Task, checklist
 from crm.time_zones import local
@@ -83,7 +89,7 @@ async def change(settings: Settings, arguments: argparse.Namespace, terminal: Te
 
 
 async def change_expert(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """`campaigns expert`: an expert more, or with `--remove` one less."""
+    """`campaigns expert`: an expert more, or with `--remove` one less, and which industries are theirs."""
     gettext = terminal.words.gettext
     async with ready_database(settings, terminal) as database, database.transaction() as session:
         campaign = await campaign_named(session, arguments.name)
@@ -91,6 +97,11 @@ async def change_expert(settings: Settings, arguments: argparse.Namespace, termi
         await set_expert(
             session, campaign=campaign, user=user, belongs=not arguments.remove, now=datetime.now(UTC)
         )  # fmt: skip
+        if arguments.industries is not None and not arguments.remove:
+            await set_industries(
+                session, campaign=campaign, user=user, industries=arguments.industries.split(";"),
+                now=datetime.now(UTC),
+            )  # fmt: skip
     said = (
         gettext("{user} is no expert of “{name}”.") if arguments.remove else gettext("{user} is an expert of “{name}”.")
     )

@@ -33,6 +33,8 @@ _COLUMNS = (
     "away_keeps",
     "consent",
     "sells_by_deals",
+    "referral_limit_min",
+    "referrals_by",
 )
 
 
@@ -88,9 +90,9 @@ async def change(settings: Settings, arguments: argparse.Namespace, terminal: Te
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     """The columns that the command line names. Ringing for 0 s means as long as the service's settings say, 0 clients a
-    day as many as there are."""
+    day as many as there are, 0 minutes for an expert no limit."""
     given = {column: getattr(arguments, column) for column in _COLUMNS if getattr(arguments, column) is not None}
-    for column in ("ring_timeout_s", "calls_a_day"):
+    for column in ("ring_timeout_s", "calls_a_day", "referral_limit_min"):
         if given.get(column) == 0:
             given[column] = None
     if given.get("owner_keeps_days") == "never":

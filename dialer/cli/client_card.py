@@ -18,6 +18,7 @@ from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.clients.letters import ShownLetter, read_letters
 from dialer.console.clients.promises import ShownPromise, read_promises
+from dialer.console.clients.referrals import ShownReferral, read_referrals
 from dialer.console.clients.wishes import Wish, read_wishes
 from dialer.console.desk.card import stored_card
 from dialer.console.web.formats import moment
@@ -40,6 +41,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
         wishes = await read_wishes(session, words, card)
         moves = await move_rows(session, client_id)
         letters = await read_letters(session, words, zone, client_id=client_id)
+        referrals = await read_referrals(session, words, zone, client_id=client_id)
         promises, _moved = await read_promises(session, words, zone, client_id=client_id, now=datetime.now(UTC))
         names = await own_labels(session, words.language)
     for line in _facts(words, card):
@@ -50,6 +52,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     _part(terminal, mark("asked not to be called"), map(_wish, wishes.asked_off))
     _part(terminal, mark("Callbacks promised"), map(_promise, promises))
     _part(terminal, mark("E-mails and faxes"), map(_letter, letters))
+    _part(terminal, mark("Handed to experts"), map(_referral, referrals))
     _part(terminal, mark("Groups"), (_move(words, zone, each) for each in moves))
     _part(terminal, mark("Calls"), ("  ".join(call_row(each, names, zone, words)) for each in card.last_calls))
     return 0
@@ -102,6 +105,11 @@ def _promise(promise: ShownPromise) -> str:
 
 def _letter(letter: ShownLetter) -> str:
     parts = (str(letter.id), letter.when, letter.how, letter.sender, letter.note, letter.withdrawn)
+    return "  ".join(part for part in parts if part)
+
+
+def _referral(referral: ShownReferral) -> str:
+    parts = (str(referral.id), referral.when, referral.expert, referral.why, referral.became)
     return "  ".join(part for part in parts if part)
 
 

@@ -19,6 +19,7 @@ from dialer.cli.grammar import (
     organisations,
     outcomes,
     plan,
+    referrals,
     setup,
 )
 from dialer.words import Words, mark
@@ -77,6 +78,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     outcomes.add_retries(commands, words)
     outcomes.add_callbacks(commands, words)
     outcomes.add_dispositions(commands, words)
+    referrals.add_referrals(commands, words)
     plan.add_plan(commands, words)
     plan.add_consents(commands, words)
     clients.add_do_not_call(commands, words)

@@ -35,7 +35,7 @@ from dialer.console.clients import (
 from dialer.console.desk import live, operator_actions, operator_page
 from dialer.console.imports import import_pages
 from dialer.console.office import backup_pages, health, mail_pages, sign_in, status, stopping, user_pages
-from dialer.console.plan import person_plan_page, plan_page
+from dialer.console.plan import person_plan_page, plan_page, referral_pages
 from dialer.console.reports import report_pages
 from dialer.console.web.deps import STATIC
 from dialer.console.web.guard import (
@@ -43,7 +43,15 @@ from dialer.console.web.guard import (
     LOCAL_OR_ADMINISTRATOR,
     SIGNED_IN,
 )
-from dialer.console.web.visitors import ADMINISTRATORS, CARE_ROLES, DESK_ROLES, OFFICE_ROLES, RULE_ROLES, STOP_ROLES
+from dialer.console.web.visitors import (
+    ADMINISTRATORS,
+    CARE_ROLES,
+    DESK_ROLES,
+    EXPERTS,
+    OFFICE_ROLES,
+    RULE_ROLES,
+    STOP_ROLES,
+)
 
 __all__ = ["LARGEST_POST", "Handler", "Route", "routes"]
 
@@ -111,6 +119,7 @@ def _calls() -> tuple[Route, ...]:
 def _plan() -> tuple[Route, ...]:
     """The day."""
     client = "/clients/{client_id:[0-9]{1,9}}"
+    referral = "/referrals/{referral_id:[0-9]{1,9}}"
     return (
         Route("GET", "/plan", plan_page.plan, OFFICE_ROLES),
         Route("POST", "/plan/build", person_plan_page.build, RULE_ROLES),
@@ -120,6 +129,11 @@ def _plan() -> tuple[Route, ...]:
         Route("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/move", person_plan_page.move, RULE_ROLES),
         Route("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/assign", person_plan_page.assign, RULE_ROLES),
         Route("POST", f"{client}/plan", person_plan_page.pick, RULE_ROLES | DESK_ROLES),
+        Route("GET", "/referrals", referral_pages.handed_to_me, EXPERTS),
+        Route("POST", f"{referral}/accept", referral_pages.take, EXPERTS),
+        Route("POST", f"{referral}/give-back", referral_pages.return_it, EXPERTS),
+        Route("POST", f"{referral}/call", referral_pages.call_now, EXPERTS),
+        Route("POST", f"{referral}/give", referral_pages.give, RULE_ROLES),
     )
 
 

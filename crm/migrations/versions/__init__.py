@@ -41,6 +41,7 @@ ORDER: Final = (
     "0080_letters",
     "0120_deals",
     "0100_offer_templates",
+    "0110_referrals",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

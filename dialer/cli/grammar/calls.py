@@ -56,6 +56,7 @@ def _answers(parser: argparse.ArgumentParser, words: Words) -> None:
         "--when", metavar="WORDS", help=gettext("when to call back, on the client's clock; '' for never")
     )
     parser.add_argument("--number-only", choices=("yes", "no"), help=gettext("not to be called at this number alone"))
+    parser.add_argument("--expert", metavar="LOGIN", help=gettext("to which expert the client goes; '' by the rule"))
     for option, text in (
         ("--summary", gettext("what was said")),
         ("--reason", gettext("the reason")),

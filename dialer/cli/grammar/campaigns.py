@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crm.preparation.plan_rules import Consent, SharesBy
+from crm.preparation.plan_rules import Consent, ReferralsBy, SharesBy
 from dialer.cli.grammar import setup
 from dialer.cli.grammar.options import command, day_reader, days_or_never_reader, group, settings_option, time_reader
 from dialer.words import Words
@@ -95,6 +95,14 @@ def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:
         choices=[each.value for each in Consent],
         help=gettext("whether clients must have agreed to be called"),
     )
+    parser.add_argument(
+        "--referral-limit", dest="referral_limit_min", type=int, metavar="MINUTES",
+        help=gettext("minutes of the campaign's hours in which an expert accepts a client (0: no limit)"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--referrals-by", choices=[each.value for each in ReferralsBy],
+        help=gettext("by what experts are chosen for clients"),
+    )  # fmt: skip
 
 
 def add_calendar(commands: Commands, words: Words) -> None:

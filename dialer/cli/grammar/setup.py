@@ -37,6 +37,10 @@ def campaign_actions(actions: Commands, words: Words) -> None:
     expert = parsers["expert"]
     expert.add_argument("login", metavar="LOGIN", help=gettext("login of the expert"))
     expert.add_argument("--remove", action="store_true", help=gettext("the user is no expert of it any more"))
+    expert.add_argument(
+        "--industries", metavar="NAMES",
+        help=gettext("industries that the expert looks after, with semicolons ('' for all)"),
+    )  # fmt: skip
     _approve(parsers["approve"], words)
     current = parsers["current"]
     current.add_argument(

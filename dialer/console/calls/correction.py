@@ -15,6 +15,7 @@ from crm.clientele.clients import get_client
 from crm.office.users import User
 from crm.plan.dispositions import possible
 from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
+from crm.preparation.campaign_setup import experts_of
 from crm.reading import views
 from crm.wrap_up.correcting import as_it_stands
 from dialer.console.desk.outcome_form import label_of
@@ -25,7 +26,7 @@ from dialer.words import Words
 
 FIELDS = (
     *("disposition", "person_id", "person_name", "person_position", "person_decides", "summary", "reason"),
-    *("competitor", "when", "asked_by", "number_only", "note"),
+    *("competitor", "when", "asked_by", "number_only", "note", "expert_id"),
 )
 
 
@@ -50,6 +51,7 @@ class Correction:
     filled: Mapping[str, str]
     dispositions: list[tuple[str, str]]
     people: tuple[Person, ...]
+    experts: list[tuple[str, str]]
 
 
 def may_correct(known: Visitor, operator_id: int) -> bool:
@@ -105,6 +107,7 @@ async def correction(
         filled={name: typed.get(name, "") for name in FIELDS} if typed else await _stored(session, outcome),
         dispositions=[(item.key, label_of(words, item)) for item in offered],
         people=tuple(await people_at(session, client.organisation_id)),
+        experts=[(str(each.id), each.name) for each in await experts_of(session, client.campaign_id)],
     )
 
 
@@ -122,4 +125,5 @@ async def _stored(session: AsyncSession, outcome: Outcome) -> dict[str, str]:
         "asked_by": found.asked_by,
         "number_only": "yes" if found.number_only else "",
         "note": found.note,
+        "expert_id": str(found.expert_id or ""),
     }

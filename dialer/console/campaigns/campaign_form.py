@@ -22,6 +22,10 @@ _CONSENT: Final = (
     ("presumed", mark("presumed for numbers of businesses; evidence is kept if there is some")),
     ("required", mark("required of each, with its evidence")),
 )
+_REFERRALS_BY: Final = (
+    ("load", mark("by who has least to do")),
+    ("industry", mark("by industry, then by who has least to do")),
+)
 FIELDS: Final = (
     Field("name", mark("Name")),
     Field("time_zone", mark("Time zone of its days")),
@@ -48,6 +52,9 @@ FIELDS: Final = (
           hint=mark("empty: never; 0: at once")),
     Field("away_keeps", mark("Who is away keeps the clients"), "tick"),
     Field("consent", mark("Consent to being called"), "choice", choices=_CONSENT),
+    Field("referral_limit_min", mark("Minutes in which an expert accepts a client"), "number", may_be_empty=True,
+          hint=mark("of the campaign's hours; empty: no limit")),
+    Field("referrals_by", mark("Experts are chosen"), "choice", choices=_REFERRALS_BY),
 )  # fmt: skip
 
 

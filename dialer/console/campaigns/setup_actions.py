@@ -12,7 +12,7 @@ from crm.care.next_campaign import start_next
 from crm.group import Group
 from crm.office.users import get_user
 from crm.preparation.approvals import Subject, approve, reopen_changed
-from crm.preparation.campaign_setup import go_on_in_current_mode, set_expert
+from crm.preparation.campaign_setup import go_on_in_current_mode, set_expert, set_industries
 from crm.preparation.campaigns import get_campaign
 from crm.preparation.candidates import CandidateState, add_candidate, change_candidate, get_candidate
 from dialer.console.web import sent
@@ -41,17 +41,20 @@ async def sign(request: web.Request) -> web.StreamResponse:
 
 
 async def choose_expert(request: web.Request) -> web.StreamResponse:
-    """POST /campaigns/{campaign_id}/experts with `user`, and `remove` for one who leaves."""
+    """POST /campaigns/{campaign_id}/experts with `user`, and `remove` for one who leaves, or `industries` for whom the
+    expert looks after, with semicolons."""
     deps, typed = request.app[DEPS], await _typed(request)
     user_id = _optional_id(typed, "user")
     if user_id is None:
         raise Trouble.unreadable()
     async with deps.database.transaction() as session:
-        await set_expert(
-            session, campaign=await get_campaign(session, _id(request), lock=True),
-            user=await get_user(session, user_id), belongs="remove" not in typed, now=deps.clock(),
-            author_id=visitor(request).user_id,
-        )  # fmt: skip
+        campaign, user = await get_campaign(session, _id(request), lock=True), await get_user(session, user_id)
+        by: dict[str, Any] = {"now": deps.clock(), "author_id": visitor(request).user_id}
+        if "industries" in typed:
+            industries = typed["industries"].split(";")
+            await set_industries(session, campaign=campaign, user=user, industries=industries, **by)
+        else:
+            await set_expert(session, campaign=campaign, user=user, belongs="remove" not in typed, **by)
     return _back(request, "experts")
 
 

@@ -18,7 +18,7 @@ from crm.errors import Conflict, CrmError, NotFound
 from crm.group import Group
 from crm.office.users import CALLERS, User
 from crm.preparation.approvals import Signature, Subject, reopen_changed, signatures
-from crm.preparation.campaign_setup import CampaignSetup, change_setup, experts_of, setup_of
+from crm.preparation.campaign_setup import CampaignSetup, change_setup, experts_of, industries_of, setup_of
 from crm.preparation.campaigns import Campaign, get_campaign
 from crm.preparation.candidates import STEPS, Candidate, CandidateState, candidates_of
 from crm.reading.stages import Stage, Task, checklist
@@ -125,9 +125,10 @@ async def _page(
         setup = await setup_of(session, campaign.id)
         found = await checklist(session, campaign=campaign, now=deps.clock())
         experts = await experts_of(session, campaign.id)
+        industries = await industries_of(session, campaign.id)
         context = {
             "candidates": await _candidates(session, campaign, words),
-            "experts": [(each.id, each.name) for each in experts],
+            "experts": [(each.id, each.name, "; ".join(industries.get(each.id, ()))) for each in experts],
             "people": await _people(session, but={each.id for each in experts}),
             "follows": (await get_campaign(session, setup.follows_id)).name if setup.follows_id else "",
         }

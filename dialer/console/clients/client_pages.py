@@ -22,6 +22,7 @@ from crm.reading.client_list import ClientKey, clients_page
 from dialer.console.clients.client_filters import Chosen, choices
 from dialer.console.clients.letters import read_letters
 from dialer.console.clients.promises import read_promises
+from dialer.console.clients.referrals import read_referrals
 from dialer.console.clients.wishes import read_wishes
 from dialer.console.desk.card import read_card, stored_card
 from dialer.console.web import sent
@@ -160,6 +161,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         wishes = await read_wishes(session, words, stored) if may_change else None
         callers = await to_choose(session, words, await owners.callers(session), today)
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
+        referrals = await read_referrals(session, words, zone_of(request), client_id=_id(request))
         letters = await read_letters(session, words, zone_of(request), client_id=_id(request))
         promises, moved = await read_promises(
             session, words, zone_of(request), client_id=_id(request), now=deps.clock()
@@ -171,6 +173,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "source": stored.source,
         "promises": promises,
         "letters": letters,
+        "referrals": referrals,
         "channels": [(value, words.gettext(name)) for value, name in CHANNELS.items()],
         "longest_note": LONGEST_NOTE,
         "moved": moved,

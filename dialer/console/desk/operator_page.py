@@ -16,11 +16,13 @@ from crm.clientele import clients
 from crm.day.skips import Skipped, skipped_just_now
 from crm.plan.dispositions import DISPOSITIONS, Disposition
 from crm.preparation.scripts import Step, steps_for
+from crm.reading.referral_rows import offered_count
 from crm.wrap_up import outcomes, undo
 from dialer.calls.errors import DATABASE_MESSAGES, no_line
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.desk.card import Card, read_card
 from dialer.console.desk.day import Day, current_line, read_day
+from dialer.console.desk.experts import experts_to_choose
 from dialer.console.desk.outcome_form import FIELD_OF_CODE, choices
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import phone
@@ -64,7 +66,7 @@ CALM_MESSAGES = frozenset({"desk.nothing_to_call", "desk.client_left", "desk.int
 
 DRAFT_FIELDS = (
     *("disposition", "person_id", "person_name", "person_position", "person_decides", "summary", "reason"),
-    *("competitor", "when", "asked_by", "number_only", "note"),
+    *("competitor", "when", "asked_by", "number_only", "note", "expert_id"),
 )
 EMPTY_DRAFT = dict.fromkeys(DRAFT_FIELDS, "")
 
@@ -151,6 +153,8 @@ class Snapshots:
         self._dispositions: Mapping[str, Disposition] = DISPOSITIONS
         self._own_names: Mapping[str, str] = {}
         self._steps: tuple[Step, ...] = ()
+        self._experts: list[tuple[str, str]] = []
+        self._handed = 0
 
     async def of(self, view: DeskView, *, beat: bool) -> dict[str, object]:
         """The snapshot to send, with the regions that the page does not have. `beat`: time has passed, so what depends
@@ -181,7 +185,7 @@ class Snapshots:
         return {
             "line": self._region("_line.html", common),
             "banner": self._region("_banner.html", {"banners": self._banners(view)}),
-            "day": self._region("_day.html", {"day": self._day}),
+            "day": self._region("_day.html", {"day": self._day, "handed": self._handed}),
             "undo": self._region("_undo.html", self._takes_back(view)),
             # What is typed must not be swapped away, so these two change with the call and not with the draft.
             "note": self._region("_note.html", common, key=(view.attempt_id if writing else "",)),
@@ -213,7 +217,10 @@ class Snapshots:
         answered = view.answered_at is not None
         card = self._card
         was_abandoned = card is not None and card.group == "abandoned"
-        offered = choices(self._words, self._dispositions, answered=answered, was_abandoned=was_abandoned)
+        offered = choices(
+            self._words, self._dispositions, answered=answered, was_abandoned=was_abandoned,
+            has_experts=bool(self._experts),
+        )  # fmt: skip
         people = card.people if card is not None else ()
         restored = any(draft.values())
         if common["writing"] and not restored:
@@ -221,6 +228,7 @@ class Snapshots:
             if view.call is CallState.WRAP_UP and view.proposal in {item.key for item in offered}:
                 draft["disposition"] = view.proposal or ""
         context = {**common, "draft": draft, "choices": offered, "people": people, "restored": restored}
+        context["experts"] = self._experts
         key = (view.attempt_id, view.call in WRITING_STATES, answered)
         return self._region("_outcome.html", context, key=key)
 
@@ -263,6 +271,11 @@ class Snapshots:
                 self._steps = await steps_for(session, card.campaign_id)
                 campaign_id = (await clients.get_client(session, view.client_id)).campaign_id
                 self._dispositions = await dispositions_of(session, campaign_id)
+                self._experts = await experts_to_choose(
+                    session, words, client_id=view.client_id, operator_id=operator_id, now=now
+                )
+            if visitor(self._request).role == "expert":
+                self._handed = await offered_count(session, expert_id=operator_id)
             self._own_names = await own_labels(session, words.language)
             current = current_line(words, zone, card, now) if card is not None else None
             self._undo = await undo.undoable(session, operator_id=operator_id, now=now)

@@ -39,6 +39,7 @@ PARTS = {
     Ask.WHEN: ("when", ("when",)),
     Ask.ASKED_BY: ("asked_by", ("asked_by",)),
     Ask.NUMBER_ONLY: ("number_only", ()),
+    Ask.EXPERT: ("expert", ()),
 }
 
 REASON_LABELS = {
@@ -80,6 +81,7 @@ FIELD_OF_CODE = {
     "contact.needs_summary": "summary",
     "outcome.needs_full_name": "person_name",
     "contact.needs_full_name": "person_name",
+    "referral.no_expert": "expert_id",
 }
 
 
@@ -103,15 +105,23 @@ class Choice:
 
 
 def choices(
-    words: Words, dispositions: Mapping[str, Disposition], *, answered: bool, was_abandoned: bool
+    words: Words,
+    dispositions: Mapping[str, Disposition],
+    *,
+    answered: bool,
+    was_abandoned: bool,
+    has_experts: bool = False,
 ) -> list[Choice]:
-    """What may be chosen of these after this call. A client from "abandoned" is asked why it left, whichever key."""
+    """What may be chosen of these after this call. A client from "abandoned" is asked why it left, whichever key; to
+    whom a client goes is asked where there are experts to choose from."""
     offered = possible(answered=answered, of=dispositions)
-    return [_choice(words, item, answered, was_abandoned and answered) for item in offered]
+    left_out = frozenset() if answered else frozenset({Ask.PERSON, Ask.SUMMARY, Ask.ASKED_BY})
+    left_out = left_out if has_experts and answered else left_out | {Ask.EXPERT}
+    return [_choice(words, item, left_out, was_abandoned and answered) for item in offered]
 
 
-def _choice(words: Words, item: Disposition, answered: bool, was_abandoned: bool) -> Choice:
-    asks = [ask for ask in item.asks if answered or ask not in (Ask.PERSON, Ask.SUMMARY, Ask.ASKED_BY)]
+def _choice(words: Words, item: Disposition, left_out: frozenset[Ask], was_abandoned: bool) -> Choice:
+    asks = [ask for ask in item.asks if ask not in left_out]
     required = set(item.required)
     ask_why_left = was_abandoned
     if ask_why_left:
@@ -217,7 +227,7 @@ async def read_form(
     asks_when = {Ask.WHEN, Ask.NEXT_CONTACT} & await _asks(request, attempt_id, disposition)
     when = answers.get("when", "") if asks_when else ""
     meant = await read_when(request, attempt_id, when, of_others=of_others) if when else None
-    person = answers.get("person_id", "")
+    person, expert = answers.get("person_id", ""), answers.get("expert_id", "")
     return OutcomeForm(
         disposition=disposition,
         person_id=sent.number(person) if person else None,
@@ -232,4 +242,5 @@ async def read_form(
         asked_by=answers.get("asked_by", ""),
         number_only=answers.get("number_only") == "yes",
         note=answers.get("note", ""),
+        expert_id=sent.number(expert) if expert else None,
     )

@@ -19,6 +19,7 @@ from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaigns import list_campaigns
 from crm.reading.my_day import MyDay, my_day
 from dialer.console.desk.day import overdue_text
+from dialer.console.plan.passed_over import passed_over_lines
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import long_day, naive_moment, short_day
 from dialer.console.web.pages import office_page
@@ -94,12 +95,14 @@ async def plan(request: web.Request) -> web.StreamResponse:
         away = await _away(session, words, {user.id: user for user in people}, today, now)
         stand_ins = dict(await to_choose(session, words, people, today))
         choices = [await _choice(session, words, user, stand_ins[user.id], today, now) for user in people]
+        passed_over = await passed_over_lines(session, words, zone, now=now)
         running = [(each.id, each.name) for each in await list_campaigns(session)]
     context = {
         "rows": rows,
         "day": long_day(words, today),
         "overdue": [_overdue_row(words, row, now) for row in overdue],
         "more_overdue": overdue_in_all - len(overdue),
+        "passed_over": passed_over,
         "today": today.isoformat(),
         "away": away,
         "choices": choices,

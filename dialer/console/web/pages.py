@@ -20,6 +20,7 @@ from dialer.console.web.labels import group_name
 from dialer.console.web.refused_forms import REFUSED
 from dialer.console.web.visitors import (
     ADMINISTRATORS,
+    EXPERTS,
     OFFICE_ROLES,
     STOP_ROLES,
     Visitor,
@@ -135,6 +136,7 @@ def pages_of(known: Visitor, words: Words, *, mail: bool = False) -> list[tuple[
         ]
     return [
         ("/operator", words.gettext("My calls")),
+        *([("/referrals", words.gettext("Handed to me"))] if known.role in EXPERTS else []),
         ("/calls", words.gettext("Calls")),
         ("/clients", words.gettext("Clients")),
     ]

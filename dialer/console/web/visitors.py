@@ -43,6 +43,7 @@ class Visitor:
         return self.role in DESK_ROLES
 
 
+EXPERTS = frozenset({Role.EXPERT.value})
 DESK_ROLES = frozenset(role.value for role in CALLERS)
 OFFICE_ROLES = frozenset({"manager", "administrator", "consultant", "auditor"})
 CARE_ROLES = frozenset({"manager", "administrator"})  # answer for what is held on people

@@ -175,6 +175,14 @@ class FakeDesk:
             )
         self.change(operator_id, client_id=entry.client_id, entry_id=entry.id, message=None)
 
+    async def take_client(self, operator_id: int, *, client_id: int) -> None:
+        self.clicks.append(("take", operator_id, client_id))
+        async with self.database.transaction() as session:
+            entry = await day_plan.claim_client(
+                session, client_id=client_id, operator_id=operator_id, now=self.clock(), lease_s=LEASE_S
+            )
+        self.change(operator_id, client_id=entry.client_id, entry_id=entry.id, message=None)
+
     async def look_again(self, operator_id: int) -> None:
         self.clicks.append(("look again", operator_id))
         self.change(operator_id, looks=self._view(operator_id).looks + 1)

@@ -31,6 +31,7 @@ CLIENT = "/clients/{client_id:[0-9]{1,9}}"
 USER = "/users/{user_id:[0-9]{1,9}}"
 CAMPAIGN = "/campaigns/{campaign_id:[0-9]{1,9}}"
 ATTEMPT = "{attempt_id:[0-9a-f]{32}}"
+REFERRAL = "/referrals/{referral_id:[0-9]{1,9}}"
 IMPORT = "/imports/{import_id:[0-9]{1,9}}"
 MATRIX = {
     ("GET", "/"): SIGNED_IN,
@@ -65,6 +66,11 @@ MATRIX = {
     ("GET", "/plan/{user_id:[0-9]{1,9}}"): OFFICE,
     ("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/move"): RULES,
     ("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/assign"): RULES,
+    ("GET", "/referrals"): {"egor"},
+    ("POST", f"{REFERRAL}/accept"): {"egor"},
+    ("POST", f"{REFERRAL}/give-back"): {"egor"},
+    ("POST", f"{REFERRAL}/call"): {"egor"},
+    ("POST", f"{REFERRAL}/give"): RULES,
     ("GET", "/campaigns"): OFFICE,
     ("POST", "/campaigns"): RULES,
     ("GET", CAMPAIGN): OFFICE,

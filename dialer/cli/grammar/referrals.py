@@ -1,0 +1,31 @@
+"""The options of the commands about clients who are handed to experts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dialer.cli.grammar.options import command, group, settings_option
+from dialer.words import Words
+
+if TYPE_CHECKING:
+    from dialer.cli.grammar.options import Commands
+
+
+def add_referrals(commands: Commands, words: Words) -> None:
+    """`dialer referrals`."""
+    gettext = words.gettext
+    actions = group(commands, "referrals", gettext("clients who are handed to experts: list, accept, give back, give"))
+    show = command(actions, "list", gettext("list the clients who wait for an expert"))
+    show.add_argument("--expert", metavar="LOGIN", help=gettext("only what this expert may accept"))
+    show.add_argument("--late", action="store_true", help=gettext("only what was let pass, or nobody has"))
+    accept = command(actions, "accept", gettext("accept a client for an expert: it is theirs, with what was promised"))
+    give_back = command(actions, "give-back", gettext("give a client back for an expert: the next one is offered it"))
+    give = command(actions, "give", gettext("offer a client that waits to another expert"))
+    for parser in (accept, give_back, give):
+        parser.add_argument("number", type=int, metavar="NO", help=gettext("its number, as “referrals list” has it"))
+    for parser in (accept, give_back):
+        parser.add_argument("--by", required=True, metavar="LOGIN", help=gettext("login of the expert"))
+    give_back.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it is given back"))
+    give.add_argument("--to", required=True, metavar="LOGIN", help=gettext("login of the expert"))
+    for parser in (show, accept, give_back, give):
+        settings_option(parser, words)

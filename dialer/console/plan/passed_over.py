@@ -1,0 +1,63 @@
+"""Clients who were handed to experts and not taken in time, as the manager's day shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.clientele.clients import get_client
+from crm.experts.choosing import candidates
+from crm.experts.limits import working_minutes
+from crm.preparation.campaigns import get_campaign
+from crm.reading.referral_rows import ReferralRow, passed_over_rows
+from dialer.console.web.formats import near_moment
+from dialer.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOverLine:
+    """One of them. `waits`: minutes of the campaign's hours since it was handed over; `experts`: to whom it can be
+    given, ids and names; `expert` "": nobody has it."""
+
+    id: int
+    client_id: int
+    client: str
+    group: str
+    caller: str
+    when: str
+    waits: int
+    passed_by: str
+    expert: str
+    until: str
+    experts: list[tuple[int, str]]
+
+
+async def passed_over_lines(
+    session: AsyncSession, words: Words, zone: tzinfo, *, now: datetime
+) -> list[PassedOverLine]:
+    """The oldest first."""
+    return [await _line(session, words, zone, row, now) for row in await passed_over_rows(session)]
+
+
+async def _line(session: AsyncSession, words: Words, zone: tzinfo, row: ReferralRow, now: datetime) -> PassedOverLine:
+    campaign = await get_campaign(session, row.campaign_id)
+    people = await candidates(session, await get_client(session, row.client_id), now=now)
+    return PassedOverLine(
+        id=row.id,
+        client_id=row.client_id,
+        client=row.organisation,
+        group=row.group.value,
+        caller=row.caller,
+        when=near_moment(words, row.first_at, zone, now),
+        waits=working_minutes(campaign, row.first_at, now),
+        passed_by=row.passed_by,
+        expert=row.expert,
+        until=near_moment(words, row.due_at, zone, now) if row.due_at is not None else "",
+        experts=[
+            (each.user.id, words.gettext("{name} (away today)", name=each.user.name) if each.away else each.user.name)
+            for each in people
+            if each.user.id != row.expert_id
+        ],
+    )

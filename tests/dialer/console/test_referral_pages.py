@@ -1,0 +1,171 @@
+"""Clients who are handed to experts: at the operator's desk, on the expert's page, on the manager's."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from crm.clientele.clients import Client
+from crm.database import Database
+from crm.experts.referrals import Referral, ReferralState
+from crm.experts.referring import pass_on_lapsed
+from crm.office.users import get_user
+from crm.preparation.campaign_setup import industries_of, set_expert
+from crm.preparation.campaigns import get_campaign
+from crm.wrap_up.outcomes import OutcomeForm
+from recordings.store import LocalStore
+from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.fake_desk import FakeDesk
+from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
+
+SAID = OutcomeForm("warm", person_name="Директоров Пётр", person_decides=True, note="Ждут смету")
+
+
+@pytest.fixture
+async def egor(office: Office, database: Database, signed_in: SignIn) -> Browser:
+    """The campaign's only expert."""
+    async with database.transaction() as session:
+        campaign = await get_campaign(session, office.campaign_id)
+        user = await get_user(session, office.users["egor"])
+        await set_expert(session, campaign=campaign, user=user, belongs=True, now=NOW)
+    return await signed_in("egor")
+
+
+async def handed_over(database: Database, office: Office, *, client: int = 3) -> str:
+    """By Anna, half an hour ago; returns the call."""
+    return await seed_call(database, office, client=client, at=NOW - timedelta(minutes=30), form=SAID)
+
+
+async def referrals(database: Database) -> list[Referral]:
+    async with database.reading() as session:
+        return list(await session.scalars(select(Referral).order_by(Referral.id)))
+
+
+async def test_the_expert_reads_hears_and_accepts(
+    egor: Browser, office: Office, database: Database, store: LocalStore
+) -> None:
+    assert "Вас ничего не ждёт" in await egor.text("/referrals")
+    attempt_id = await handed_over(database, office)
+    await seed_recording(database, store, attempt_id, NOW - timedelta(minutes=30))
+    page = await egor.text("/referrals")
+    for told in ("Гамма-Холод", "Иванова Анна", "Директоров Пётр", "Ждут смету", "слушать, 00:10", 'data-key="Digit1"'):
+        assert told in page, told
+    assert "Вам передан 1 клиент" in await egor.text("/operator")
+    assert (await egor.get(f"/recordings/{attempt_id}.wav")).status == 200
+    assert (await egor.post_form("/referrals/1/accept")).status == 303
+    page = await egor.text("/referrals")
+    assert "Приняты, разговора ещё не было" in page
+    assert "Вам передан" not in await egor.text("/operator")
+    (row,) = await referrals(database)
+    assert (row.state, row.accepted_at) == (ReferralState.ACCEPTED, NOW)
+    assert "принят, 14 мая 2026, 11:02" in await egor.text(f"/clients/{office.clients[3]}")
+
+
+async def test_accept_and_call_lays_the_card_on_the_desk(
+    egor: Browser, office: Office, database: Database, desk: FakeDesk
+) -> None:
+    await handed_over(database, office)
+    await egor.act("ready")
+    said = await egor.post_form("/referrals/1/call")
+    assert (said.status, said.headers["Location"]) == (303, "/operator")
+    expert_id = office.users["egor"]
+    assert desk.views[expert_id].client_id == office.clients[3]
+    assert (await egor.act("dial", client_id=office.clients[3])).status == 200
+
+
+async def test_given_back_without_a_reason_is_refused(egor: Browser, office: Office, database: Database) -> None:
+    await handed_over(database, office)
+    assert (await egor.post_form("/referrals/1/give-back", reason=" ")).status == 422
+    assert (await egor.post_form("/referrals/1/give-back", reason="не моя отрасль")).status == 303
+    assert [row.state for row in await referrals(database)] == [ReferralState.GIVEN_BACK, ReferralState.OFFERED]
+    assert "Ничей: кто первый возьмёт." in await egor.text("/referrals")
+
+
+async def test_what_is_another_experts_is_not_theirs_to_take(egor: Browser, office: Office, database: Database) -> None:
+    await handed_over(database, office)
+    async with database.transaction() as session:
+        await session.execute(update(Client).values(owner_id=office.users["anna"]))
+        campaign = await get_campaign(session, office.campaign_id)
+        user = await get_user(session, office.users["egor"])
+        await set_expert(session, campaign=campaign, user=user, belongs=False, now=NOW)
+    assert (await egor.post_form("/referrals/1/give-back", reason="не моя отрасль")).status == 303
+    assert (await egor.post_form("/referrals/2/accept")).status == 403
+    assert (await egor.post_form("/referrals/2/call")).status == 403
+    assert (await egor.post_form("/referrals/9/accept")).status == 404
+
+
+async def test_the_operator_is_proposed_an_expert_with_the_reason(
+    egor: Browser, signed_in: SignIn, office: Office, desk: FakeDesk, database: Database
+) -> None:
+    anna, operator_id = await signed_in("anna"), office.users["anna"]
+    await anna.act("ready")
+    client_id = desk.views[operator_id].client_id
+    assert client_id is not None
+    await anna.act("dial", client_id=client_id)
+    await desk.answer(operator_id)
+    page = await anna.text("/operator")
+    assert "По правилу: Экспертов Егор – дел меньше всего (0)" in page
+    await anna.act("hang-up", attempt_id=desk.views[operator_id].attempt_id)
+    fields = {
+        "disposition": "warm", "person_name": "Петрова Анна", "person_decides": "yes",
+        "expert_id": str(office.users["egor"]),
+    }  # fmt: skip
+    said = await anna.act("outcome", attempt_id=desk.views[operator_id].attempt_id, fields=fields)
+    assert said.status == 200
+    (row,) = await referrals(database)
+    assert (row.client_id, row.expert_id, row.chosen_by) == (client_id, office.users["egor"], "name")
+
+
+async def test_without_experts_nothing_is_asked(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
+    anna, operator_id = await signed_in("anna"), office.users["anna"]
+    await anna.act("ready")
+    await anna.act("dial", client_id=desk.views[operator_id].client_id)
+    await desk.answer(operator_id)
+    asked = re.findall(r'value="(?:hot|warm)"[^>]*data-asks="([^"]*)"', await anna.text("/operator"))
+    assert asked
+    assert not any("expert" in asks for asks in asked)
+
+
+async def test_the_manager_sees_what_was_not_taken_in_time_and_gives_it(
+    egor: Browser, signed_in: SignIn, office: Office, database: Database
+) -> None:
+    maria = await signed_in("maria")
+    await handed_over(database, office)
+    assert "не приняты в срок" not in await maria.text("/plan")
+    (row,) = await referrals(database)
+    assert row.due_at is not None
+    async with database.transaction() as session:
+        await pass_on_lapsed(session, now=row.due_at)
+    page = await maria.text("/plan")
+    for told in ("Переданы экспертам и не приняты в срок", "Гамма-Холод", "Экспертов Егор", "никого"):
+        assert told in page, told
+    assert (await maria.post_form("/referrals/2/give", to=str(office.users["egor"]))).status == 303
+    *_, last = await referrals(database)
+    assert (last.expert_id, last.state, last.chosen_by) == (office.users["egor"], ReferralState.OFFERED, "name")
+    assert (await maria.post_form("/referrals/3/give", to=str(office.users["anna"]))).status == 422
+    assert 'action="/referrals/3/give"' not in await (await signed_in("audit")).text("/plan")
+
+
+async def test_the_limit_and_the_rule_are_the_campaigns(
+    egor: Browser, signed_in: SignIn, office: Office, database: Database
+) -> None:
+    konst, address = await signed_in("konst"), f"/campaigns/{office.campaign_id}"
+    assert 'name="referral_limit_min" value="60"' in await konst.text(address)
+    assert (
+        await konst.post_form(f"{address}/experts", user="3", industries="Торговля; ; торговля;Металл")
+    ).status == 303
+    async with database.reading() as session:
+        assert await industries_of(session, office.campaign_id) == {office.users["egor"]: ("Металл", "торговля")}
+    assert "Металл; торговля" in await konst.text(f"{address}/setup")
+
+
+async def test_the_correction_asks_for_the_expert(
+    egor: Browser, signed_in: SignIn, office: Office, database: Database
+) -> None:
+    attempt_id = await handed_over(database, office)
+    maria = await signed_in("maria")
+    page = await maria.text(f"/calls/{attempt_id}")
+    assert f'<option value="{office.users["egor"]}" selected>Экспертов Егор</option>' in page
