@@ -148,7 +148,8 @@ async def _rows(session: AsyncSession, *conditions: ColumnElement[bool], order: 
         .order_by(*order)
         .limit(MOST_ROWS)
     )  # fmt: skip
-    return [_row(*each.tuple()) for each in await session.execute(found)]
+    rows: Sequence[Any] = (await session.execute(found)).all()
+    return [_row(*each) for each in rows]
 
 
 def _row(

@@ -10,6 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from crm.audit import AuditEntry
 from crm.calls.owners import set_owner
+from crm.care.erasures import erase_organisation
+from crm.care.merging import merge
+from crm.care.personal import ERASED
 from crm.clientele.clients import get_client
 from crm.errors import CrmError
 from crm.experts.referrals import ChosenBy, Referral, ReferralState
@@ -343,3 +346,29 @@ async def test_the_database_lets_a_client_wait_once(world: World) -> None:
     with pytest.raises(DBAPIError):
         async with world.database.engine.begin() as connection:
             await connection.execute(text(f"INSERT INTO referrals ({columns}) SELECT {columns} FROM referrals"))
+
+
+async def test_of_a_merged_company_the_offer_goes_on(world: World) -> None:
+    anna, egor = await world.operator(), await expert(world, "Егор")
+    kept, gone = await world.client("Север"), await world.client("Север плюс")
+    await warm(world, gone, anna)
+    survivor, duplicate = [(await world.get_client(each)).organisation_id for each in (kept, gone)]
+    async with world.transaction() as session:
+        await merge(session, survivor_id=survivor, duplicate_id=duplicate, now=LATER)
+    (before,), (row,) = await referrals(world, gone), await referrals(world, kept)
+    assert before.state is ReferralState.MOVED
+    assert (row.state, row.expert_id, row.due_at) == (ReferralState.OFFERED, egor, before.due_at)
+    await taken(world, kept, egor)
+
+
+async def test_what_a_reason_tells_of_the_erased_is_blanked(world: World) -> None:
+    anna, egor, client_id = await world.operator(), await expert(world, "Егор"), await world.client()
+    await warm(world, client_id, anna)
+    await given_back(world, client_id, egor, reason="Петрова просила другого")
+    async with world.transaction() as session:
+        organisation_id = (await get_client(session, client_id)).organisation_id
+        await erase_organisation(
+            session, organisation_id=organisation_id, reason="письмо 12", now=LATER, region="RU"
+        )  # fmt: skip
+    first, _ = await referrals(world, client_id)
+    assert (first.reason, first.state) == (ERASED, ReferralState.GIVEN_BACK)
