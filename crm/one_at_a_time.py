@@ -15,6 +15,7 @@ class Deed(enum.IntEnum):
     TAKING_IN_ORGANISATIONS = 0x6F72_6761
     KEEPING_ROWS = 0x726F_7773  # of files that were read, and erasing whom they may tell of
     CHANGING_DISPOSITIONS = 0x6469_7370
+    CHANGING_QUESTIONNAIRES = 0x7175_6573
 
 
 async def one_at_a_time(session: AsyncSession, deed: Deed) -> None:

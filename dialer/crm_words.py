@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from babel.dates import format_date, format_datetime
 
 from crm.errors import ERRORS, Finding
+from crm.questionnaires.questions import Label, label_in
 from dialer.calls.errors import MESSAGES
 from dialer.reasons import REASONS, Reason, of_database_words
 from dialer.words import Words
@@ -40,6 +41,8 @@ def database_finding(words: Words, finding: Finding) -> str:
 def _readable(words: Words, value: object) -> object:
     if isinstance(value, Reason | Finding):
         return in_language(words, value).rstrip(".")  # a sentence of its own becomes a part of another
+    if isinstance(value, Label):
+        return label_in(value, words.language)
     if isinstance(value, datetime):
         return format_datetime(value, "d MMM HH:mm", locale=words.locale)
     if isinstance(value, date):

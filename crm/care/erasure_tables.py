@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from datetime import datetime
+
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,10 +12,13 @@ from crm.base.competitors import Competitor
 from crm.base.joined import OrganisationMerge
 from crm.base.past_deals import FormerOwner
 from crm.care.bulk_actions import BulkAction
-from crm.care.personal import ERASED, Traces
+from crm.care.personal import ERASED, Traces, clients_of
 from crm.care.saved_filters import SavedFilter
 from crm.clientele.clients import Client
 from crm.preparation.call_lists import CallList
+from crm.questionnaires.answers import texts_in
+from crm.questionnaires.questionnaires import QuestionnaireVersion
+from crm.questionnaires.sheet_rows import SheetState
 
 
 async def blank_loose_texts(session: AsyncSession, strict: Traces) -> None:
@@ -49,3 +55,29 @@ async def blank_former_owners(session: AsyncSession, known: Traces, organisation
     for owner in list(await session.scalars(select(FormerOwner).where(FormerOwner.client_id.in_(clients)))):
         if known.are_in(owner.name):
             await session.execute(update(FormerOwner).where(FormerOwner.id == owner.id).values(name=ERASED))
+
+
+async def sheet_texts(session: AsyncSession, organisation_id: int) -> AsyncIterator[tuple[SheetState, dict[str, str]]]:
+    """Each state of the sheets of the organisation's clients, with its answers in free words by their keys."""
+    found = await session.execute(
+        select(SheetState, QuestionnaireVersion)
+        .join(QuestionnaireVersion, QuestionnaireVersion.id == SheetState.version_id)
+        .where(SheetState.client_id.in_(clients_of(organisation_id)))
+        .order_by(SheetState.id)
+    )
+    for state, version in list(found):
+        yield state, texts_in(version.questions, state.answers)
+
+
+async def blank_sheets(
+    session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool, now: datetime
+) -> int:
+    """Answers in free words; what was chosen, numbers and days stay, as reports count them. Returns how many went."""
+    blanked = 0
+    async for state, texts in sheet_texts(session, organisation_id):
+        going = {key: ERASED for key, text in texts.items() if text != ERASED and (whole or known.are_in(text))}
+        if going:
+            blank = update(SheetState).where(SheetState.id == state.id)
+            await session.execute(blank.values(answers={**state.answers, **going}, erased_at=now))
+            blanked += len(going)
+    return blanked

@@ -40,7 +40,7 @@ from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording
 from crm.care.audit_chain import add_links, forget
 from crm.care.erasure_imports import blank_imports, blank_recognised, hold_imports, let_go_of_files
-from crm.care.erasure_tables import blank_former_owners, blank_loose_texts, blank_merges
+from crm.care.erasure_tables import blank_former_owners, blank_loose_texts, blank_merges, blank_sheets
 from crm.care.person_file import PersonFile, entries_about, person_file, subjects_of
 from crm.care.personal import ERASED, Traces, attempts_of, places, traces
 from crm.clientele.clients import Client, hold_clients_of
@@ -346,6 +346,8 @@ async def _blank_tables(work: _Work, organisation_id: int, known: Traces, *, who
     work.blanked["import_rows.cells"] += rows
     await blank_merges(work.session, known, organisation_id, whole=whole)
     await blank_former_owners(work.session, known, organisation_id)
+    sheets = await blank_sheets(work.session, known, organisation_id, whole=whole, now=work.now)
+    work.blanked["sheet_states.answers"] += sheets
 
 
 async def _blank_attributes(work: _Work, organisation: Organisation, known: Traces) -> None:

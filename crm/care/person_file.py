@@ -16,6 +16,7 @@ from crm.base.people import Person
 from crm.base.phone_numbers import PhoneNumber
 from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording
+from crm.care.erasure_tables import sheet_texts
 from crm.care.personal import Traces, attempts_of, clients_of, places, traces
 from crm.deals.deals import Deal
 from crm.errors import NotFound
@@ -201,6 +202,12 @@ async def _mentions(
                 for column, text in texts
                 if known.are_in(text)
             ]
+    async for state, said in sheet_texts(session, organisation_id):
+        found += [
+            Mention("sheet_states", str(state.id), f"answers.{key}", text)
+            for key, text in said.items()
+            if known.are_in(text)
+        ]
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from config.settings import Settings
 from crm.base.joined import standing_client
 from crm.calls.disposition_sets import own_labels
 from crm.clientele.groups import MoveRow, move_rows
+from crm.questionnaires.sheets import SheetRow, sheets_of
 from crm.reading import views
 from dialer.cli.calls import call_row
 from dialer.cli.database import ready_database
@@ -21,6 +22,7 @@ from dialer.console.clients.promises import ShownPromise, read_promises
 from dialer.console.clients.referrals import ShownReferral, read_referrals
 from dialer.console.clients.wishes import Wish, read_wishes
 from dialer.console.desk.card import stored_card
+from dialer.console.web.answer_words import answers_in_words
 from dialer.console.web.formats import moment
 from dialer.console.web.labels import MOVE_CAUSES, group_name
 from dialer.words import Words, mark
@@ -43,6 +45,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
         letters = await read_letters(session, words, zone, client_id=client_id)
         referrals = await read_referrals(session, words, zone, client_id=client_id)
         promises, _moved = await read_promises(session, words, zone, client_id=client_id, now=datetime.now(UTC))
+        sheets = await sheets_of(session, client_id)
         names = await own_labels(session, words.language)
     for line in _facts(words, card):
         terminal.say(line)
@@ -53,6 +56,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     _part(terminal, mark("Callbacks promised"), map(_promise, promises))
     _part(terminal, mark("E-mails and faxes"), map(_letter, letters))
     _part(terminal, mark("Handed to experts"), map(_referral, referrals))
+    _part(terminal, mark("Answers"), (line for each in sheets for line in _sheet(words, zone, each)))
     _part(terminal, mark("Groups"), (_move(words, zone, each) for each in moves))
     _part(terminal, mark("Calls"), ("  ".join(call_row(each, names, zone, words)) for each in card.last_calls))
     return 0
@@ -111,6 +115,14 @@ def _letter(letter: ShownLetter) -> str:
 def _referral(referral: ShownReferral) -> str:
     parts = (str(referral.id), referral.when, referral.expert, referral.why, referral.became)
     return "  ".join(part for part in parts if part)
+
+
+def _sheet(words: Words, zone: ZoneInfo, sheet: SheetRow) -> Iterator[str]:
+    state = "" if sheet.complete else words.gettext("unfinished")
+    parts = (str(sheet.questionnaire_id), sheet.name, moment(words, sheet.written_at, zone), sheet.author, state)
+    yield "  ".join(part for part in parts if part)
+    for each in answers_in_words(words, sheet.questions, sheet.answers):
+        yield f"  {each.question}: {each.answer or '-'}"
 
 
 def _move(words: Words, zone: ZoneInfo, row: MoveRow) -> str:

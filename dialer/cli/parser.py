@@ -19,6 +19,7 @@ from dialer.cli.grammar import (
     organisations,
     outcomes,
     plan,
+    questionnaires,
     referrals,
     setup,
 )
@@ -68,6 +69,7 @@ def build_parser(words: Words) -> argparse.ArgumentParser:
     setup.materials(commands, words)
     setup.script(commands, words)
     offers.add_offers(commands, words)
+    questionnaires.add_questionnaires(commands, words)
     campaigns.add_calendar(commands, words)
     clients.add_clients(commands, words)
     deals.add_deals(commands, words)

@@ -12,10 +12,12 @@ from crm.importing.tables import MAX_BYTES
 from crm.preparation import materials
 from dialer.console.calls import call_pages, recording_pages
 from dialer.console.campaigns import (
+    answer_pages,
     campaign_pages,
     disposition_pages,
     material_pages,
     offer_template_pages,
+    questionnaire_pages,
     retry_page,
     setup_actions,
     setup_pages,
@@ -60,6 +62,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LARGEST_POST = 64 * 1024
 LARGEST_SCRIPT = 4 * LARGEST_POST  # as a form sends it a Cyrillic letter is six bytes
 LARGEST_OFFER = 4 * LARGEST_POST  # as LARGEST_SCRIPT
+LARGEST_QUESTIONNAIRE = 6 * LARGEST_POST
 LARGEST_MATERIAL = materials.LARGEST_BYTES + LARGEST_POST
 LARGEST_WORKBOOK = list_sheets.LARGEST_BYTES + LARGEST_POST
 LARGEST_FILE = MAX_BYTES + LARGEST_POST
@@ -213,6 +216,7 @@ def _campaigns() -> tuple[Route, ...]:
         Route("POST", f"{campaign}/next", setup_actions.begin_next, RULE_ROLES),
         Route("GET", f"{campaign}/script", material_pages.script_page, OFFICE_ROLES),
         Route("POST", f"{campaign}/script", material_pages.change, RULE_ROLES, LARGEST_SCRIPT),
+        *_questionnaires(),
         Route("GET", f"{campaign}/materials", material_pages.materials_page, OFFICE_ROLES),
         Route("POST", f"{campaign}/materials", material_pages.add, RULE_ROLES, LARGEST_MATERIAL),
         Route("GET", material, material_pages.download, OFFICE_ROLES),
@@ -223,6 +227,24 @@ def _campaigns() -> tuple[Route, ...]:
         Route("POST", template, offer_template_pages.change, RULE_ROLES, LARGEST_OFFER),
         Route("POST", f"{template}/retire", offer_template_pages.retire, RULE_ROLES),
         Route("GET", f"{template}/offer.pdf", offer_template_pages.pdf, OFFICE_ROLES),
+    )
+
+
+def _questionnaires() -> tuple[Route, ...]:
+    """What clients are asked, and what they have answered."""
+    questionnaire = "/questionnaires/{questionnaire_id:[0-9]{1,9}}"
+    return (
+        Route("GET", "/questionnaires", questionnaire_pages.questionnaires, OFFICE_ROLES),
+        Route("POST", "/questionnaires", questionnaire_pages.add, RULE_ROLES, LARGEST_QUESTIONNAIRE),
+        Route("GET", "/questionnaires/new", questionnaire_pages.new, RULE_ROLES),
+        Route("GET", questionnaire, questionnaire_pages.questionnaire_page, OFFICE_ROLES),
+        Route("POST", questionnaire, questionnaire_pages.change, RULE_ROLES, LARGEST_QUESTIONNAIRE),
+        Route(
+            "GET", f"{questionnaire}/versions/{{version_id:[0-9]{{1,9}}}}", questionnaire_pages.version, OFFICE_ROLES
+        ),
+        Route("GET", f"{questionnaire}/answers", answer_pages.answers, OFFICE_ROLES),
+        Route("GET", f"{questionnaire}/answers.csv", answer_pages.as_csv, OFFICE_ROLES),
+        Route("GET", f"{questionnaire}/answers.xlsx", answer_pages.as_workbook, OFFICE_ROLES),
     )
 
 

@@ -42,6 +42,7 @@ ORDER: Final = (
     "0120_deals",
     "0100_offer_templates",
     "0110_referrals",
+    "0090_questionnaires",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

@@ -9,6 +9,7 @@ from dialer.cli.grammar.client_lists import add_client_lists
 from dialer.cli.grammar.duplicates import add_to_clients
 from dialer.cli.grammar.letters import add_letters
 from dialer.cli.grammar.options import command, group, row_reader, settings_option
+from dialer.cli.grammar.questionnaires import add_sheet
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def add_clients(commands: Commands, words: Words) -> None:
     off.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it does not belong there"))
     add_to_clients(actions, words)
     add_letters(actions, words)
+    add_sheet(actions, words)
     add_client_lists(actions, words)
 
 

@@ -30,6 +30,7 @@ RULES = {"maria", "konst", "admin"}
 CLIENT = "/clients/{client_id:[0-9]{1,9}}"
 USER = "/users/{user_id:[0-9]{1,9}}"
 CAMPAIGN = "/campaigns/{campaign_id:[0-9]{1,9}}"
+QUESTIONNAIRE = "/questionnaires/{questionnaire_id:[0-9]{1,9}}"
 ATTEMPT = "{attempt_id:[0-9a-f]{32}}"
 REFERRAL = "/referrals/{referral_id:[0-9]{1,9}}"
 IMPORT = "/imports/{import_id:[0-9]{1,9}}"
@@ -95,6 +96,15 @@ MATRIX = {
     ("POST", f"{CAMPAIGN}/next"): RULES,
     ("GET", f"{CAMPAIGN}/script"): OFFICE,
     ("POST", f"{CAMPAIGN}/script"): RULES,
+    ("GET", "/questionnaires"): OFFICE,
+    ("POST", "/questionnaires"): RULES,
+    ("GET", "/questionnaires/new"): RULES,
+    ("GET", QUESTIONNAIRE): OFFICE,
+    ("POST", QUESTIONNAIRE): RULES,
+    ("GET", f"{QUESTIONNAIRE}/versions/{{version_id:[0-9]{{1,9}}}}"): OFFICE,
+    ("GET", f"{QUESTIONNAIRE}/answers"): OFFICE,
+    ("GET", f"{QUESTIONNAIRE}/answers.csv"): OFFICE,
+    ("GET", f"{QUESTIONNAIRE}/answers.xlsx"): OFFICE,
     ("GET", f"{CAMPAIGN}/materials"): OFFICE,
     ("POST", f"{CAMPAIGN}/materials"): RULES,
     ("GET", f"{CAMPAIGN}/materials/{{material_id:[0-9]{{1,9}}}}"): OFFICE,

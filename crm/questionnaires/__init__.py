@@ -1,0 +1,1 @@
+"""Questionnaires: what clients are asked, in versions that stay as they were used, and the sheets of their answers."""
