@@ -398,6 +398,9 @@ ERRORS: Final[dict[str, str]] = {
     "user.owns_promises": "“{login}” has promised {count} callbacks. Say who takes them over.",
     "user.password_short": "A password needs at least {least} characters.",
     "user.unknown": "There is no such user.",
+    # rules that are tried on what happened
+    "what_if.days": "Only days that are over can be tried, the first one first.",
+    "what_if.too_many_days": "At most {most} days can be tried at once.",
     # getting clients in
     **PROBLEMS,
 }

@@ -150,6 +150,21 @@ async def change_campaign(
     return frozenset(changed)
 
 
+async def as_if_changed(session: AsyncSession, campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
+    """What the campaign would be with these columns: not in the database, and never to be put there. `changes` as
+    `change_campaign` takes them; raises as it does."""
+    fields = dict(changes)
+    _tidy(fields)
+    columns = {column.key: getattr(campaign, column.key) for column in Campaign.__mapper__.column_attrs}
+    days = [
+        CalendarDay(campaign_id=day.campaign_id, day=day.day, works=day.works, reason=day.reason, set_at=day.set_at)
+        for day in campaign.days
+    ]
+    imagined = Campaign(**{**columns, **fields}, days=days)
+    await _assert_possible(session, imagined)
+    return imagined
+
+
 def _tidy(fields: dict[str, Any]) -> None:
     """Texts as they are stored."""
     if "name" in fields:

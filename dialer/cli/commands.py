@@ -39,6 +39,7 @@ HANDLERS: Final[Mapping[str, str]] = {
     "campaigns list": "campaigns:show",
     "campaigns add": "campaigns:add",
     "campaigns set": "campaigns:change",
+    "campaigns simulate": "what_if:simulate",
     "campaigns check": "campaign_setup:check",
     "campaigns setup": "campaign_setup:change",
     "campaigns expert": "campaign_setup:change_expert",

@@ -21,6 +21,7 @@ from dialer.console.campaigns import (
     retry_page,
     setup_actions,
     setup_pages,
+    what_if_pages,
 )
 from dialer.console.clients import (
     abandoned_pages,
@@ -196,6 +197,9 @@ def _campaigns() -> tuple[Route, ...]:
         Route("POST", f"{campaign}/dispositions", disposition_pages.change, RULE_ROLES),
         Route("GET", f"{campaign}/retries", retry_page.retry_page, OFFICE_ROLES),
         Route("POST", f"{campaign}/retries", retry_page.change, RULE_ROLES),
+        Route("GET", f"{campaign}/what-if", what_if_pages.what_if, OFFICE_ROLES),
+        Route("POST", f"{campaign}/what-if", what_if_pages.try_out, RULE_ROLES),
+        Route("POST", f"{campaign}/what-if/switch-on", what_if_pages.switch_on, RULE_ROLES),
         Route("POST", f"{campaign}/calendar", campaign_pages.set_day, RULE_ROLES),
         Route("POST", f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}", campaign_pages.move_list, RULE_ROLES),
         Route("GET", f"{campaign}/lists/{{list_id:[0-9]{{1,9}}}}.xlsx", material_pages.export_list, OFFICE_ROLES),

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from crm.preparation.plan_rules import Consent, ReferralsBy, SharesBy
 from dialer.cli.grammar import setup
-from dialer.cli.grammar.options import command, day_reader, days_or_never_reader, group, settings_option, time_reader
+from dialer.cli.grammar.options import (
+    command,
+    day_reader,
+    days_or_never_reader,
+    group,
+    retry_reader,
+    settings_option,
+    time_reader,
+)
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -25,11 +33,7 @@ def add_campaigns(commands: Commands, words: Words) -> None:
         if action == "set":
             parser.add_argument("--name", dest="new_name", metavar="NEW", help=gettext("another name"))
         parser.add_argument("--time-zone", metavar="ZONE", help=gettext("IANA time zone of the campaign"))
-        for option, column, text in (
-            ("--from", "calls_from", gettext("calls begin, on the client's clock")),
-            ("--until", "calls_until", gettext("calls end, on the client's clock")),
-        ):
-            parser.add_argument(option, dest=column, type=time_reader(words), metavar="HH:MM", help=text)
+        _hours(parser, words)
         parser.add_argument(
             "--lists-need-approval", action=argparse.BooleanOptionalAction, default=None,
             help=gettext("whether only approved lists are called"),
@@ -38,12 +42,7 @@ def add_campaigns(commands: Commands, words: Words) -> None:
             "--ring", dest="ring_timeout_s", type=int, metavar="SECONDS",
             help=gettext("how long it rings (0: as the settings say)"),
         )  # fmt: skip
-        parser.add_argument("--attempts-a-day", type=int, metavar="N", help=gettext("attempts a client and day"))
-        parser.add_argument("--number-attempts-a-day", type=int, metavar="N", help=gettext("attempts a number and day"))
-        parser.add_argument(
-            "--gap", dest="gap_min", type=int, metavar="MINUTES",
-            help=gettext("between two unanswered attempts at a number"),
-        )  # fmt: skip
+        _caps(parser, words)
         parser.add_argument(
             "--tries-to-no-contact", type=int, metavar="N",
             help=gettext("tries in vain until a new client is “no contact”"),
@@ -51,10 +50,7 @@ def add_campaigns(commands: Commands, words: Words) -> None:
         parser.add_argument(
             "--country", metavar="XX", help=gettext("whose holidays are kept: two letters, or '' for weekends alone")
         )
-        parser.add_argument(
-            "--calls-on-days-off", action=argparse.BooleanOptionalAction, default=None,
-            help=gettext("whether clients are called on days off"),
-        )  # fmt: skip
+        _days_off(parser, words)
         parser.add_argument(
             "--target-contacts", type=int, metavar="N", help=gettext("how many organisations are to be reached")
         )
@@ -64,7 +60,59 @@ def add_campaigns(commands: Commands, words: Words) -> None:
         )  # fmt: skip
         _plan_rules(parser, words)
         settings_option(parser, words)
+    _simulate(actions, words)
     setup.campaign_actions(actions, words)
+
+
+def _hours(parser: argparse.ArgumentParser, words: Words) -> None:
+    gettext = words.gettext
+    for option, column, text in (
+        ("--from", "calls_from", gettext("calls begin, on the client's clock")),
+        ("--until", "calls_until", gettext("calls end, on the client's clock")),
+    ):
+        parser.add_argument(option, dest=column, type=time_reader(words), metavar="HH:MM", help=text)
+
+
+def _caps(parser: argparse.ArgumentParser, words: Words) -> None:
+    gettext = words.gettext
+    parser.add_argument("--attempts-a-day", type=int, metavar="N", help=gettext("attempts a client and day"))
+    parser.add_argument("--number-attempts-a-day", type=int, metavar="N", help=gettext("attempts a number and day"))
+    parser.add_argument(
+        "--gap", dest="gap_min", type=int, metavar="MINUTES",
+        help=gettext("between two unanswered attempts at a number"),
+    )  # fmt: skip
+
+
+def _days_off(parser: argparse.ArgumentParser, words: Words) -> None:
+    parser.add_argument(
+        "--calls-on-days-off", action=argparse.BooleanOptionalAction, default=None,
+        help=words.gettext("whether clients are called on days off"),
+    )  # fmt: skip
+
+
+def _simulate(actions: Commands, words: Words) -> None:
+    """`campaigns simulate`, with the options of the rules that it tries."""
+    gettext = words.gettext
+    parser = command(actions, "simulate", gettext("try other rules on the calls that were made; nothing is saved"))
+    parser.add_argument("name", metavar="NAME", help=gettext("name of the campaign"))
+    _hours(parser, words)
+    _caps(parser, words)
+    _days_off(parser, words)
+    parser.add_argument(
+        "--retry", action="append", type=retry_reader(words), metavar="RULE",
+        help=gettext("another rule for next tries, such as busy=20, busy:no_contact=0, no_answer=90+other; repeat it"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--first", type=day_reader(words), metavar="DAY", help=gettext("the first day (otherwise 30 days in all)")
+    )
+    parser.add_argument(
+        "--last", type=day_reader(words), metavar="DAY", help=gettext("the last day (otherwise yesterday)")
+    )
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help=gettext("write the calls that differ to a file for a spreadsheet")
+    )
+    parser.add_argument("--xlsx", type=Path, metavar="FILE", help=gettext("write them to a workbook"))
+    settings_option(parser, words)
 
 
 def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:

@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from crm.preparation.results import Result
 from crm.time_zones import typed_time
 from dialer.words import Words
 
@@ -96,6 +97,25 @@ def moment_reader(words: Words) -> Callable[[str], datetime]:
         except ValueError:
             refusal = words.gettext("“{text}” is no day and time, such as “2026-12-31 9:00”", text=text)
             raise argparse.ArgumentTypeError(refusal) from None
+
+    return read
+
+
+def retry_reader(words: Words) -> Callable[[str], tuple[Result, str, int, bool]]:
+    """A rule for next tries: the result, the disposition ("" for all), minutes (0: not by itself), and whether then
+    another part of the day."""
+
+    def read(text: str) -> tuple[Result, str, int, bool]:
+        what, _, when = text.partition("=")
+        result, _, disposition = what.partition(":")
+        minutes, plus, other = when.partition("+")
+        known = result in {each.value for each in Result} and other in ("", "other") and bool(plus) == bool(other)
+        if not known or not (minutes.isascii() and minutes.isdecimal() and len(minutes) <= _ROW_DIGITS):
+            refusal = words.gettext(
+                "“{text}” is no rule for next tries, such as busy=20 or no_answer=90+other", text=text
+            )
+            raise argparse.ArgumentTypeError(refusal)
+        return Result(result), disposition, int(minutes), bool(other)
 
     return read
 

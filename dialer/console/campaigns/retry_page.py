@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,13 +56,13 @@ async def change(request: web.Request) -> web.StreamResponse:
     deps, known = request.app[DEPS], visitor(request)
     typed = {name: str(value) for name, value in (await request.post()).items()}
     try:
-        tries = _number(typed.get("tries", ""))
+        tries = read_number(typed.get("tries", ""))
         async with deps.database.transaction() as session:
             campaign = await get_campaign(session, _id(request), lock=True)
             stored = await rules_of(session, campaign.id)
-            if typed.get("seen", "") != _fingerprint(campaign, stored):
+            if typed.get("seen", "") != fingerprint(campaign, stored):
                 raise Conflict("campaign.changed_meanwhile")
-            rules = {key: _read(typed, _name(key)) for key in stored} | _new(typed)
+            rules = read_rules(typed, stored)
             await set_rules(session, campaign=campaign, rules=rules, now=deps.clock(), author_id=known.user_id)
             await change_campaign(
                 session, campaign=campaign, now=deps.clock(), author_id=known.user_id, tries_to_no_contact=tries
@@ -85,10 +85,10 @@ async def _page(
     beside = typed if isinstance(refusal, Conflict) else None
     context = {
         "campaign": campaign,
-        "rows": [_row(words, key, rule, known, typed, beside) for key, rule in stored.items()],
+        "rows": [rule_row(words, key, rule, known, typed, beside) for key, rule in stored.items()],
         "tries": typed.get("tries", "") if typed is not None else campaign.tries_to_no_contact,
-        "seen": _fingerprint(campaign, stored),
-        "trouble": _told(words, refusal),
+        "seen": fingerprint(campaign, stored),
+        "trouble": told(words, refusal),
         "may_change": visitor(request).role in RULE_ROLES,
         "results": [(result.value, words.gettext(result_name(result))) for result in Result],
         "dispositions": [(key, label_of(words, each)) for key, each in known.items() if each.tried_again],
@@ -99,7 +99,7 @@ async def _page(
     return response
 
 
-def _row(
+def rule_row(
     words: Words,
     key: Key,
     rule: Rule,
@@ -107,8 +107,9 @@ def _row(
     typed: Mapping[str, str] | None,
     beside: Mapping[str, str] | None,
 ) -> RuleRow:
+    """A line of the form, with what was `typed`; `beside`: and what is stored where that differs."""
     result, disposition = key
-    name = _name(key)
+    name = name_of(key)
     after, other_part = _shown(rule)
     if typed is not None:
         after, other_part = typed.get(f"after.{name}", after), f"other.{name}" in typed
@@ -132,35 +133,45 @@ def _in_words(words: Words, rule: Rule) -> str:
     return words.gettext("{minutes}, then another part of the day", minutes=after) if rule.other_part else after
 
 
-def _read(typed: Mapping[str, str], name: str) -> Rule | None:
+def read_rules(typed: Mapping[str, str], stored: Iterable[Key]) -> dict[Key, Rule | None]:
+    """What the form says of each rule that was stored, and the one that it adds. Raises `Unreadable`."""
+    return {key: read_rule(typed, name_of(key)) for key in stored} | new_rule(typed)
+
+
+def read_rule(typed: Mapping[str, str], name: str) -> Rule | None:
+    """The rule in the fields whose names end so, `None` where it is to be forgotten. Raises `Unreadable`."""
     if f"forget.{name}" in typed:
         return None
     after = typed.get(f"after.{name}", "").strip()
-    return Rule(_number(after) if after else None, f"other.{name}" in typed)
+    return Rule(read_number(after) if after else None, f"other.{name}" in typed)
 
 
-def _new(typed: Mapping[str, str]) -> dict[Key, Rule | None]:
+def new_rule(typed: Mapping[str, str]) -> dict[Key, Rule | None]:
+    """The rule that is added, if one is. Raises `Unreadable`."""
     result, disposition = typed.get("new_result", ""), typed.get("new_disposition", "")
     if not result or not disposition:
         return {}
     if result not in {each.value for each in Result}:
         raise Unreadable(result)
     after = typed.get("new_after", "").strip()
-    return {(Result(result), disposition): Rule(_number(after) if after else None)}
+    return {(Result(result), disposition): Rule(read_number(after) if after else None)}
 
 
-def _number(text: str) -> int:
+def read_number(text: str) -> int:
+    """Raises `Unreadable`."""
     text = text.strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER):
         raise Unreadable(text)
     return int(text)
 
 
-def _name(key: Key) -> str:
+def name_of(key: Key) -> str:
+    """The end of the names of a rule's fields."""
     return f"{key[0].value}.{key[1]}"
 
 
-def _told(words: Words, refusal: Unreadable | CrmError | None) -> str:
+def told(words: Words, refusal: Unreadable | CrmError | None) -> str:
+    """What to say of a refusal above the form."""
     if refusal is None:
         return ""
     if isinstance(refusal, Unreadable):
@@ -171,9 +182,9 @@ def _told(words: Words, refusal: Unreadable | CrmError | None) -> str:
     return told
 
 
-def _fingerprint(campaign: Campaign, stored: Mapping[Key, Rule]) -> str:
+def fingerprint(campaign: Campaign, stored: Mapping[Key, Rule]) -> str:
     """What the page was made of: two who change the rules at once are told by it."""
-    made_of = repr((campaign.tries_to_no_contact, [(_name(key), rule) for key, rule in stored.items()]))
+    made_of = repr((campaign.tries_to_no_contact, [(name_of(key), rule) for key, rule in stored.items()]))
     return hashlib.sha256(made_of.encode()).hexdigest()[:16]
 
 

@@ -119,6 +119,7 @@ async def test_russian_pages_hold_no_foreign_word(
         "/campaigns",
         "/campaigns/1",
         "/campaigns/1/retries",
+        "/campaigns/1/what-if",
         "/imports",
         await brought(maria, "список;название;телефон\nвесна;Альфа;нет\n".encode("cp1251"), "фирмы"),
         "/campaigns/1/dispositions",

@@ -1,0 +1,197 @@
+"""Other rules, tried on what happened: the draft is the form itself, and nothing is saved before it is switched on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from crm.calls.disposition_sets import dispositions_of
+from crm.calls.retry_rules import rules_of, set_rules
+from crm.csv_sheets import csv_bytes
+from crm.day import day_plan
+from crm.errors import Conflict, CrmError, NotFound
+from crm.preparation.campaigns import Campaign, change_campaign, get_campaign
+from crm.preparation.results import Result
+from crm.what_if.drafts import COLUMNS, Draft
+from crm.what_if.facts import Period
+from crm.what_if.outcome import Outcome
+from crm.what_if.trying import period_of, try_rules
+from dialer.console.campaigns import campaign_form, retry_page, what_if_words
+from dialer.console.desk.outcome_form import label_of
+from dialer.console.web import fields, sent
+from dialer.console.web.deps import DEPS
+from dialer.console.web.formats import short_day
+from dialer.console.web.labels import result_name
+from dialer.console.web.pages import office_page, see_other
+from dialer.console.web.uploads import attachment
+from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
+from dialer.words import Words
+
+FIELDS: Final = tuple(field for field in campaign_form.FIELDS if field.column in COLUMNS)
+SHOWN: Final = 100
+"""Clients that differ, on the page; a file has them all."""
+_Refusal = fields.Unreadable | retry_page.Unreadable | CrmError
+
+
+class WentAway(Exception):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is told of a draft that was tried: tables with their headings, and the first `SHOWN` clients."""
+
+    summary: list[tuple[str, ...]]
+    reasons: list[tuple[str, ...]]
+    days: list[tuple[str, ...]]
+    calls: list[tuple[str, ...]]
+    clients: int
+
+
+async def what_if(request: web.Request) -> web.StreamResponse:
+    """GET /campaigns/{campaign_id}/what-if: the rules of today, to be changed and tried."""
+    return await _page(request)
+
+
+async def try_out(request: web.Request) -> web.StreamResponse:
+    """POST /campaigns/{campaign_id}/what-if: the fields of both forms of rules, `first` and `last` ("" for the last
+    thirty days), and `as` "csv" or "xlsx" for a file of the calls that differ."""
+    words, typed = words_of(request), await _typed(request)
+    try:
+        async with request.app[DEPS].database.reading() as session:
+            campaign = await get_campaign(session, _id(request))
+            draft, period = await _read(session, request, campaign, typed)
+            outcome = await _tried(request, session, campaign, draft, period)
+            clients = [client_id for client_id, _ in outcome.by_client()]
+            kind = typed.get("as", "")
+            names = await what_if_words.client_names(session, clients if kind else clients[:SHOWN])
+    except NotFound:
+        raise
+    except WentAway:
+        return web.Response(status=204)
+    except (fields.Unreadable, retry_page.Unreadable, CrmError) as refusal:
+        return await _page(request, typed=typed, refusal=refusal)
+    rows = list(what_if_words.calls(words, outcome, names, campaign.time_zone))
+    if kind in ("csv", "xlsx"):
+        content = csv_bytes(rows) if kind == "csv" else await asyncio.to_thread(what_if_words.workbook, rows)
+        return attachment(content, f"{words.gettext('what-if')}.{kind}")
+    tried = Tried(
+        what_if_words.summary(words, outcome),
+        what_if_words.reasons(words, outcome),
+        what_if_words.days(words, outcome),
+        [row for row in rows[1:] if int(row[0]) in names],
+        len(clients),
+    )
+    return await _page(request, typed=typed, tried=tried, period=period)
+
+
+async def switch_on(request: web.Request) -> web.StreamResponse:
+    """POST /campaigns/{campaign_id}/what-if/switch-on, with the same fields: the rules are saved as on their own pages.
+    What somebody else has changed meanwhile is told."""
+    deps, typed, author_id = request.app[DEPS], await _typed(request), visitor(request).user_id
+    try:
+        columns = fields.read(FIELDS, typed)
+        async with deps.database.transaction() as session:
+            campaign = await get_campaign(session, _id(request), lock=True)
+            stored = await rules_of(session, campaign.id)
+            if typed.get("seen", "") != retry_page.fingerprint(campaign, stored):
+                raise Conflict("campaign.changed_meanwhile")
+            changed = await change_campaign(
+                session, campaign=campaign, now=deps.clock(), author_id=author_id, version=fields.version_of(typed),
+                **columns,
+            )  # fmt: skip
+            rules = retry_page.read_rules(typed, stored)
+            await set_rules(session, campaign=campaign, rules=rules, now=deps.clock(), author_id=author_id)
+            await day_plan.follow_rules(session, campaign=campaign, changed=changed, now=deps.clock())
+    except NotFound:
+        raise
+    except (fields.Unreadable, retry_page.Unreadable, CrmError) as refusal:
+        return await _page(request, typed=typed, refusal=refusal)
+    return see_other(f"/campaigns/{_id(request)}")
+
+
+async def _typed(request: web.Request) -> dict[str, str]:
+    posted = await request.post()
+    return {name: ",".join(str(value) for value in posted.getall(name) if value) for name in posted}
+
+
+async def _read(
+    session: AsyncSession, request: web.Request, campaign: Campaign, typed: Mapping[str, str]
+) -> tuple[Draft, Period]:
+    rules = retry_page.read_rules(typed, await rules_of(session, campaign.id))
+    now = request.app[DEPS].clock()
+    period = period_of(campaign, sent.day(typed.get("first", "")), sent.day(typed.get("last", "")), now=now)
+    return Draft(fields.read(FIELDS, typed), rules), period
+
+
+async def _tried(
+    request: web.Request, session: AsyncSession, campaign: Campaign, draft: Draft, period: Period
+) -> Outcome:
+    """Calls come before it at every step. Raises `WentAway`."""
+    steps: AsyncIterator[Outcome | None] = try_rules(session, campaign, draft, period)
+    async for outcome in steps:
+        if outcome is not None:
+            return outcome
+        await asyncio.sleep(0)
+        if request.transport is None or request.transport.is_closing():
+            raise WentAway
+    raise AssertionError("the last step has the outcome")
+
+
+async def _page(
+    request: web.Request,
+    *,
+    typed: Mapping[str, str] | None = None,
+    refusal: _Refusal | None = None,
+    tried: Tried | None = None,
+    period: Period | None = None,
+) -> web.StreamResponse:
+    words = words_of(request)
+    async with request.app[DEPS].database.reading() as session:
+        campaign = await get_campaign(session, _id(request))
+        stored = await rules_of(session, campaign.id)
+        known = await dispositions_of(session, campaign.id)
+    stale = isinstance(refusal, Conflict)
+    beside = typed if stale else None
+    if typed is None:
+        form = fields.shown(FIELDS, campaign)
+    else:
+        form = fields.beside(FIELDS, typed, campaign, words) if stale else fields.as_sent(FIELDS, typed)
+    period = period or period_of(campaign, None, None, now=request.app[DEPS].clock())
+    typed_days = typed or {}
+    context = {
+        "campaign": campaign,
+        "version": campaign.version,
+        "seen": retry_page.fingerprint(campaign, stored),
+        "fields": form,
+        "rows": [retry_page.rule_row(words, key, rule, known, typed, beside) for key, rule in stored.items()],
+        "added": {name: typed_days.get(name, "") for name in ("new_result", "new_disposition", "new_after")},
+        "results": [(result.value, words.gettext(result_name(result))) for result in Result],
+        "dispositions": [(key, label_of(words, each)) for key, each in known.items() if each.tried_again],
+        "first": typed_days.get("first") or period.first.isoformat(),
+        "last": typed_days.get("last") or period.last.isoformat(),
+        "days_in_words": f"{short_day(words, period.first)} – {short_day(words, period.last)}",
+        "trouble": _told(words, refusal),
+        "tried": tried,
+        "shown": SHOWN,
+        "may_change": visitor(request).role in RULE_ROLES,
+    }
+    response = await office_page(request, "what_if.html", context)
+    if refusal is not None:
+        response.set_status(409 if stale else 422)
+    return response
+
+
+def _told(words: Words, refusal: _Refusal | None) -> str:
+    if isinstance(refusal, retry_page.Unreadable):
+        return retry_page.told(words, refusal)
+    return fields.told(words, refusal)
+
+
+def _id(request: web.Request) -> int:
+    return int(request.match_info["campaign_id"])
