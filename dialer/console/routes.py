@@ -35,6 +35,7 @@ from dialer.console.clients import (
     person_pages,
     wish_pages,
 )
+from dialer.console.deals import book_page, deal_page, reason_page
 from dialer.console.desk import live, operator_actions, operator_page
 from dialer.console.imports import import_pages
 from dialer.console.office import backup_pages, health, mail_pages, sign_in, status, stopping, user_pages
@@ -83,7 +84,7 @@ class Route:
 
 def routes() -> tuple[Route, ...]:
     """Every route of the console."""
-    return (*_desk(), *_calls(), *_plan(), *_clients(), *_campaigns(), *_imports(), *_reports(), *_office())
+    return (*_desk(), *_calls(), *_plan(), *_clients(), *_deals(), *_campaigns(), *_imports(), *_reports(), *_office())
 
 
 def _desk() -> tuple[Route, ...]:
@@ -178,6 +179,23 @@ def _clients() -> tuple[Route, ...]:
         Route("POST", f"{client}/letters", letter_pages.note, DESK_ROLES | RULE_ROLES),
         Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"})),
         Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
+    )
+
+
+def _deals() -> tuple[Route, ...]:
+    """The sales book of campaigns that sell by deals."""
+    deal = "/deals/{deal_id:[0-9]{1,9}}"
+    campaign = "/campaigns/{campaign_id:[0-9]{1,9}}"
+    return (
+        Route("GET", "/deals", book_page.book, SIGNED_IN),
+        Route("GET", "/deals.csv", book_page.as_csv, SIGNED_IN),
+        Route("GET", "/deals.xlsx", book_page.as_workbook, SIGNED_IN),
+        Route("GET", deal, deal_page.deal_page, SIGNED_IN),
+        Route("POST", deal, deal_page.change, DESK_ROLES | RULE_ROLES),
+        Route("POST", f"{deal}/move", deal_page.move, DESK_ROLES | RULE_ROLES),
+        Route("POST", "/clients/{client_id:[0-9]{1,9}}/deals", deal_page.begin, DESK_ROLES | RULE_ROLES),
+        Route("GET", f"{campaign}/lost-reasons", reason_page.reasons, OFFICE_ROLES),
+        Route("POST", f"{campaign}/lost-reasons", reason_page.change, RULE_ROLES),
     )
 
 

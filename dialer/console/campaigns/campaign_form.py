@@ -55,6 +55,7 @@ FIELDS: Final = (
     Field("referral_limit_min", mark("Minutes in which an expert accepts a client"), "number", may_be_empty=True,
           hint=mark("of the campaign's hours; empty: no limit")),
     Field("referrals_by", mark("Experts are chosen"), "choice", choices=_REFERRALS_BY),
+    Field("sells_by_deals", mark("Sells by deals: stages, sums, the sales book"), "tick"),
 )  # fmt: skip
 
 

@@ -18,12 +18,14 @@ from crm.clientele.clients import get_client, put_back_on_list
 from crm.clientele.groups import MoveRow, move_rows
 from crm.errors import NotFound
 from crm.plan.silence import off_list
+from crm.preparation.campaign_setup import setup_of
 from crm.reading.client_list import ClientKey, clients_page
 from dialer.console.clients.client_filters import Chosen, choices
 from dialer.console.clients.letters import read_letters
 from dialer.console.clients.promises import read_promises
 from dialer.console.clients.referrals import read_referrals
 from dialer.console.clients.wishes import read_wishes
+from dialer.console.deals.deal_page import client_deals
 from dialer.console.desk.card import read_card, stored_card
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
@@ -163,6 +165,8 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
         referrals = await read_referrals(session, words, zone_of(request), client_id=_id(request))
         letters = await read_letters(session, words, zone_of(request), client_id=_id(request))
+        product = (await setup_of(session, stored.campaign_id)).product
+        deals = await client_deals(session, words, client_id=_id(request), product=product, scope=scope_of(request))
         promises, moved = await read_promises(
             session, words, zone_of(request), client_id=_id(request), now=deps.clock()
         )
@@ -174,6 +178,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "promises": promises,
         "letters": letters,
         "referrals": referrals,
+        "deals": deals,
         "channels": [(value, words.gettext(name)) for value, name in CHANNELS.items()],
         "longest_note": LONGEST_NOTE,
         "moved": moved,

@@ -15,5 +15,5 @@ async def stop_dialling(request: web.Request) -> web.StreamResponse:
     fields = await request.post()
     await request.app[DEPS].desk.stop_all_dialling(visitor(request).user_id, stopped=fields.get("stopped") != "no")
     back = fields.get("back")
-    known = {address for address, _ in pages_of(visitor(request), words_of(request))}
+    known = {address for address, _ in pages_of(visitor(request), words_of(request), deals=True)}
     return see_other(str(back) if back in known else "/calls")

@@ -14,6 +14,7 @@ from crm.calls import dial_rules
 from crm.care.personal import ERASED
 from crm.day.overdue import overdue_count
 from crm.mail import outbox
+from crm.reading.sales_book import any_sells_by_deals
 from dialer.console.web.alarms import ROOM, alarms_for
 from dialer.console.web.deps import DEPS, STATIC
 from dialer.console.web.labels import group_name
@@ -89,9 +90,10 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
         stopped = await dial_rules.dialling_stopped(session)
         # Whoever answers for the result sees on every page that a promise was not kept in time.
         overdue = await overdue_count(session, now=deps.clock()) if known.role in STOP_ROLES else 0
+        sells = await any_sells_by_deals(session)
         given_up = (await outbox.counts(session)).failed if known.role in STOP_ROLES else 0
     frame = {
-        "pages": pages_of(known, words, mail=bool(deps.settings.mail.host)),
+        "pages": pages_of(known, words, mail=bool(deps.settings.mail.host), deals=sells),
         "mail_given_up": given_up,
         "may_stop": known.role in STOP_ROLES,
         "dialling_stopped": stopped,
@@ -117,13 +119,16 @@ def embedded(content: object) -> Markup:
     return Markup(json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"))
 
 
-def pages_of(known: Visitor, words: Words, *, mail: bool = False) -> list[tuple[str, str]]:
-    """The pages in the bar, for this role; that of the mail where there is a mail server."""
+def pages_of(known: Visitor, words: Words, *, mail: bool = False, deals: bool = False) -> list[tuple[str, str]]:
+    """The pages in the bar, for this role; that of the mail where there is a mail server, the sales book where a
+    campaign sells by deals."""
+    book = [("/deals", words.gettext("Sales book"))] if deals else []
     if known.role in OFFICE_ROLES:
         return [
             ("/calls", words.gettext("Calls")),
             ("/plan", words.gettext("Today's plan")),
             ("/clients", words.gettext("Clients")),
+            *book,
             ("/campaigns", words.gettext("Campaigns")),
             ("/imports", words.gettext("Imports")),
             ("/reports", words.gettext("Reports")),
@@ -139,6 +144,7 @@ def pages_of(known: Visitor, words: Words, *, mail: bool = False) -> list[tuple[
         *([("/referrals", words.gettext("Handed to me"))] if known.role in EXPERTS else []),
         ("/calls", words.gettext("Calls")),
         ("/clients", words.gettext("Clients")),
+        *book,
     ]
 
 

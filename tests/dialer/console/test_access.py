@@ -11,7 +11,9 @@ from sqlalchemy import update
 
 from crm.clientele.clients import Client
 from crm.database import Database
+from crm.deals.deals import open_deal
 from crm.plan.plan_entries import PlanEntry
+from crm.preparation.campaigns import Campaign
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.routes import routes
 from dialer.console.web.guard import ACCESS
@@ -31,6 +33,7 @@ CLIENT = "/clients/{client_id:[0-9]{1,9}}"
 USER = "/users/{user_id:[0-9]{1,9}}"
 CAMPAIGN = "/campaigns/{campaign_id:[0-9]{1,9}}"
 QUESTIONNAIRE = "/questionnaires/{questionnaire_id:[0-9]{1,9}}"
+DEAL = "/deals/{deal_id:[0-9]{1,9}}"
 ATTEMPT = "{attempt_id:[0-9a-f]{32}}"
 REFERRAL = "/referrals/{referral_id:[0-9]{1,9}}"
 IMPORT = "/imports/{import_id:[0-9]{1,9}}"
@@ -148,6 +151,15 @@ MATRIX = {
     ("POST", f"{CLIENT}/consents"): RULES,
     ("POST", f"{CLIENT}/do-not-call"): RULES,
     ("POST", f"{CLIENT}/letters"): RULES | DESK,
+    ("POST", f"{CLIENT}/deals"): RULES | DESK,
+    ("GET", "/deals"): SIGNED_IN,
+    ("GET", "/deals.csv"): SIGNED_IN,
+    ("GET", "/deals.xlsx"): SIGNED_IN,
+    ("GET", DEAL): SIGNED_IN,
+    ("POST", DEAL): RULES | DESK,
+    ("POST", f"{DEAL}/move"): RULES | DESK,
+    ("GET", f"{CAMPAIGN}/lost-reasons"): OFFICE,
+    ("POST", f"{CAMPAIGN}/lost-reasons"): RULES,
     ("GET", "/imports"): OFFICE,
     ("POST", "/imports"): RULES,
     ("GET", IMPORT): OFFICE,
@@ -244,6 +256,8 @@ async def test_what_is_not_theirs_is_hidden_on_every_page(
     await seed_recording(database, store, attempt_id, at)
     hidden = CLIENTS[3][0]
     async with database.transaction() as session:
+        (await session.get_one(Campaign, office.campaign_id)).sells_by_deals = True
+        await open_deal(session, client_id=office.clients[3], owner_id=office.users["oleg"], now=at)
         owner = update(Client).where(Client.id == office.clients[3]).values(owner_id=office.users["oleg"])
         await session.execute(owner)
         await session.execute(update(PlanEntry).values(operator_id=office.users["oleg"]))

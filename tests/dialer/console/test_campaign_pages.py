@@ -34,6 +34,8 @@ RULES = {
     "shares": "Торговля 40; Транспорт 25",
     "owner_keeps_days": "",
     "consent": "required",
+    "referral_limit_min": "",
+    "referrals_by": "load",
 }
 
 
