@@ -23,6 +23,7 @@ class Ask(enum.StrEnum):
     ASKED_BY = "asked_by"
     NUMBER_ONLY = "number_only"
     EXPERT = "expert"
+    QUESTIONNAIRE = "questionnaire"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from crm.plan.spoken_time import parse_when
 from crm.text_rules import is_full_name, is_summary, lines_of, tidy
 from crm.wrap_up.consequences import Following, apply, take_back
 from crm.wrap_up.contacts import Spoken
+from crm.wrap_up.sheets_due import Typed, due_sheets, feed_records, why_left, write_due
 
 __all__ = [
     "DISPOSITIONS",
@@ -64,7 +65,8 @@ class OutcomeForm:
     """What the operator filled in. A person is an existing one by `person_id`, or a name, which becomes a person of the
     organisation. The time of a callback is naive, on the client's clock, or the words for it, as they were typed.
     `number_only` narrows "do not call" to the number that was dialled. `expert_id`: to whom the client is handed,
-    `None` by the campaign's rule. Answers to what the disposition does not ask are not taken."""
+    `None` by the campaign's rule; `sheets` are the questionnaires that the page had, `language` that of the page.
+    Answers to what the disposition does not ask are not taken."""
 
     disposition: str
     person_id: int | None = None
@@ -80,6 +82,8 @@ class OutcomeForm:
     number_only: bool = False
     note: str = ""
     expert_id: int | None = None
+    sheets: Typed = field(default_factory=dict)
+    language: str = "ru"
 
 
 async def record(
@@ -111,7 +115,14 @@ async def record(
         taken = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
     base_group = taken.base_group if taken is not None else client.group
     disposition = await disposition_of(session, client.campaign_id, form.disposition)
-    form, person = await _checked(session, form, attempt, client, disposition, was=base_group or client.group, now=now)
+    was = base_group or client.group
+    due = await due_sheets(
+        session, client=client, disposition=disposition, was=was, answered=attempt.answered_at is not None,
+        typed=form.sheets, reason=form.reason.strip(), competitor=form.competitor,
+    )  # fmt: skip
+    form = replace(form, reason=form.reason.strip() or why_left(due, form.language))
+    await write_due(session, due, attempt=attempt, client=client, author_id=author_id, now=now)
+    form, person = await _checked(session, form, attempt, client, disposition, was=was, now=now)
     outcome = await _add(session, attempt, form, person, author_id=author_id, now=now, previous=previous)
     # Whom the corrected outcome had first said to decide still does, where the correction names the same person.
     decides = person is not None and (form.person_decides or (taken is not None and taken.deciding == person.id))
@@ -121,6 +132,7 @@ async def record(
         expert_id=form.expert_id,
     )  # fmt: skip
     await apply(following, instead_of=taken)
+    await feed_records(session, due, client=client, author_id=author_id, now=now)
     attempt.wrapped_up_at = attempt.wrapped_up_at or now
     await session.execute(delete(OutcomeDraft).where(OutcomeDraft.attempt_id == attempt_id))
     await session.flush()

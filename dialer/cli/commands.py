@@ -63,6 +63,7 @@ HANDLERS: Final[Mapping[str, str]] = {
     "questionnaires list": "questionnaires:show_all",
     "questionnaires show": "questionnaires:show",
     "questionnaires add": "questionnaires:add",
+    "questionnaires shipped": "questionnaires:take_shipped",
     "questionnaires set": "questionnaires:change",
     "questionnaires reports": "questionnaires:mark",
     "questionnaires on": "questionnaires:switch",

@@ -24,6 +24,7 @@ from crm.questionnaires.questionnaires import (
 )
 from crm.questionnaires.questions import Question, stored, written
 from crm.questionnaires.report_columns import places_of, set_for_reports
+from crm.questionnaires.shipped import add_shipped
 from crm.questionnaires.wording import Written, parse, written_out
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
@@ -88,6 +89,16 @@ async def add(settings: Settings, arguments: argparse.Namespace, terminal: Termi
         )  # fmt: skip
         await set_for_reports(session, questionnaire_id=made.questionnaire.id, keys=given.for_reports, now=now)
     _tell(terminal, made.questionnaire.id, made.version.number, len(given.questions))
+    return 0
+
+
+async def take_shipped(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`questionnaires shipped`: one that comes with the program, asked in the whole office."""
+    async with ready_database(settings, terminal) as database, database.transaction() as session:
+        made = await add_shipped(
+            session, purpose=Purpose(arguments.purpose), language=terminal.words.language, now=datetime.now(UTC)
+        )
+    _tell(terminal, made.questionnaire.id, made.version.number, len(made.questions))
     return 0
 
 

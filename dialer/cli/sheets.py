@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 from config.settings import Settings
 from crm.base.joined import standing_client
+from crm.clientele.clients import get_client
 from crm.csv_sheets import csv_bytes
 from crm.questionnaires.answers import as_typed
+from crm.questionnaires.competitor_sheets import feed_competitor
 from crm.questionnaires.finding import PlaceInOrder, counts_of, sheets_found, wanted_of
-from crm.questionnaires.questionnaires import get_questionnaire
+from crm.questionnaires.questionnaires import Purpose, get_questionnaire
 from crm.questionnaires.sheets import answers_now, write_sheet
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
@@ -72,7 +74,7 @@ async def write(settings: Settings, arguments: argparse.Namespace, terminal: Ter
     """`clients sheet`: of one that was merged, for the client that stands for it."""
     typed = dict(_parted(each, terminal) for each in arguments.answer)
     async with ready_database(settings, terminal) as database, database.transaction() as session:
-        await get_questionnaire(session, arguments.questionnaire)
+        questionnaire = await get_questionnaire(session, arguments.questionnaire)
         client_id = await standing_client(session, arguments.number)
         before, _ = await answers_now(session, client_id, arguments.questionnaire)
         known = {key: as_typed(value) for key, value in before.items()}
@@ -80,6 +82,9 @@ async def write(settings: Settings, arguments: argparse.Namespace, terminal: Ter
             session, client_id=client_id, questionnaire_id=arguments.questionnaire, typed={**known, **typed},
             now=datetime.now(UTC), must_be_complete=not arguments.unfinished,
         )  # fmt: skip
+        if state is not None and questionnaire.purpose is Purpose.COMPETITOR:
+            client = await get_client(session, client_id)
+            await feed_competitor(session, client=client, answers=state.answers, now=datetime.now(UTC), author_id=None)
     if state is None:
         terminal.say(terminal.words.gettext("That is what the sheet says already."))
     else:

@@ -33,6 +33,7 @@ from dialer.console.clients import (
     entry_pages,
     letter_pages,
     person_pages,
+    sheet_pages,
     wish_pages,
 )
 from dialer.console.deals import book_page, deal_page, reason_page
@@ -176,6 +177,14 @@ def _clients() -> tuple[Route, ...]:
         Route("POST", f"{client}/list", client_pages.set_off_list, RULE_ROLES),
         Route("POST", f"{client}/consents", wish_pages.agree, RULE_ROLES),
         Route("POST", f"{client}/do-not-call", wish_pages.ask_off, RULE_ROLES),
+        Route("GET", f"{client}/sheets/{{questionnaire_id:[0-9]{{1,9}}}}", sheet_pages.sheet_page, SIGNED_IN),
+        Route(
+            "POST",
+            f"{client}/sheets/{{questionnaire_id:[0-9]{{1,9}}}}",
+            sheet_pages.write,
+            DESK_ROLES | RULE_ROLES,
+            LARGEST_QUESTIONNAIRE,
+        ),
         Route("POST", f"{client}/letters", letter_pages.note, DESK_ROLES | RULE_ROLES),
         Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"})),
         Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
@@ -258,6 +267,7 @@ def _questionnaires() -> tuple[Route, ...]:
     return (
         Route("GET", "/questionnaires", questionnaire_pages.questionnaires, OFFICE_ROLES),
         Route("POST", "/questionnaires", questionnaire_pages.add, RULE_ROLES, LARGEST_QUESTIONNAIRE),
+        Route("POST", "/questionnaires/shipped", questionnaire_pages.take_shipped, RULE_ROLES),
         Route("GET", "/questionnaires/new", questionnaire_pages.new, RULE_ROLES),
         Route("GET", questionnaire, questionnaire_pages.questionnaire_page, OFFICE_ROLES),
         Route("POST", questionnaire, questionnaire_pages.change, RULE_ROLES, LARGEST_QUESTIONNAIRE),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.questionnaires.questionnaires import Purpose
+from crm.questionnaires.shipped import SHIPPED
 from dialer.cli.grammar.options import command, group, settings_option, version_option
 from dialer.words import Words
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_questionnaires(commands: Commands, words: Words) -> None:
-    """`dialer questionnaires list|show|add|set|reports|on|off|sheets|counts|export`."""
+    """`dialer questionnaires list|show|add|shipped|set|reports|on|off|sheets|counts|export`."""
     gettext = words.gettext
     actions = group(commands, "questionnaires", gettext("what clients are asked, and what they have answered"))
     listed = command(actions, "list", gettext("list the questionnaires, and how many clients have answered them"))
@@ -30,6 +31,12 @@ def add_questionnaires(commands: Commands, words: Words) -> None:
         help=gettext("who is asked: every client, those from “abandoned”, or clients of competitors"),
     )  # fmt: skip
     settings_option(add, words)
+    shipped = command(actions, "shipped", gettext("add one that comes with the program; the whole office asks it"))
+    shipped.add_argument(
+        "purpose", choices=[each.value for each in SHIPPED], metavar="PURPOSE",
+        help=gettext("abandoned: why they left; competitor: whose product they use, and how satisfied they are"),
+    )  # fmt: skip
+    settings_option(shipped, words)
     _of_one(actions, words)
     _answers(actions, words)
 

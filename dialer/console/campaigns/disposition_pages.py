@@ -29,6 +29,7 @@ ASKS = {
     Ask.REASON: mark("the reason"),
     Ask.WHEN: mark("when to call back"),
     Ask.ASKED_BY: mark("who asked to call back"),
+    Ask.QUESTIONNAIRE: mark("the questionnaire"),
 }
 
 

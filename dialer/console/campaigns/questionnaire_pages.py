@@ -24,6 +24,7 @@ from crm.questionnaires.questionnaires import (
 )
 from crm.questionnaires.questions import Kind, Question, label_in
 from crm.questionnaires.report_columns import places_of, set_for_reports
+from crm.questionnaires.shipped import SHIPPED, add_shipped
 from crm.questionnaires.wording import written_out
 from dialer.console.campaigns.questionnaire_form import read_questions, rows_of
 from dialer.console.web import sent
@@ -59,6 +60,11 @@ async def questionnaires(request: web.Request) -> web.StreamResponse:
                 "sheets": counts.get(each.id, 0),
             }
             for each in found
+        ],
+        "shipped": [
+            (purpose.value, label_in(shipped.name, words.language))
+            for purpose, shipped in SHIPPED.items()
+            if not any(each.purpose is purpose and each.campaign_id is None for each in found)
         ],
         "may_change": visitor(request).role in RULE_ROLES,
     }
@@ -99,6 +105,19 @@ async def add(request: web.Request) -> web.StreamResponse:
         await set_for_reports(
             session, questionnaire_id=made.questionnaire.id, keys=given.for_reports, now=now, author_id=author_id
         )
+    return see_other(f"/questionnaires/{made.questionnaire.id}")
+
+
+async def take_shipped(request: web.Request) -> web.StreamResponse:
+    """POST /questionnaires/shipped with `purpose`: the questionnaire that comes with the program, for the office."""
+    deps, fields = request.app[DEPS], await _fields(request)
+    if fields.get("purpose") not in set(SHIPPED):
+        raise Trouble.unreadable()
+    async with deps.database.transaction() as session:
+        made = await add_shipped(
+            session, purpose=Purpose(fields["purpose"]), language=words_of(request).language, now=deps.clock(),
+            author_id=visitor(request).user_id,
+        )  # fmt: skip
     return see_other(f"/questionnaires/{made.questionnaire.id}")
 
 

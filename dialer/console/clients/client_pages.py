@@ -24,6 +24,7 @@ from dialer.console.clients.client_filters import Chosen, choices
 from dialer.console.clients.letters import read_letters
 from dialer.console.clients.promises import read_promises
 from dialer.console.clients.referrals import read_referrals
+from dialer.console.clients.sheet_pages import read_client_sheets
 from dialer.console.clients.wishes import read_wishes
 from dialer.console.deals.deal_page import client_deals
 from dialer.console.desk.card import read_card, stored_card
@@ -164,6 +165,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         callers = await to_choose(session, words, await owners.callers(session), today)
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
         referrals = await read_referrals(session, words, zone_of(request), client_id=_id(request))
+        sheets = await read_client_sheets(request, session, client_id=_id(request), campaign_id=stored.campaign_id)
         letters = await read_letters(session, words, zone_of(request), client_id=_id(request))
         product = (await setup_of(session, stored.campaign_id)).product
         deals = await client_deals(session, words, client_id=_id(request), product=product, scope=scope_of(request))
@@ -177,6 +179,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "source": stored.source,
         "promises": promises,
         "letters": letters,
+        **sheets,
         "referrals": referrals,
         "deals": deals,
         "channels": [(value, words.gettext(name)) for value, name in CHANNELS.items()],

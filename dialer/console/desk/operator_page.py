@@ -16,6 +16,7 @@ from crm.clientele import clients
 from crm.day.skips import Skipped, skipped_just_now
 from crm.plan.dispositions import DISPOSITIONS, Disposition
 from crm.preparation.scripts import Step, steps_for
+from crm.questionnaires.questionnaires import Purpose
 from crm.reading.referral_rows import offered_count
 from crm.wrap_up import outcomes, undo
 from dialer.calls.errors import DATABASE_MESSAGES, no_line
@@ -24,6 +25,7 @@ from dialer.console.desk.card import Card, read_card
 from dialer.console.desk.day import Day, current_line, read_day
 from dialer.console.desk.experts import experts_to_choose
 from dialer.console.desk.outcome_form import FIELD_OF_CODE, choices
+from dialer.console.desk.questionnaire import AskedNow, asked_now, shown_sheets
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import phone
 from dialer.console.web.labels import CHANNELS, disposition_name, result_name
@@ -155,6 +157,7 @@ class Snapshots:
         self._steps: tuple[Step, ...] = ()
         self._experts: list[tuple[str, str]] = []
         self._handed = 0
+        self._sheets: tuple[AskedNow, ...] = ()
 
     async def of(self, view: DeskView, *, beat: bool) -> dict[str, object]:
         """The snapshot to send, with the regions that the page does not have. `beat`: time has passed, so what depends
@@ -179,7 +182,8 @@ class Snapshots:
         """Every region of the page as it should be now."""
         await self._look_up(view, beat=beat)
         writing = view.attempt_id is not None and view.call in WRITING_STATES
-        draft = await self._draft_of(view) if writing else dict(EMPTY_DRAFT)
+        typed = await self._draft_of(view) if writing else {}
+        draft = {**EMPTY_DRAFT, **{name: text for name, text in typed.items() if name in EMPTY_DRAFT}}
         choosing = view.line is LineState.READY and view.call is CallState.NONE
         common: dict[str, object] = {"view": view, "card": self._card, "writing": writing, "draft": draft}
         return {
@@ -189,6 +193,7 @@ class Snapshots:
             "undo": self._region("_undo.html", self._takes_back(view)),
             # What is typed must not be swapped away, so these two change with the call and not with the draft.
             "note": self._region("_note.html", common, key=(view.attempt_id if writing else "",)),
+            "questionnaire": self._questionnaire(view, typed, writing=writing),
             "outcome": self._outcome(view, common, draft),
             "card": self._region(
                 "_card.html",
@@ -213,13 +218,20 @@ class Snapshots:
             ),
         }
 
+    def _questionnaire(self, view: DeskView, typed: Mapping[str, str], *, writing: bool) -> Region:
+        """What is typed must not be swapped away: it changes with the call, and with what is asked."""
+        sheets = shown_sheets(self._words, self._sheets, typed) if writing else []
+        key = (view.attempt_id, *(sheet.name for sheet in sheets)) if sheets else ("",)
+        return self._region("_questionnaire.html", {"sheets": sheets, "form": "outcome-form"}, key=key)
+
     def _outcome(self, view: DeskView, common: Mapping[str, object], draft: dict[str, str]) -> Region:
         answered = view.answered_at is not None
         card = self._card
+        surveyed = any(each.asked.questionnaire.purpose is Purpose.ABANDONED for each in self._sheets)
         was_abandoned = card is not None and card.group == "abandoned"
         offered = choices(
             self._words, self._dispositions, answered=answered, was_abandoned=was_abandoned,
-            has_experts=bool(self._experts),
+            has_experts=bool(self._experts), surveyed=surveyed,
         )  # fmt: skip
         people = card.people if card is not None else ()
         restored = any(draft.values())
@@ -256,7 +268,7 @@ class Snapshots:
         self._card_for = about
         operator_id, now = visitor(self._request).user_id, self._now()
         card, words, zone = None, self._words, self._zone
-        self._steps = ()
+        self._steps, self._sheets = (), ()
         async with deps.database.reading() as session:
             if view.client_id is not None:
                 card = await read_card(
@@ -273,6 +285,9 @@ class Snapshots:
                 self._dispositions = await dispositions_of(session, campaign_id)
                 self._experts = await experts_to_choose(
                     session, words, client_id=view.client_id, operator_id=operator_id, now=now
+                )
+                self._sheets = await asked_now(
+                    session, client_id=view.client_id, campaign_id=campaign_id, group=card.group
                 )
             if visitor(self._request).role == "expert":
                 self._handed = await offered_count(session, expert_id=operator_id)
@@ -314,7 +329,7 @@ class Snapshots:
         assert view.attempt_id is not None  # asked for only while there is an outcome to write
         async with self._request.app[DEPS].database.reading() as session:
             kept = await outcomes.load_draft(session, attempt_id=view.attempt_id)
-        return {**EMPTY_DRAFT, **{name: str(text) for name, text in (kept or {}).items() if name in EMPTY_DRAFT}}
+        return {name: str(text) for name, text in kept.items()}
 
     def _now(self) -> datetime:
         return self._request.app[DEPS].clock()

@@ -19,12 +19,13 @@ from crm.preparation.calling_hours import Hours, Unusual, unusual
 from crm.preparation.campaigns import get_campaign
 from crm.time_zones import instant
 from crm.wrap_up.outcomes import OutcomeForm
+from dialer.console.desk.questionnaire import typed_sheets
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import naive_moment, near_moment, zone_city
 from dialer.console.web.labels import disposition_name
 from dialer.console.web.troubles import Trouble
-from dialer.console.web.visitors import visitor
+from dialer.console.web.visitors import visitor, words_of
 from dialer.words import Words, mark
 
 LONGEST_ANSWER = 4000
@@ -40,6 +41,7 @@ PARTS = {
     Ask.ASKED_BY: ("asked_by", ("asked_by",)),
     Ask.NUMBER_ONLY: ("number_only", ()),
     Ask.EXPERT: ("expert", ()),
+    Ask.QUESTIONNAIRE: ("questionnaire", ()),
 }
 
 REASON_LABELS = {
@@ -111,19 +113,28 @@ def choices(
     answered: bool,
     was_abandoned: bool,
     has_experts: bool = False,
+    surveyed: bool = False,
 ) -> list[Choice]:
-    """What may be chosen of these after this call. A client from "abandoned" is asked why it left, whichever key; to
-    whom a client goes is asked where there are experts to choose from."""
+    """What may be chosen of these after this call. A client from "abandoned" is asked why it left, whichever key,
+    unless a survey asks it that (`surveyed`). To whom a client goes is asked where there are experts to choose from."""
     offered = possible(answered=answered, of=dispositions)
     left_out = frozenset() if answered else frozenset({Ask.PERSON, Ask.SUMMARY, Ask.ASKED_BY})
     left_out = left_out if has_experts and answered else left_out | {Ask.EXPERT}
-    return [_choice(words, item, left_out, was_abandoned and answered) for item in offered]
+    asked_elsewhere = surveyed and was_abandoned and answered
+    return [
+        _choice(
+            words,
+            item,
+            left_out | {Ask.REASON} if asked_elsewhere and item.acts_as == "abandoned" else left_out,
+            was_abandoned and answered and not surveyed,
+        )
+        for item in offered
+    ]
 
 
-def _choice(words: Words, item: Disposition, left_out: frozenset[Ask], was_abandoned: bool) -> Choice:
+def _choice(words: Words, item: Disposition, left_out: frozenset[Ask], ask_why_left: bool) -> Choice:
     asks = [ask for ask in item.asks if ask not in left_out]
     required = set(item.required)
-    ask_why_left = was_abandoned
     if ask_why_left:
         asks = asks if Ask.REASON in asks else [*asks, Ask.REASON]
         required.add(Ask.REASON)
@@ -243,4 +254,6 @@ async def read_form(
         number_only=answers.get("number_only") == "yes",
         note=answers.get("note", ""),
         expert_id=sent.number(expert) if expert else None,
+        sheets=typed_sheets(fields),
+        language=words_of(request).language,
     )

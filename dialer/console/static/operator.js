@@ -3,6 +3,7 @@
 
 import { Outcome } from "./outcome.js";
 import { Script } from "./script.js";
+import { Sheets } from "./sheets.js";
 
 const body = document.body;
 const strings = JSON.parse(document.getElementById("strings").textContent);
@@ -40,7 +41,9 @@ async function send(action, content = {}, options = {}) {
   return answer.ok ? said : { error: [said.error, said.remedy].filter(Boolean).join(" "), code: said.code };
 }
 
-const outcome = new Outcome({ send, strings, isTalking: () => desk.call !== "wrap_up" });
+const sheets = new Sheets();
+
+const outcome = new Outcome({ send, strings, sheets, isTalking: () => desk.call !== "wrap_up" });
 
 const script = new Script();
 
@@ -64,6 +67,7 @@ function takeSnapshot(snapshot) {
   showLevels(snapshot);
   tick();
   script.refresh(snapshot.client);
+  if (snapshot.regions.questionnaire) sheets.refresh();
   if (snapshot.regions.outcome || snapshot.call !== before.call) outcome.refresh(snapshot.proposal);
   if (snapshot.call === "wrap_up" && before.call !== "wrap_up" && !isField(document.activeElement)) outcome.focus();
 }
@@ -269,6 +273,7 @@ function press(element) {
 }
 
 function functionKey(event) {
+  if (event.code === "F1") return sheets.focus();
   if (event.code === "F3") return script.focus();
   if (event.code === "F7") {
     const skip = document.getElementById("skip");
@@ -287,6 +292,10 @@ function enter(event) {
   const inOutcome = target.closest("[data-form=outcome]") || target.id === "note";
   if (target.matches("button, a, summary") && !target.matches("[data-primary], [data-save]")) return false;
   if (event.repeat) return true;
+  if (sheets.holds(target) && !event.ctrlKey) {
+    if (!sheets.next(target)) outcome.focus();
+    return true;
+  }
   if (desk.call === "wrap_up") event.ctrlKey ? outcome.save() : outcome.next();
   else if (!inOutcome && !("newCard" in body.dataset)) {
     wantsCall = document.querySelector("[data-coming]") !== null;
@@ -332,6 +341,7 @@ document.addEventListener("keydown", (event) => {
 
 outcome.refresh(null);
 script.refresh(desk.client);
+sheets.refresh();
 if (desk.client) settle();
 setInterval(tick, 1000);
 tick();

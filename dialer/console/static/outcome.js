@@ -4,9 +4,10 @@ const DRAFT_MS = 500;
 const ECHO_MS = 150;
 
 export class Outcome {
-  constructor({ send, strings, isTalking }) {
+  constructor({ send, strings, sheets, isTalking }) {
     this.send = send;
     this.strings = strings;
+    this.sheets = sheets;
     this.isTalking = isTalking;
     this.draftTimer = null;
     this.echoTimer = null;
@@ -98,6 +99,7 @@ export class Outcome {
     button.disabled = false;
     if (!said.error) sessionStorage.removeItem(pocket);
     this.#tell(said.error, said.away);
+    if (said.code?.startsWith("sheet.")) return void this.sheets.point(said.error);
     const field = said.code && form.elements[this.strings.fieldOfCode[said.code]];
     if (field && !field.closest("[hidden]")) {
       field.setAttribute("aria-invalid", "true");
@@ -197,6 +199,7 @@ export class Outcome {
     const form = this.form;
     const chosen = this.chosen;
     const asks = new Set(chosen?.dataset.asks.split(" ").filter(Boolean));
+    this.sheets.refresh(asks);
     for (const part of form.querySelectorAll("[data-ask]")) part.hidden = !asks.has(part.dataset.ask);
     for (const part of form.querySelectorAll("[data-phrases-of]")) part.hidden = part.dataset.phrasesOf !== chosen?.value;
     for (const label of form.querySelectorAll("[data-label]")) label.textContent = chosen?.dataset[label.dataset.label] ?? "";

@@ -88,7 +88,7 @@ async def test_the_page_is_told_of_every_change_and_only_of_what_changed(
     async with live(browser) as socket:
         first = await next_one(socket)
         assert set(first["regions"]) == {
-            *("line", "banner", "day", "card", "script", "note", "history", "call", "outcome", "undo")
+            *("line", "banner", "day", "card", "script", "questionnaire", "note", "history", "call", "outcome", "undo")
         }
         await browser.act("ready")
         await next_one(socket)
