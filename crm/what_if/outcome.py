@@ -28,7 +28,6 @@ class Why(enum.StrEnum):
     PROMISE = "promise"  # the call that promised it would not have been made
     BEFORE = "before"  # the call from which it followed would not have been made
     NO_ROOM = "no_room"  # calls that go first have taken the day's places
-    ORDER = "order"  # the day would have begun with others
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
@@ -48,8 +48,6 @@ class Gain:
     number: str
     closes_at: datetime
     since: datetime
-    reason: str
-    kind: EntryKind = EntryKind.RETRY
     weight: float = 1.0
 
 
@@ -129,8 +127,7 @@ def _begin(facts: Facts, clock: _Clock) -> None:
 
 
 class Replay:
-    """The period under changed rules. `not_dealt`: calls that the day's plan would not have brought; `dealt`: when it
-    would have brought whom instead. `told`: hears every decision."""
+    """The period under changed rules. `told`: hears every decision."""
 
     def __init__(
         self,
@@ -138,14 +135,11 @@ class Replay:
         after: Rules,
         was: AsItWas,
         *,
-        not_dealt: frozenset[str] = frozenset(),
-        dealt: Sequence[tuple[datetime, Gain]] = (),
         told: Callable[[Decision], None] | None = None,
     ) -> None:
         self.outcome = Outcome(facts.period)
         self._facts, self._was, self._told = facts, was, told
         self._rules, self._world, self._clock = after.campaign, World(facts, after), _Clock()
-        self._not_dealt, self._dealt = not_dealt, dealt
         self._of_client: defaultdict[int, list[RecordedTry]] = defaultdict(list)
         self._place: dict[str, int] = {}
         # When each call is to be made that is not made when it was; those that are made no more.
@@ -164,8 +158,6 @@ class Replay:
             self._room[day] += 1
             self.outcome.line(day).before.add(Tally.of(one))
         _begin(self._facts, self._clock)
-        for at, gain in self._dealt:
-            self._clock.put(at, gain)
         for number, (at, what) in enumerate(self._clock.events()):
             if number % STEP == 0:
                 yield
@@ -197,8 +189,6 @@ class Replay:
         day = self._day(at)
         if not self._is_promised(one):
             self._drop(one, Why.PROMISE)
-        elif one.id in self._not_dealt and one.id not in self._when:
-            self._drop(one, Why.ORDER)
         elif one.kind is EntryKind.GROUP and self._made[day] >= self._room[day]:
             self._drop(one, *self._why.get(one.id, (Why.NO_ROOM, {})))
         else:
@@ -368,7 +358,7 @@ class Replay:
             return
         if following is not None and following.opened_at <= opens_at:
             return
-        gain = Gain(one.client_id, one.number, due.window.closes_at, one.opened_at, Why.RETRY, weight=weight)
+        gain = Gain(one.client_id, one.number, due.window.closes_at, one.opened_at, weight)
         self._clock.put(opens_at, gain)
 
     # A call that nobody made
@@ -388,9 +378,9 @@ class Replay:
         expected = self._expected_gain(client, at).times(gain.weight)
         self._made[day] += 1
         self.outcome.line(day).expected.add(expected)
-        self.outcome.differences.append(Difference(Change.GAINED, client.id, gain.reason, new_at=at, expected=expected))
+        self.outcome.differences.append(Difference(Change.GAINED, client.id, Why.RETRY, new_at=at, expected=expected))
         made = RecordedTry(
-            "", client.id, gain.number, gain.kind, at, None, at + _RINGS, at + _WRITTEN, Result.NO_ANSWER,
+            "", client.id, gain.number, EntryKind.RETRY, at, None, at + _RINGS, at + _WRITTEN, Result.NO_ANSWER,
             _NOBODY_REACHED, None, contact=False, main=False, promised=False,
         )  # fmt: skip
         self._tell(Decision(at, made, verdict=verdict))

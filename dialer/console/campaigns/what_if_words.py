@@ -31,7 +31,6 @@ _WHY: Final[Mapping[str, str]] = {
     Why.PROMISE: mark("The call that promised it would not have been made then."),
     Why.BEFORE: mark("The call that it followed from would not have been made."),
     Why.NO_ROOM: mark("The day was full of calls that go first."),
-    Why.ORDER: mark("The day would have begun with other clients."),
 }
 _COUNTED: Final = (
     ("attempts", mark("Attempts")),

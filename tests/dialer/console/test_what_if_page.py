@@ -49,6 +49,8 @@ async def test_rules_are_tried_and_nothing_is_saved(maria: Browser, database: Da
     assert "Гамма-Холод" in page
     assert "Альфа-Климат" not in page
     assert form_in(page)["calls_until"] == "12:00"
+    # Enter in a field presses the first button of its form.
+    assert page.index("Попробовать на этих днях") < page.index('name="as"')
     assert await noted() == before
 
 
