@@ -255,6 +255,17 @@ class MailSettings(Section):
         description="E-mail address that messages come from, such as dialer@example.ru.",
     )
     timeout_s: Seconds = Field(default=20, ge=1, le=300, description="How long the mail server may take to answer.")
+    taken_within_s: Seconds = Field(
+        default=600,
+        ge=1,
+        le=3600,
+        description="How long it may take to say that it has taken an offer; waiting less leaves doubts.",
+    )
+    fax_address: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9.+_-]*\{number\}[A-Za-z0-9.+_-]*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$",
+        description="Address of the e-mail-to-fax gateway, such as {number}@fax.example; empty: no faxes.",
+    )
 
 
 class SchedulerSettings(Section):

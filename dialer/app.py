@@ -23,6 +23,7 @@ from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
 from dialer.engines.native import NativeTelephony
 from dialer.engines.pyvoip import PyVoipTelephony
+from dialer.mailing.offer_sender import OfferSender
 from dialer.mailing.sender import Mailer
 from dialer.office_key import make_key
 from dialer.purging import link_rows, purge
@@ -159,7 +160,9 @@ async def _start_scheduler(
         database, desk, store, node=node, poll_s=poll_s, clock=clock, region=settings.dialing.region
     )  # fmt: skip
     mailer = Mailer(database, settings.mail, node=node, public_url=settings.console.public_url, clock=clock)
+    offers = OfferSender(database, settings.mail, node=node, materials=settings.materials_dir, clock=clock)
     scheduler.add(mailer.look, every_s=poll_s)
+    scheduler.add(offers.look, every_s=poll_s)
     for care in (seal_finished, purge):
         scheduler.add(functools.partial(care, database, store), every_s=CARE_S)
     scheduler.add(functools.partial(link_rows, database), every_s=CARE_S)
@@ -169,6 +172,7 @@ async def _start_scheduler(
     await scheduler.start()
     stack.push_async_callback(scheduler.stop)
     stack.callback(mailer.stop)
+    stack.callback(offers.stop)
     return mailer
 
 

@@ -82,7 +82,7 @@ async def may_dial(
     if row is None:
         raise NotFound("client.unknown")
     client, campaign, call_list, time_zone = row
-    verdict = await _of_the_client(session, client, campaign, call_list)
+    verdict = await of_the_client(session, client, campaign, call_list)
     if not verdict.allowed:
         return verdict
     numbers, refusal = await _numbers(session, client, campaign, phone_number_id)
@@ -118,7 +118,8 @@ async def _numbers(
     return allowed, Verdict(False, "dial.no_consent")
 
 
-async def _of_the_client(session: AsyncSession, client: Client, campaign: Campaign, call_list: CallList) -> Verdict:
+async def of_the_client(session: AsyncSession, client: Client, campaign: Campaign, call_list: CallList) -> Verdict:
+    """By what was decided about the client as a whole, for calls and letters alike."""
     if await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None:
         return Verdict(False, "dial.do_not_call")
     if client.off_list_reason:

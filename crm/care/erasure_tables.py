@@ -15,6 +15,7 @@ from crm.care.bulk_actions import BulkAction
 from crm.care.personal import ERASED, Traces, clients_of
 from crm.care.saved_filters import SavedFilter
 from crm.clientele.clients import Client
+from crm.offers.offers import Offer, OfferFile, OfferState, turn
 from crm.preparation.call_lists import CallList
 from crm.questionnaires.answers import texts_in
 from crm.questionnaires.questionnaires import QuestionnaireVersion
@@ -47,6 +48,25 @@ async def blank_merges(session: AsyncSession, known: Traces, organisation_id: in
         if whole or known.are_inside(merge.journal):
             emptied = update(OrganisationMerge).where(OrganisationMerge.id == merge.id)
             await session.execute(emptied.values(journal={}))
+
+
+async def blank_offers(
+    session: AsyncSession, known: Traces, organisation_id: int, *, person_id: int | None, now: datetime
+) -> None:
+    """Offers to the organisation, or of a person those that were written to them or tell of them: what waits is not
+    sent any more, texts and files go; that something was sent, and when, stays."""
+    clients = select(Client.id).where(Client.organisation_id == organisation_id)
+    for offer in list(await session.scalars(select(Offer).where(Offer.client_id.in_(clients)))):
+        told = f"{offer.address} {offer.subject} {offer.body}"
+        theirs = person_id is None or offer.person_id == person_id or known.are_in(told)
+        if not theirs and ERASED not in told:  # a text that has been blanked already told of them
+            continue
+        if offer.state in (OfferState.WAITING, OfferState.GIVEN_UP):
+            await turn(session, offer, OfferState.WITHDRAWN, on="erased", now=now)
+        blank = update(Offer).where(Offer.id == offer.id)
+        await session.execute(blank.values(address=ERASED, subject=ERASED, body=ERASED, last_error=""))
+        gone = update(OfferFile).where(OfferFile.offer_id == offer.id)
+        await session.execute(gone.values(file_name=ERASED, content=b""))
 
 
 async def blank_former_owners(session: AsyncSession, known: Traces, organisation_id: int) -> None:

@@ -40,7 +40,13 @@ from crm.calls.attempts import Attempt
 from crm.calls.recording_facts import Recording
 from crm.care.audit_chain import add_links, forget
 from crm.care.erasure_imports import blank_imports, blank_recognised, hold_imports, let_go_of_files
-from crm.care.erasure_tables import blank_former_owners, blank_loose_texts, blank_merges, blank_sheets
+from crm.care.erasure_tables import (
+    blank_former_owners,
+    blank_loose_texts,
+    blank_merges,
+    blank_offers,
+    blank_sheets,
+)
 from crm.care.person_file import PersonFile, entries_about, person_file, subjects_of
 from crm.care.personal import ERASED, Traces, attempts_of, places, traces
 from crm.clientele.clients import Client, hold_clients_of
@@ -135,7 +141,7 @@ async def erase_person(
     open_ones = [callback.id for callback in held.callbacks if callback.state is CallbackState.OPEN]
     await follow_all(session, open_ones, now=now, anew=True)
     await _blank_attributes(work, held.organisation, held.traces)
-    await _blank_tables(work, held.organisation.id, held.traces, whole=False)
+    await _blank_tables(work, held.organisation.id, held.traces, person_id=person_id)
     await _blank_people(work, [person_id])
     await _blank_numbers(work, [number.id for number in held.numbers])
     await _drop_drafts(work, [draft.attempt_id for draft in held.drafts])
@@ -195,7 +201,7 @@ async def _erase_whole(
     await _drop_drafts(work, attempts)
     await _blank_audit(work, entries)
     await _blank_organisation(work, organisation)
-    await _blank_tables(work, organisation_id, known, whole=True)
+    await _blank_tables(work, organisation_id, known)
     recordings = select(Recording.id).where(Recording.attempt_id.in_(attempts))
     keys = await _destroy_keys(work, list(await session.scalars(recordings)))
     return await _finish(work, erasure, marks, keys)
@@ -340,7 +346,9 @@ async def _blank_audit(work: _Work, entries: Sequence[AuditEntry]) -> None:
             await _blank_row(work, entry, {"details": {}})
 
 
-async def _blank_tables(work: _Work, organisation_id: int, known: Traces, *, whole: bool) -> None:
+async def _blank_tables(work: _Work, organisation_id: int, known: Traces, *, person_id: int | None = None) -> None:
+    whole = person_id is None
+    await blank_offers(work.session, known, organisation_id, person_id=person_id, now=work.now)
     rows = await blank_imports(work.session, known, organisation_id, whole=whole)
     await blank_loose_texts(work.session, known.strict())
     work.blanked["import_rows.cells"] += rows

@@ -17,6 +17,7 @@ from crm.clientele.clients import get_client
 from crm.clientele.groups import MoveCause, move
 from crm.deals.deals import Deal
 from crm.group import Group
+from crm.offers.offers import Offer
 from crm.plan.callbacks import Callback, CallbackState, open_callback
 from crm.plan.outcome_chain import Outcome
 from crm.plan.plan_entries import EntryState, PlanEntry, set_states
@@ -99,7 +100,14 @@ async def part_people(
 
 
 async def _is_named(session: AsyncSession, person_id: int) -> bool:
-    for column in (Contact.person_id, Outcome.person_id, PhoneNumber.person_id, DoNotCall.person_id, Deal.person_id):
+    for column in (
+        Contact.person_id,
+        Outcome.person_id,
+        PhoneNumber.person_id,
+        DoNotCall.person_id,
+        Deal.person_id,
+        Offer.person_id,
+    ):
         if await session.scalar(select(column).where(column == person_id).limit(1)) is not None:
             return True
     return False

@@ -31,6 +31,8 @@ from crm.experts.referrals import Referral
 from crm.importing.list_marks import ListMark
 from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
+from crm.offers.offers import Offer
+from crm.offers.opt_outs import OptOut
 from crm.plan.callbacks import Callback
 from crm.plan.plan_entries import PlanEntry
 from crm.text_rules import fold
@@ -89,6 +91,7 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         ConsentGiven.person_id.in_(people),
         ConsentGiven.e164.in_(numbers_of(organisation_id)),
     )
+    unwanted = or_(OptOut.organisation_id == organisation_id, OptOut.person_id.in_(people))
     outcome = ("full_name", "summary", "reason", "competitor", "callback_words", "asked_by", "note")
     return (
         Place(Outcome, outcome, Outcome.attempt_id.in_(attempts)),
@@ -102,6 +105,8 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         Place(ConsentGiven, ("evidence", "withdraw_reason"), consented),
         Place(Letter, ("note", "withdraw_reason"), Letter.client_id.in_(clients)),
         Place(Referral, ("reason",), Referral.client_id.in_(clients)),
+        Place(Offer, ("address", "subject", "body"), Offer.client_id.in_(clients)),
+        Place(OptOut, ("evidence", "lift_reason"), unwanted),
         Place(Address, ("written",), Address.organisation_id == organisation_id),
         Place(CompetitorUse, ("note",), CompetitorUse.organisation_id == organisation_id),
         Place(Deal, ("product", "note"), Deal.client_id.in_(clients)),

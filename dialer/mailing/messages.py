@@ -33,11 +33,11 @@ POLICY: Final = SMTP.clone(cte_type="7bit")
 def compose(mail: OutgoingMail, *, sender: str, public_url: str) -> EmailMessage:
     """The message of a row. `sender` is our address; `public_url` the console's, or "" for no link."""
     speech = words(as_language(mail.language))
-    company, lines = _one_line(mail.organisation), _lines(mail, speech, public_url)
+    company, lines = one_line(mail.organisation), _lines(mail, speech, public_url)
     message = EmailMessage(POLICY)
     message["From"] = Address(OUR_NAME, addr_spec=sender)
     message["To"] = Address(addr_spec=mail.address)
-    message["Subject"] = _one_line(_subject(mail, speech, company))
+    message["Subject"] = one_line(_subject(mail, speech, company))
     message["Date"] = mail_date(mail.created_at)
     message["Message-ID"] = f"<{mail.key}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's out-of-office note answers it
@@ -140,10 +140,10 @@ def _link(mail: OutgoingMail, public_url: str) -> str:
 
 
 def _shown(text: str) -> str:
-    return "" if text == ERASED else _one_line(text)
+    return "" if text == ERASED else one_line(text)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Without line breaks and other control characters: what people typed is no header of ours."""
     plain = "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text)
     return " ".join(plain.split())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from typing import Final
 
@@ -15,6 +17,7 @@ from dialer.logs import masked_text
 from dialer.mailing.messages import POLICY
 from dialer.reasons import Reason
 
+_DATA: Final = b"DATA\r\n"
 LONGEST_SAID: Final = 200
 _OF_THE_SERVER: Final = frozenset({421, 530})  # it closes; it wants a sign-in
 
@@ -29,6 +32,25 @@ class MailTrouble(Exception):
         self.of_server = of_server
         self.for_good = for_good
         self.in_doubt = in_doubt
+
+
+class _Said:
+    """Whether anything of a message itself went out: before that no server can have taken it."""
+
+    any_of_it = False
+
+    def listen_to(self, client: aiosmtplib.SMTP) -> None:
+        """From now on, until the connection ends."""
+        protocol = client.protocol
+        if protocol is None:
+            return
+        write = functools.partial(type(protocol).write, protocol)  # not what listened before
+
+        def heard(content: bytes) -> None:
+            self.any_of_it = self.any_of_it or content != _DATA
+            write(content)
+
+        protocol.write = heard  # type: ignore[method-assign, assignment]
 
 
 class Postman:
@@ -56,25 +78,33 @@ class Postman:
             raise MailTrouble(self._no_connection(error), of_server=True) from error
         self._client = client
 
-    async def send(self, message: EmailMessage, address: str) -> None:
-        """Hand the message over. Raises `MailTrouble`."""
+    async def send(
+        self, message: EmailMessage | bytes, address: str, *, before: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Hand the message over. `before`: done when sender and reader have been taken and the message itself has not
+        been said; the answer to it may then take as long as RFC 5321 section 4.5.3.2.6 wants. Raises `MailTrouble`."""
         if self._client is None:
             await self.connect()
         assert self._client is not None
-        client, handed_over = self._client, False
+        client, said = self._client, _Said()
+        content = message if isinstance(message, bytes) else message.as_bytes(policy=POLICY)
+        patience = self._settings.timeout_s if before is None else self._settings.taken_within_s
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 await client.mail(self._settings.sender)
                 await client.rcpt(address)
-                handed_over = True
-                await client.data(message.as_bytes(policy=POLICY))
+            if before is not None:
+                await before()
+            async with asyncio.timeout(patience):
+                said.listen_to(client)
+                await client.data(content, timeout=patience)
         except aiosmtplib.SMTPResponseException as error:
             await self._leave()
             raise self._refused(error) from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             await self._leave(at_once=True)
             raise MailTrouble(
-                Reason("mail.broke_off", address=self._where), of_server=True, in_doubt=handed_over
+                Reason("mail.broke_off", address=self._where), of_server=True, in_doubt=said.any_of_it
             ) from error
 
     async def _leave(self, *, at_once: bool = False) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_offers(commands: Commands, words: Words) -> None:
     """`dialer offers ...`."""
     actions = group(commands, "offers", words.gettext("offers by e-mail and fax: their templates, sending them"))
-    for parser in _templates(actions, words):
+    for parser in (*_templates(actions, words), *_sending(actions, words), *_opt_outs(actions, words)):
         settings_option(parser, words)
 
 
@@ -52,3 +52,49 @@ def _templates(actions: Commands, words: Words) -> list[argparse.ArgumentParser]
             help=gettext("language of the text (otherwise ru)"),
         )  # fmt: skip
     return [show, add, write, text, retire]
+
+
+def _sending(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
+    gettext = words.gettext
+    send = command(actions, "send", gettext("show an offer to a client as it would go, and send it with --yes"))
+    send.add_argument("client", type=int, metavar="CLIENT", help=gettext("number of the client"))
+    send.add_argument("--template", type=int, required=True, metavar="NO", help=gettext("number of the template"))
+    send.add_argument(
+        "--language", choices=[each.value for each in Language], default="ru",
+        help=gettext("language of the text (otherwise ru)"),
+    )  # fmt: skip
+    send.add_argument("--to", required=True, metavar="ADDRESS", help=gettext("e-mail address, or with --fax a number"))
+    send.add_argument("--fax", action="store_true", help=gettext("by fax, through the gateway of the settings"))
+    send.add_argument("--person", type=int, metavar="NO", help=gettext("number of the person it is written to"))
+    send.add_argument("--by", metavar="LOGIN", help=gettext("who sends it"))
+    send.add_argument(
+        "--asked", action="store_true", help=gettext("the client asked for it: it waits for no caps and hours")
+    )
+    send.add_argument("--yes", action="store_true", help=gettext("send it"))
+    show = command(actions, "list", gettext("list offers, those first that somebody must look at"))
+    show.add_argument("--client", type=int, metavar="CLIENT", help=gettext("those to one client only"))
+    file = command(actions, "file", gettext("write the PDF of an offer, as it went"))
+    withdraw = command(actions, "withdraw", gettext("keep an offer back that has not gone yet"))
+    settle = command(actions, "settle", gettext("say what became of a doubtful offer, or try one again"))
+    for parser in (file, withdraw, settle):
+        parser.add_argument("number", type=int, metavar="NO", help=gettext("number of the offer in the list"))
+    file.add_argument("file", type=Path, metavar="FILE", help=gettext("file to write"))
+    either = settle.add_mutually_exclusive_group(required=True)
+    either.add_argument("--arrived", action="store_true", help=gettext("it arrived"))
+    either.add_argument("--again", action="store_true", help=gettext("send it again, as the same message"))
+    return [send, show, file, withdraw, settle]
+
+
+def _opt_outs(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
+    gettext = words.gettext
+    show = command(actions, "opt-outs", gettext("list who wants no letters"))
+    ask = command(actions, "opt-out", gettext("note that somebody wants no letters"))
+    whom = ask.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--address", metavar="ADDRESS", help=gettext("e-mail address or number"))
+    whom.add_argument("--person", type=int, metavar="NO", help=gettext("number of the person"))
+    whom.add_argument("--client", type=int, metavar="CLIENT", help=gettext("client whose whole company it is"))
+    ask.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who said so, when and how"))
+    lift = command(actions, "lift-opt-out", gettext("lift a request for no letters; it stays on record"))
+    lift.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    lift.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
+    return [show, ask, lift]

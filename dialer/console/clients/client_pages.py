@@ -194,6 +194,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         "may_note": known.role in RULE_ROLES | DESK_ROLES,
         "callers": callers,
         "today": today.isoformat(),
+        "offers_link": bool(deps.settings.mail.host),
         "may_care": known.role in CARE_ROLES,
         "may_erase": known.role == "administrator",
         "organisation_id": stored.organisation_id,

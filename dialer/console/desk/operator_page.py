@@ -186,6 +186,7 @@ class Snapshots:
         draft = {**EMPTY_DRAFT, **{name: text for name, text in typed.items() if name in EMPTY_DRAFT}}
         choosing = view.line is LineState.READY and view.call is CallState.NONE
         common: dict[str, object] = {"view": view, "card": self._card, "writing": writing, "draft": draft}
+        common["offers_link"] = bool(self._request.app[DEPS].settings.mail.host)
         return {
             "line": self._region("_line.html", common),
             "banner": self._region("_banner.html", {"banners": self._banners(view)}),

@@ -38,6 +38,16 @@ LETTERS = {
     "fax": mark("Fax sent"),
 }
 
+OFFER_STATES = {
+    "waiting": mark("on its way"),
+    "handing_over": mark("is going just now"),
+    "sent": mark("sent"),
+    "doubtful": mark("doubtful: it may have arrived"),
+    "bounced": mark("refused by the reader's server"),
+    "given_up": mark("given up"),
+    "withdrawn": mark("withdrawn before it went"),
+}
+
 TEXT_LANGUAGES = {
     "ru": mark("in Russian"),
     "en": mark("in English"),

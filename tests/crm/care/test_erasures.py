@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
-from crm.base.do_not_call import ask
+from crm.base.do_not_call import ask, lift, requests
 from crm.base.erasure_rows import Erased, Erasure, ErasureCompletion
 from crm.base.organisations import Organisation
 from crm.base.people import Person
@@ -39,6 +39,7 @@ from crm.importing.contacts import import_contacts
 from crm.importing.entering import Entry, enter_client
 from crm.importing.tables import read_table
 from crm.mail.outbox import MailState, OutgoingMail, Purpose, mark_sent
+from crm.offers.offers import Offer, OfferFile, OfferState
 from crm.office.users import User, get_user
 from crm.plan.promise_mail import set_mail
 from crm.preparation.campaigns import Campaign, get_campaign
@@ -50,6 +51,7 @@ from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from tests.crm.builders import NOON, World, build_world, open_call
 from tests.crm.care.what_stands import KEY, places_of
+from tests.crm.offers.builders import queued, text_of, to
 from tests.crm.overlap import overlap
 
 BOILER = "Своя котельная"
@@ -216,6 +218,26 @@ async def test_calendars_that_have_the_name_are_to_forget_it(kept: Kept) -> None
     await erase(kept, Erased.ORGANISATION)
     third = (await mails())[-1]
     assert (third.purpose, third.organisation) == (Purpose.TAKE_OUT, ERASED)
+
+
+@pytest.mark.parametrize("whom", Erased)
+async def test_an_offer_is_not_sent_any_more_and_its_text_and_file_go(kept: Kept, whom: Erased) -> None:
+    world, text_id = kept.world, await text_of(kept.world)
+    async with world.transaction() as session:
+        for request in await requests(session):
+            await lift(session, request_id=request.id, reason="передумали", now=NOON)
+    to_her = await queued(world, to(kept.client, person_id=kept.person, asked_for=True), text_id, pdf=b"%PDF")
+    to_all = await queued(world, to(kept.client, asked_for=True), text_id, pdf=b"%PDF")
+    await erase(kept, whom)
+    async with world.database.reading() as session:
+        found = {each.id: each for each in await session.scalars(select(Offer))}
+        files = {each.offer_id: each.content for each in await session.scalars(select(OfferFile))}
+    gone = [to_her.id] if whom is Erased.PERSON else [to_her.id, to_all.id]
+    for number, offer in found.items():
+        erased = number in gone
+        assert ({offer.address, offer.subject, offer.body} == {ERASED}) == erased
+        assert (offer.state is OfferState.WITHDRAWN) == erased
+        assert (files[number] == b"") == erased
 
 
 @pytest.mark.parametrize("whom", Erased)

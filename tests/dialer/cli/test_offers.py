@@ -1,0 +1,84 @@
+"""`dialer offers`: sending and settling from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from config.settings import load_settings
+from crm.database import Database
+from crm.offers.sending import claim_due, mark_handing_over, mark_tried
+from tests.dialer.cli.conftest import Dialer
+
+MAIL = {"HOST": "127.0.0.1", "PORT": "2525", "TLS": "none", "SENDER": "dialer@example.ru"}
+
+
+@pytest.fixture
+def base(dialer: Dialer, office: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Client no. 1 and template no. 1."""
+    for name, value in MAIL.items():
+        monkeypatch.setenv(f"DIALER__MAIL__{name}", value)
+    for words in (
+        ("clients", "add", "Ромашка", "--campaign", "First campaign", "--list", "spring", "--phone", "8 342 200-12-34"),
+        ("offers", "add-template", "Ventilation", "--campaign", "First campaign"),
+    ):
+        said = dialer(*words, "-c", office)
+        assert said.code == 0, said.err
+    written = ("write", "1", "--subject", "For {client.name}", "--body", "-")
+    said = dialer("offers", *written, "-c", office, stdin="Good day, {person.full_name|colleagues}")
+    assert said.code == 0, said.err
+    return office
+
+
+def doubt(office: Path) -> None:
+    """The mail server's answer to offer no. 1 is lost."""
+
+    async def lose() -> None:
+        database = Database(load_settings(office, {}).database_url)
+        now, lease = datetime.now(UTC) + timedelta(minutes=1), timedelta(minutes=1)
+        async with database.transaction() as session:
+            assert await claim_due(session, now=now, node="main", lease=lease)
+            await mark_handing_over(session, offer_id=1, node="main", now=now, lease=lease)
+            await mark_tried(session, offer_id=1, reason="lost", now=now, in_doubt=True)
+        await database.dispose()
+
+    asyncio.run(lose())
+
+
+def test_shown_sent_listed_and_settled(dialer: Dialer, base: Path, tmp_path: Path) -> None:
+    words = ("offers", "send", "1", "--template", "1", "--to", "klient@example.ru", "-c", base)
+    said = dialer(*words)
+    assert said.out.startswith("klient@example.ru\nFor Ромашка\n\nGood day, colleagues\n"), said.err
+    assert "Nothing has been sent" in said.out
+    assert len(dialer("offers", "list", "-c", base).out.splitlines()) == 1
+    said = dialer(*words, "--yes")
+    assert "Offer no. 1 goes out" in said.out, said.err
+    file = tmp_path / "offer.pdf"
+    assert dialer("offers", "file", "1", file, "-c", base).code == 0
+    assert file.read_bytes().startswith(b"%PDF")
+    doubt(base)
+    assert "doubtful" in dialer("offers", "list", "--client", "1", "-c", base).out
+    assert dialer("offers", "withdraw", "1", "-c", base).code == 1
+    assert dialer("offers", "settle", "1", "--again", "-c", base).code == 0
+    assert "does not go" in dialer("offers", "withdraw", "1", "-c", base).out
+
+
+def test_who_wants_no_letters_gets_none(dialer: Dialer, base: Path) -> None:
+    said = dialer("offers", "opt-out", "--client", "1", "--evidence", "said so on Monday", "-c", base)
+    assert (said.code, said.out) == (0, "Noted as no. 1: no letters go there.\n"), said.err
+    assert "said so on Monday" in dialer("offers", "opt-outs", "-c", base).out
+    words = ("offers", "send", "1", "--template", "1", "--to", "klient@example.ru", "--yes", "-c", base)
+    said = dialer(*words)
+    assert said.code == 1
+    assert "request for no letters" in said.err
+    assert dialer("offers", "lift-opt-out", "1", "--reason", "asked again", "-c", base).code == 0
+    assert dialer(*words).code == 0
+
+
+def test_without_a_mail_server_nothing_is_sent(dialer: Dialer, office: Path) -> None:
+    said = dialer("offers", "send", "1", "--template", "1", "--to", "a@b.ru", "-c", office)
+    assert said.code == 1
+    assert "No mail server" in said.err

@@ -1,0 +1,167 @@
+"""Offers to a client on its page: looked at, sent, withdrawn, settled, and wanted no more."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from config.settings import ConsoleSettings, ServiceSettings, Settings
+from crm.clientele.clients import Client
+from crm.database import Database
+from crm.offers.offers import Offer, OfferState, offers_of
+from crm.offers.sending import claim_due, mark_handing_over, mark_tried
+from crm.offers.templates import Language, add_template, write_text
+from crm.plan.plan_entries import PlanEntry
+from tests.dialer.console.conftest import Browser, Clock, SignIn
+from tests.dialer.console.seed import NOW, Office
+from tests.dialer.mailing.conftest import settings_for
+from tests.pdf import text_of
+
+ADDRESS = "klient@example.ru"
+
+
+@pytest.fixture
+def settings(console_settings: ConsoleSettings, tmp_path: Path) -> Settings:
+    service = ServiceSettings(data_dir=str(tmp_path / "data"))
+    mail = settings_for(25, fax_address="{number}@fax.example.ru")
+    return Settings().model_copy(update={"console": console_settings, "service": service, "mail": mail})
+
+
+@pytest.fixture
+async def anna(signed_in: SignIn, office: Office, database: Database) -> Browser:
+    async with database.transaction() as session:
+        made = await add_template(session, campaign_id=office.campaign_id, name="Вентиляция", now=NOW)
+        await write_text(
+            session, template=made, language=Language.RU, subject="Для {client.name}",
+            body="Добрый день, {person.full_name|коллеги}! <b>{sender.name}</b>", now=NOW,
+        )  # fmt: skip
+    return await signed_in("anna")
+
+
+async def look(anna: Browser, client_id: int, **fields: str) -> str:
+    query = "&".join(f"{name}={value}" for name, value in ({"text": "1", "address": ADDRESS} | fields).items())
+    return await anna.text(f"/clients/{client_id}/offers?{query}")
+
+
+def hidden(page: str) -> dict[str, str]:
+    """What stands on the form that sends."""
+    (form,) = [part for part in page.split("<form") if 'name="digest"' in part]
+    return dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+
+
+async def sent(anna: Browser, client_id: int, **fields: str) -> None:
+    said = await anna.post_form(f"/clients/{client_id}/offers", **hidden(await look(anna, client_id, **fields)))
+    assert said.status == 303, await said.text()
+
+
+async def offers(database: Database, client_id: int) -> list[Offer]:
+    async with database.reading() as session:
+        return [row.offer for row in await offers_of(session, client_id)]
+
+
+async def test_it_is_looked_at_and_sent_once(anna: Browser, office: Office, database: Database) -> None:
+    client_id = office.clients[0]
+    assert f'href="/clients/{client_id}/offers"' in await anna.text(f"/clients/{client_id}")
+    page = await look(anna, client_id, person="1")
+    for told in ("Для ООО «Северный ветер»", "Добрый день, Петрова Анна Сергеевна! &lt;b&gt;Иванова Анна", "Согласие:"):
+        assert told in page, told
+    assert await offers(database, client_id) == []
+    fields = hidden(page)
+    for _ in range(2):
+        assert (await anna.post_form(f"/clients/{client_id}/offers", **fields)).status == 303
+    (offer,) = await offers(database, client_id)
+    assert (offer.address, offer.state, offer.author_id) == (ADDRESS, OfferState.WAITING, office.users["anna"])
+    file = await anna.get(f"/clients/{client_id}/offers/{offer.id}.pdf")
+    assert "Добрый день, Петрова Анна Сергеевна! <b>Иванова Анна</b>" in text_of(await file.read()).replace("\n", " ")
+    assert "отправляется" in await anna.text(f"/clients/{client_id}/offers")
+
+
+async def test_what_looks_otherwise_now_is_shown_again(anna: Browser, office: Office, database: Database) -> None:
+    client_id = office.clients[0]
+    fields = hidden(await look(anna, client_id))
+    said = await anna.post_form(f"/clients/{client_id}/offers", **(fields | {"address": "other@example.ru"}))
+    assert said.status == 422
+    assert "выглядело бы иначе" in await said.text()
+    assert await offers(database, client_id) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"address": "nobody"}, "не один телефонный номер"),
+        ({"address": "a@b"}, "a@b"),
+        ({"address": "112"}, "не один телефонный номер"),
+    ],
+)
+async def test_an_address_that_is_none_is_told(
+    anna: Browser, office: Office, fields: dict[str, str], told: str
+) -> None:
+    query = "&".join(f"{name}={value}" for name, value in ({"text": "1"} | fields).items())
+    said = await anna.get(f"/clients/{office.clients[0]}/offers?{query}")
+    assert said.status == 422
+    assert told in await said.text()
+
+
+async def test_a_fax_number_is_normalised(anna: Browser, office: Office, database: Database) -> None:
+    await sent(anna, office.clients[0], address="8 342 200-12-34", asked="yes")
+    (offer,) = await offers(database, office.clients[0])
+    assert (offer.channel.value, offer.address) == ("fax", "+73422001234")
+
+
+async def test_it_is_withdrawn_in_time(anna: Browser, office: Office, database: Database) -> None:
+    client_id = office.clients[0]
+    await sent(anna, client_id)
+    assert (await anna.post_form(f"/clients/{client_id}/offers/1", step="withdraw")).status == 303
+    assert (await anna.post_form(f"/clients/{client_id}/offers/1", step="withdraw")).status == 409
+    assert (await anna.post_form(f"/clients/{client_id}/offers/1", step="fly")).status == 400
+    (offer,) = await offers(database, client_id)
+    assert offer.state is OfferState.WITHDRAWN
+
+
+@pytest.mark.parametrize(("step", "state"), [("arrived", OfferState.SENT), ("again", OfferState.WAITING)])
+async def test_a_doubt_is_settled(
+    anna: Browser, office: Office, database: Database, clock: Clock, step: str, state: OfferState
+) -> None:
+    client_id = office.clients[0]
+    await sent(anna, client_id)
+    clock.move(seconds=20)
+    async with database.transaction() as session:
+        lease = clock.now - NOW
+        assert await claim_due(session, now=clock.now, node="main", lease=lease)
+        await mark_handing_over(session, offer_id=1, node="main", now=clock.now, lease=lease)
+        await mark_tried(session, offer_id=1, reason="lost", now=clock.now, in_doubt=True)
+    assert "под вопросом" in await anna.text(f"/clients/{client_id}/offers")
+    assert (await anna.post_form(f"/clients/{client_id}/offers/1", step=step)).status == 303
+    (offer,) = await offers(database, client_id)
+    assert offer.state is state
+
+
+async def test_who_wants_no_letters(anna: Browser, signed_in: SignIn, office: Office) -> None:
+    client_id = office.clients[0]
+    address = f"/clients/{client_id}/opt-outs"
+    assert (await anna.post_form(address, evidence="сказала по телефону")).status == 303
+    page = await look(anna, client_id)
+    assert "Отправить нельзя." in page
+    assert 'name="digest"' not in page
+    assert (await anna.post_form(address, lift="1", reason="x")).status == 403
+    maria = await signed_in("maria")
+    assert (await maria.post_form(address, lift="99", reason="x")).status == 404
+    assert (await maria.post_form(address, lift="1", reason="передумали")).status == 303
+    assert 'name="digest"' in await look(anna, client_id)
+
+
+async def test_only_of_clients_that_are_theirs_to_see(anna: Browser, office: Office, database: Database) -> None:
+    client_id, other = office.clients[3], office.clients[0]
+    await sent(anna, client_id)
+    async with database.transaction() as session:
+        await session.execute(update(Client).where(Client.id == client_id).values(owner_id=office.users["oleg"]))
+        await session.execute(update(PlanEntry).values(operator_id=office.users["oleg"]))
+    for path in ("offers", "offers/1.pdf"):
+        assert (await anna.get(f"/clients/{client_id}/{path}")).status == 404
+        if path != "offers":
+            assert (await anna.get(f"/clients/{other}/{path}")).status == 404
+    assert (await anna.post_form(f"/clients/{client_id}/offers/1", step="withdraw")).status == 404
+    assert (await anna.post_form(f"/clients/{client_id}/opt-outs", evidence="x")).status == 404
