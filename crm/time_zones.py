@@ -27,6 +27,7 @@ def local(instant: datetime, name: str) -> datetime:
     return instant.astimezone(zone(name)).replace(tzinfo=None)
 
 
+@lru_cache(maxsize=4096)  # the midnights and hours of few days and zones are asked for again and again
 def instant(local_at: datetime, name: str) -> datetime:
     """The instant, in UTC, at which the wall clock in zone `name` first shows `local_at` or, if it never does, the
     first moment after the gap."""

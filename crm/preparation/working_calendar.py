@@ -38,6 +38,7 @@ def assert_known(country: str) -> None:
         raise Refused("calendar.unknown_country", country=country)
 
 
+@lru_cache(maxsize=4096)
 def is_working_day(country: str, day: date) -> bool:
     """By the calendar of the country, with the weekends that it has made working days and the days off in their
     place."""
