@@ -384,6 +384,11 @@ ERRORS: Final[dict[str, str]] = {
     "recording.exists": "This call has a recording already.",
     "recording.unknown": "There is no such recording.",
     # reports
+    # portfolios
+    "portfolio.cannot_take": "{name} cannot take clients over: only operators and experts who may sign in can.",
+    "portfolio.in_call": "{name} is in a call, or has not written down what came of it.",
+    "portfolio.needs_reason": "Say why everything passes to others.",
+    "portfolio.needs_taker": "Say who takes everything over.",
     # referrals to experts
     "referral.needs_reason": "Say why you give this client back.",
     "referral.no_expert": "Whom you have chosen is no expert of this campaign.",
@@ -409,6 +414,8 @@ ERRORS: Final[dict[str, str]] = {
     "user.needs_email": "Callbacks go into a calendar by e-mail: give the address.",
     "user.needs_login": "A user needs a login without spaces, and a name.",
     "user.needs_headset": "This user has no headset.",
+    "user.owns_portfolio": "{login} still has clients, promises, deals or places in the plan ({count})."
+    " Say who takes them over.",
     "user.owns_promises": "“{login}” has promised {count} callbacks. Say who takes them over.",
     "user.password_short": "A password needs at least {least} characters.",
     "user.unknown": "There is no such user.",

@@ -21,7 +21,7 @@ from crm.base import (
     sources,
 )
 from crm.calls import attempts, dial_rules, disposition_sets, learnt, letters, recording_facts, retry_rules
-from crm.care import audit_chain, bulk_actions, saved_filters
+from crm.care import audit_chain, bulk_actions, portfolios, saved_filters
 from crm.clientele import clients, consents, groups
 from crm.deals import deals, lost_reasons
 from crm.experts import referrals

@@ -13,6 +13,7 @@ from crm.base.joined import OrganisationMerge
 from crm.base.past_deals import FormerOwner
 from crm.care.bulk_actions import BulkAction
 from crm.care.personal import ERASED, Traces, clients_of
+from crm.care.portfolios import PortfolioMove
 from crm.care.saved_filters import SavedFilter
 from crm.clientele.clients import Client
 from crm.offers.offers import Offer, OfferFile, OfferState, turn
@@ -23,7 +24,8 @@ from crm.questionnaires.sheet_rows import SheetState
 
 
 async def blank_loose_texts(session: AsyncSession, strict: Traces) -> None:
-    """Texts that belong to no organisation and name the erased: remarks on lists, notes on competitors, filters."""
+    """Texts that belong to no organisation and name the erased: remarks on lists, notes on competitors, filters,
+    why a portfolio passed to others."""
     for call_list in list(await session.scalars(select(CallList))):
         if strict.are_in(call_list.remarks):
             await session.execute(update(CallList).where(CallList.id == call_list.id).values(remarks=ERASED))
@@ -32,6 +34,9 @@ async def blank_loose_texts(session: AsyncSession, strict: Traces) -> None:
         going = {column: ERASED for column, said in texts.items() if strict.are_in(said)}
         if going:
             await session.execute(update(Competitor).where(Competitor.id == rival.id).values(going))
+    for passed in list(await session.scalars(select(PortfolioMove))):
+        if strict.are_in(passed.reason):
+            await session.execute(update(PortfolioMove).where(PortfolioMove.id == passed.id).values(reason=ERASED))
     for saved in list(await session.scalars(select(SavedFilter))):
         if strict.are_in(saved.name) or strict.are_inside(saved.narrowing):
             await session.execute(delete(SavedFilter).where(SavedFilter.id == saved.id))

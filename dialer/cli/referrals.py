@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from config.settings import Settings
 from crm.experts.referring import accept, give_back, give_to
+from crm.preparation.campaigns import campaign_named
 from crm.reading.referral_rows import ReferralRow, all_offered_rows, offered_rows, passed_over_rows
+from crm.reports.first_contacts import FirstContact, first_contacts, summary
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.cli.users import user_named
-from dialer.console.web.formats import moment
+from dialer.console.reports.expert_page import counts_in_words
+from dialer.console.web.formats import duration, moment
 from dialer.console.web.labels import group_name
 
 
@@ -82,3 +85,32 @@ async def give(settings: Settings, arguments: argparse.Namespace, terminal: Term
         )  # fmt: skip
     terminal.say(terminal.words.gettext("{name} is offered it, as no. {number}.", name=expert.name, number=given.id))
     return 0
+
+
+async def times(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`referrals times`: in working time and by the clock, and with `--clients` of each."""
+    words, now = terminal.words, datetime.now(UTC)
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        campaign = await campaign_named(session, arguments.campaign) if arguments.campaign else None
+        found = await first_contacts(
+            session, since=now - timedelta(days=arguments.days), now=now, campaign_id=campaign.id if campaign else None
+        )
+    heading = ("", words.gettext("Working time"), words.gettext("By the clock"))
+    terminal.table([heading, *counts_in_words(words, summary(found))])
+    if arguments.clients and found:
+        zone = ZoneInfo(settings.service.time_zone)
+        terminal.say("")
+        terminal.table([_contact(terminal, zone, each) for each in found])
+    return 0
+
+
+def _contact(terminal: Terminal, zone: ZoneInfo, each: FirstContact) -> tuple[str, ...]:
+    words = terminal.words
+    return (
+        each.organisation,
+        each.expert or words.gettext("nobody"),
+        moment(words, each.handed_at, zone),
+        words.gettext("waits") if each.waits else words.gettext("talked"),
+        duration(words, each.working),
+        duration(words, each.by_clock),
+    )

@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
+from crm.care import portfolios
 from crm.day import standing_in
 from crm.errors import NotFound
 from crm.office import users
 from crm.plan import handovers, promise_mail
 from crm.time_zones import local
 from dialer.cli.database import ready_database
+from dialer.cli.portfolios import tell_portfolio
 from dialer.cli.terminal import Terminal, generated_password
 from dialer.office_key import make_key
 from dialer.words import Words, mark
@@ -150,16 +152,17 @@ async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Te
     """`users off` and `users on`: whether somebody may sign in, and their headset register."""
     gettext = terminal.words.gettext
     active = arguments.action == "on"
-    passed, taker = 0, None
+    passed, taker = list[portfolios.Item](), None
     async with _transaction(settings, terminal) as session:
         user = await user_named(session, arguments.login)
         if active:
             await users.set_active(session, user=user, active=True, now=datetime.now(UTC))
         else:
             taker = await user_named(session, arguments.hand_over_to) if arguments.hand_over_to else None
-            passed = await handovers.switch_off(session, user=user, hand_over_to=taker, now=datetime.now(UTC))
-    if taker is not None:
-        _tell_passed(terminal, taker, passed)
+            passed = await portfolios.leave(
+                session, user=user, to=taker, reason=gettext("Switched off"), now=datetime.now(UTC)
+            )  # fmt: skip
+    tell_portfolio(terminal, passed, {taker.id: taker} if taker is not None else {})
     sentence = mark("{login} may sign in again.") if active else mark("{login} can sign in no more.")
     terminal.say(gettext(sentence, login=user.login))
     return 0

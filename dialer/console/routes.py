@@ -40,9 +40,18 @@ from dialer.console.clients import (
 from dialer.console.deals import book_page, deal_page, reason_page
 from dialer.console.desk import live, operator_actions, operator_page
 from dialer.console.imports import import_pages
-from dialer.console.office import backup_pages, health, mail_pages, sign_in, status, stopping, user_pages
+from dialer.console.office import (
+    backup_pages,
+    health,
+    mail_pages,
+    portfolio_page,
+    sign_in,
+    status,
+    stopping,
+    user_pages,
+)
 from dialer.console.plan import person_plan_page, plan_page, referral_pages
-from dialer.console.reports import report_pages
+from dialer.console.reports import expert_page, report_pages
 from dialer.console.web.deps import STATIC
 from dialer.console.web.guard import (
     EVERYBODY,
@@ -307,6 +316,7 @@ def _reports() -> tuple[Route, ...]:
     return (
         Route("GET", "/reports", report_pages.reports, OFFICE_ROLES),
         Route("GET", "/reports.csv", report_pages.download, OFFICE_ROLES),
+        Route("GET", "/reports/experts", expert_page.experts, OFFICE_ROLES),
     )
 
 
@@ -322,6 +332,8 @@ def _office() -> tuple[Route, ...]:
         Route("GET", "/users", user_pages.users, ADMINISTRATORS),
         Route("POST", f"{user}/active", user_pages.switch, ADMINISTRATORS),
         Route("POST", f"{user}/hand-over", user_pages.hand_over, ADMINISTRATORS),
+        Route("GET", f"{user}/portfolio", portfolio_page.portfolio, ADMINISTRATORS),
+        Route("POST", f"{user}/portfolio", portfolio_page.carry_out, ADMINISTRATORS),
         Route("POST", f"{user}/mail", user_pages.change_mail, ADMINISTRATORS),
         Route("GET", "/backups", backup_pages.backups, ADMINISTRATORS),
         Route("POST", "/backups", backup_pages.begin, ADMINISTRATORS),

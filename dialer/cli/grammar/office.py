@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crm.care.portfolios import DealtBy
 from crm.office.users import Role
 from dialer.cli.grammar.mail import add_users_mail
 from dialer.cli.grammar.options import command, group, port_reader, settings_option
@@ -97,7 +98,9 @@ def add_users(commands: Commands, words: Words) -> None:
         switch = command(actions, action, text)
         switch.add_argument("login", metavar="LOGIN", help=gettext("which user"))
         if action == "off":
-            switch.add_argument("--hand-over-to", metavar="LOGIN", help=gettext("who takes the open callbacks over"))
+            switch.add_argument(
+                "--hand-over-to", metavar="LOGIN", help=gettext("who takes over everything that they have")
+            )
         settings_option(switch, words)
 
 
@@ -112,6 +115,26 @@ def _users_changes(actions: Commands, words: Words) -> None:
     hand_over.add_argument("login", metavar="LOGIN", help=gettext("whose callbacks"))
     hand_over.add_argument("to", metavar="TO", help=gettext("who takes the open callbacks over"))
     settings_option(hand_over, words)
+
+    portfolio = command(
+        actions, "portfolio", gettext("show everything that a user has of clients, or give it to others")
+    )
+    portfolio.add_argument("login", metavar="LOGIN", help=gettext("whose clients, promises, deals, places in the plan"))
+    portfolio.add_argument(
+        "--to",
+        nargs="+",
+        default=[],
+        metavar="LOGIN",
+        help=gettext("who takes it over: one, or several it is dealt to"),
+    )
+    portfolio.add_argument(
+        "--by", choices=[each.value for each in DealtBy], default=DealtBy.LOAD.value,
+        help=gettext("dealt to who has least to do, or first to who knows the industry"),
+    )  # fmt: skip
+    portfolio.add_argument(
+        "--reason", default="", metavar="TEXT", help=gettext("why; with it everything passes, without it is only shown")
+    )
+    settings_option(portfolio, words)
 
     headset = command(actions, "headset", gettext("give a user a headset, or take it away"))
     headset.add_argument("login", metavar="LOGIN", help=gettext("which user"))

@@ -27,5 +27,13 @@ def add_referrals(commands: Commands, words: Words) -> None:
         parser.add_argument("--by", required=True, metavar="LOGIN", help=gettext("login of the expert"))
     give_back.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it is given back"))
     give.add_argument("--to", required=True, metavar="LOGIN", help=gettext("login of the expert"))
-    for parser in (show, accept, give_back, give):
+    times = command(actions, "times", gettext("how long clients wait for the first talk with their expert"))
+    times.add_argument("--campaign", metavar="C", help=gettext("name of the campaign (otherwise all)"))
+    times.add_argument(
+        "--days", type=int, default=30, metavar="N", help=gettext("handed over in the last N days (otherwise 30)")
+    )
+    times.add_argument(
+        "--clients", action="store_true", help=gettext("a line for each client, who waited longest first")
+    )
+    for parser in (show, accept, give_back, give, times):
         settings_option(parser, words)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.care.portfolios import counts_of, leave
 from crm.errors import NotFound
 from crm.office.users import CALLERS, User, get_user, list_users, set_active
-from crm.plan.handovers import hand_over_all, open_promises, switch_off
+from crm.plan.handovers import hand_over_all, open_promises
 from crm.plan.promise_mail import set_mail
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
@@ -21,7 +22,7 @@ from dialer.console.web.visitors import visitor, words_of, zone_of
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """A user in the list. `promises`: open callbacks that they own."""
+    """A user in the list. `promises`: open callbacks that they own; `has`: everything of clients that is theirs."""
 
     id: int
     login: str
@@ -30,6 +31,7 @@ class UserRow:
     headset: str
     active: bool
     promises: int
+    has: int
     email: str
     callbacks_by_mail: bool
     version: int
@@ -41,11 +43,12 @@ async def users(request: web.Request) -> web.StreamResponse:
     async with request.app[DEPS].database.reading() as session:
         everyone, owned = await list_users(session), await open_promises(session)
         who_call = [user for user in everyone if user.active and user.role in CALLERS]
+        having = {user.id: sum((await counts_of(session, user.id)).values()) for user in everyone if user.active}
         takers = await to_choose(session, words, who_call, today)
     rows = [
         UserRow(
             user.id, user.login, user.name, words.gettext(role_name(user.role)), user.headset, user.active,
-            owned.get(user.id, 0), user.email, user.callbacks_by_mail, user.version,
+            owned.get(user.id, 0), having.get(user.id, 0), user.email, user.callbacks_by_mail, user.version,
         )
         for user in everyone
     ]  # fmt: skip
@@ -54,7 +57,8 @@ async def users(request: web.Request) -> web.StreamResponse:
 
 
 async def switch(request: web.Request) -> web.StreamResponse:
-    """POST /users/{user_id}/active with `active` "yes" or "no"; switched off, `to` takes the open promises over."""
+    """POST /users/{user_id}/active with `active` "yes" or "no"; switched off, `to` takes everything over that the user
+    has."""
     deps, fields, author_id = request.app[DEPS], await request.post(), visitor(request).user_id
     async with deps.database.transaction() as session:
         user = await get_user(session, _id(request))
@@ -63,7 +67,8 @@ async def switch(request: web.Request) -> web.StreamResponse:
         else:
             to = str(fields.get("to", ""))
             taker = await _taker(session, to) if to else None
-            await switch_off(session, user=user, hand_over_to=taker, now=deps.clock(), author_id=author_id)
+            reason = words_of(request).gettext("Switched off")
+            await leave(session, user=user, to=taker, reason=reason, now=deps.clock(), author_id=author_id)
     return see_other("/users")
 
 

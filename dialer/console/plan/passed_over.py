@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,8 +13,11 @@ from crm.experts.choosing import candidates
 from crm.experts.limits import working_minutes
 from crm.preparation.campaigns import get_campaign
 from crm.reading.referral_rows import ReferralRow, passed_over_rows
-from dialer.console.web.formats import near_moment
+from crm.reports.first_contacts import first_contacts, summary
+from dialer.console.web.formats import duration, near_moment
 from dialer.words import Words
+
+_DAYS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,17 @@ async def _line(session: AsyncSession, words: Words, zone: tzinfo, row: Referral
             if each.user.id != row.expert_id
         ],
     )
+
+
+async def waiting_in_words(session: AsyncSession, words: Words, *, now: datetime) -> str:
+    """How long clients wait for their expert, "" where nobody was handed over in thirty days."""
+    found = await first_contacts(session, since=now - timedelta(days=_DAYS), now=now)
+    if not found:
+        return ""
+    counts = summary(found)
+    return words.gettext(
+        "Time to the first expert contact, 30 days: half at most {median} of working time, the longest {longest}; still"
+        " waiting: {waiting}.",
+        median=duration(words, counts.median_working), longest=duration(words, counts.longest_working),
+        waiting=counts.waiting,
+    )  # fmt: skip

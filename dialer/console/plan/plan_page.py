@@ -19,7 +19,7 @@ from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaigns import list_campaigns
 from crm.reading.my_day import MyDay, my_day
 from dialer.console.desk.day import overdue_text
-from dialer.console.plan.passed_over import passed_over_lines
+from dialer.console.plan.passed_over import passed_over_lines, waiting_in_words
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import long_day, naive_moment, short_day
 from dialer.console.web.pages import office_page
@@ -96,6 +96,7 @@ async def plan(request: web.Request) -> web.StreamResponse:
         stand_ins = dict(await to_choose(session, words, people, today))
         choices = [await _choice(session, words, user, stand_ins[user.id], today, now) for user in people]
         passed_over = await passed_over_lines(session, words, zone, now=now)
+        waited = await waiting_in_words(session, words, now=now)
         running = [(each.id, each.name) for each in await list_campaigns(session)]
     context = {
         "rows": rows,
@@ -103,6 +104,7 @@ async def plan(request: web.Request) -> web.StreamResponse:
         "overdue": [_overdue_row(words, row, now) for row in overdue],
         "more_overdue": overdue_in_all - len(overdue),
         "passed_over": passed_over,
+        "waited": waited,
         "today": today.isoformat(),
         "away": away,
         "choices": choices,

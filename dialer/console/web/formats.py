@@ -62,6 +62,15 @@ def minutes(seconds: float | None) -> str:
     return f"{hours}:{tail}" if hours else tail
 
 
+def duration(words: Words, minutes: int | None) -> str:
+    """`1 ч 34 мин`; "—" for none."""
+    if minutes is None:
+        return "—"
+    if minutes < 60:
+        return words.gettext("{minutes} min", minutes=minutes)
+    return words.gettext("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+
+
 def phone(e164: str) -> str:
     """`+7 342 000-12-34`; what is no E.164 number comes back as it is."""
     try:

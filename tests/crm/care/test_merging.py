@@ -440,7 +440,7 @@ def test_every_table_that_names_an_organisation_or_its_client_is_thought_of() ->
         "referrals",  # one that is offered goes on with the other client
     }
     not_presumed = {"consents"}  # of the numbers of another record
-    as_it_was = {"import_rows", "bulk_changes", "erasures"}  # of whoever it was done to then
+    as_it_was = {"import_rows", "bulk_changes", "erasures", "portfolio_rows"}  # of whoever it was done to then
     own = {"organisation_merges", "duplicate_pairs", "client_joins"}
     naming = {
         table.name

@@ -25,6 +25,9 @@ def test_nothing_waits_yet(dialer: Dialer, base: Path) -> None:
     said = dialer("referrals", "list", "--expert", "egor", "-c", base)
     assert (said.code, said.out.split()[0]) == (0, "number")
     assert dialer("referrals", "list", "--late", "-c", base).code == 0
+    said = dialer("referrals", "times", "--campaign", CAMPAIGN, "--clients", "-c", base)
+    assert said.code == 0
+    assert [line.split()[-1] for line in said.out.splitlines()[1:]] == ["—", "—", "0", "0"]
 
 
 @pytest.mark.parametrize(

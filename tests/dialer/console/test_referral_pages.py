@@ -169,3 +169,16 @@ async def test_the_correction_asks_for_the_expert(
     maria = await signed_in("maria")
     page = await maria.text(f"/calls/{attempt_id}")
     assert f'<option value="{office.users["egor"]}" selected>Экспертов Егор</option>' in page
+
+
+async def test_the_manager_reads_how_long_clients_waited(
+    egor: Browser, signed_in: SignIn, office: Office, database: Database
+) -> None:
+    maria = await signed_in("maria")
+    assert "до первого контакта эксперта" not in await maria.text("/plan")
+    await handed_over(database, office)  # after a talk of 468 s, half an hour ago
+    assert "ещё ждут: 1" in await maria.text("/plan")
+    page = await maria.text("/reports/experts?days=x&campaign=99999999999")
+    for told in ("Гамма-Холод", "Экспертов Егор", "ждёт", "22 мин"):
+        assert told in page, told
+    assert "За эти дни никого не передавали" in await maria.text("/reports/experts?campaign=99")
