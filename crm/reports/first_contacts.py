@@ -67,7 +67,8 @@ async def first_contacts(
     named = dict((await session.execute(select(User.id, User.name))).all())
     found = []
     for last, handed_at, client, organisation, campaign, silent in handed:
-        talk = next((each for each in talks[client.id] if each.opened_at > handed_at), None)
+        since_then = (each for each in talks[client.id] if each.opened_at >= handed_at and each.id != last.attempt_id)
+        talk = next(since_then, None)
         if talk is None and (silent or client.off_list_reason):
             continue
         until = (talk.answered_at or talk.opened_at) if talk is not None else now
