@@ -67,6 +67,7 @@ async def test_an_expert_with_two_hundred_clients_thirty_callbacks_and_five_deal
     others = [await expert(world, name) for name in ("Зоя", "Иван", "Яна")]
     anna = await world.operator()
     await with_deals(world)
+    offered = [await world.client(name) for name in ("Север", "Юг")]
     mine = await world.clients(200, owner_id=egor)
     async with world.transaction() as session:
         for client_id in mine[:30]:
@@ -75,7 +76,6 @@ async def test_an_expert_with_two_hundred_clients_thirty_callbacks_and_five_deal
         for client_id in mine[:5]:
             await open_deal(session, client_id=client_id, owner_id=egor, now=NOON)
         await hand_pick(session, client_id=mine[60], user_id=egor, day=NOON.date(), now=NOON, author_id=None)
-    offered = [await world.client(name) for name in ("Север", "Юг")]
     for client_id in offered:
         await warm(world, client_id, anna, expert_id=egor)
     expected = {
