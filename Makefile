@@ -61,6 +61,7 @@ bench: $(DEV) peers
 .PHONY: soak
 soak: $(DEV) peers
 	$(BIN)/pytest -p tests.soak --hypothesis-profile=soak --timeout=0 tests/crm/test_sales_day.py
+	OFFERS_IN_STORM=1000 $(BIN)/pytest --timeout=0 tests/dialer/mailing/test_offer_storm.py
 	$(BIN)/python -m tests.benchmarks soak $(ARGS)
 
 .PHONY: fuzz
