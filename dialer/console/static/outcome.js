@@ -99,7 +99,10 @@ export class Outcome {
     button.disabled = false;
     if (!said.error) sessionStorage.removeItem(pocket);
     this.#tell(said.error, said.away);
-    if (said.code?.startsWith("sheet.")) return void this.sheets.point(said.error);
+    if (said.code?.startsWith("sheet.")) {
+      this.sheets.point(said.error); // the field that was left tells of its change, which takes the notice away
+      return void this.#tell(said.error);
+    }
     const field = said.code && form.elements[this.strings.fieldOfCode[said.code]];
     if (field && !field.closest("[hidden]")) {
       field.setAttribute("aria-invalid", "true");

@@ -1,0 +1,67 @@
+"""The questionnaire on the operator's page in a real browser, with the keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from crm.calls.disposition_sets import set_disposition
+from crm.plan.dispositions import Ask
+from crm.questionnaires.questionnaires import Purpose, add_questionnaire
+from crm.questionnaires.wording import parse
+from tests.browser.conftest import OpenPage, RunningConsole
+from tests.browser.test_operator_page import CARD, at_work, in_a_talk
+from tests.dialer.console.seed import NOW
+
+pytestmark = pytest.mark.browser
+
+TEXT = """# Покупают у других?
+key: buys
+kind: yes_no
+required: yes
+# Сколько штук в год
+key: pieces
+kind: number
+required: yes
+when: buys = yes
+# Что сказали
+key: said
+"""
+
+
+async def test_it_is_filled_in_kept_and_demanded(open_page: OpenPage, console: RunningConsole) -> None:
+    campaign_id = console.office.campaign_id
+    async with console.database.transaction() as session:
+        await add_questionnaire(
+            session, name="О клиенте", purpose=Purpose.CLIENT, questions=parse(TEXT).questions, now=NOW,
+            campaign_id=campaign_id,
+        )  # fmt: skip
+        needed = {Ask.REASON, Ask.QUESTIONNAIRE}
+        await set_disposition(session, campaign_id=campaign_id, key="cold", required=needed, now=NOW)
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    buys, pieces, said = (page.locator(f"[data-question={key}]") for key in ("buys", "pieces", "said"))
+    counted = page.locator("[data-counted]")
+    await expect(counted).to_have_text("0/2")
+    await expect(pieces).to_be_hidden()
+    await page.keyboard.press("F1")
+    await expect(buys.locator("select")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await expect(counted).to_have_text("1/3")
+    await page.keyboard.press("Enter")
+    await expect(pieces.locator("input")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("Звонить летом")
+    await page.reload()
+    await expect(said.locator("textarea")).to_have_value("Звонить летом")
+    await expect(buys.locator("select")).to_have_value("yes")
+    await page.keyboard.press("F8")
+    await expect(page.locator("[data-save]")).to_be_visible()
+    await page.keyboard.press("4")
+    await page.locator("input[name=reason]").fill("дорого")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#outcome-form .trouble")).to_contain_text("Сколько штук в год")
+    await expect(pieces.locator("input")).to_be_focused()
+    await page.keyboard.type("12")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
