@@ -21,7 +21,7 @@ async def test_who_leaves_hands_the_promises_over(signed_in: SignIn, office: Off
     assert "Иванова Анна" in page
     refused = await admin.post_form(f"/users/{anna}/active", active="no")
     assert refused.status == 422
-    assert "За «anna» числятся обещанные перезвоны: 2." in await refused.text()
+    assert "За «anna» ещё числятся клиенты, обещания, сделки или места в плане (2)." in await refused.text()
     assert (await admin.post_form(f"/users/{anna}/active", active="no", to=str(oleg))).status == 303
     async with database.reading() as session:
         assert not (await get_user(session, anna)).active
