@@ -137,6 +137,15 @@ async def versions_of(session: AsyncSession, questionnaire_id: int) -> list[Ques
     return list(await session.scalars(ordered.order_by(QuestionnaireVersion.number.desc())))
 
 
+async def get_version(session: AsyncSession, questionnaire_id: int, number: int) -> QuestionnaireVersion:
+    """The version of that number. Raises `NotFound`."""
+    asked = select(QuestionnaireVersion).where(QuestionnaireVersion.questionnaire_id == questionnaire_id)
+    found = await session.scalar(asked.where(QuestionnaireVersion.number == number))
+    if found is None:
+        raise NotFound("questionnaire.no_version", version=number)
+    return found
+
+
 def over_all(versions: Sequence[QuestionnaireVersion]) -> dict[str, Question]:
     """By key each question that was ever asked, as it was asked last, with the choices that there ever were. `versions`
     are the newest first."""

@@ -245,22 +245,30 @@ def plain(number: Decimal) -> str:
     return "0" if text in ("0", "-0") else text
 
 
+_NO_ANSWER: Final[Mapping[Kind, str]] = {
+    Kind.TEXT: "sheet.text_long",
+    Kind.NUMBER: "sheet.no_number",
+    Kind.CHOICE: "sheet.no_choice",
+    Kind.SEVERAL: "sheet.no_several",
+    Kind.DATE: "sheet.no_date",
+    Kind.YES_NO: "sheet.no_yes_no",
+    Kind.SCALE: "sheet.no_scale",
+}
+
+
 def read(question: Question, typed: str) -> Value | None:
     """What was typed, as it is kept; `None` for nothing. Codes of several choices are parted by commas. Raises
     `Refused` with the question for what is no answer to it."""
     text = typed.replace("\0", "").strip()
     if not text:
         return None
-    if question.kind is Kind.TEXT and len(text) > LONGEST_TEXT:
-        raise Refused("sheet.text_long", question=shown(question), most=LONGEST_TEXT)
     value = _read(question, text) if len(text) <= LONGEST_TEXT else None
     if value is None:
-        raise Refused(f"sheet.no_{question.kind.value}", question=shown(question), typed=text[:40], **_ends(question))
+        raise Refused(
+            _NO_ANSWER[question.kind], question=shown(question), typed=text[:40], most=LONGEST_TEXT, low=question.low,
+            high=question.high,
+        )  # fmt: skip
     return value
-
-
-def _ends(question: Question) -> dict[str, object]:
-    return {"low": question.low, "high": question.high} if question.kind is Kind.SCALE else {}
 
 
 class Label(str):

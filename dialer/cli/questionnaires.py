@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.settings import Settings
-from crm.errors import NotFound, Refused
+from crm.errors import Refused
 from crm.preparation.campaigns import campaign_named, get_campaign
 from crm.questionnaires.questionnaires import (
     Purpose,
@@ -17,6 +17,7 @@ from crm.questionnaires.questionnaires import (
     all_questionnaires,
     change_questionnaire,
     get_questionnaire,
+    get_version,
     newest_version,
     over_all,
     sheet_counts,
@@ -61,11 +62,11 @@ async def show_all(settings: Settings, arguments: argparse.Namespace, terminal: 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`questionnaires show`: the text as `set` reads it."""
     async with ready_database(settings, terminal) as database, database.reading() as session:
-        await get_questionnaire(session, arguments.number)
-        versions = {each.number: each for each in await versions_of(session, arguments.number)}
-        version = versions.get(max(versions) if arguments.of is None else arguments.of)
-        if version is None:
-            raise NotFound("questionnaire.no_version", version=arguments.of)
+        found = await get_questionnaire(session, arguments.number)
+        if arguments.of is None:
+            version = await newest_version(session, found.id)
+        else:
+            version = await get_version(session, found.id, arguments.of)
         places = await places_of(session, arguments.number)
     terminal.say(_written_out(version.questions, places, as_json=arguments.json).rstrip("\n"))
     return 0

@@ -17,6 +17,7 @@ from crm.questionnaires.questionnaires import (
     all_questionnaires,
     change_questionnaire,
     get_questionnaire,
+    get_version,
     newest_version,
     over_all,
     sheet_counts,
@@ -214,15 +215,13 @@ async def version(request: web.Request) -> web.StreamResponse:
     async with request.app[DEPS].database.reading() as session:
         found = await get_questionnaire(session, _id(request))
         newest = await newest_version(session, found.id)
-        versions = {each.number: each for each in await versions_of(session, found.id)}
-    if number not in versions:
-        raise NotFound("questionnaire.no_version", version=number)
+        shown = await get_version(session, found.id, number)
     context = {
         "questionnaire": found,
         "number": number,
         "newest": newest.number,
-        "written": moment(words, versions[number].written_at, zone_of(request)),
-        "asked": _as_asked(words, versions[number].questions),
+        "written": moment(words, shown.written_at, zone_of(request)),
+        "asked": _as_asked(words, shown.questions),
     }
     return await office_page(request, "questionnaire_version.html", context)
 

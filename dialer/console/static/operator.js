@@ -282,8 +282,10 @@ function functionKey(event) {
     if (skip.open) skip.querySelector("input").focus();
     return true;
   }
-  return press(document.querySelector(`[data-key="${event.code}"]`));
+  return pressKey(event.code);
 }
+
+const pressKey = (key) => press(document.querySelector(`[data-key="${key}"]`));
 
 function enter(event) {
   const target = event.target;
@@ -322,8 +324,9 @@ function digitKey(event) {
 document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.altKey || event.metaKey) return;
   let taken = false;
-  if (/^F\d+$/.test(event.code)) taken = !event.repeat && !event.ctrlKey && !event.shiftKey && functionKey(event);
-  else if (script.key(event)) taken = true;
+  if (/^F\d+$/.test(event.code)) {
+    if (!event.repeat && !event.ctrlKey) taken = event.shiftKey ? pressKey(`Shift+${event.code}`) : functionKey(event);
+  } else if (script.key(event)) taken = true;
   else if (event.code === "Enter" || event.code === "NumpadEnter") taken = enter(event);
   else if (event.code === "Escape" && isField(event.target)) {
     event.target.blur();

@@ -98,8 +98,14 @@ class TestWriting:
         [None, {}, [1], [{}], [{"key": 1, "kind": "text", "label": "А"}], [{"key": "a", "kind": "pile", "label": "А"}]],
     )
     def test_what_is_no_document_is_refused(self, document: object) -> None:
-        with pytest.raises(Refused):
+        with pytest.raises(Refused) as refusal:
             written(document)
+        assert refusal.value.code == "questionnaire.unreadable"
+
+    def test_a_condition_names_a_question_before_it(self, questions: tuple[Question, ...]) -> None:
+        with pytest.raises(Refused) as refusal:
+            written(stored(reversed(questions)))
+        assert (refusal.value.code, refusal.value.params["key"]) == ("questionnaire.condition_key", "whose")
 
     def test_a_label_is_read_in_one_language(self) -> None:
         assert label_in("Да | Yes", "en") == "Yes"
@@ -140,8 +146,15 @@ class TestAnswering:
     @pytest.mark.parametrize("typed", ["много", "NaN", "Infinity", "1e400", "1000000000000", "0.0001", "1" * 1_000_000])
     def test_only_numbers_that_can_be_kept_are(self, typed: str) -> None:
         question = Question("n", Kind.NUMBER, "Сколько")
-        with pytest.raises(Refused):
+        with pytest.raises(Refused) as refusal:
             read_answers([question], {"n": typed})
+        assert refusal.value.code == "sheet.no_number"
+
+    def test_a_choice_is_one_of_those_there_are(self, questions: tuple[Question, ...]) -> None:
+        assert read_answers(questions, {"buys": "yes", "whose": "Another one"})["whose"] == "other"
+        with pytest.raises(Refused) as refusal:
+            read_answers(questions, {"buys": "yes", "whose": "lg"})
+        assert refusal.value.code == "sheet.no_choice"
 
     def test_what_is_not_asked_is_not_taken(self, questions: tuple[Question, ...]) -> None:
         answers = read_answers(questions, {"buys": "no", "whose": "daikin", "pieces": "5"})

@@ -12,16 +12,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.audit import SHEET_WRITTEN, AuditEntry
-from crm.errors import Conflict, CrmError, Refused
+from crm.errors import Conflict, NotFound, Refused
 from crm.preparation.call_lists import list_named
 from crm.preparation.campaigns import add_campaign
-from crm.questionnaires.finding import PlaceInOrder, count_found, counts_of, sheets_found, wanted_of
+from crm.questionnaires.finding import MOST_CONDITIONS, PlaceInOrder, count_found, counts_of, sheets_found, wanted_of
 from crm.questionnaires.questionnaires import (
     Purpose,
     add_questionnaire,
     asked_in,
     change_questionnaire,
     get_questionnaire,
+    get_version,
     versions_of,
 )
 from crm.questionnaires.report_columns import SheetColumns, set_for_reports
@@ -152,8 +153,32 @@ class TestVersions:
         async with world.database.reading() as session:
             seen = (await get_questionnaire(session, number)).version
         await change(world, number, SECOND, seen)
-        with pytest.raises(Conflict):
+        with pytest.raises(Conflict) as conflict:
             await change(world, number, FIRST, seen)
+        assert conflict.value.code == "questionnaire.changed_meanwhile"
+
+    @pytest.mark.parametrize(
+        ("name", "code"), [(" ", "questionnaire.needs_name"), ("я" * 121, "questionnaire.name_long")]
+    )
+    async def test_a_name_is_needed(self, world: World, name: str, code: str) -> None:
+        number = await questionnaire(world)
+        with pytest.raises(Refused) as refusal:
+            async with world.transaction() as session:
+                await change_questionnaire(session, questionnaire_id=number, name=name, now=NOON)
+        assert refusal.value.code == code
+
+    async def test_a_version_is_found_by_its_number(self, world: World) -> None:
+        number, client_id = await questionnaire(world), await world.client()
+        await answer(world, client_id, number, {"buys": "нет"})
+        await change(world, number)
+        async with world.database.reading() as session:
+            assert [(await get_version(session, number, each)).questions[0].key for each in (1, 2)] == ["buys", "whose"]
+            with pytest.raises(NotFound) as unknown:
+                await get_version(session, number, 3)
+            assert (unknown.value.code, unknown.value.params) == ("questionnaire.no_version", {"version": 3})
+            with pytest.raises(NotFound) as unknown:
+                await get_questionnaire(session, number + 1)
+            assert unknown.value.code == "questionnaire.unknown"
 
     async def test_a_campaign_has_its_own_or_the_offices(self, world: World) -> None:
         offices = await questionnaire(world, office=True)
@@ -190,8 +215,9 @@ class TestSheets:
         assert await answer(world, client_id, number, {"buys": "нет"}) == 1
         assert await answer(world, client_id, number, {"buys": "нет"}) is None
         assert await answer(world, client_id, number, {"buys": "да"}, seen=1) == 2
-        with pytest.raises(Conflict):
+        with pytest.raises(Conflict) as conflict:
             await answer(world, client_id, number, {"buys": "нет"}, seen=1)
+        assert conflict.value.code == "sheet.changed_meanwhile"
         states = await read(world, client_id, all_states=True)
         assert [(each.number, each.answers["buys"]) for each in states] == [(2, True), (1, False)]
         async with world.database.reading() as session:
@@ -219,8 +245,9 @@ class TestSheets:
     async def test_one_of_another_campaign_is_refused(self, world: World) -> None:
         number, other = await questionnaire(world), await build_another(world)
         client_id = await world.client(campaign_id=other.campaign_id, call_list_id=other.call_list_id)
-        with pytest.raises(CrmError):
+        with pytest.raises(Refused) as refusal:
             await answer(world, client_id, number, {"buys": "нет"})
+        assert refusal.value.code == "sheet.other_campaign"
 
 
 async def build_another(world: World) -> World:
@@ -284,14 +311,22 @@ class TestReports:
         with pytest.raises(Refused) as refusal:
             await mark(world, number, "k0", "k1", "k2", "k3", "k4")
         assert refusal.value.code == "questionnaire.most_for_reports"
-        with pytest.raises(Refused):
+        with pytest.raises(Refused) as refusal:
             await mark(world, await questionnaire(world), "said")
+        assert refusal.value.code == "questionnaire.text_for_reports"
 
     @pytest.mark.parametrize("condition", ["buys", "buys = может", "said = да", "pieces has 3", "whose > lg", "= yes"])
     async def test_what_is_no_condition_is_refused(self, world: World, condition: str) -> None:
         number = await questionnaire(world, reports=["buys", "whose", "pieces"])
-        with pytest.raises(Refused):
+        with pytest.raises(Refused) as refusal:
             await found(world, number, condition)
+        assert refusal.value.code in ("sheet.cannot_filter", "sheet.no_yes_no")
+
+    async def test_so_many_conditions_and_no_more(self, world: World) -> None:
+        number = await questionnaire(world, reports=["buys"])
+        with pytest.raises(Refused) as refusal:
+            await found(world, number, *["buys = yes"] * (MOST_CONDITIONS + 1))
+        assert refusal.value.code == "sheet.most_conditions"
 
     @pytest.mark.parametrize("conditions", [["buys = yes"], ["pieces > 2"], ["buys = yes", "pieces < 9"], []])
     async def test_pages_follow_one_another(self, world: World, conditions: list[str]) -> None:
