@@ -165,7 +165,10 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         callers = await to_choose(session, words, await owners.callers(session), today)
         moves = [_move(words, zone_of(request), row) for row in await move_rows(session, _id(request))]
         referrals = await read_referrals(session, words, zone_of(request), client_id=_id(request))
-        sheets = await read_client_sheets(request, session, client_id=_id(request), campaign_id=stored.campaign_id)
+        been_in = {card.group, *(each for row in moves for each in (row.left, row.entered))}
+        sheets = await read_client_sheets(
+            request, session, client_id=_id(request), campaign_id=stored.campaign_id, groups=been_in
+        )
         letters = await read_letters(session, words, zone_of(request), client_id=_id(request))
         product = (await setup_of(session, stored.campaign_id)).product
         deals = await client_deals(session, words, client_id=_id(request), product=product, scope=scope_of(request))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Final
+
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.joined import standing_client
 from crm.clientele.clients import get_client
 from crm.errors import NotFound
+from crm.group import Group
 from crm.questionnaires.competitor_sheets import feed_competitor
 from crm.questionnaires.questionnaires import Asked, Purpose, asked_in, get_questionnaire, newest_version
 from crm.questionnaires.sheets import SheetRow, answers_now, sheets_of, write_sheet
@@ -20,6 +24,9 @@ from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
+
+# Whom these do not concern has no button for them.
+_ONLY_OF: Final = {Purpose.ABANDONED: Group.ABANDONED, Purpose.COMPETITOR: Group.COMPETITOR}
 
 
 async def sheet_page(request: web.Request) -> web.StreamResponse:
@@ -84,14 +91,19 @@ async def write(request: web.Request) -> web.StreamResponse:
 
 
 async def read_client_sheets(
-    request: web.Request, session: AsyncSession, *, client_id: int, campaign_id: int
+    request: web.Request, session: AsyncSession, *, client_id: int, campaign_id: int, groups: Collection[str]
 ) -> dict[str, object]:
-    """For the client's page: the sheets as they are now, and the questionnaires that can be filled in."""
+    """For the client's page: the sheets as they are now, and the questionnaires that can be filled in for somebody who
+    is or was in these groups."""
     rows = await sheets_of(session, client_id)
-    asked = (await asked_in(session, campaign_id)).values()
+    asked = await asked_in(session, campaign_id)
     return {
         "sheet_rows": [_state(request, each) for each in rows],
-        "askable": [(each.questionnaire.id, each.questionnaire.name) for each in asked],
+        "askable": [
+            (each.questionnaire.id, each.questionnaire.name)
+            for purpose, each in asked.items()
+            if purpose not in _ONLY_OF or _ONLY_OF[purpose] in groups
+        ],
     }
 
 

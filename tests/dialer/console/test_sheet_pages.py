@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from crm.clientele.clients import get_client
+from crm.clientele.groups import MoveCause, move
 from crm.database import Database
+from crm.group import Group
 from crm.questionnaires.questionnaires import Purpose, add_questionnaire
 from crm.questionnaires.sheets import sheets_of
 from crm.questionnaires.wording import parse
@@ -71,6 +74,21 @@ async def test_what_comes_with_the_program_is_taken_once(signed_in: SignIn, offi
     assert 'value="abandoned"' not in page
     assert 'value="competitor"' in page
     assert (await maria.post_form("/questionnaires/shipped", purpose="client")).status == 400
+
+
+async def test_only_those_whom_it_concerns_are_asked(signed_in: SignIn, office: Office, database: Database) -> None:
+    maria, client_id = await signed_in("maria"), office.clients[0]
+    async with database.transaction() as session:
+        asked = await add_questionnaire(
+            session, name="Почему ушли", purpose=Purpose.ABANDONED, questions=parse(TEXT).questions, now=NOW
+        )
+    link = f'href="/clients/{client_id}/sheets/{asked.questionnaire.id}"'
+    assert link not in await maria.text(f"/clients/{client_id}")
+    async with database.transaction() as session:
+        client = await get_client(session, client_id, lock=True)
+        await move(session, client=client, to=Group.ABANDONED, cause=MoveCause.USER, at=NOW, author_id=None)
+        await move(session, client=client, to=Group.HOT, cause=MoveCause.USER, at=NOW, author_id=None)
+    assert link in await maria.text(f"/clients/{client_id}")
 
 
 async def test_what_was_typed_stands_in_the_fields_again(database: Database, office: Office) -> None:
