@@ -132,6 +132,14 @@ async def shown_deals(
     return [_shown(words, reasons, row) for row in rows]
 
 
+async def open_deals(session: AsyncSession, words: Words, client_id: int) -> list[ShownDeal]:
+    """What whoever talks with the client should know of, whosever it is: the deals that are neither signed nor lost."""
+    client = await get_client(session, client_id)
+    if not (await get_campaign(session, client.campaign_id)).sells_by_deals:
+        return []
+    return [deal for deal in await shown_deals(session, words, client_id) if deal.is_open]
+
+
 def _shown(words: Words, reasons: ReasonNames, row: DealRow) -> ShownDeal:
     when = ""
     if row.contract_on is not None:

@@ -21,6 +21,7 @@ from crm.reading.referral_rows import offered_count
 from crm.wrap_up import outcomes, undo
 from dialer.calls.errors import DATABASE_MESSAGES, no_line
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
+from dialer.console.deals.deal_page import ShownDeal, open_deals
 from dialer.console.desk.card import Card, read_card
 from dialer.console.desk.day import Day, current_line, read_day
 from dialer.console.desk.experts import experts_to_choose
@@ -158,6 +159,7 @@ class Snapshots:
         self._experts: list[tuple[str, str]] = []
         self._handed = 0
         self._sheets: tuple[AskedNow, ...] = ()
+        self._deals: list[ShownDeal] = []
 
     async def of(self, view: DeskView, *, beat: bool) -> dict[str, object]:
         """The snapshot to send, with the regions that the page does not have. `beat`: time has passed, so what depends
@@ -201,6 +203,7 @@ class Snapshots:
                 {
                     **common,
                     "choosing": choosing,
+                    "open_deals": self._deals,
                     "zone_name": str(self._zone),
                     "nobody": self._day.nobody if self._day else "",
                 },
@@ -269,7 +272,7 @@ class Snapshots:
         self._card_for = about
         operator_id, now = visitor(self._request).user_id, self._now()
         card, words, zone = None, self._words, self._zone
-        self._steps, self._sheets = (), ()
+        self._steps, self._sheets, self._deals = (), (), []
         async with deps.database.reading() as session:
             if view.client_id is not None:
                 card = await read_card(
@@ -282,6 +285,7 @@ class Snapshots:
                     attempt_id=view.attempt_id,
                 )
                 self._steps = await steps_for(session, card.campaign_id)
+                self._deals = await open_deals(session, words, view.client_id)
                 campaign_id = (await clients.get_client(session, view.client_id)).campaign_id
                 self._dispositions = await dispositions_of(session, campaign_id)
                 self._experts = await experts_to_choose(

@@ -87,6 +87,19 @@ async def test_a_deal_is_begun_on_the_clients_page_and_signed_on_its_own(
         assert (await get_client(session, client_id)).group is Group.WARM
 
 
+async def test_who_is_about_to_call_sees_the_open_deals(database: Database, selling: Office, signed_in: SignIn) -> None:
+    await opened(database, selling, 0)
+    lost = await opened(database, selling, 0, amount="99.99")
+    async with database.transaction() as session:
+        await move_deal(session, deal_id=lost.id, step=Step(DealStage.LOST, reason="price"), now=NOW)
+    anna = await signed_in("anna")
+    await anna.act("ready")
+    page = await anna.text("/operator")
+    assert "Открытые сделки" in page
+    assert f"100,10{NBSP}₽" in page
+    assert "99,99" not in page
+
+
 async def test_what_somebody_else_has_changed_is_not_overwritten(
     database: Database, selling: Office, signed_in: SignIn
 ) -> None:
