@@ -25,7 +25,8 @@ def _heading(words: Words) -> list[str]:
     gettext = words.gettext
     return [
         gettext("No."), gettext("Client"), gettext("Campaign"), gettext("Product"), gettext("Sum"),
-        gettext("Currency"), gettext("Deal stage"), gettext("Why lost"), gettext("Whose deal"), gettext("Contact person"),
+        gettext("Currency"), gettext("Deal stage"), gettext("Why lost"), gettext("Whose deal"),
+        gettext("Contact person"),
         gettext("Opened"), gettext("Expected"), gettext("Contract"), gettext("First delivery"),
         gettext("First payment"), gettext("Note"),
     ]  # fmt: skip
