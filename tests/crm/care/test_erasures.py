@@ -328,6 +328,10 @@ KEPT_TEXTS = {
     **dict.fromkeys([("import_rows", name) for name in ("cells", "problems", "change", "kept_because")],
         "`blank_imports`"),
     ("organisation_merges", "journal"): "`blank_merges`",
+    ("offers", "claimed_by"): "a node", ("offers", "last_error"): "`blank_offers`",
+    ("offer_files", "content"): "`blank_offers`", ("offer_files", "file_name"): "`blank_offers`",
+    ("opt_outs", "address"): "kept, so that nobody writes to it again",
+    ("sheet_states", "answers"): "`blank_sheets`",
 }  # fmt: skip
 
 
