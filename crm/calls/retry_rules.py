@@ -168,6 +168,8 @@ def other_part_of_day(campaign: Hours, zone_name: str, *, tried_at: Sequence[dat
     coming = dict[int, Window]()
     for part, window in _coming_parts(campaign, zone_name, now):
         coming.setdefault(part, window)
+        if len(coming) == len(_PARTS):
+            break  # further days would only have the same parts later
     return min(coming.items(), key=lambda each: (tried[each[0]], each[1].opens_at))[1]
 
 

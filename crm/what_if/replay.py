@@ -31,6 +31,7 @@ from crm.what_if.worlds import World
 
 STEP: Final = 100
 """Events between two chances to break off: some milliseconds."""
+_PUT_AT_ONCE: Final = 10 * STEP  # which takes less time than deciding about an event
 NEAR: Final = timedelta(hours=1)
 """A call so near in time says of the client what another one would have."""
 _RINGS: Final = timedelta(seconds=30)
@@ -101,7 +102,7 @@ class AsItWas:
 def look_back(facts: Facts, before: Rules, found: AsItWas) -> Iterator[None]:
     """Fills `found`, a step at a time."""
     world, clock = World(facts, before), _Clock()
-    _begin(facts, clock)
+    yield from _begin(facts, clock)
     for number, (at, what) in enumerate(clock.events()):
         if number % STEP == 0:
             yield
@@ -119,11 +120,13 @@ def look_back(facts: Facts, before: Rules, found: AsItWas) -> Iterator[None]:
                 found.due[one.id] = world.due(one, facts.clients[one.client_id], at)
 
 
-def _begin(facts: Facts, clock: _Clock) -> None:
-    for one in facts.tries:
+def _begin(facts: Facts, clock: _Clock) -> Iterator[None]:
+    """Puts all that happened into the clock, a step at a time."""
+    happened: list[RecordedTry | Elsewhere] = [*facts.tries, *facts.elsewhere]
+    for number, one in enumerate(happened):
+        if number % _PUT_AT_ONCE == 0:
+            yield
         clock.put(one.opened_at, one)
-    for each in facts.elsewhere:
-        clock.put(each.opened_at, each)
 
 
 class Replay:
@@ -151,13 +154,15 @@ class Replay:
 
     def run(self) -> Iterator[None]:
         """A step at a time; `outcome` has the whole once it is over."""
-        for one in self._facts.tries:
+        for number, one in enumerate(self._facts.tries):
+            if number % _PUT_AT_ONCE == 0:
+                yield
             self._place[one.id] = len(self._of_client[one.client_id])
             self._of_client[one.client_id].append(one)
             day = self._day(one.opened_at)
             self._room[day] += 1
             self.outcome.line(day).before.add(Tally.of(one))
-        _begin(self._facts, self._clock)
+        yield from _begin(self._facts, self._clock)
         for number, (at, what) in enumerate(self._clock.events()):
             if number % STEP == 0:
                 yield
