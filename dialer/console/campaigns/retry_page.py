@@ -85,13 +85,11 @@ async def _page(
     beside = typed if isinstance(refusal, Conflict) else None
     context = {
         "campaign": campaign,
-        "rows": [rule_row(words, key, rule, known, typed, beside) for key, rule in stored.items()],
         "tries": typed.get("tries", "") if typed is not None else campaign.tries_to_no_contact,
         "seen": fingerprint(campaign, stored),
         "trouble": told(words, refusal),
         "may_change": visitor(request).role in RULE_ROLES,
-        "results": [(result.value, words.gettext(result_name(result))) for result in Result],
-        "dispositions": [(key, label_of(words, each)) for key, each in known.items() if each.tried_again],
+        **rule_table(words, stored, known, typed, beside),
     }
     response = await office_page(request, "retries.html", context)
     if refusal is not None:
@@ -99,7 +97,24 @@ async def _page(
     return response
 
 
-def rule_row(
+def rule_table(
+    words: Words,
+    stored: Mapping[Key, Rule],
+    known: Mapping[str, Disposition],
+    typed: Mapping[str, str] | None,
+    beside: Mapping[str, str] | None,
+) -> dict[str, object]:
+    """For `_retry_rules.html`: the rules, with what was `typed`, `beside` it what is stored where somebody else has
+    changed that, and what one more rule may be for."""
+    return {
+        "rows": [_rule_row(words, key, rule, known, typed, beside) for key, rule in stored.items()],
+        "added": {name: (typed or {}).get(name, "") for name in ("new_result", "new_disposition", "new_after")},
+        "results": [(result.value, words.gettext(result_name(result))) for result in Result],
+        "dispositions": [(key, label_of(words, each)) for key, each in known.items() if each.tried_again],
+    }
+
+
+def _rule_row(
     words: Words,
     key: Key,
     rule: Rule,
@@ -107,7 +122,6 @@ def rule_row(
     typed: Mapping[str, str] | None,
     beside: Mapping[str, str] | None,
 ) -> RuleRow:
-    """A line of the form, with what was `typed`; `beside`: and what is stored where that differs."""
     result, disposition = key
     name = name_of(key)
     after, other_part = _shown(rule)

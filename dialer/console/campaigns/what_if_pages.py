@@ -16,17 +16,14 @@ from crm.csv_sheets import csv_bytes
 from crm.day import day_plan
 from crm.errors import Conflict, CrmError, NotFound
 from crm.preparation.campaigns import Campaign, change_campaign, get_campaign
-from crm.preparation.results import Result
 from crm.what_if.drafts import COLUMNS, Draft
 from crm.what_if.facts import Period
 from crm.what_if.outcome import Outcome
 from crm.what_if.trying import period_of, try_rules
 from dialer.console.campaigns import campaign_form, retry_page, what_if_words
-from dialer.console.desk.outcome_form import label_of
 from dialer.console.web import fields, sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import short_day
-from dialer.console.web.labels import result_name
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.uploads import attachment
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
@@ -169,10 +166,7 @@ async def _page(
         "version": campaign.version,
         "seen": retry_page.fingerprint(campaign, stored),
         "fields": form,
-        "rows": [retry_page.rule_row(words, key, rule, known, typed, beside) for key, rule in stored.items()],
-        "added": {name: typed_days.get(name, "") for name in ("new_result", "new_disposition", "new_after")},
-        "results": [(result.value, words.gettext(result_name(result))) for result in Result],
-        "dispositions": [(key, label_of(words, each)) for key, each in known.items() if each.tried_again],
+        **retry_page.rule_table(words, stored, known, typed, beside),
         "first": typed_days.get("first") or period.first.isoformat(),
         "last": typed_days.get("last") or period.last.isoformat(),
         "days_in_words": f"{short_day(words, period.first)} – {short_day(words, period.last)}",

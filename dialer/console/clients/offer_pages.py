@@ -149,6 +149,7 @@ async def _page(
         "off": not deps.settings.mail.host,
         "faxes": bool(deps.settings.mail.fax_address),
         "may_send": visitor(request).role in DESK_ROLES | RULE_ROLES,
+        "may_lift": visitor(request).role in RULE_ROLES,
     }
     response = await office_page(request, "client_offers.html", context)
     if trouble:

@@ -77,7 +77,10 @@ class Browser:
     async def text(self, path: str) -> str:
         response = await self.get(path)
         assert response.status == 200, f"{path}: {response.status}"
-        return await response.text()
+        page = await response.text()
+        keys = re.findall(r'data-key="([^"]+)"', page)
+        assert len(set(keys)) == len(keys), f"{path}: one key presses one button, not {keys}"
+        return page
 
     async def post_form(self, path: str, *, page: str = "", **fields: str) -> ClientResponse:
         """`page`: that which the form stands on, as browsers say; without it none is said."""

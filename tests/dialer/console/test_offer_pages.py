@@ -62,6 +62,14 @@ async def offers(database: Database, client_id: int) -> list[Offer]:
         return [row.offer for row in await offers_of(session, client_id)]
 
 
+async def test_whoever_may_stop_all_dialling_has_another_key_for_sending(
+    anna: Browser, office: Office, signed_in: SignIn
+) -> None:
+    page = await look(await signed_in("maria"), office.clients[0])
+    assert 'data-key="F4"' in page
+    assert "data-twice" in page
+
+
 async def test_it_is_looked_at_and_sent_once(anna: Browser, office: Office, database: Database) -> None:
     client_id = office.clients[0]
     assert f'href="/clients/{client_id}/offers"' in await anna.text(f"/clients/{client_id}")
@@ -146,6 +154,7 @@ async def test_who_wants_no_letters(anna: Browser, signed_in: SignIn, office: Of
     page = await look(anna, client_id)
     assert "Отправить нельзя." in page
     assert 'name="digest"' not in page
+    assert 'name="lift"' not in await anna.text(f"/clients/{client_id}/offers")
     assert (await anna.post_form(address, lift="1", reason="x")).status == 403
     maria = await signed_in("maria")
     assert (await maria.post_form(address, lift="99", reason="x")).status == 404
