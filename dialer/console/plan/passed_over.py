@@ -73,6 +73,12 @@ async def waiting_in_words(session: AsyncSession, words: Words, *, now: datetime
     if not found:
         return ""
     counts = summary(found)
+    if not counts.talked:
+        return words.ngettext(
+            "{n} client who was handed to an expert in the last 30 days waits for the first talk.",
+            "{n} clients who were handed to an expert in the last 30 days wait for the first talk.",
+            counts.waiting,
+        )
     return words.gettext(
         "Time to the first expert contact, 30 days: half at most {median} of working time, the longest {longest}; still"
         " waiting: {waiting}.",

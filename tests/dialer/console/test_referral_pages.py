@@ -175,9 +175,9 @@ async def test_the_manager_reads_how_long_clients_waited(
     egor: Browser, signed_in: SignIn, office: Office, database: Database
 ) -> None:
     maria = await signed_in("maria")
-    assert "до первого контакта эксперта" not in await maria.text("/plan")
+    assert "первого разговора" not in await maria.text("/plan")
     await handed_over(database, office)  # after a talk of 468 s, half an hour ago
-    assert "ещё ждут: 1" in await maria.text("/plan")
+    assert "1 клиент, переданный эксперту за последние 30 дней, ждёт первого разговора." in await maria.text("/plan")
     page = await maria.text("/reports/experts?days=x&campaign=99999999999")
     for told in ("Гамма-Холод", "Экспертов Егор", "ждёт", "22 мин"):
         assert told in page, told
