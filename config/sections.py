@@ -236,7 +236,7 @@ class BackupsSettings(Section):
 
 
 class MailSettings(Section):
-    """Callbacks as calendar entries by e-mail. Nothing is sent where no host is set."""
+    """Callbacks as calendar entries by e-mail, and offers to clients. Nothing is sent where no host is set."""
 
     host: Host = Field(default="", description="Name or address of the mail server; empty: no mail.")
     port: Port = Field(default=587, ge=1, description="SMTP port of that server; often 587 for starttls, 465 for tls.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from babel.dates import format_date
 from sqlalchemy import select
@@ -14,15 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.base.organisations import get_organisation
 from crm.base.people import person_at
 from crm.clientele.clients import Client, get_client
-from crm.offers.fields import FIELDS, filled, parse, plain
+from crm.offers.fields import filled, parse, plain
 from crm.offers.templates import Language
 from crm.office.users import User
 from crm.preparation.campaign_setup import setup_of
 from crm.preparation.campaigns import get_campaign
 from crm.time_zones import local
-
-EXAMPLE: Final[Mapping[str, str]] = {name: f"‹{name}›" for name in FIELDS}
-"""For a look at a text where there is no client yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +70,25 @@ async def values_for(
     }
 
 
-async def some_client(session: AsyncSession, campaign_id: int) -> int | None:
-    """A client to look at a template with."""
+async def preview(
+    session: AsyncSession,
+    *,
+    campaign_id: int,
+    language: Language,
+    subject: str,
+    body: str,
+    now: datetime,
+    sender_id: int | None = None,
+) -> Rendered:
+    """A text as it would look to one of the campaign's clients: a field of which nothing is known, and for which the
+    text says nothing, stands there by its name. Raises `Refused` as `render`."""
+    client_id = await _some_client(session, campaign_id)
+    values: Mapping[str, str] = {}
+    if client_id is not None:
+        values = await values_for(session, client_id=client_id, language=language, now=now, sender_id=sender_id)
+    missing = render(subject, body, values).missing
+    return render(subject, body, {**values, **{name: f"‹{name}›" for name in missing}})
+
+
+async def _some_client(session: AsyncSession, campaign_id: int) -> int | None:
     return await session.scalar(select(Client.id).where(Client.campaign_id == campaign_id).order_by(Client.id).limit(1))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from config.settings import Settings
 from crm.errors import NotFound
 from crm.offers.pdf import pdf_of
-from crm.offers.rendering import EXAMPLE, render, some_client, values_for
+from crm.offers.rendering import preview
 from crm.offers.templates import (
     Language,
     add_template,
@@ -71,12 +71,10 @@ async def show_text(settings: Settings, arguments: argparse.Namespace, terminal:
             raise NotFound("offer.template_unknown")
         subject, body = text.subject, text.body
         if arguments.filled or arguments.pdf:
-            client_id = await some_client(session, template.campaign_id)
-            values = dict(EXAMPLE)
-            if client_id is not None:
-                known = await values_for(session, client_id=client_id, language=language, now=datetime.now(UTC))
-                values |= {name: value for name, value in known.items() if value}
-            looked = render(subject, body, values)
+            looked = await preview(
+                session, campaign_id=template.campaign_id, language=language, subject=subject, body=body,
+                now=datetime.now(UTC),
+            )  # fmt: skip
             subject, body = looked.subject, looked.body
         files = [each.file_name for each in await attachments_of(session, text.id)]
     terminal.say(f"{subject}\n\n{body}")

@@ -8,8 +8,9 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
+from email.policy import Policy
 from email.utils import format_datetime as mail_date
 from html import escape
 from typing import Final
@@ -20,6 +21,20 @@ from dialer.mailing.messages import POLICY, one_line
 from dialer.words import Words
 
 _UNSUBSCRIBE: Final = "unsubscribe"
+_UNSUBSCRIBE_HEADER: Final = "List-Unsubscribe"
+
+
+class _AddressInBrackets(UniqueUnstructuredHeader, BaseHeader):
+    """A header with an address that is folded before it (RFC 2369 section 2): encoded words, which the library makes of
+    a word that is longer than a line, would hide it from the reader's program."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}:{policy.linesep} {self}{policy.linesep}"
+
+
+_HEADERS: Final = HeaderRegistry()
+_HEADERS.map_to_type(_UNSUBSCRIBE_HEADER, _AddressInBrackets)
+OFFER_POLICY: Final = POLICY.clone(header_factory=_HEADERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,7 @@ class Sender:
 
 def compose_offer(offer: Offer, *, sender: Sender, files: Sequence[Enclosed], speech: Words) -> EmailMessage:
     """The e-mail of an offer; for a fax gateway the PDF alone, which is the first of `files`."""
-    message = EmailMessage(POLICY)
+    message = EmailMessage(OFFER_POLICY)
     message["From"] = Address(one_line(sender.name), addr_spec=sender.address)
     if sender.reply_to:
         message["Reply-To"] = Address(one_line(sender.name), addr_spec=sender.reply_to)
@@ -53,7 +68,7 @@ def compose_offer(offer: Offer, *, sender: Sender, files: Sequence[Enclosed], sp
         files = files[:1]
     else:
         message["To"] = Address(addr_spec=offer.address)
-        message["List-Unsubscribe"] = (
+        message[_UNSUBSCRIBE_HEADER] = (
             f"<mailto:{sender.reply_to or sender.address}?subject={_UNSUBSCRIBE}%20{offer.key}>"
         )
         end = speech.gettext("If you want no letters from us, answer so, and you get none.")

@@ -23,8 +23,8 @@ from crm.offers.offers import Offer, OfferFile
 from crm.offers.templates import OfferText, attachments_of
 from crm.office.users import User
 from crm.preparation.materials import read_file
-from dialer.mailing.messages import OUR_NAME, POLICY
-from dialer.mailing.offer_messages import Enclosed, Sender, compose_offer
+from dialer.mailing.messages import OUR_NAME
+from dialer.mailing.offer_messages import OFFER_POLICY, Enclosed, Sender, compose_offer
 from dialer.mailing.sender import FIRST_PAUSE, LONGEST_PAUSE
 from dialer.mailing.smtp import MailTrouble, Postman
 from dialer.reasons import packed
@@ -123,8 +123,8 @@ class OfferSender:
         if offer.channel is Channel.FAX:
             address = fax_address(self._settings.fax_address, offer.address)
             message["To"] = address
-            return message.as_bytes(policy=POLICY), address
-        return message.as_bytes(policy=POLICY), offer.address
+            return message.as_bytes(policy=OFFER_POLICY), address
+        return message.as_bytes(policy=OFFER_POLICY), offer.address
 
     async def _not_sent(self, offer: Offer, trouble: MailTrouble) -> None:
         now = self._clock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.errors import CrmError, NotFound
 from crm.offers.fields import FIELDS
 from crm.offers.pdf import pdf_of
-from crm.offers.rendering import EXAMPLE, Rendered, render, some_client, values_for
+from crm.offers.rendering import Rendered, preview
 from crm.offers.templates import (
     LONGEST_BODY,
     LONGEST_NAME,
@@ -142,7 +142,9 @@ async def _template(
         files = await materials_of(session, campaign.id)
         attached = await attachments_of(session, stored.id) if stored else []
         shown = typed or _stored(stored, [each.id for each in attached])
-        looked = None if refusal is not None else await _look(request, session, shown, language)
+        looked = None
+        if refusal is None and shown.subject and shown.body:
+            looked = await _look(request, session, language, shown.subject, shown.body)
     stale = refusal is not None and refusal.code == "offer.changed_meanwhile"
     context = {
         "campaign": campaign,
@@ -171,22 +173,11 @@ def _stored(text: OfferText | None, attached: Sequence[int]) -> _Typed:
     return _Typed("", "", ()) if text is None else _Typed(text.subject, text.body, tuple(attached))
 
 
-async def _look(request: web.Request, session: AsyncSession, typed: _Typed, language: Language) -> Rendered | None:
-    if not typed.subject or not typed.body:
-        return None
-    return render(typed.subject, typed.body, await _values(request, session, language))
-
-
-async def _values(request: web.Request, session: AsyncSession, language: Language) -> Mapping[str, str]:
-    """Of some client; fields of which nothing is known there are shown by their names."""
-    client_id = await some_client(session, _campaign_id(request))
-    if client_id is None:
-        return EXAMPLE
-    known = await values_for(
-        session, client_id=client_id, language=language, now=request.app[DEPS].clock(),
-        sender_id=visitor(request).user_id,
+async def _look(request: web.Request, session: AsyncSession, language: Language, subject: str, body: str) -> Rendered:
+    return await preview(
+        session, campaign_id=_campaign_id(request), language=language, subject=subject, body=body,
+        now=request.app[DEPS].clock(), sender_id=visitor(request).user_id,
     )  # fmt: skip
-    return {name: value or EXAMPLE[name] for name, value in known.items()}
 
 
 async def pdf(request: web.Request) -> web.StreamResponse:
@@ -197,7 +188,7 @@ async def pdf(request: web.Request) -> web.StreamResponse:
         text = await newest_text(session, found.id, language)
         if text is None:
             raise NotFound("offer.template_unknown")
-        shown = render(text.subject, text.body, await _values(request, session, language))
+        shown = await _look(request, session, language, text.subject, text.body)
     content = await asyncio.to_thread(pdf_of, shown.subject, shown.body)
     return attachment(content, f"{found.name.replace('/', ' ')}.pdf")
 
