@@ -8,12 +8,12 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import Policy
 from email.utils import format_datetime as mail_date
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from crm.calls.letters import Channel
 from crm.offers.offers import Offer
@@ -24,9 +24,15 @@ _UNSUBSCRIBE: Final = "unsubscribe"
 _UNSUBSCRIBE_HEADER: Final = "List-Unsubscribe"
 
 
-class _AddressInBrackets(UniqueUnstructuredHeader, BaseHeader):
+class _AddressInBrackets(BaseHeader):
     """A header with an address that is folded before it (RFC 2369 section 2): encoded words, which the library makes of
     a word that is longer than a line, would hide it from the reader's program."""
+
+    max_count = 1
+
+    @classmethod
+    def parse(cls, string: str, kwds: dict[str, Any]) -> None:
+        UnstructuredHeader.parse(string, kwds)
 
     def fold(self, *, policy: Policy) -> str:
         return f"{self.name}:{policy.linesep} {self}{policy.linesep}"
