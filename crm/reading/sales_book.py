@@ -278,13 +278,29 @@ async def moves_to_read(session: AsyncSession, deal_ids: Iterable[int]) -> list[
         .where(DealMove.deal_id.in_(list(deal_ids)))
         .order_by(DealMove.at.desc(), DealMove.id.desc())
     )
-    return [
-        MoveRow(
-            move.deal_id, move.at, move.from_stage, move.to_stage, move.cause, author or "", move.attempt_id,
-            move.amount_minor, move.currency, move.reason, move.note,
-        )
-        for move, author in found
-    ]  # fmt: skip
+    return [_move_row(move, author) for move, author in found]
+
+
+async def moves_of_client(session: AsyncSession, client_id: int, *, limit: int) -> list[tuple[MoveRow, str]]:
+    """The last moves of the client's deals, the newest first, each with the deal's product; none where the campaign
+    does not sell by deals."""
+    found = await session.execute(
+        select(DealMove, User.name, Deal.product)
+        .join(Deal, Deal.id == DealMove.deal_id)
+        .join(Campaign, (Campaign.id == Deal.campaign_id) & Campaign.sells_by_deals)
+        .outerjoin(User, User.id == DealMove.author_id)
+        .where(Deal.client_id == client_id)
+        .order_by(DealMove.at.desc(), DealMove.id.desc())
+        .limit(limit)
+    )
+    return [(_move_row(move, author), product) for move, author, product in found]
+
+
+def _move_row(move: DealMove, author: str | None) -> MoveRow:
+    return MoveRow(
+        move.deal_id, move.at, move.from_stage, move.to_stage, move.cause, author or "", move.attempt_id,
+        move.amount_minor, move.currency, move.reason, move.note,
+    )  # fmt: skip
 
 
 async def any_sells_by_deals(session: AsyncSession) -> bool:

@@ -13,7 +13,7 @@ from crm.base.joined import standing_client
 from crm.calls.disposition_sets import own_labels
 from crm.clientele.groups import MoveRow, move_rows
 from crm.questionnaires.sheets import SheetRow, sheets_of
-from crm.reading import views
+from crm.reading import sales_book, views
 from dialer.cli.calls import call_row
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
@@ -21,7 +21,8 @@ from dialer.console.clients.letters import ShownLetter, read_letters
 from dialer.console.clients.promises import ShownPromise, read_promises
 from dialer.console.clients.referrals import ShownReferral, read_referrals
 from dialer.console.clients.wishes import Wish, read_wishes
-from dialer.console.desk.card import stored_card
+from dialer.console.deals.deal_words import ReasonNames, move_words
+from dialer.console.desk.card import MOST_HISTORY, stored_card
 from dialer.console.web.answer_words import answers_in_words
 from dialer.console.web.formats import moment
 from dialer.console.web.labels import MOVE_CAUSES, group_name
@@ -46,6 +47,8 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
         referrals = await read_referrals(session, words, zone, client_id=client_id)
         promises, _moved = await read_promises(session, words, zone, client_id=client_id, now=datetime.now(UTC))
         sheets = await sheets_of(session, client_id)
+        deal_moves = await sales_book.moves_of_client(session, client_id, limit=MOST_HISTORY)
+        reasons = await ReasonNames.read(session, words)
         names = await own_labels(session, words.language)
     for line in _facts(words, card):
         terminal.say(line)
@@ -58,6 +61,10 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     _part(terminal, mark("Handed to experts"), map(_referral, referrals))
     _part(terminal, mark("Answers"), (line for each in sheets for line in _sheet(words, zone, each)))
     _part(terminal, mark("Groups"), (_move(words, zone, each) for each in moves))
+    _part(
+        terminal, mark("Deals"),
+        (_deal_move(words, zone, reasons, card.campaign_id, *each) for each in deal_moves),
+    )  # fmt: skip
     _part(terminal, mark("Calls"), ("  ".join(call_row(each, names, zone, words)) for each in card.last_calls))
     return 0
 
@@ -69,6 +76,14 @@ def _part(terminal: Terminal, heading: str, lines: Iterator[str]) -> None:
         terminal.say(f"{terminal.words.gettext(heading)}:")
     for line in found:
         terminal.say(f"  {line}")
+
+
+def _deal_move(
+    words: Words, zone: ZoneInfo, reasons: ReasonNames, campaign_id: int, move: sales_book.MoveRow, product: str
+) -> str:
+    step, why = move_words(words, reasons, campaign_id, move)
+    parts = (moment(words, move.at, zone), f"{move.deal_id}", product, step, move.author, why)
+    return "  ".join(part for part in parts if part)
 
 
 def _facts(words: Words, card: views.Card) -> Iterator[str]:

@@ -11,7 +11,7 @@ from babel.numbers import format_decimal, get_currency_symbol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.deals.lost_reasons import LostReason, lost_reasons, own_reason_labels
-from crm.reading.sales_book import DealDay, whole_units
+from crm.reading.sales_book import DealDay, MoveRow, whole_units
 from dialer.words import Words, mark
 
 STAGES: Final[Mapping[str, str]] = {
@@ -89,6 +89,15 @@ class ReasonNames:
             return ""
         own = self._own.get((campaign_id, key))
         return own or (self._words.gettext(REASONS[key]) if key in REASONS else key)
+
+
+def move_words(words: Words, reasons: ReasonNames, campaign_id: int, move: MoveRow) -> tuple[str, str]:
+    """A move in one line: from where to where with the sum, and why."""
+    left = f"{stage_name(words, move.from_stage)} → " if move.from_stage else ""
+    step = f"{left}{stage_name(words, move.to_stage)}"
+    amount = money(words, move.amount_minor, move.currency)
+    why = (words.gettext(CAUSES[move.cause]), reasons.of(campaign_id, move.reason), move.note)
+    return f"{step}, {amount}" if amount else step, " · ".join(part for part in why if part)
 
 
 def reason_label(words: Words, reason: LostReason) -> str:

@@ -16,8 +16,10 @@ from crm.calls.disposition_sets import own_labels
 from crm.calls.letters import LetterRow, letters_of
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaign_setup import setup_of
-from crm.reading import views
+from crm.reading import sales_book, views
+from crm.reading.sales_book import MoveRow
 from crm.wrap_up.contacts import Contact
+from dialer.console.deals.deal_words import ReasonNames, move_words
 from dialer.console.web.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
 from dialer.console.web.labels import KINDS, LETTERS, disposition_name, result_name
 from dialer.crm_words import explain
@@ -46,12 +48,13 @@ class CardPhone:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """Something that happened with the client: when, what, through whom, and what was said."""
+    """Something that happened with the client: when, what, through whom, what was said, and where more of it stands."""
 
     when: str
     what: str
     who: str
     text: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +193,18 @@ def _phones(
 async def _history(
     session: AsyncSession, words: Words, zone: tzinfo, found: views.Card, attempt_id: str | None
 ) -> tuple[HistoryLine, ...]:
-    """Calls and letters, then imported contacts, the newest first; what happened before the system may have no date."""
+    """Calls, letters and moves of deals, then imported contacts, the newest first; what happened before the system may
+    have no date."""
     names = await own_labels(session, words.language)
     dated = [
         (row.opened_at, _call_line(words, zone, row, names)) for row in found.last_calls if row.attempt_id != attempt_id
     ]
     letters = [each for each in await letters_of(session, found.client_id) if each.withdrawn_at is None]
     dated += [(each.sent_at, _letter_line(words, zone, each)) for each in letters[:MOST_HISTORY]]
+    moves = await sales_book.moves_of_client(session, found.client_id, limit=MOST_HISTORY)
+    if moves:
+        reasons = await ReasonNames.read(session, words)
+        dated += [(row.at, _move_line(words, zone, reasons, found.campaign_id, row, product)) for row, product in moves]
     lines = [line for _, line in sorted(dated, key=lambda each: each[0], reverse=True)]
     client_ids = await read_as_one(session, found.client_id)
     imported = await session.scalars(
@@ -215,6 +223,20 @@ async def _history(
         for contact in imported
     ]
     return tuple(lines)
+
+
+def _move_line(
+    words: Words, zone: tzinfo, reasons: ReasonNames, campaign_id: int, row: MoveRow, product: str
+) -> HistoryLine:
+    what, why = move_words(words, reasons, campaign_id, row)
+    about = product or words.gettext("No. {number}", number=row.deal_id)
+    return HistoryLine(
+        when=short_day(words, row.at.astimezone(zone).date()),
+        what=words.gettext("Deal “{product}”: {step}", product=about, step=what),
+        who=row.author,
+        text=why,
+        address=f"/deals/{row.deal_id}",
+    )
 
 
 def _letter_line(words: Words, zone: tzinfo, letter: LetterRow) -> HistoryLine:

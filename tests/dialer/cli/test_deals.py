@@ -55,7 +55,9 @@ def test_a_deal_goes_from_interest_to_contract(dialer: Dialer, book: Path, tmp_p
     deals("export", tmp_path / "book.xlsx")
     row = CalamineWorkbook.from_path(tmp_path / "book.xlsx").get_sheet_by_index(0).to_python()[1]
     assert row[1:7] == ["=Ромашка", "First campaign", "Ducts", 99.9, "RUB", "Contract"]
-    assert "Hot" in dialer("clients", "show", "1", "-c", book).out
+    shown = dialer("clients", "show", "1", "-c", book).out
+    assert "Hot" in shown
+    assert "1  Ducts  Interest → Contract, 99.90\xa0RUB  by hand" in shown
 
 
 def test_reasons_are_the_campaigns(dialer: Dialer, book: Path) -> None:

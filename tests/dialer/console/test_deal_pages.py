@@ -96,8 +96,31 @@ async def test_who_is_about_to_call_sees_the_open_deals(database: Database, sell
     await anna.act("ready")
     page = await anna.text("/operator")
     assert "Открытые сделки" in page
-    assert f"100,10{NBSP}₽" in page
-    assert "99,99" not in page
+    assert f"<strong>100,10{NBSP}₽</strong>" in page
+    assert f"<strong>99,99{NBSP}₽</strong>" not in page  # it stands in the history alone
+
+
+async def test_moves_of_deals_stand_in_the_clients_history(
+    database: Database, selling: Office, signed_in: SignIn
+) -> None:
+    deal = await opened(database, selling, 0)
+    async with database.transaction() as session:
+        step = Step(DealStage.LOST, reason="price", note="на треть")
+        await move_deal(session, deal_id=deal.id, step=step, now=NOW, author_id=selling.users["egor"])
+    maria, anna = await signed_in("maria"), await signed_in("anna")
+    await anna.act("ready")
+    for page in (await maria.text(f"/clients/{selling.clients[0]}"), await anna.text("/operator")):
+        lines = re.findall(r'<p><a href="(/deals/\d+)"[^>]*>(.*?)</a>(.*?)</p>(?:<p class="muted">(.*?)</p>)?', page)
+        assert [(address, what) for address, what, _, _ in lines] == [
+            ("/deals/1", f"Сделка «Монтаж»: Интерес → Потеряна, 100,10{NBSP}₽"),
+            ("/deals/1", f"Сделка «Монтаж»: Интерес, 100,10{NBSP}₽"),
+        ]
+        assert "Экспертов Егор" in lines[0][2]
+        assert lines[0][3] == "вручную · Дорого · на треть"
+    async with database.transaction() as session:
+        campaign = await get_campaign(session, selling.campaign_id)
+        await change_campaign(session, campaign=campaign, sells_by_deals=False, now=NOW)
+    assert "Сделка «" not in await maria.text(f"/clients/{selling.clients[0]}")
 
 
 async def test_what_somebody_else_has_changed_is_not_overwritten(
