@@ -264,6 +264,7 @@ ERRORS: Final[dict[str, str]] = {
     "outcome.already_recorded": "The outcome of this call has been written down already.",
     "outcome.callback_needs_time": "Say when to call back.",
     "outcome.needs_asked_by": "Say who asked to call back.",
+    "outcome.needs_contract": "Say which deal has its contract, and its sum.",
     "outcome.needs_competitor": "Say whose product they use.",
     "outcome.needs_full_name": "Give the full name of the person spoken to: two words or more.",
     "outcome.needs_reason": "Give the reason.",

@@ -24,6 +24,8 @@ class Ask(enum.StrEnum):
     NUMBER_ONLY = "number_only"
     EXPERT = "expert"
     QUESTIONNAIRE = "questionnaire"
+    CONTRACT = "contract"
+    """Only where the campaign sells by deals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _table(*dispositions: Disposition) -> dict[str, Disposition]:
 
 
 DISPOSITIONS: Final[dict[str, Disposition]] = _table(
-    Disposition("hot", "1", Group.HOT, (Ask.PERSON, Ask.SUMMARY, Ask.NEXT_CONTACT, Ask.EXPERT)),
+    Disposition("hot", "1", Group.HOT, (Ask.PERSON, Ask.SUMMARY, Ask.NEXT_CONTACT, Ask.EXPERT, Ask.CONTRACT)),
     Disposition("warm", "2", Group.WARM, (Ask.PERSON, Ask.SUMMARY, Ask.NEXT_CONTACT, Ask.EXPERT)),
     Disposition(
         "competitor",
@@ -137,6 +139,12 @@ _PROPOSALS: Final[dict[Result, str | None]] = {
     Result.INTERRUPTED: None,  # they may have talked: the operator knows
     Result.UNCERTAIN: "no_contact",
 }
+
+
+def may_sign(disposition: Disposition, *, by_operator: bool) -> bool:
+    """Whether a contract may be written down with it. Operators write one down where the campaign has made an outcome
+    that requires one; experts, and who answers for the result, also where it is merely asked."""
+    return Ask.CONTRACT in (disposition.required if by_operator else disposition.asks)
 
 
 def propose(result: Result) -> str | None:

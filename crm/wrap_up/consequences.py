@@ -35,6 +35,7 @@ from crm.plan.silence import keep_request
 from crm.preparation.campaigns import Campaign
 from crm.preparation.results import OF_THE_CLIENT
 from crm.wrap_up.contacts import Spoken, add_contact, contact_of, had_main_contact
+from crm.wrap_up.contracts import Signed, sign, unsign
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Following:
     """An outcome whose effects follow. `decides`: that the person spoken to decides was said in this talk.
     `base_group`: the client's group as it would be without this attempt, `None` when later calls have moved the client
     on: then a correction leaves the group alone. `is_first`: no correction; `retries`: a correction of one that had put
-    the client into the plan again. `expert_id`: who was chosen, `None` for the campaign's rule."""
+    the client into the plan again. `expert_id`: who was chosen, `None` for the campaign's rule; `signed`: the contract
+    that the client has signed."""
 
     session: AsyncSession
     outcome: Outcome
@@ -55,6 +57,7 @@ class Following:
     is_first: bool = True
     retries: bool = False
     expert_id: int | None = None
+    signed: Signed | None = None
 
     @property
     def now(self) -> datetime:
@@ -336,6 +339,15 @@ async def _no_referral(act: TakingBack) -> None:
     await withdraw_of_call(act.session, attempt_id=act.attempt.id, now=act.now, author_id=act.author_id)
 
 
+async def _contract(act: Following) -> None:
+    if act.signed is not None:
+        await sign(act.session, act.signed, act.outcome, act.client)
+
+
+async def _no_contract(act: TakingBack) -> None:
+    await unsign(act.session, act.outcome, now=act.now, author_id=act.author_id)
+
+
 async def _base_group(session: AsyncSession, attempt: Attempt, client: Client) -> Group | None:
     moves = await moves_of(session, client.id)
     later = [made for made in moves if made.at >= (attempt.ended_at or attempt.opened_at)]
@@ -423,4 +435,5 @@ EFFECTS: Final = (
     Effect(_promise, _no_promise),
     Effect(_next_try, _no_next_try),
     Effect(_referral, _no_referral),
+    Effect(_contract, _no_contract),
 )

@@ -11,6 +11,7 @@ from crm.errors import NotFound, Refused
 from crm.experts.referrals import ReferralState, last_referral
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
+from crm.wrap_up.contracts import signed_by
 from crm.wrap_up.outcomes import OutcomeForm
 
 
@@ -28,6 +29,7 @@ async def as_it_stands(session: AsyncSession, outcome: Outcome) -> OutcomeForm:
         number_only=outcome.number_only,
         note=outcome.note,
         expert_id=await _expert(session, outcome),
+        signed=await signed_by(session, outcome),
     )
 
 

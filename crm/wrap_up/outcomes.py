@@ -20,14 +20,16 @@ from crm.clientele.clients import Client, time_zone_of
 from crm.errors import Conflict, NotAllowed, Refused
 from crm.group import Group
 from crm.mapping import Base, UtcDateTime, json_column
-from crm.office.users import Role, get_user
+from crm.office.users import Role, User, get_user
 from crm.plan.callbacks import open_callback
-from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition, possible, propose
+from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition, may_sign, possible, propose
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.spoken_time import parse_when
+from crm.preparation.campaigns import get_campaign
 from crm.text_rules import is_full_name, is_summary, lines_of, tidy
 from crm.wrap_up.consequences import Following, apply, take_back
 from crm.wrap_up.contacts import Spoken
+from crm.wrap_up.contracts import Signed
 from crm.wrap_up.sheets_due import Typed, due_sheets, feed_records, why_left, write_due
 
 __all__ = [
@@ -65,7 +67,8 @@ class OutcomeForm:
     """What the operator filled in. A person is an existing one by `person_id`, or a name, which becomes a person of the
     organisation. The time of a callback is naive, on the client's clock, or the words for it, as they were typed.
     `number_only` narrows "do not call" to the number that was dialled. `expert_id`: to whom the client is handed,
-    `None` by the campaign's rule; `sheets` are the questionnaires that the page had, `language` that of the page.
+    `None` by the campaign's rule; `signed` is the contract that came of it; `sheets` are the questionnaires
+    that the page had, `language` that of the page.
     Answers to what the disposition does not ask are not taken."""
 
     disposition: str
@@ -82,6 +85,7 @@ class OutcomeForm:
     number_only: bool = False
     note: str = ""
     expert_id: int | None = None
+    signed: Signed | None = None
     sheets: Typed = field(default_factory=dict)
     language: str = "ru"
 
@@ -115,6 +119,7 @@ async def record(
         taken = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
     base_group = taken.base_group if taken is not None else client.group
     disposition = await disposition_of(session, client.campaign_id, form.disposition)
+    disposition = await _as_it_asks(session, disposition, attempt, client, author_id=author_id)
     was = base_group or client.group
     due = await due_sheets(
         session, client=client, disposition=disposition, was=was, answered=attempt.answered_at is not None,
@@ -129,7 +134,7 @@ async def record(
     following = Following(
         session, outcome, attempt, client, disposition, spoken=_spoken(form, person, decides=decides),
         base_group=base_group, decides=decides, is_first=not corrected, retries=taken is not None and taken.retried,
-        expert_id=form.expert_id,
+        expert_id=form.expert_id, signed=form.signed,
     )  # fmt: skip
     await apply(following, instead_of=taken)
     await feed_records(session, due, client=client, author_id=author_id, now=now)
@@ -137,6 +142,19 @@ async def record(
     await session.execute(delete(OutcomeDraft).where(OutcomeDraft.attempt_id == attempt_id))
     await session.flush()
     return outcome
+
+
+async def _as_it_asks(
+    session: AsyncSession, disposition: Disposition, attempt: Attempt, client: Client, *, author_id: int
+) -> Disposition:
+    """Without the question for a contract where there can be none: nobody answered, the campaign does not sell by
+    deals, or the author may not sign."""
+    author = await session.get_one(User, author_id)
+    sells = (await get_campaign(session, client.campaign_id)).sells_by_deals
+    if attempt.answered_at and sells and may_sign(disposition, by_operator=author.role is Role.OPERATOR):
+        return disposition
+    asks = tuple(ask for ask in disposition.asks if ask is not Ask.CONTRACT)
+    return replace(disposition, asks=asks, required=disposition.required - {Ask.CONTRACT})
 
 
 def _spoken(form: OutcomeForm, person: Person | None, *, decides: bool) -> Spoken:
@@ -231,6 +249,7 @@ def _asked_for(form: OutcomeForm, asks: AbstractSet[Ask]) -> OutcomeForm:
         asked_by=form.asked_by if when else "",
         number_only=form.number_only and Ask.NUMBER_ONLY in asks,
         expert_id=form.expert_id if Ask.EXPERT in asks else None,
+        signed=form.signed if Ask.CONTRACT in asks else None,
     )
 
 
@@ -284,6 +303,8 @@ def _assert_complete(
         raise Refused("outcome.callback_needs_time")
     if Ask.ASKED_BY in required and not form.asked_by:
         raise Refused("outcome.needs_asked_by")
+    if Ask.CONTRACT in required and form.signed is None:
+        raise Refused("outcome.needs_contract")
 
 
 async def _add(

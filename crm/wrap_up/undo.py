@@ -26,6 +26,7 @@ from crm.mail.outbox import UNDO_FOR
 from crm.plan.outcome_chain import UNDONE, Outcome, current_outcome, superseded
 from crm.plan.plan_entries import EntryState, claimed_entry, drop_waiting, get_entry, set_state
 from crm.wrap_up.consequences import take_back, take_back_competitor
+from crm.wrap_up.contracts import Signed, signed_by
 from crm.wrap_up.outcomes import OutcomeDraft
 
 
@@ -78,6 +79,7 @@ async def undo(session: AsyncSession, *, attempt_id: str, operator_id: int, now:
     if now >= outcome.recorded_at + UNDO_FOR:
         raise Conflict("outcome.undo_too_late", seconds=int(UNDO_FOR.total_seconds()))
     await _take_client(session, attempt, operator_id=operator_id, now=now, lease_s=lease_s)
+    signed = await signed_by(session, outcome)
     taken = await take_back(session, outcome, attempt, client, author_id=operator_id, now=now)
     if taken.base_group is not None:
         await move(
@@ -90,7 +92,7 @@ async def undo(session: AsyncSession, *, attempt_id: str, operator_id: int, now:
         )
     )
     attempt.wrapped_up_at = None
-    fields = await _as_typed(session, outcome, taken.deciding)
+    fields = await _as_typed(session, outcome, taken.deciding) | _contract_as_typed(signed)
     await session.merge(OutcomeDraft(attempt_id=attempt.id, fields=fields, updated_at=now))
     await session.flush()
     await take_back_competitor(taken)
@@ -135,6 +137,15 @@ async def _as_typed(session: AsyncSession, outcome: Outcome, deciding: int | Non
         "note": outcome.note,
         "expert_id": await _named_expert(session, outcome),
     }
+
+
+def _contract_as_typed(signed: Signed | None) -> dict[str, Any]:
+    if signed is None:
+        return {}
+    return {
+        "contract_deal": str(signed.deal_id), "contract_product": signed.product,
+        "contract_amount": f"{signed.amount:.2f}", "contract_on": str(signed.on),
+    }  # fmt: skip
 
 
 async def _named_expert(session: AsyncSession, outcome: Outcome) -> str:

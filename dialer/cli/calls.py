@@ -18,11 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from config.settings import Settings
 from crm import audit
+from crm.base.past_deals import read_amount
 from crm.calls.dial_rules import set_dialling_stopped
 from crm.calls.disposition_sets import own_labels
 from crm.calls.recording_facts import playable_recording
+from crm.errors import NotFound
 from crm.reading import views
 from crm.wrap_up import outcomes
+from crm.wrap_up.contracts import Signed
 from crm.wrap_up.correcting import as_it_stands, version_of
 from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from dialer.cli.database import ready_database
@@ -133,7 +136,22 @@ def _form(form: OutcomeForm, arguments: argparse.Namespace) -> OutcomeForm:
         changes |= {"callback_at_local": None, "callback_words": arguments.when}
     if arguments.number_only is not None:
         changes["number_only"] = arguments.number_only == "yes"
-    return replace(form, **changes)
+    return replace(form, **changes, signed=_signed(form.signed, arguments))
+
+
+def _signed(was: Signed | None, arguments: argparse.Namespace) -> Signed | None:
+    """What is not named stays."""
+    signed = was
+    if arguments.contract is not None:
+        if not arguments.contract.isdecimal() and arguments.contract not in ("", "new"):
+            raise NotFound("deal.unknown")
+        deal_id = int(arguments.contract) if arguments.contract.isdecimal() else None
+        signed = Signed(deal_id) if arguments.contract else None
+    if signed is None:
+        return None
+    if arguments.amount is not None:
+        signed = replace(signed, amount=read_amount(arguments.amount))
+    return replace(signed, on=arguments.signed or signed.on)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -115,6 +115,7 @@ def _desk() -> tuple[Route, ...]:
         Route("POST", "/operator/undo", operator_actions.undo, DESK_ROLES),
         Route("POST", "/operator/undo-skip", operator_actions.undo_skip, DESK_ROLES),
         Route("POST", "/operator/learn", operator_actions.learn, DESK_ROLES),
+        Route("POST", "/operator/deal", operator_actions.move_deal, DESK_ROLES),
         Route("POST", "/operator/letter", operator_actions.note_letter, DESK_ROLES),
         Route("POST", "/operator/draft", operator_actions.keep_draft, DESK_ROLES),
     )

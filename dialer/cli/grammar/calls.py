@@ -57,6 +57,13 @@ def _answers(parser: argparse.ArgumentParser, words: Words) -> None:
     )
     parser.add_argument("--number-only", choices=("yes", "no"), help=gettext("not to be called at this number alone"))
     parser.add_argument("--expert", metavar="LOGIN", help=gettext("to which expert the client goes; '' by the rule"))
+    parser.add_argument(
+        "--contract",
+        metavar="DEAL",
+        help=gettext("which deal has its contract by this call; “new” begins one, '' for none"),
+    )
+    parser.add_argument("--sum", dest="amount", metavar="SUM", help=gettext("the sum of the contract"))
+    parser.add_argument("--signed", type=day_reader(words), metavar="DAY", help=gettext("the day of the contract"))
     for option, text in (
         ("--summary", gettext("what was said")),
         ("--reason", gettext("the reason")),

@@ -11,13 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.people import Person, people_at
 from crm.calls.disposition_sets import dispositions_of, own_labels
-from crm.clientele.clients import get_client
+from crm.clientele.clients import Client, get_client
 from crm.office.users import User
 from crm.plan.dispositions import possible
 from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
 from crm.preparation.campaign_setup import experts_of
+from crm.preparation.campaigns import get_campaign
 from crm.reading import views
 from crm.wrap_up.correcting import as_it_stands
+from dialer.console.deals.deal_page import shown_deals
 from dialer.console.desk.outcome_form import label_of
 from dialer.console.web.formats import moment, naive_moment
 from dialer.console.web.labels import disposition_name
@@ -27,6 +29,7 @@ from dialer.words import Words
 FIELDS = (
     *("disposition", "person_id", "person_name", "person_position", "person_decides", "summary", "reason"),
     *("competitor", "when", "asked_by", "number_only", "note", "expert_id"),
+    *("contract_deal", "contract_product", "contract_amount", "contract_on"),
 )
 
 
@@ -45,13 +48,15 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The form: `corrects` is the outcome that it replaces; `filled`: what stands in its fields."""
+    """The form: `corrects` is the outcome that it replaces; `filled`: what stands in its fields; `deals`: which may
+    have a contract, `None` where the campaign does not sell by deals."""
 
     corrects: int
     filled: Mapping[str, str]
     dispositions: list[tuple[str, str]]
     people: tuple[Person, ...]
     experts: list[tuple[str, str]]
+    deals: list[tuple[str, str]] | None
 
 
 def may_correct(known: Visitor, operator_id: int) -> bool:
@@ -108,12 +113,21 @@ async def correction(
         dispositions=[(item.key, label_of(words, item)) for item in offered],
         people=tuple(await people_at(session, client.organisation_id)),
         experts=[(str(each.id), each.name) for each in await experts_of(session, client.campaign_id)],
+        deals=await _deals(session, words, client),
     )
+
+
+async def _deals(session: AsyncSession, words: Words, client: Client) -> list[tuple[str, str]] | None:
+    if not (await get_campaign(session, client.campaign_id)).sells_by_deals:
+        return None
+    shown = await shown_deals(session, words, client.id)
+    return [(str(each.id), " · ".join(part for part in (each.product, each.amount, each.stage) if part))
+            for each in shown]  # fmt: skip
 
 
 async def _stored(session: AsyncSession, outcome: Outcome) -> dict[str, str]:
     found = await as_it_stands(session, outcome)
-    promised = found.callback_at_local
+    promised, signed = found.callback_at_local, found.signed
     return {
         **dict.fromkeys(FIELDS, ""),
         "disposition": found.disposition,
@@ -126,4 +140,7 @@ async def _stored(session: AsyncSession, outcome: Outcome) -> dict[str, str]:
         "number_only": "yes" if found.number_only else "",
         "note": found.note,
         "expert_id": str(found.expert_id or ""),
+        "contract_deal": str(signed.deal_id) if signed is not None else "",
+        "contract_amount": f"{signed.amount:.2f}" if signed is not None else "",
+        "contract_on": str(signed.on) if signed is not None else "",
     }

@@ -12,6 +12,7 @@ from crm.calls.disposition_sets import REQUIRABLE, dispositions_of, set_disposit
 from crm.group import Group
 from crm.plan.dispositions import DISPOSITIONS, Ask, Disposition
 from crm.preparation.campaigns import get_campaign
+from crm.reading.sales_book import any_sells_by_deals
 from dialer.console.desk.outcome_form import label_of
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
@@ -30,6 +31,7 @@ ASKS = {
     Ask.WHEN: mark("when to call back"),
     Ask.ASKED_BY: mark("who asked to call back"),
     Ask.QUESTIONNAIRE: mark("the questionnaire"),
+    Ask.CONTRACT: mark("a contract with its sum"),
 }
 
 
@@ -56,13 +58,14 @@ async def dispositions(request: web.Request) -> web.StreamResponse:
         campaign = await get_campaign(session, campaign_id) if campaign_id is not None else None
         found = await dispositions_of(session, campaign_id)
         versions = await versions_of_rows(session, campaign_id)
+        sells = campaign.sells_by_deals if campaign is not None else await any_sells_by_deals(session)
     groups = [(key, words.gettext(group_name(key))) for key in GROUPS if key != Group.NEW.value]
     context = {
         "campaign": campaign,
         "here_is": request.path,
         "rows": [_row(words, each, versions.get(each.key, 0)) for each in found.values()],
         "groups": groups,
-        "asks": [(ask.value, words.gettext(ASKS[ask])) for ask in REQUIRABLE],
+        "asks": [(ask.value, words.gettext(ASKS[ask])) for ask in REQUIRABLE if sells or ask is not Ask.CONTRACT],
         "usual": [(key, words.gettext(disposition_name(key))) for key in DISPOSITIONS],
         "may_change": visitor(request).role in RULE_ROLES,
     }

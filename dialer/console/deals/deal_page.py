@@ -50,7 +50,7 @@ _GROUPS_THEN = tuple(key for key in GROUPS if key != Group.NEW.value)
 @dataclass(frozen=True, slots=True)
 class ShownDeal:
     """A deal of a client, in words. `amount` "" for a sum that nobody knows; `when`: the day that counts now, as
-    "expected 20 Dec 2026"."""
+    "expected 20 Dec 2026"; `typed`: the sum as somebody would type it."""
 
     id: int
     version: int
@@ -63,6 +63,9 @@ class ShownDeal:
     person: str
     when: str
     why: str
+    stage_key: str
+    onward_key: str
+    typed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +135,12 @@ async def shown_deals(
     return [_shown(words, reasons, row) for row in rows]
 
 
-async def open_deals(session: AsyncSession, words: Words, client_id: int) -> list[ShownDeal]:
-    """What whoever talks with the client should know of, whosever it is: the deals that are neither signed nor lost."""
+async def open_deals(session: AsyncSession, words: Words, client_id: int) -> list[ShownDeal] | None:
+    """What whoever talks with the client should know of, whosever it is: the deals that are neither signed nor lost;
+    `None` where the campaign does not sell by deals."""
     client = await get_client(session, client_id)
     if not (await get_campaign(session, client.campaign_id)).sells_by_deals:
-        return []
+        return None
     return [deal for deal in await shown_deals(session, words, client_id) if deal.is_open]
 
 
@@ -151,7 +155,8 @@ def _shown(words: Words, reasons: ReasonNames, row: DealRow) -> ShownDeal:
         id=row.id, version=row.version, product=row.product, amount=money(words, row.amount_minor, row.currency),
         stage=stage_name(words, row.stage), is_open=row.stage in OPEN,
         onward=stage_name(words, onward) if onward is not None else "", owner=row.owner, person=row.person, when=when,
-        why=reasons.of(row.campaign_id, row.lost_reason),
+        why=reasons.of(row.campaign_id, row.lost_reason), stage_key=row.stage.value,
+        onward_key=onward.value if onward is not None else "", typed=typed_amount(words, row.amount_minor),
     )  # fmt: skip
 
 

@@ -7,11 +7,18 @@ from typing import Any
 
 from aiohttp import web
 
+from crm.base.past_deals import read_amount
 from crm.calls import letters
 from crm.calls.learnt import Learnt
 from crm.calls.learnt import learn as learn_of
+from crm.deals import moving
+from crm.deals.deal_stages import OPEN, DealStage
+from crm.deals.deals import get_deal
+from crm.deals.moving import Step
+from crm.errors import NotFound
 from crm.wrap_up import outcomes
 from dialer.console.desk.outcome_form import read_form, read_when
+from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import visitor, words_of, zone_of
@@ -143,6 +150,32 @@ async def note_letter(request: web.Request) -> web.StreamResponse:
         await letters.note_letter(
             session, client_id=client_id, channel=letters.Channel(fields["channel"]), note=fields.get("note", ""),
             now=deps.clock(), sent_by=operator_id, author_id=operator_id,
+        )  # fmt: skip
+    await deps.desk.look_again(operator_id)
+    return _done()
+
+
+async def move_deal(request: web.Request) -> web.StreamResponse:
+    """POST /operator/deal `{client_id, attempt_id?, fields}`: a deal of the client in front goes to another stage;
+    `fields` are `deal` (its id and the version that was seen, as "7.2"), `to`, and as far as they are wanted `amount`
+    and `contract_on`."""
+    content = await _content(request)
+    deps, operator_id, fields = request.app[DEPS], visitor(request).user_id, _fields(content)
+    client_id, _ = await _at_the_desk(request, content)
+    number, _, version = fields.get("deal", "").partition(".")
+    signed_on = fields.get("contract_on", "").strip()
+    if fields.get("to") not in (*OPEN, DealStage.CONTRACT) or (signed_on and sent.day(signed_on) is None):
+        raise Trouble.unreadable()
+    step = Step(
+        DealStage(fields["to"]), amount=read_amount(fields.get("amount", "")),
+        contract_on=sent.day(signed_on) if signed_on else None,
+    )  # fmt: skip
+    async with deps.database.transaction() as session:
+        if (await get_deal(session, sent.number(number))).client_id != client_id:
+            raise NotFound("deal.unknown")
+        await moving.move_deal(
+            session, deal_id=sent.number(number), step=step, version=sent.number(version), now=deps.clock(),
+            author_id=operator_id,
         )  # fmt: skip
     await deps.desk.look_again(operator_id)
     return _done()

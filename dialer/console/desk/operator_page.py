@@ -14,20 +14,24 @@ from crm.calls.disposition_sets import dispositions_of, own_labels
 from crm.calls.letters import LONGEST_NOTE
 from crm.clientele import clients
 from crm.day.skips import Skipped, skipped_just_now
+from crm.deals.deal_stages import OPEN, DealStage
+from crm.deals.deals import today_of
 from crm.plan.dispositions import DISPOSITIONS, Disposition
 from crm.preparation.scripts import Step, steps_for
 from crm.questionnaires.questionnaires import Purpose
 from crm.reading.referral_rows import offered_count
+from crm.reading.sales_book import any_sells_by_deals
 from crm.wrap_up import outcomes, undo
 from dialer.calls.errors import DATABASE_MESSAGES, no_line
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.deals.deal_page import ShownDeal, open_deals
+from dialer.console.deals.deal_words import stage_name
 from dialer.console.desk.card import Card, read_card
 from dialer.console.desk.day import Day, current_line, read_day
 from dialer.console.desk.experts import experts_to_choose
 from dialer.console.desk.outcome_form import FIELD_OF_CODE, choices
 from dialer.console.desk.questionnaire import AskedNow, asked_now, shown_sheets
-from dialer.console.web.deps import DEPS
+from dialer.console.web.deps import DEPS, ConsoleDeps
 from dialer.console.web.formats import phone
 from dialer.console.web.labels import CHANNELS, disposition_name, result_name
 from dialer.console.web.pages import embedded, fragment, page
@@ -70,6 +74,7 @@ CALM_MESSAGES = frozenset({"desk.nothing_to_call", "desk.client_left", "desk.int
 DRAFT_FIELDS = (
     *("disposition", "person_id", "person_name", "person_position", "person_decides", "summary", "reason"),
     *("competitor", "when", "asked_by", "number_only", "note", "expert_id"),
+    *("contract_deal", "contract_product", "contract_amount", "contract_on"),
 )
 EMPTY_DRAFT = dict.fromkeys(DRAFT_FIELDS, "")
 
@@ -120,8 +125,17 @@ async def operator_page(request: web.Request) -> web.StreamResponse:
         "strings": embedded(_strings(words)),
         "channels": [(value, words.gettext(name)) for value, name in CHANNELS.items()],
         "longest_note": LONGEST_NOTE,
+        "deal_stages": await _deal_stages(deps, words),
     }
     return page(request, "operator.html", context)
+
+
+async def _deal_stages(deps: ConsoleDeps, words: Words) -> list[tuple[str, str]]:
+    """To which a deal is moved from the card; none where no campaign sells by deals."""
+    async with deps.database.reading() as session:
+        if not await any_sells_by_deals(session):
+            return []
+    return [(stage.value, stage_name(words, stage)) for stage in (*OPEN, DealStage.CONTRACT)]
 
 
 def zone_name_of(request: web.Request) -> str:
@@ -159,7 +173,8 @@ class Snapshots:
         self._experts: list[tuple[str, str]] = []
         self._handed = 0
         self._sheets: tuple[AskedNow, ...] = ()
-        self._deals: list[ShownDeal] = []
+        self._deals: list[ShownDeal] | None = None
+        self._today = ""
 
     async def of(self, view: DeskView, *, beat: bool) -> dict[str, object]:
         """The snapshot to send, with the regions that the page does not have. `beat`: time has passed, so what depends
@@ -236,6 +251,7 @@ class Snapshots:
         offered = choices(
             self._words, self._dispositions, answered=answered, was_abandoned=was_abandoned,
             has_experts=bool(self._experts), surveyed=surveyed,
+            sells=self._deals is not None, by_operator=visitor(self._request).role == "operator",
         )  # fmt: skip
         people = card.people if card is not None else ()
         restored = any(draft.values())
@@ -244,7 +260,7 @@ class Snapshots:
             if view.call is CallState.WRAP_UP and view.proposal in {item.key for item in offered}:
                 draft["disposition"] = view.proposal or ""
         context = {**common, "draft": draft, "choices": offered, "people": people, "restored": restored}
-        context["experts"] = self._experts
+        context |= {"experts": self._experts, "open_deals": self._deals, "today": self._today}
         key = (view.attempt_id, view.call in WRITING_STATES, answered)
         return self._region("_outcome.html", context, key=key)
 
@@ -272,7 +288,7 @@ class Snapshots:
         self._card_for = about
         operator_id, now = visitor(self._request).user_id, self._now()
         card, words, zone = None, self._words, self._zone
-        self._steps, self._sheets, self._deals = (), (), []
+        self._steps, self._sheets, self._deals = (), (), None
         async with deps.database.reading() as session:
             if view.client_id is not None:
                 card = await read_card(
@@ -286,6 +302,7 @@ class Snapshots:
                 )
                 self._steps = await steps_for(session, card.campaign_id)
                 self._deals = await open_deals(session, words, view.client_id)
+                self._today = (await today_of(session, card.campaign_id, now)).isoformat()
                 campaign_id = (await clients.get_client(session, view.client_id)).campaign_id
                 self._dispositions = await dispositions_of(session, campaign_id)
                 self._experts = await experts_to_choose(

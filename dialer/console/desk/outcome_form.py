@@ -9,15 +9,17 @@ from datetime import datetime, tzinfo
 
 from aiohttp import web
 
+from crm.base.past_deals import read_amount
 from crm.calls import attempts
 from crm.calls.disposition_sets import disposition_of
 from crm.clientele import clients
 from crm.errors import Refused
 from crm.plan import callbacks
-from crm.plan.dispositions import Ask, Disposition, possible
+from crm.plan.dispositions import Ask, Disposition, may_sign, possible
 from crm.preparation.calling_hours import Hours, Unusual, unusual
 from crm.preparation.campaigns import get_campaign
 from crm.time_zones import instant
+from crm.wrap_up.contracts import Signed
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.desk.questionnaire import typed_sheets
 from dialer.console.web import sent
@@ -42,6 +44,7 @@ PARTS = {
     Ask.NUMBER_ONLY: ("number_only", ()),
     Ask.EXPERT: ("expert", ()),
     Ask.QUESTIONNAIRE: ("questionnaire", ()),
+    Ask.CONTRACT: ("contract", ("contract_amount",)),
 }
 
 REASON_LABELS = {
@@ -84,6 +87,10 @@ FIELD_OF_CODE = {
     "outcome.needs_full_name": "person_name",
     "contact.needs_full_name": "person_name",
     "referral.no_expert": "expert_id",
+    "outcome.needs_contract": "contract_deal",
+    "deal.needs_sum": "contract_amount",
+    "deal.amount": "contract_amount",
+    "deal.day_to_come": "contract_on",
 }
 
 
@@ -114,9 +121,12 @@ def choices(
     was_abandoned: bool,
     has_experts: bool = False,
     surveyed: bool = False,
+    sells: bool = False,
+    by_operator: bool = True,
 ) -> list[Choice]:
     """What may be chosen of these after this call. A client from "abandoned" is asked why it left, whichever key,
-    unless a survey asks it that (`surveyed`). To whom a client goes is asked where there are experts to choose from."""
+    unless a survey asks it that (`surveyed`). To whom a client goes is asked where there are experts to choose from,
+    for a contract where the campaign sells by deals (`sells`) and who calls may sign one."""
     offered = possible(answered=answered, of=dispositions)
     left_out = frozenset() if answered else frozenset({Ask.PERSON, Ask.SUMMARY, Ask.ASKED_BY})
     left_out = left_out if has_experts and answered else left_out | {Ask.EXPERT}
@@ -125,7 +135,9 @@ def choices(
         _choice(
             words,
             item,
-            left_out | {Ask.REASON} if asked_elsewhere and item.acts_as == "abandoned" else left_out,
+            left_out
+            | ({Ask.REASON} if asked_elsewhere and item.acts_as == "abandoned" else frozenset())
+            | (frozenset() if answered and sells and may_sign(item, by_operator=by_operator) else {Ask.CONTRACT}),
             was_abandoned and answered and not surveyed,
         )
         for item in offered
@@ -254,6 +266,22 @@ async def read_form(
         number_only=answers.get("number_only") == "yes",
         note=answers.get("note", ""),
         expert_id=sent.number(expert) if expert else None,
+        signed=_signed(answers),
         sheets=typed_sheets(fields),
         language=words_of(request).language,
+    )
+
+
+def _signed(answers: Mapping[str, str]) -> Signed | None:
+    """The contract, of one of the client's deals or of one that is "new"."""
+    deal, signed_on = answers.get("contract_deal", ""), answers.get("contract_on", "")
+    if not deal:
+        return None
+    if signed_on and sent.day(signed_on) is None:
+        raise Trouble.unreadable()
+    return Signed(
+        deal_id=None if deal == "new" else sent.number(deal),
+        product=answers.get("contract_product", "") if deal == "new" else "",
+        amount=read_amount(answers.get("contract_amount", "")),
+        on=sent.day(signed_on) if signed_on else None,
     )

@@ -187,7 +187,7 @@ const actions = {
 async function act(button) {
   const action = button.dataset.do;
   wantsCall = false;
-  if (action === "learn" || action === "letter") return openForm(action);
+  if (action === "learn" || action === "letter" || action === "deal") return openForm(action);
   if (action === "keys") return document.querySelector("dialog#keys").showModal();
   if (action === "digits") return sendTone(button.dataset.digit);
   if (!(action in actions)) return undefined;
@@ -203,9 +203,25 @@ function openForm(name) {
   const form = dialog.querySelector("form[data-form]");
   form.reset();
   tellIn(dialog, "");
+  if (name === "deal") {
+    form.elements.deal.replaceChildren(document.getElementById("deals-to-move").content.cloneNode(true));
+    proposeStep(form);
+  }
   dialog.showModal();
-  form.querySelector("input").focus();
+  form.querySelector(name === "deal" ? "[name=to]" : "input").focus();
 }
+
+// The next stage and the sum that is known, of the deal that is chosen.
+function proposeStep(form) {
+  const { stage, onward, amount } = form.elements.deal.selectedOptions[0].dataset;
+  for (const option of form.elements.to.options) option.disabled = option.hidden = option.value === stage;
+  form.elements.to.value = onward;
+  form.elements.amount.value = amount;
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-form=deal] [name=deal]")) proposeStep(event.target.form);
+});
 
 async function sendForm(form) {
   const { client, attempt } = desk;

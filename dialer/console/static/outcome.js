@@ -158,7 +158,8 @@ export class Outcome {
       this.passedBy.clear();
       this.#proposePerson();
     }
-    if (field.name === "disposition" || field.name === "person_id" || field.name === "person_decides") this.#showQuestions();
+    if (field.name === "contract_deal" && event.type === "change") this.#proposeSum(field);
+    if (field.name === "disposition" || field.name === "contract_deal" || field.name === "person_id" || field.name === "person_decides") this.#showQuestions();
     if (field.name === "when") {
       clearTimeout(this.echoTimer);
       this.echoTimer = setTimeout(() => this.#echo(), ECHO_MS);
@@ -211,7 +212,27 @@ export class Outcome {
     for (const part of form.querySelectorAll("[data-new-person]")) part.hidden = !unknown;
     const decides = unknown ? form.elements.person_decides.checked : person.selectedOptions[0]?.dataset.decides === "yes";
     if (asks.has("summary") && chosen.dataset.summary !== "always") form.querySelector('[data-ask="summary"]').hidden = decides;
+    this.#showContract(asks.has("contract"));
     this.#showKey();
+  }
+
+  /** Where a contract is necessary, the first deal is proposed; elsewhere there is none until one is chosen. */
+  #showContract(asked) {
+    const deal = this.form.elements.contract_deal;
+    if (!deal) return;
+    const needed = asked && this.chosen.dataset.needs.split(" ").includes("contract_amount");
+    if (needed && !deal.value) {
+      deal.selectedIndex = 1;
+      deal.dataset.proposed = "";
+      this.#proposeSum(deal);
+    } else if (!needed && "proposed" in deal.dataset) deal.value = "";
+    if (!needed) delete deal.dataset.proposed;
+    for (const part of this.form.querySelectorAll("[data-signing]")) part.hidden = !deal.value;
+    for (const part of this.form.querySelectorAll("[data-new-deal]")) part.hidden = deal.value !== "new";
+  }
+
+  #proposeSum(deal) {
+    this.form.elements.contract_amount.value = deal.selectedOptions[0]?.dataset.amount ?? "";
   }
 
   /** The key that saves stands on the button: in a field an Enter goes on to the next question, as long as there is one. */

@@ -103,6 +103,25 @@ def test_an_outcome_is_corrected_in_the_version_that_was_seen(dialer: Dialer, of
     assert shown.index("Version 3, ") < shown.index("Version 2, ") < shown.index("Version 1, ")
 
 
+def test_a_correction_writes_a_contract_down_and_takes_it_back(dialer: Dialer, office: Path) -> None:
+    call = on_database(office, one_call)
+    assert dialer("campaigns", "set", "Вентиляция", "--sells-by-deals", "-c", office).code == 0
+    words = ("calls", "correct", call, "-c", office, "--as", "user2")
+    said = dialer(
+        *words, "--version", "1", "--disposition", "hot", "--contract", "new", "--sum", "12 500,50", "--signed",
+        "2026-11-20",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    told = dialer("deals", "show", "1", "-c", office).out
+    assert "contract: 2026-11-20" in told
+    assert "12,500.50\xa0RUB" in told
+    assert dialer(*words, "--version", "2", "--note", "позже").code == 0, "the contract stands"
+    assert "contract: 2026-11-20" in dialer("deals", "show", "1", "-c", office).out
+    assert dialer(*words, "--version", "3", "--contract", "").code == 0
+    assert "contract: " not in dialer("deals", "show", "1", "-c", office).out
+    assert "no such deal" in dialer(*words, "--version", "4", "--contract", "x").err
+
+
 def test_the_sound_is_written_and_all_dialling_stopped(dialer: Dialer, office: Path, tmp_path: Path) -> None:
     store = LocalStore(office.parent / "data" / "recordings")
 

@@ -56,6 +56,7 @@ MATRIX = {
     ("POST", "/operator/undo"): DESK,
     ("POST", "/operator/undo-skip"): DESK,
     ("POST", "/operator/learn"): DESK,
+    ("POST", "/operator/deal"): DESK,
     ("POST", "/operator/letter"): DESK,
     ("POST", "/operator/draft"): DESK,
     ("GET", "/calls"): SIGNED_IN,

@@ -20,6 +20,7 @@ from crm.group import Group
 from crm.preparation.campaigns import change_campaign, get_campaign
 from crm.reading import sales_book
 from tests.dialer.console.conftest import SignIn
+from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -42,13 +43,27 @@ async def opened(database: Database, office: Office, client: int, login: str = "
         )  # fmt: skip
 
 
-async def test_a_campaign_without_deals_never_speaks_of_them(signed_in: SignIn, office: Office) -> None:
+async def test_a_campaign_without_deals_never_speaks_of_them(signed_in: SignIn, office: Office, desk: FakeDesk) -> None:
     maria = await signed_in("maria")
     for path in (f"/clients/{office.clients[0]}", f"/campaigns/{office.campaign_id}", "/clients"):
         page = await maria.text(path)
         assert "Книга продаж" not in page
         assert "Новая сделка" not in page
         assert "Почему теряются" not in page
+    assert "договор" not in (await maria.text(f"/campaigns/{office.campaign_id}/dispositions")).lower()
+    anna = await signed_in("anna")
+    await anna.act("ready")
+    answer = await anna.act("dial", client_id=office.clients[0])
+    await desk.answer(office.users["anna"])
+    await desk.end(office.users["anna"])
+    page = await anna.text("/operator")
+    assert "сделк" not in page.lower()
+    assert 'name="contract_deal"' not in page
+    call = (await answer.json())["attempt_id"]
+    assert (
+        await anna.act("outcome", attempt_id=call, fields={"disposition": "cold", "reason": "дорого"})
+    ).status == 200
+    assert "Договор" not in await maria.text(f"/calls/{call}")
 
 
 async def test_a_deal_is_begun_on_the_clients_page_and_signed_on_its_own(
@@ -121,6 +136,28 @@ async def test_moves_of_deals_stand_in_the_clients_history(
         campaign = await get_campaign(session, selling.campaign_id)
         await change_campaign(session, campaign=campaign, sells_by_deals=False, now=NOW)
     assert "Сделка «" not in await maria.text(f"/clients/{selling.clients[0]}")
+
+
+async def test_a_deal_of_the_client_in_front_is_moved_on_and_of_nobody_else(
+    database: Database, selling: Office, signed_in: SignIn
+) -> None:
+    theirs, of_others = await opened(database, selling, 0), await opened(database, selling, 1)
+    anna, client_id = await signed_in("anna"), selling.clients[0]
+    await anna.act("ready")
+
+    async def moved(deal: Deal, version: int = 1, **fields: str) -> tuple[int, str]:
+        fields = {"deal": f"{deal.id}.{version}", "to": "negotiation", "amount": "", **fields}
+        said = await anna.act("deal", client_id=client_id, fields=fields)
+        return said.status, (await said.json()).get("code", "")
+
+    assert await moved(of_others) == (404, "deal.unknown")
+    assert (await moved(theirs, to="lost"))[0] == 400
+    assert await moved(theirs, amount="1,005") == (422, "deal.amount")
+    assert await moved(theirs, amount="99,90") == (200, "")
+    assert await moved(theirs, to="offer") == (409, "deal.changed_meanwhile")
+    async with database.reading() as session:
+        deal = await get_deal(session, theirs.id)
+        assert (deal.stage, deal.amount_minor) == (DealStage.NEGOTIATION, 9990)
 
 
 async def test_what_somebody_else_has_changed_is_not_overwritten(
