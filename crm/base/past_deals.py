@@ -17,6 +17,8 @@ from crm.mapping import Base, UtcDateTime, Versioned
 from crm.text_rules import tidy
 
 _CURRENCY: Final = re.compile("[A-Z]{3}")
+_ENGLISH: Final = re.compile(r"[1-9][0-9]{0,2}((,[0-9]{3})+\.[0-9]{1,2}|(,[0-9]{3}){2,})")
+_AMBIGUOUS: Final = re.compile(r"[1-9][0-9]{0,2}[,.][0-9]{3}")
 LARGEST_MINOR: Final = 10**15
 
 
@@ -61,10 +63,16 @@ class FormerOwner(Base):
 
 
 def read_amount(written: str) -> Decimal | None:
-    """An amount as people write it ("12 500,50"); `None` for an empty one. Raises `Refused`."""
-    plain = re.sub(r"[\s\u00a0\u202f']", "", written).replace(",", ".")
+    """An amount as people write it ("12 500,50", "12,500.50"); `None` for an empty one. Raises `Refused`, also for
+    "12,500": in English it is a thousand times what it is in Russian."""
+    plain = re.sub(r"[\s\u00a0\u202f']", "", written)
     if not plain:
         return None
+    if _ENGLISH.fullmatch(plain):
+        plain = plain.replace(",", "")
+    elif _AMBIGUOUS.fullmatch(plain):
+        raise Refused("deal.amount", amount=written)
+    plain = plain.replace(",", ".")
     try:
         amount = Decimal(plain)
     except InvalidOperation:

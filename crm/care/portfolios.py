@@ -29,7 +29,7 @@ from crm.experts.choosing import Choice, candidates, choose, loads
 from crm.experts.referrals import OFFERED, ChosenBy, Referral, get_referral
 from crm.experts.referring import pass_to
 from crm.mapping import Base, UtcDateTime, one_of
-from crm.office.users import CALLERS, User, hold_users
+from crm.office.users import CALLERS, Role, User, hold_users, set_role
 from crm.plan import handovers
 from crm.plan.callbacks import Callback, CallbackState, get_callback
 from crm.plan.plan_entries import EntryState, PlanEntry
@@ -329,15 +329,41 @@ async def leave(
 ) -> list[Item]:
     """Let the user sign in no more, once everything that they had is in other hands; returns what went to whom. Raises
     `Refused` while they have something and nobody takes it."""
+    items = await _empty(session, user=user, to=to, reason=reason, now=now, author_id=author_id)
+    await handovers.switch_off(session, user=user, hand_over_to=None, now=now, author_id=author_id)
+    return items
+
+
+async def change_role(
+    session: AsyncSession,
+    *,
+    user: User,
+    role: Role,
+    to: User | None,
+    reason: str,
+    now: datetime,
+    author_id: int | None = None,
+) -> list[Item]:
+    """Let the user do something else from now on. An expert, and who will call nobody any more, gives everything away
+    first; returns what went to whom. Raises `Refused` while they have something and nobody takes it."""
+    items: list[Item] = []
+    if user.role is not role and (role not in CALLERS or user.role is Role.EXPERT):
+        items = await _empty(session, user=user, to=to, reason=reason, now=now, author_id=author_id)
+    await set_role(session, user=user, role=role, now=now, author_id=author_id)
+    return items
+
+
+async def _empty(
+    session: AsyncSession, *, user: User, to: User | None, reason: str, now: datetime, author_id: int | None
+) -> list[Item]:
+    """What went to whom; then nobody can give them anything until the transaction ends."""
     items: list[Item] = []
     if to is not None:
         items = await hand_over(session, of=user, to=[to], reason=reason, now=now, author_id=author_id)
-    # Nobody can give them anything meanwhile.
     await session.execute(select(User.id).where(User.id == user.id).with_for_update())
     left = await counts_of(session, user.id)
     if left:
         raise Refused("user.owns_portfolio", login=user.login, count=sum(left.values()))
-    await handovers.switch_off(session, user=user, hand_over_to=None, now=now, author_id=author_id)
     return items
 
 

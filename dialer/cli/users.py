@@ -96,7 +96,12 @@ async def set_role(settings: Settings, arguments: argparse.Namespace, terminal: 
     """`users role`: what somebody does from now on."""
     async with _transaction(settings, terminal) as session:
         user = await user_named(session, arguments.login)
-        await users.set_role(session, user=user, role=users.Role(arguments.role), now=datetime.now(UTC))
+        taker = await user_named(session, arguments.hand_over_to) if arguments.hand_over_to else None
+        passed = await portfolios.change_role(
+            session, user=user, role=users.Role(arguments.role), to=taker,
+            reason=terminal.words.gettext("Another role"), now=datetime.now(UTC),
+        )  # fmt: skip
+    tell_portfolio(terminal, passed, {taker.id: taker} if taker is not None else {})
     terminal.say(terminal.words.gettext("The role of {login} is now {role}.", login=user.login, role=user.role.value))
     return 0
 

@@ -109,6 +109,7 @@ def _users_changes(actions: Commands, words: Words) -> None:
     role = command(actions, "role", gettext("give a user another role"))
     role.add_argument("login", metavar="LOGIN", help=gettext("which user"))
     role.add_argument("role", metavar="ROLE", choices=[each.value for each in Role], help=gettext("what they do"))
+    role.add_argument("--hand-over-to", metavar="LOGIN", help=gettext("who takes over everything that they have"))
     settings_option(role, words)
 
     hand_over = command(actions, "hand-over", gettext("give all open callbacks of one user to another"))

@@ -128,9 +128,20 @@ async def test_past_deals_and_who_sold(world: World, client_id: int) -> None:
         assert [each.name for each in await former_owners_of(session, client_id)] == ["Иванов"]
 
 
-@pytest.mark.parametrize("written", ["много", "-1", "1e99", "NaN", "Infinity"])
+@pytest.mark.parametrize("written", ["много", "-1", "1e99", "NaN", "Infinity", "12,500", "12.500", "1,25,000"])
 def test_what_is_no_amount(written: str) -> None:
     with pytest.raises(Refused) as refused:
         read_amount(written)
     assert refused.value.code == "deal.amount"
     assert read_amount(" ") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        ("12 500,50", "12500.50"), ("12500,5", "12500.5"), ("12,500.50", "12500.50"), ("1,250,000", "1250000"),
+        ("0.05", "0.05"), ("0,125", "0.125"), ("1250.000", "1250"),
+    ],
+)  # fmt: skip
+def test_amounts_are_read_as_both_languages_write_them(written: str, amount: str) -> None:
+    assert read_amount(written) == Decimal(amount)

@@ -17,6 +17,7 @@ from crm.care.portfolios import (
     DealtBy,
     Item,
     PortfolioRow,
+    change_role,
     counts_of,
     hand_over,
     leave,
@@ -182,6 +183,40 @@ async def test_nobody_is_switched_off_who_still_has_something(world: World) -> N
         assert await portfolio_of(session, anna) == []
     client = await world.get_client(client_id)
     assert (client.owner_id, client.owned_since) == (boris, LATER)
+
+
+@pytest.mark.parametrize(
+    ("was", "role", "asks"),
+    [
+        (Role.EXPERT, Role.OPERATOR, True), (Role.EXPERT, Role.MANAGER, True), (Role.OPERATOR, Role.MANAGER, True),
+        (Role.OPERATOR, Role.EXPERT, False), (Role.EXPERT, Role.EXPERT, False),
+    ],
+)  # fmt: skip
+async def test_who_gets_another_role_gives_away_what_does_not_go_with_it(
+    world: World, was: Role, role: Role, *, asks: bool
+) -> None:
+    anna, boris, client_id = await world.operator(role=was), await world.operator("Борис"), await world.client()
+    async with world.transaction() as session:
+        await set_owner(session, client=await get_client(session, client_id), owner_id=anna, now=NOON, author_id=None)
+
+    async def changed(to: int | None) -> str:
+        try:
+            async with world.transaction() as session:
+                taker = await get_user(session, to) if to else None
+                user = await get_user(session, anna)
+                await change_role(session, user=user, role=role, to=taker, reason="другая работа", now=LATER)
+        except CrmError as error:
+            return error.code
+        return ""
+
+    assert await changed(None) == ("user.owns_portfolio" if asks else "")
+    if asks:
+        async with world.database.reading() as session:
+            assert (await get_user(session, anna)).role is was
+        assert await changed(boris) == ""
+    async with world.database.reading() as session:
+        assert (await get_user(session, anna)).role is role
+    assert (await world.get_client(client_id)).owner_id == (boris if asks else anna)
 
 
 async def test_what_is_settled_is_nobodys_to_take(world: World) -> None:

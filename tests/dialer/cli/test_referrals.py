@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.dialer.cli.conftest import Dialer
+from crm.database import Database
+from crm.office.users import Role, get_user
+from crm.preparation.campaign_setup import set_expert
+from crm.preparation.campaigns import get_campaign
+from crm.wrap_up.outcomes import OutcomeForm
+from tests.crm.builders import NOON, build_world
+from tests.dialer.cli.conftest import Dialer, on_database
 
 CAMPAIGN = "First campaign"
 
@@ -43,6 +50,58 @@ def test_what_cannot_be_is_said_in_words(dialer: Dialer, base: Path, words: tupl
     said = dialer("referrals", *words, "-c", base)
     assert said.code == 1
     assert told in said.err
+
+
+async def three_warm_clients(database: Database) -> None:
+    """Anna finds three who want to see an offer; Egor and Zoya are experts."""
+    world = await build_world(database)
+    anna = await world.operator()
+    for name in ("Егор", "Зоя"):
+        user_id = await world.operator(name, Role.EXPERT)
+        async with world.transaction() as session:
+            campaign, user = await get_campaign(session, world.campaign_id), await get_user(session, user_id)
+            await set_expert(session, campaign=campaign, user=user, belongs=True, now=NOON)
+    for name in ("А", "Б", "В"):
+        attempt_id = await world.call(await world.client(name), anna)
+        form = OutcomeForm("warm", person_name="Петрова Анна", person_decides=True, callback_words="завтра 11")
+        await world.outcome(attempt_id, form, anna, at=NOON)
+
+
+def test_a_client_is_accepted_given_back_and_given(dialer: Dialer, office: Path) -> None:
+    on_database(office, three_warm_clients)
+
+    def waiting(*words: str) -> dict[str, str]:
+        """Who is offered which client, by its number."""
+        said = dialer("referrals", "list", *words, "-c", office)
+        assert said.code == 0, said.err
+        rows = [re.split(r"\s{2,}", line.strip()) for line in said.out.splitlines()[1:]]
+        return {row[0]: row[5] for row in rows}
+
+    assert waiting() == {"1": "Егор", "2": "Зоя", "3": "Егор"}, "by load: in turn, as each has as much to do"
+    assert set(waiting("--expert", "user2")) == {"1", "3"}
+    assert waiting("--late") == {}
+    said = dialer("referrals", "accept", "1", "--by", "user2", "-c", office)
+    assert (said.code, said.out) == (0, "The client is Егор's now.\n")
+    said = dialer("referrals", "give-back", "2", "--by", "user3", "--reason", "не моя отрасль", "-c", office)
+    assert (said.code, said.out) == (0, "The next expert is offered it, as no. 4.\n"), said.err
+    assert waiting() == {"3": "Егор", "4": "Егор"}
+    assert set(waiting("--late")) == {"4"}
+    said = dialer("referrals", "give", "3", "--to", "user3", "-c", office)
+    assert (said.code, said.out) == (0, "Зоя is offered it, as no. 5.\n"), said.err
+    said = dialer("referrals", "give-back", "4", "--by", "user2", "--reason", "не моя", "-c", office)
+    assert (said.code, said.out) == (0, "No expert is left for this client: it waits for whoever takes it.\n")
+    assert set(waiting().values()) == {"Зоя", "nobody"}
+    told = dialer("clients", "show", "2", "-c", office).out
+    assert "не моя отрасль" in told
+    said = dialer("referrals", "times", "--days", "9999", "--clients", "-c", office)
+    assert said.code == 0, said.err
+    assert said.out.count("waits") == 3
+    assert "talked" not in said.out
+    said = dialer("users", "role", "user2", "operator", "-c", office)
+    assert "user2 still has clients" in said.err
+    said = dialer("users", "role", "user2", "operator", "--hand-over-to", "user3", "-c", office)
+    assert "takes over: " in said.out
+    assert said.out.endswith("The role of user2 is now operator.\n")
 
 
 def test_the_limit_and_the_rule_are_set_by_command(dialer: Dialer, base: Path) -> None:
