@@ -20,6 +20,7 @@ from crm.clientele.clients import Client, put_back_on_list
 from crm.database import Database
 from crm.day import day_plan
 from crm.day.day_plan import EntryKind, EntryState, PlanEntry, claim_client, claim_next
+from crm.experts.referrals import Referral, ReferralState
 from crm.importing.carrying_on import carry_on
 from crm.importing.clients import import_clients
 from crm.importing.confirming import begin_confirming
@@ -32,7 +33,7 @@ from crm.office.users import Role, add_user
 from crm.plan.plan_entries import active_entries
 from crm.plan.silence import keep_request, off_list
 from crm.preparation.call_lists import CallList, ListState, set_list_state
-from crm.preparation.campaign_setup import change_setup
+from crm.preparation.campaign_setup import change_setup, set_expert
 from crm.preparation.campaigns import Campaign, change_campaign, list_campaigns, set_calendar_day
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.calls.view import CallState, LineState
@@ -55,6 +56,11 @@ def scheduler_of(office: Office, poll_s: float = 3600.0) -> Scheduler:
 
 async def promise(office: Office) -> int:
     """A call that ends in a promise for 15:00 on the client's clock. Returns the client."""
+    return await called(office, OutcomeForm(disposition="callback", callback_words="сегодня в 15:00"))
+
+
+async def called(office: Office, form: OutcomeForm) -> int:
+    """A talk with such an outcome. Returns the client."""
     attempt_id = await office.dial()
     client = office.telephony.clients[-1]
     client.emit(LegAnswered("PCMA"))
@@ -62,7 +68,6 @@ async def promise(office: Office) -> int:
     client.emit(LegEnded(LegEnd.REMOTE_HUNG_UP))
     view = await office.until_call(CallState.WRAP_UP)
     assert view.client_id is not None
-    form = OutcomeForm(disposition="callback", callback_words="сегодня в 15:00")
     await office.desk.settled(office.operator)
     await office.desk.save_outcome(office.operator, attempt_id=attempt_id, form=form)
     return view.client_id
@@ -78,6 +83,42 @@ async def test_a_promise_comes_to_the_front_though_the_service_was_down_at_its_m
     view = await office.ready()
     assert view.client_id == promised
     await scheduler.stop()
+
+
+async def offered_to(office: Office, client_id: int) -> list[tuple[ReferralState, int | None]]:
+    async with office.database.reading() as session:
+        rows = await session.scalars(select(Referral).where(Referral.client_id == client_id).order_by(Referral.id))
+        return [(row.state, row.expert_id) for row in rows]
+
+
+async def test_a_limit_that_passed_while_the_service_was_down_gives_the_client_to_the_next_expert(
+    office: Office,
+) -> None:
+    experts = []
+    async with office.database.transaction() as session:
+        (campaign,) = await list_campaigns(session)
+        for login in ("egor", "zoya"):
+            user = await add_user(
+                session, login=login, name=login, role=Role.EXPERT, password="long enough", time_zone="Europe/Moscow",
+                now=NOON,
+            )  # fmt: skip
+            await set_expert(session, campaign=campaign, user=user, belongs=True, now=NOON)
+            experts.append(user.id)
+    first, second = experts
+    client_id = await called(office, OutcomeForm("warm", person_name="Петрова Анна", person_decides=True))
+    scheduler = scheduler_of(office)
+    await scheduler.start()
+    assert await offered_to(office, client_id) == [(ReferralState.OFFERED, first)]
+    await scheduler.stop()
+    await office.desk.go_offline(office.operator)
+    office.desk = office.new_desk()
+    for minutes, passed_on in ((59, False), (61, True), (62, True)):  # the service is started three times
+        office.now = NOON + timedelta(minutes=minutes)
+        scheduler = scheduler_of(office)
+        await scheduler.start()
+        expected = [(ReferralState.LAPSED, first), (ReferralState.OFFERED, second)]
+        assert await offered_to(office, client_id) == (expected if passed_on else [(ReferralState.OFFERED, first)])
+        await scheduler.stop()
 
 
 async def test_before_its_minute_a_promise_waits(office: Office) -> None:
