@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what the tests run against: SIP peers, PostgreSQL, a browser, a reader of Access files and one of compose files
+# Install what the tests run against: SIP peers, a mailbox, PostgreSQL, a browser, a reader of Access files and one of compose files
 # that nobody here wrote.
 # What cannot be had is reported, and the tests that need it are skipped; in CI (CI=true) that is a failure.
 set -euo pipefail
@@ -14,6 +14,7 @@ has() {
         sip-tester) command -v sipp >/dev/null ;;
         baresip-core) command -v baresip >/dev/null ;;
         mdbtools) command -v mdb-export >/dev/null ;;
+        dovecot-imapd) PATH=$PATH:/usr/sbin command -v dovecot >/dev/null && [ -d /usr/lib/dovecot ] ;;
         kamailio) PATH=$PATH:/usr/sbin command -v kamailio >/dev/null ;;
         docker-compose) command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 ;;
         chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null ;;
@@ -21,7 +22,7 @@ has() {
 }
 
 missing=()
-for package in sip-tester baresip-core kamailio postgresql chromium libatomic1 fonts-liberation docker-compose mdbtools; do
+for package in sip-tester baresip-core kamailio dovecot-imapd postgresql chromium libatomic1 fonts-liberation docker-compose mdbtools; do
     has "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
@@ -49,9 +50,11 @@ hold_servers_back() {
 let_servers_go() {
     [ -z "$policy_is_ours" ] || as_root rm -f $POLICY
     [ -z "$cluster_is_ours" ] || as_root rm -f $CLUSTER
-    if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" kamailio "* ]]; then
-        as_root systemctl disable --quiet --now kamailio || true
-    fi
+    [ -d /run/systemd/system ] || return 0
+    local each
+    for each in kamailio:kamailio dovecot-imapd:dovecot; do
+        [[ " ${missing[*]} " != *" ${each%:*} "* ]] || as_root systemctl disable --quiet --now "${each#*:}" || true
+    done
 }
 
 reason=$(why_no_apt)

@@ -62,6 +62,8 @@ ADVICE: Final[dict[str, str]] = {
     "tls_file": "there is no such file",
     "tls_and_proxy": "HTTPS ends either here or at the proxy: leave tls_certificate empty, or set behind_proxy = false",
     "public_url_http": "with HTTPS switched on this must begin with https://",
+    "expression": "this is no regular expression: {reason}",
+    "inbox_without_mail": "answers come only to offers: set mail.host, too",
     "mail_in_the_clear": (
         'messages to {host} would cross the network for everybody to read; set it to "starttls" or "tls"'
     ),

@@ -94,6 +94,15 @@ def region(value: str) -> str:
     return value
 
 
+def expression(value: str) -> str:
+    """A regular expression; "" passes."""
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise wrong("expression", reason=str(error)) from None
+    return value
+
+
 def different(values: tuple[Text, ...]) -> tuple[Text, ...]:
     """No value twice."""
     if len(set(values)) != len(values):

@@ -24,6 +24,7 @@ def contradictions(settings: Settings) -> list[Problem]:
         *_trunk(settings),
         *_dialing(settings),
         *_mail(settings),
+        *_inbox(settings),
     ]
 
 
@@ -133,6 +134,21 @@ def _mail(settings: Settings) -> Iterator[Problem]:
         yield _problem("mail.tls", "none", "mail_in_the_clear", host=mail.host)
     if mail.ca_file and not Path(mail.ca_file).is_file():
         yield _problem("mail.ca_file", mail.ca_file, "tls_file")
+
+
+def _inbox(settings: Settings) -> Iterator[Problem]:
+    inbox = settings.inbox
+    if not inbox.host:
+        return
+    if not settings.mail.host:
+        yield _problem("inbox.host", inbox.host, "inbox_without_mail")
+    for key, value in (("user", inbox.user), ("password", inbox.password.get_secret_value())):
+        if not value:
+            yield _problem(f"inbox.{key}", "", "needs", key="inbox.host", other=f"inbox.{key}")
+    if inbox.tls == "none" and not _is_loopback(inbox.host):
+        yield _problem("inbox.tls", "none", "mail_in_the_clear", host=inbox.host)
+    if inbox.ca_file and not Path(inbox.ca_file).is_file():
+        yield _problem("inbox.ca_file", inbox.ca_file, "tls_file")
 
 
 def _is_loopback(host: str) -> bool:

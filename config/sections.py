@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from config.checks import calling_prefix, database_url, different, own_address, region, sip_host, time_zone, web_address
+from config.checks import (
+    calling_prefix,
+    database_url,
+    different,
+    expression,
+    own_address,
+    region,
+    sip_host,
+    time_zone,
+    web_address,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +275,36 @@ class MailSettings(Section):
         default="",
         pattern=r"^([A-Za-z0-9.+_-]*\{number\}[A-Za-z0-9.+_-]*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$",
         description="Address of the e-mail-to-fax gateway, such as {number}@fax.example; empty: no faxes.",
+    )
+
+
+class InboxSettings(Section):
+    """The mailbox in which answers to offers, and failures, arrive. Nothing is read where no host is set."""
+
+    host: Host = Field(default="", description="Name or address of the IMAP server; empty: nothing is read.")
+    port: Port = Field(default=993, ge=1, description="IMAP port of that server; often 993 for tls, 143 for starttls.")
+    tls: Literal["tls", "starttls", "none"] = Field(
+        default="tls", description="How the connection is protected; none only for a server on this machine."
+    )
+    ca_file: PathText = Field(
+        default="", description="PEM file with the certificate authority of an own mail server; empty: the system's."
+    )
+    user: str = Field(default="", description="User name of the mailbox that mail.sender delivers to.")
+    password: SecretStr = Field(default=SecretStr(""), description="Password of that mailbox.")
+    folder: str = Field(
+        default="INBOX",
+        pattern=r"^[ -~]{1,200}$",
+        description="Folder that is read; nothing in it is changed, marked or deleted.",
+    )
+    timeout_s: Seconds = Field(default=20, ge=1, le=300, description="How long the server may take to answer.")
+    every_s: Seconds = Field(default=60, ge=5, le=3600, description="How often it is looked at.")
+    fax_delivered: Annotated[str, AfterValidator(expression)] = Field(
+        default="delivered|success|доставлен|успешно",
+        description="Regular expression for the fax gateway's notice of success.",
+    )
+    fax_failed: Annotated[str, AfterValidator(expression)] = Field(
+        default="not delivered|fail|busy|no answer|не доставлен|ошибка|занято|не отвечает",
+        description="Regular expression for its notice of failure; asked first.",
     )
 
 

@@ -18,6 +18,7 @@ from config.sections import (
     ConsoleSettings,
     DatabaseSettings,
     DialingSettings,
+    InboxSettings,
     LogSettings,
     MailSettings,
     MediaSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "ConsoleSettings",
     "DatabaseSettings",
     "DialingSettings",
+    "InboxSettings",
     "LogSettings",
     "MailSettings",
     "MediaSettings",
@@ -63,6 +65,7 @@ class Settings(Section):
     recordings: RecordingsSettings = Field(default_factory=RecordingsSettings)
     backups: BackupsSettings = Field(default_factory=BackupsSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
+    inbox: InboxSettings = Field(default_factory=InboxSettings)
     scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
 
     @property

@@ -23,6 +23,7 @@ from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
 from dialer.engines.native import NativeTelephony
 from dialer.engines.pyvoip import PyVoipTelephony
+from dialer.mailing.inbox import InboxReader
 from dialer.mailing.offer_sender import OfferSender
 from dialer.mailing.sender import Mailer
 from dialer.office_key import make_key
@@ -111,11 +112,11 @@ async def running_service(
         desk = Desk(database, telephony, store, _rules(settings, database.office_key), clock)
         await desk.start()
         stack.push_async_callback(desk.stop)
-        mailer = await _start_scheduler(stack, settings, database, telephony, desk, store, lock, clock)
+        mailer, inbox = await _start_scheduler(stack, settings, database, telephony, desk, store, lock, clock)
         stack.callback(upkeep.break_off)
         deps = ConsoleDeps(
             database=database, desk=desk, store=store, settings=settings, clock=clock, upkeep=upkeep,
-            mail_health=mailer.health,
+            mail_health=mailer.health, inbox_health=inbox.health,
         )  # fmt: skip
         console = create_console(deps)
         runner = await start_console(console, settings.console)
@@ -153,16 +154,21 @@ async def _start_scheduler(
     store: LocalStore,
     lock: ServiceLock,
     clock: Callable[[], datetime],
-) -> Mailer:
+) -> tuple[Mailer, InboxReader]:
     """Callbacks, plans and mail when they are due, and what is done again and again; `stack` ends it."""
     node, poll_s = settings.service.node, settings.scheduler.poll_s
     scheduler = Scheduler(
         database, desk, store, node=node, poll_s=poll_s, clock=clock, region=settings.dialing.region
     )  # fmt: skip
     mailer = Mailer(database, settings.mail, node=node, public_url=settings.console.public_url, clock=clock)
-    offers = OfferSender(database, settings.mail, node=node, materials=settings.materials_dir, clock=clock)
+    offers = OfferSender(
+        database, settings.mail, node=node, materials=settings.materials_dir, clock=clock,
+        reads_answers=bool(settings.inbox.host),
+    )  # fmt: skip
     scheduler.add(mailer.look, every_s=poll_s)
+    inbox = InboxReader(database, settings.inbox, settings.mail, clock=clock)
     scheduler.add(offers.look, every_s=poll_s)
+    scheduler.add(inbox.look, every_s=settings.inbox.every_s)
     for care in (seal_finished, purge):
         scheduler.add(functools.partial(care, database, store), every_s=CARE_S)
     scheduler.add(functools.partial(link_rows, database), every_s=CARE_S)
@@ -173,7 +179,8 @@ async def _start_scheduler(
     stack.push_async_callback(scheduler.stop)
     stack.callback(mailer.stop)
     stack.callback(offers.stop)
-    return mailer
+    stack.callback(inbox.stop)
+    return mailer, inbox
 
 
 def _rules(settings: Settings, office_key: bytes) -> DeskRules:

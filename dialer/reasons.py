@@ -51,6 +51,11 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "network.address_in_use": "another program uses this address and port",
         "network.not_ours": "this address does not belong to this machine",
         "network.not_allowed": "the system does not allow it",
+        "inbox.auth": "{address} does not accept user and password: {said}",
+        "inbox.no_answer": "no answer from {address}",
+        "inbox.no_folder": "there is no folder {folder} at {address}: {said}",
+        "inbox.nobody_there": "nobody listens at {address}",
+        "inbox.refused": "{address} refuses: {said}",
         "mail.auth": "{address} does not accept user and password: {code} {said}",
         "mail.broke_off": "the connection to {address} broke off",
         "mail.certificate": "the certificate of {address} is not trusted: {reason}",
@@ -104,6 +109,11 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "console.cannot_listen": "Stop the program that has this port, or set console.host and console.port.",
         "console.bad_certificate": "Set console.tls_certificate and console.tls_key to the two files that belong "
         "together (PEM).",
+        "inbox.auth": "Compare inbox.user and inbox.password with what the mail provider gave you; some want a "
+        "password of its own for each program.",
+        "inbox.no_folder": "Set inbox.folder to the name of a folder that is there.",
+        "inbox.nobody_there": "Are inbox.host and inbox.port right?",
+        "inbox.no_answer": "Are inbox.host and inbox.port right, and does the firewall let us out there?",
         "mail.auth": "Compare mail.user and mail.password with what the mail provider gave you; some want a password "
         "of its own for each program.",
         "mail.certificate": "Is mail.host the name in the certificate? For an own authority set mail.ca_file.",

@@ -16,6 +16,7 @@ from crm.care.personal import ERASED, Traces, clients_of
 from crm.care.portfolios import PortfolioMove
 from crm.care.saved_filters import SavedFilter
 from crm.clientele.clients import Client
+from crm.offers.incoming import IncomingMail
 from crm.offers.offers import Offer, OfferFile, OfferState, turn
 from crm.preparation.call_lists import CallList
 from crm.questionnaires.answers import texts_in
@@ -63,6 +64,8 @@ async def blank_offers(
     clients = select(Client.id).where(Client.organisation_id == organisation_id)
     for offer in list(await session.scalars(select(Offer).where(Offer.client_id.in_(clients)))):
         told = f"{offer.address} {offer.subject} {offer.body}"
+        answers = list(await session.scalars(select(IncomingMail).where(IncomingMail.offer_id == offer.id)))
+        told += "".join(f" {each.sender} {each.subject} {each.body}" for each in answers)
         theirs = person_id is None or offer.person_id == person_id or known.are_in(told)
         if not theirs and ERASED not in told:  # a text that has been blanked already told of them
             continue
@@ -72,6 +75,8 @@ async def blank_offers(
         await session.execute(blank.values(address=ERASED, subject=ERASED, body=ERASED, last_error=""))
         gone = update(OfferFile).where(OfferFile.offer_id == offer.id)
         await session.execute(gone.values(file_name=ERASED, content=b""))
+        came_back = update(IncomingMail).where(IncomingMail.offer_id == offer.id)
+        await session.execute(came_back.values(sender=ERASED, subject=ERASED, body=ERASED))
 
 
 async def blank_former_owners(session: AsyncSession, known: Traces, organisation_id: int) -> None:

@@ -31,6 +31,7 @@ from crm.experts.referrals import Referral
 from crm.importing.list_marks import ListMark
 from crm.mail.outbox import OutgoingMail
 from crm.mapping import Base
+from crm.offers.incoming import IncomingMail
 from crm.offers.offers import Offer
 from crm.offers.opt_outs import OptOut
 from crm.plan.callbacks import Callback
@@ -92,6 +93,7 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         ConsentGiven.e164.in_(numbers_of(organisation_id)),
     )
     unwanted = or_(OptOut.organisation_id == organisation_id, OptOut.person_id.in_(people))
+    offered = select(Offer.id).where(Offer.client_id.in_(clients))
     outcome = ("full_name", "summary", "reason", "competitor", "callback_words", "asked_by", "note")
     return (
         Place(Outcome, outcome, Outcome.attempt_id.in_(attempts)),
@@ -106,6 +108,7 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         Place(Letter, ("note", "withdraw_reason"), Letter.client_id.in_(clients)),
         Place(Referral, ("reason",), Referral.client_id.in_(clients)),
         Place(Offer, ("address", "subject", "body"), Offer.client_id.in_(clients)),
+        Place(IncomingMail, ("sender", "subject", "body"), IncomingMail.offer_id.in_(offered)),
         Place(OptOut, ("evidence", "lift_reason"), unwanted),
         Place(Address, ("written",), Address.organisation_id == organisation_id),
         Place(CompetitorUse, ("note",), CompetitorUse.organisation_id == organisation_id),

@@ -54,9 +54,9 @@ _MAY_BECOME: Final[Mapping[OfferState, frozenset[OfferState]]] = {
     OfferState.HANDING_OVER: frozenset(
         {OfferState.SENT, OfferState.WAITING, OfferState.DOUBTFUL, OfferState.BOUNCED, OfferState.GIVEN_UP}
     ),
-    OfferState.DOUBTFUL: frozenset({OfferState.SENT, OfferState.WAITING}),
+    OfferState.DOUBTFUL: frozenset({OfferState.SENT, OfferState.WAITING, OfferState.BOUNCED}),
     OfferState.GIVEN_UP: frozenset({OfferState.WAITING, OfferState.WITHDRAWN}),
-    OfferState.SENT: frozenset(),
+    OfferState.SENT: frozenset({OfferState.BOUNCED}),  # servers on the way say so later
     OfferState.BOUNCED: frozenset(),
     OfferState.WITHDRAWN: frozenset(),
 }

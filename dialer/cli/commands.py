@@ -65,6 +65,8 @@ HANDLERS: Final[Mapping[str, str]] = {
     "offers file": "offers:write_file",
     "offers withdraw": "offers:withdraw",
     "offers settle": "offers:settle",
+    "offers read": "offers:read",
+    "offers incoming": "offers:show_incoming",
     "offers opt-outs": "offers:show_opt_outs",
     "offers opt-out": "offers:want_none",
     "offers lift-opt-out": "offers:lift",

@@ -12,6 +12,7 @@ from crm.calls.letters import Channel
 from crm.clientele.clients import get_client
 from crm.errors import NotFound
 from crm.offers import opt_outs
+from crm.offers.incoming import incoming_of, list_incoming
 from crm.offers.offers import kept_file, list_offers, offers_of, send_again, withdraw_offer
 from crm.offers.opt_outs import OptsOut
 from crm.offers.pdf import pdf_of
@@ -21,8 +22,10 @@ from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.cli.users import user_named
 from dialer.console.web.formats import moment, zone_named
-from dialer.console.web.labels import OFFER_STATES
-from dialer.crm_words import explain
+from dialer.console.web.labels import INCOMING, OFFER_STATES
+from dialer.crm_words import explain, in_language
+from dialer.mailing.imap import InboxTrouble
+from dialer.mailing.inbox import InboxReader
 
 
 async def send(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -114,6 +117,42 @@ async def settle(settings: Settings, arguments: argparse.Namespace, terminal: Te
         step = settle_doubt if arguments.arrived else send_again
         await step(session, offer_id=arguments.number, now=datetime.now(UTC))
     terminal.say(terminal.words.gettext("Noted."))
+    return 0
+
+
+async def read(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`offers read`."""
+    gettext = terminal.words.gettext
+    if not settings.inbox.host:
+        raise CommandFailed(gettext("No mailbox is set up: see [inbox] in the settings."))
+    async with ready_database(settings, terminal) as database:
+        reader = InboxReader(database, settings.inbox, settings.mail, clock=lambda: datetime.now(UTC))
+        try:
+            kept = await reader.read()
+        except InboxTrouble as trouble:
+            raise CommandFailed(in_language(terminal.words, trouble.reason)) from trouble
+    terminal.say(gettext("Messages that came back to offers: {count}.", count=kept))
+    return 0
+
+
+async def show_incoming(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """`offers incoming`: one line a message."""
+    words, gettext = terminal.words, terminal.words.gettext
+    zone = zone_named("", settings.service.time_zone)
+    rows = [(gettext("client"), gettext("came"), gettext("sender"), gettext("subject"), gettext("what"))]
+    async with ready_database(settings, terminal) as database, database.reading() as session:
+        if arguments.client is None:
+            found = await list_incoming(session)
+        else:
+            found = await incoming_of(session, await standing_client(session, arguments.client))
+    rows += [
+        (
+            str(each.client_id), moment(words, each.mail.came_at, zone), each.mail.sender, each.mail.subject,
+            gettext(INCOMING[each.mail.kind.value]),
+        )
+        for each in found
+    ]  # fmt: skip
+    terminal.table(rows)
     return 0
 
 

@@ -53,11 +53,13 @@ class Enclosed:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends: our `address`, and the name and the own address of whoever wrote the offer, "" for none."""
+    """Who sends: our `address`, and the name and the own address of whoever wrote the offer, "" for none. `we_read`:
+    the mailbox of our address is read, so answers go there too."""
 
     address: str
     name: str
     reply_to: str
+    we_read: bool = False
 
 
 def compose_offer(offer: Offer, *, sender: Sender, files: Sequence[Enclosed], speech: Words) -> EmailMessage:
@@ -65,7 +67,8 @@ def compose_offer(offer: Offer, *, sender: Sender, files: Sequence[Enclosed], sp
     message = EmailMessage(OFFER_POLICY)
     message["From"] = Address(one_line(sender.name), addr_spec=sender.address)
     if sender.reply_to:
-        message["Reply-To"] = Address(one_line(sender.name), addr_spec=sender.reply_to)
+        author = Address(one_line(sender.name), addr_spec=sender.reply_to)
+        message["Reply-To"] = (author, Address(addr_spec=sender.address)) if sender.we_read else (author,)
     message["Subject"] = one_line(offer.subject)
     message["Date"] = mail_date(offer.queued_at)
     message["Message-ID"] = message_id(offer.key, sender.address)
@@ -74,9 +77,8 @@ def compose_offer(offer: Offer, *, sender: Sender, files: Sequence[Enclosed], sp
         files = files[:1]
     else:
         message["To"] = Address(addr_spec=offer.address)
-        message[_UNSUBSCRIBE_HEADER] = (
-            f"<mailto:{sender.reply_to or sender.address}?subject={_UNSUBSCRIBE}%20{offer.key}>"
-        )
+        reader = sender.address if sender.we_read else sender.reply_to or sender.address
+        message[_UNSUBSCRIBE_HEADER] = f"<mailto:{reader}?subject={_UNSUBSCRIBE}%20{offer.key}>"
         end = speech.gettext("If you want no letters from us, answer so, and you get none.")
         message.set_content(f"{offer.body}\n\n-- \n{end}\n", cte="base64")
         message.add_alternative(_html(offer, end, speech), subtype="html", cte="base64")

@@ -36,7 +36,7 @@ LEASE_BEYOND: Final = timedelta(seconds=60)  # longer than connecting and sendin
 
 
 class OfferSender:
-    """Sends what is due. `materials`: the folder of the customer's files."""
+    """Sends what is due. `materials`: the folder of the customer's files; `reads_answers`: our mailbox is read."""
 
     def __init__(
         self,
@@ -46,12 +46,14 @@ class OfferSender:
         node: str,
         materials: Path,
         clock: Callable[[], datetime],
+        reads_answers: bool = False,
     ) -> None:
         self._database = database
         self._settings = settings
         self._node = node
         self._materials = materials
         self._clock = clock
+        self._reads_answers = reads_answers
         self._lease = timedelta(seconds=2 * settings.timeout_s + settings.taken_within_s) + LEASE_BEYOND
         self._pause = FIRST_PAUSE
         self._resume_at: datetime | None = None
@@ -118,7 +120,10 @@ class OfferSender:
         files += [
             Enclosed(each.file_name, await asyncio.to_thread(read_file, self._materials, each)) for each in attached
         ]
-        sender = Sender(self._settings.sender, author.name if author else OUR_NAME, author.email if author else "")
+        sender = Sender(
+            self._settings.sender, author.name if author else OUR_NAME, author.email if author else "",
+            we_read=self._reads_answers,
+        )  # fmt: skip
         message = compose_offer(offer, sender=sender, files=files, speech=words(text.language.value))
         if offer.channel is Channel.FAX:
             address = fax_address(self._settings.fax_address, offer.address)

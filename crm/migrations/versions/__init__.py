@@ -45,6 +45,7 @@ ORDER: Final = (
     "0090_questionnaires",
     "0101_offers",
     "0111_portfolios",
+    "0130_incoming_mails",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

@@ -79,10 +79,13 @@ def _sending(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
     for parser in (file, withdraw, settle):
         parser.add_argument("number", type=int, metavar="NO", help=gettext("number of the offer in the list"))
     file.add_argument("file", type=Path, metavar="FILE", help=gettext("file to write"))
+    read = command(actions, "read", gettext("read what came back to offers, now"))
+    incoming = command(actions, "incoming", gettext("list what came back to offers"))
+    incoming.add_argument("--client", type=int, metavar="CLIENT", help=gettext("to those to one client only"))
     either = settle.add_mutually_exclusive_group(required=True)
     either.add_argument("--arrived", action="store_true", help=gettext("it arrived"))
     either.add_argument("--again", action="store_true", help=gettext("send it again, as the same message"))
-    return [send, show, file, withdraw, settle]
+    return [send, show, file, withdraw, settle, read, incoming]
 
 
 def _opt_outs(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:

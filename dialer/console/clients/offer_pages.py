@@ -18,6 +18,7 @@ from crm.calls.letters import Channel
 from crm.clientele.clients import Client, get_client
 from crm.clientele.consents import consents_of
 from crm.errors import CrmError, NotFound
+from crm.offers.incoming import IncomingKind, IncomingRow, came_back_at, incoming_of
 from crm.offers.offers import OfferRow, OfferState, kept_file, offer_of, offers_of, send_again, withdraw_offer
 from crm.offers.opt_outs import OptsOut, lift_opt_out, opt_out, opt_outs_at
 from crm.offers.pdf import pdf_of
@@ -27,7 +28,7 @@ from dialer.console.clients.letters import read_letters
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment, phone
-from dialer.console.web.labels import CHANNELS, OFFER_STATES, TEXT_LANGUAGES
+from dialer.console.web.labels import CHANNELS, INCOMING, OFFER_STATES, TEXT_LANGUAGES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.uploads import attachment
@@ -38,6 +39,19 @@ from dialer.reasons import unpacked
 LAST: Final = 5
 """Letters that are shown before another one goes."""
 _FIELDS: Final = ("text", "person", "address", "asked")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownIncoming:
+    """A message that came back, in words."""
+
+    id: int
+    when: str
+    what: str
+    sender: str
+    subject: str
+    body: str
+    troubled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +147,7 @@ async def _page(
         except CrmError as nonsense:  # an address that is none is told beside what was typed
             refusal = refusal or nonsense
         context = await _chosen_from(request, session, client, organisation)
+        came_back = await came_back_at(session, looked.to.address) if looked else None
     trouble = explain(words, refusal.code, refusal.params) if refusal else explain(words, code, {}) if code else ""
     context |= {
         "client_id": client.id,
@@ -143,6 +158,7 @@ async def _page(
         "refusal": explain(words, looked.verdict.code, looked.verdict.params)
         if looked and not looked.verdict.allowed
         else "",
+        "came_back": moment(words, came_back, zone_of(request)) if came_back else "",
         "missing": ", ".join(looked.rendered.missing) if looked else "",
         "key": uuid4().hex,
         "trouble": trouble,
@@ -178,6 +194,7 @@ async def _chosen_from(
         "opt_outs": [(each.id, each.evidence) for each in await opt_outs_at(session, organisation.id)],
         "letters": [each for each in letters if not each.withdrawn][:LAST],
         "offers": [_shown(request, row) for row in rows],
+        "incoming": [shown_incoming(request, row) for row in await incoming_of(session, client.id)],
     }
 
 
@@ -197,6 +214,20 @@ def _shown(request: web.Request, row: OfferRow) -> ShownOffer:
         if offer.state is OfferState.WITHDRAWN and why
         else in_language(words, unpacked(why)),
         steps=_STEPS.get(offer.state, ()),
+    )
+
+
+def shown_incoming(request: web.Request, row: IncomingRow) -> ShownIncoming:
+    """In the words and on the clock of whoever looks."""
+    words, mail = words_of(request), row.mail
+    return ShownIncoming(
+        id=mail.id,
+        when=moment(words, mail.came_at, zone_of(request)),
+        what=words.gettext(INCOMING[mail.kind.value]),
+        sender=mail.sender,
+        subject=mail.subject,
+        body=mail.body,
+        troubled=mail.kind in (IncomingKind.BOUNCED, IncomingKind.NO_MORE),
     )
 
 

@@ -14,6 +14,7 @@ from crm.base.phone_numbers import NumberState
 from crm.calls.dial_rules import ALLOWED, Verdict, may_dial
 from crm.calls.disposition_sets import own_labels
 from crm.calls.letters import LetterRow, letters_of
+from crm.offers.incoming import IncomingRow, incoming_of
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaign_setup import setup_of
 from crm.reading import sales_book, views
@@ -21,7 +22,7 @@ from crm.reading.sales_book import MoveRow
 from crm.wrap_up.contacts import Contact
 from dialer.console.deals.deal_words import ReasonNames, move_words
 from dialer.console.web.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
-from dialer.console.web.labels import KINDS, LETTERS, disposition_name, result_name
+from dialer.console.web.labels import INCOMING, KINDS, LETTERS, disposition_name, result_name
 from dialer.crm_words import explain
 from dialer.words import Words, mark
 
@@ -193,14 +194,18 @@ def _phones(
 async def _history(
     session: AsyncSession, words: Words, zone: tzinfo, found: views.Card, attempt_id: str | None
 ) -> tuple[HistoryLine, ...]:
-    """Calls, letters and moves of deals, then imported contacts, the newest first; what happened before the system may
-    have no date."""
+    """Calls, letters and what came back to them, moves of deals, then imported contacts, the newest first; what
+    happened before the system may have no date."""
     names = await own_labels(session, words.language)
     dated = [
         (row.opened_at, _call_line(words, zone, row, names)) for row in found.last_calls if row.attempt_id != attempt_id
     ]
     letters = [each for each in await letters_of(session, found.client_id) if each.withdrawn_at is None]
     dated += [(each.sent_at, _letter_line(words, zone, each)) for each in letters[:MOST_HISTORY]]
+    dated += [
+        (each.mail.came_at, _incoming_line(words, zone, found.client_id, each))
+        for each in await incoming_of(session, found.client_id, limit=MOST_HISTORY)
+    ]
     moves = await sales_book.moves_of_client(session, found.client_id, limit=MOST_HISTORY)
     if moves:
         reasons = await ReasonNames.read(session, words)
@@ -237,6 +242,22 @@ def _move_line(
         text=why,
         address=f"/deals/{row.deal_id}",
     )
+
+
+def _incoming_line(words: Words, zone: tzinfo, client_id: int, row: IncomingRow) -> HistoryLine:
+    return HistoryLine(
+        when=short_day(words, row.mail.came_at.astimezone(zone).date()),
+        what=words.gettext(INCOMING[row.mail.kind.value]),
+        who=row.mail.sender,
+        text=first_words(row.mail.body or row.mail.subject),
+        address=f"/clients/{client_id}/offers#came-{row.mail.id}",
+    )
+
+
+def first_words(text: str, longest: int = 200) -> str:
+    """The beginning of a text, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[:longest].rsplit(' ', 1)[0]} …"
 
 
 def _letter_line(words: Words, zone: tzinfo, letter: LetterRow) -> HistoryLine:

@@ -8,13 +8,28 @@ from aiohttp import web
 
 from crm.mail import outbox
 from crm.mail.outbox import MailState, Purpose
+from crm.offers.incoming import list_incoming, of_no_offer
+from crm.offers.offers import OfferState, list_offers
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment, naive_moment, zone_named
+from dialer.console.web.labels import INCOMING, OFFER_STATES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
 from dialer.crm_words import in_language
 from dialer.mailing.labels import PURPOSES, STATES
 from dialer.reasons import unpacked
+
+
+@dataclass(frozen=True, slots=True)
+class OfferLine:
+    """An offer, or a message that came back to one, in words."""
+
+    client_id: int
+    when: str
+    address: str
+    subject: str
+    state: str
+    troubled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,29 @@ async def mail(request: web.Request) -> web.StreamResponse:
     zone = zone_named(known.zone_name, deps.service.time_zone)
     async with deps.database.reading() as session:
         found = await outbox.list_mail(session)
+        offers = [
+            OfferLine(
+                client_id=each.offer.client_id,
+                when=moment(words, each.offer.queued_at, zone),
+                address=each.offer.address,
+                subject=each.offer.subject,
+                state=words.gettext(OFFER_STATES[each.offer.state.value]),
+                troubled=each.offer.state in (OfferState.DOUBTFUL, OfferState.GIVEN_UP, OfferState.BOUNCED),
+            )
+            for each in await list_offers(session)
+        ]
+        incoming = [
+            OfferLine(
+                client_id=each.client_id,
+                when=moment(words, each.mail.came_at, zone),
+                address=each.mail.sender,
+                subject=each.mail.subject,
+                state=words.gettext(INCOMING[each.mail.kind.value]),
+                troubled=False,
+            )
+            for each in await list_incoming(session)
+        ]
+        left_alone = await of_no_offer(session)
     rows = [
         MailRow(
             id=each.id,
@@ -58,9 +96,13 @@ async def mail(request: web.Request) -> web.StreamResponse:
         )
         for each, name in found
     ]
-    health = deps.mail_health()
+    health, inbox = deps.mail_health(), deps.inbox_health()
     context = {
         "rows": rows,
+        "offers": offers,
+        "incoming": incoming,
+        "left_alone": left_alone,
+        "inbox_trouble": in_language(words, inbox.trouble) if inbox.trouble else "",
         "may_change": known.role in RULE_ROLES,
         "off": not deps.settings.mail.host,
         "trouble": in_language(words, health.trouble) if health.trouble else "",

@@ -65,7 +65,7 @@ class DeskSurface(Protocol):
 @dataclass(frozen=True, slots=True)
 class ConsoleDeps:
     """The parts behind the pages. `clock` gives the present moment, aware of its zone;
-    `mail_health` how this service's mail is."""
+    `mail_health` how this service's mail is, `inbox_health` its mailbox."""
 
     database: Database
     desk: DeskSurface
@@ -74,6 +74,7 @@ class ConsoleDeps:
     clock: Callable[[], datetime]
     upkeep: Upkeep
     mail_health: Callable[[], MailHealth] = MailHealth
+    inbox_health: Callable[[], MailHealth] = MailHealth
 
     @property
     def service(self) -> ServiceSettings:

@@ -43,9 +43,18 @@ OFFER_STATES = {
     "handing_over": mark("is going just now"),
     "sent": mark("sent"),
     "doubtful": mark("doubtful: it may have arrived"),
-    "bounced": mark("refused by the reader's server"),
+    "bounced": mark("did not arrive: it was refused, or came back"),
     "given_up": mark("given up"),
     "withdrawn": mark("withdrawn before it went"),
+}
+
+INCOMING = {
+    "reply": mark("Answered by e-mail"),
+    "automatic": mark("A machine answered"),
+    "no_more": mark("Wants no letters"),
+    "bounced": mark("It came back"),
+    "delayed": mark("Still on its way, says a server"),
+    "delivered": mark("It has arrived"),
 }
 
 TEXT_LANGUAGES = {

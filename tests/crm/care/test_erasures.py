@@ -39,6 +39,7 @@ from crm.importing.contacts import import_contacts
 from crm.importing.entering import Entry, enter_client
 from crm.importing.tables import read_table
 from crm.mail.outbox import MailState, OutgoingMail, Purpose, mark_sent
+from crm.offers.incoming import Arrived, IncomingKind, IncomingMail, begin_at, take_in
 from crm.offers.offers import Offer, OfferFile, OfferState
 from crm.office.users import User, get_user
 from crm.plan.promise_mail import set_mail
@@ -238,6 +239,25 @@ async def test_an_offer_is_not_sent_any_more_and_its_text_and_file_go(kept: Kept
         assert ({offer.address, offer.subject, offer.body} == {ERASED}) == erased
         assert (offer.state is OfferState.WITHDRAWN) == erased
         assert (files[number] == b"") == erased
+
+
+@pytest.mark.parametrize("whom", Erased)
+async def test_of_what_came_back_stays_that_it_came(kept: Kept, whom: Erased) -> None:
+    world, text_id = kept.world, await text_of(kept.world)
+    async with world.transaction() as session:
+        for request in await requests(session):
+            await lift(session, request_id=request.id, reason="передумали", now=NOON)
+    for key in ("a" * 32, "b" * 32):
+        await queued(world, to(kept.client, asked_for=True), text_id, pdf=b"%PDF", key=key)
+    async with world.transaction() as session:
+        await begin_at(session, mailbox="m", uid_validity=1, last_uid=0)
+        for uid, (key, body) in enumerate((("a" * 32, "Это я, Петрова"), ("b" * 32, "Спасибо")), start=1):
+            arrived = Arrived(IncomingKind.REPLY, (key,), (), f"{uid:064}", "x@example.ru", "Re", body, NOON)
+            assert await take_in(session, arrived, mailbox="m", uid_validity=1, uid=uid, now=NOON)
+    await erase(kept, whom)
+    async with world.database.reading() as session:
+        bodies = [each.body for each in await session.scalars(select(IncomingMail).order_by(IncomingMail.id))]
+    assert bodies == [ERASED, "Спасибо" if whom is Erased.PERSON else ERASED]
 
 
 @pytest.mark.parametrize("whom", Erased)

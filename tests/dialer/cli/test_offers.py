@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import pytest
 
 from config.settings import load_settings
 from crm.database import Database
+from crm.offers.offers import Offer
 from crm.offers.sending import claim_due, mark_handing_over, mark_tried
 from tests.dialer.cli.conftest import Dialer
+from tests.dialer.mailing.returned_mails import letter
+from tests.peers.run_dovecot import PASSWORD, PROGRAM, USER, DovecotRun, running_dovecot
 
 MAIL = {"HOST": "127.0.0.1", "PORT": "2525", "TLS": "none", "SENDER": "dialer@example.ru"}
 
@@ -82,3 +87,52 @@ def test_without_a_mail_server_nothing_is_sent(dialer: Dialer, office: Path) -> 
     said = dialer("offers", "send", "1", "--template", "1", "--to", "a@b.ru", "-c", office)
     assert said.code == 1
     assert "No mail server" in said.err
+
+
+def test_what_came_back_is_read_and_listed(dialer: Dialer, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = dialer("offers", "read", "-c", base)
+    assert (said.code, "No mailbox is set up" in said.err) == (1, True)
+    words = ("offers", "send", "1", "--template", "1", "--to", "klient@example.ru", "--yes", "-c", base)
+    assert dialer(*words).code == 0
+    key = key_of(base)
+    with dovecot_beside() as run:
+        for name, value in {"HOST": run.host, "PORT": str(run.port), "TLS": "none", "USER": USER}.items():
+            monkeypatch.setenv(f"DIALER__INBOX__{name}", value)
+        monkeypatch.setenv("DIALER__INBOX__PASSWORD", "wrong")
+        said = dialer("offers", "read", "-c", base)
+        assert (said.code, "does not accept user and password" in said.err) == (1, True)
+        monkeypatch.setenv("DIALER__INBOX__PASSWORD", PASSWORD)
+        run.deliver(letter(thread=f"In-Reply-To: <{key}@example.ru>\n"))
+        assert "to offers: 1." in dialer("offers", "read", "-c", base).out
+        assert "to offers: 0." in dialer("offers", "read", "-c", base).out
+    for more in ((), ("--client", "1")):
+        (_, line) = dialer("offers", "incoming", *more, "-c", base).out.splitlines()
+        assert "Klient <klient@example.ru>" in line
+        assert "Answered by e-mail" in line
+
+
+@contextmanager
+def dovecot_beside() -> Iterator[DovecotRun]:
+    """A mailbox whose process is looked after by a loop of its own: commands make loops for themselves."""
+    if not Path(PROGRAM).exists():
+        pytest.skip("dovecot-imapd is not installed")
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        run = runner.run(stack.enter_async_context(running_dovecot()))
+        try:
+            yield run
+        finally:
+            runner.run(stack.aclose())
+
+
+def key_of(office: Path) -> str:
+    """That of offer no. 1."""
+
+    async def read() -> str:
+        database = Database(load_settings(office, {}).database_url)
+        async with database.reading() as session:
+            key = (await session.get_one(Offer, 1)).key
+        await database.dispose()
+        return key
+
+    return asyncio.run(read())
