@@ -255,8 +255,8 @@ def _incoming_line(words: Words, zone: tzinfo, client_id: int, row: IncomingRow)
 
 
 def first_words(text: str, longest: int = 200) -> str:
-    """The beginning of a text, in one line."""
-    line = " ".join(text.split())
+    """The beginning of a text, in one line, without what it quotes."""
+    line = " ".join(" ".join(each for each in text.splitlines() if not each.startswith(">")).split())
     return line if len(line) <= longest else f"{line[:longest].rsplit(' ', 1)[0]} …"
 
 

@@ -61,7 +61,7 @@ async def came(database: Database, kind: IncomingKind, *, uid: int, body: str = 
 async def test_an_answer_stands_wherever_one_looks_for_what_happened(
     offer: Offer, office: Office, database: Database, signed_in: SignIn
 ) -> None:
-    await came(database, IncomingKind.REPLY, uid=1, body=f"Звоните в понедельник. {HOSTILE}")
+    await came(database, IncomingKind.REPLY, uid=1, body=f"Звоните в понедельник. {HOSTILE}\n> Добрый день!")
     anna, maria = await signed_in("anna"), await signed_in("maria")
     await anna.act("ready")
     for page in (await anna.text("/operator"), await maria.text(f"/clients/{office.clients[0]}")):
@@ -69,6 +69,7 @@ async def test_an_answer_stands_wherever_one_looks_for_what_happened(
         assert "Звоните в понедельник." in page
         assert f'href="/clients/{office.clients[0]}/offers#came-1"' in page
         assert "<script>alert" not in page
+        assert "&gt; Добрый" not in page, "what is quoted is no news"
     page = await anna.text(f"/clients/{office.clients[0]}/offers")
     assert 'id="came-1"' in page
     assert "Иван &lt;ivan@example.ru&gt;" in page
