@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -204,6 +205,14 @@ async def test_a_reader_killed_in_the_middle_loses_none_and_doubles_none(
     async with office.post.world.database.reading() as session:
         subjects = set(await session.scalars(select(IncomingMail.subject)))
     assert len(subjects) == AT_ONCE + 5
+
+
+async def test_two_services_read_each_message_once(office: Desk) -> None:
+    await office.reader().look()  # the first look writes where the mailbox begins
+    for number in range(AT_ONCE):
+        office.run.deliver(letter(subject=f"Re: {number}"))
+    kept = await asyncio.gather(*(office.reader().read() for _ in range(2)))
+    assert (sum(kept), len(await office.kinds())) == (AT_ONCE, AT_ONCE)
 
 
 async def test_a_huge_message_is_read_in_front_only(office: Desk) -> None:
