@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Table, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
+from crm.calls.disposition_sets import DispositionRow
 from crm.calls.retry_rules import own_rules, set_rules
 from crm.clientele.clients import Client
 from crm.clientele.groups import GroupMove, MoveCause
@@ -28,6 +29,7 @@ from crm.preparation.campaigns import Campaign, add_campaign, get_campaign
 from crm.preparation.materials import Material
 from crm.preparation.scripts import change_script, script_of
 from crm.preparation.working_calendar import CalendarDay
+from crm.questionnaires.going_on import copy_questionnaires
 from crm.text_rules import tidy
 from crm.time_zones import local
 
@@ -48,9 +50,9 @@ async def start_next(
     now: datetime,
     author_id: int | None = None,
 ) -> tuple[Campaign, int]:
-    """A campaign of that name that goes on with the base of `campaign`: its rules, set-up, experts, script and files,
-    and the clients of `groups` who are on their lists, on one list. They keep owner, source and group, by moves with
-    the cause "rule". Returns it and how many came along.
+    """A campaign of that name that goes on with the base of `campaign`: its rules, dispositions, set-up, experts,
+    script, files and questionnaires, and the clients of `groups` who are on their lists, on one list. They keep owner,
+    source and group, by moves with the cause "rule". Returns it and how many came along.
 
     Its days are set anew and everything is signed anew. What was promised stays with the campaign that promised it.
     Raises `Refused` without a list's name or groups, and as `add_campaign`.
@@ -66,6 +68,7 @@ async def start_next(
         if column.key not in _OWN
     }  # fmt: skip
     following = await add_campaign(session, name=name, now=now, author_id=author_id, **rules)
+    await _copy_rows(session, DispositionRow.__table__, campaign, {"campaign_id": following.id, "version": 1})
     await _copy_rules(session, campaign, following, now, author_id)
     await _copy_setup(session, campaign, following, now, author_id)
     call_list = await list_named(session, campaign_id=following.id, name=list_name)
@@ -99,6 +102,9 @@ async def _copy_setup(
     changes: dict[str, Any] = {key: getattr(setup, key) for key in kept}
     await change_setup(
         session, campaign=following, now=now, author_id=author_id, follows_id=campaign.id, **changes
+    )  # fmt: skip
+    await copy_questionnaires(
+        session, campaign_id=campaign.id, following_id=following.id, now=now, author_id=author_id
     )  # fmt: skip
     script = await script_of(session, campaign.id)
     if script is not None:

@@ -123,7 +123,7 @@ async def record(
     was = base_group or client.group
     due = await due_sheets(
         session, client=client, disposition=disposition, was=was, answered=attempt.answered_at is not None,
-        typed=form.sheets, reason=form.reason.strip(), competitor=form.competitor,
+        typed=form.sheets, competitor=form.competitor,
     )  # fmt: skip
     form = replace(form, reason=form.reason.strip() or why_left(due, form.language))
     await write_due(session, due, attempt=attempt, client=client, author_id=author_id, now=now)

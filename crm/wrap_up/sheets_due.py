@@ -25,8 +25,8 @@ Typed = Mapping[int, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class DueSheet:
-    """A questionnaire that this outcome takes along. `typed` is `None` where the operator's page had none of it: then
-    `answers` are those from before. `must_be_complete`: the outcome is refused without the answers that it needs."""
+    """A questionnaire that this outcome takes along. `typed` is `None` where nothing of it was given: then `answers`
+    are those from before. `must_be_complete`: the outcome is refused without the answers that it needs."""
 
     asked: Asked
     typed: dict[str, str] | None
@@ -42,12 +42,11 @@ async def due_sheets(
     was: Group,
     answered: bool,
     typed: Typed,
-    reason: str,
     competitor: str,
 ) -> dict[Purpose, DueSheet]:
-    """By purpose. Every client is asked the campaign's questionnaire; one from "abandoned" why it left, unless the
-    `reason` says it and the survey was not on the page; one that names a competitor, about that. Nobody is asked who
-    did not answer. Raises `Refused` for what is no answer."""
+    """By purpose. Every client is asked the campaign's questionnaire; one from "abandoned" why it left; one that
+    names a competitor, about that: wherever the outcome is written. Nobody is asked who did not answer. Raises
+    `Refused` for what is no answer."""
     if not answered:
         return {}
     due: dict[Purpose, DueSheet] = {}
@@ -65,9 +64,7 @@ async def due_sheets(
             answers = read_answers(questions, known)
         else:
             answers, _ = await answers_now(session, client.id, asked.questionnaire.id)
-        explained = bool(reason) and known is None
-        must = _must_be_complete(purpose, disposition, explained=explained)
-        due[purpose] = DueSheet(asked, known, answers, must)
+        due[purpose] = DueSheet(asked, known, answers, _must_be_complete(purpose, disposition))
     return due
 
 
@@ -77,11 +74,8 @@ def _concerns(purpose: Purpose, disposition: Disposition, was: Group) -> bool:
     return purpose is Purpose.CLIENT or Ask.COMPETITOR in disposition.asks
 
 
-def _must_be_complete(purpose: Purpose, disposition: Disposition, *, explained: bool) -> bool:
-    """`explained`: the outcome says why an abandoned client left, and was written where there was no survey."""
-    if purpose is Purpose.ABANDONED:
-        return not explained
-    return purpose is Purpose.CLIENT and Ask.QUESTIONNAIRE in disposition.required
+def _must_be_complete(purpose: Purpose, disposition: Disposition) -> bool:
+    return purpose is Purpose.ABANDONED or (purpose is Purpose.CLIENT and Ask.QUESTIONNAIRE in disposition.required)
 
 
 def why_left(due: Mapping[Purpose, DueSheet], language: str) -> str:

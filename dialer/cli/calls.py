@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -19,17 +20,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config.settings import Settings
 from crm import audit
 from crm.base.past_deals import read_amount
+from crm.calls.attempts import get_attempt
 from crm.calls.dial_rules import set_dialling_stopped
 from crm.calls.disposition_sets import own_labels
 from crm.calls.recording_facts import playable_recording
 from crm.errors import NotFound
+from crm.questionnaires.answers import as_typed
+from crm.questionnaires.questionnaires import get_questionnaire
+from crm.questionnaires.sheets import answers_now
 from crm.reading import views
 from crm.wrap_up import outcomes
 from crm.wrap_up.contracts import Signed
 from crm.wrap_up.correcting import as_it_stands, version_of
 from crm.wrap_up.outcomes import Outcome, OutcomeForm
 from dialer.cli.database import ready_database
-from dialer.cli.terminal import Terminal
+from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.cli.users import user_named
 from dialer.console.calls.correction import versions
 from dialer.console.web.formats import minutes, moment, phone
@@ -104,18 +109,47 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
 async def correct(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`calls correct`: only what is named differs from the version that was seen."""
 
+    given = sheets_given(arguments.answer, terminal)
+
     async def written(session: AsyncSession) -> None:
         author = await user_named(session, arguments.author)
         seen = await version_of(session, arguments.call, arguments.version)
+        form = replace(
+            await _with_expert(session, seen, arguments), language=terminal.words.language,
+            sheets=await _with_known(session, (await get_attempt(session, arguments.call)).client_id, given),
+        )  # fmt: skip
         await outcomes.record(
-            session, attempt_id=arguments.call, form=await _with_expert(session, seen, arguments),
-            author_id=author.id, now=datetime.now(UTC), corrects=seen.id,
+            session, attempt_id=arguments.call, form=form, author_id=author.id, now=datetime.now(UTC), corrects=seen.id
         )  # fmt: skip
 
     async with ready_database(settings, terminal) as database:
         await database.carry_out(written)
     terminal.say(terminal.words.gettext("Version {number} is written down.", number=arguments.version + 1))
     return 0
+
+
+def sheets_given(answers: Sequence[str], terminal: Terminal) -> dict[int, dict[str, str]]:
+    """`3.buys=yes`: by the number of the questionnaire the answers by key."""
+    sheets: dict[int, dict[str, str]] = defaultdict(dict)
+    for each in answers:
+        name, equals, value = each.partition("=")
+        number, dot, key = name.strip().partition(".")
+        if not (equals and dot and key and number.isascii() and number.isdigit() and len(number) < 10):
+            raise CommandFailed(terminal.words.gettext("“{text}” is no answer, such as 3.q1=yes.", text=each))
+        sheets[int(number)][key] = value
+    return dict(sheets)
+
+
+async def _with_known(
+    session: AsyncSession, client_id: int, given: Mapping[int, Mapping[str, str]]
+) -> dict[int, dict[str, str]]:
+    """What is not named stays as the sheet has it."""
+    sheets = {}
+    for number, typed in given.items():
+        await get_questionnaire(session, number)
+        before, _ = await answers_now(session, client_id, number)
+        sheets[number] = {**{key: as_typed(value) for key, value in before.items()}, **typed}
+    return sheets
 
 
 async def _with_expert(session: AsyncSession, seen: Outcome, arguments: argparse.Namespace) -> OutcomeForm:

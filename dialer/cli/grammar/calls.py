@@ -64,6 +64,10 @@ def _answers(parser: argparse.ArgumentParser, words: Words) -> None:
     )
     parser.add_argument("--sum", dest="amount", metavar="SUM", help=gettext("the sum of the contract"))
     parser.add_argument("--signed", type=day_reader(words), metavar="DAY", help=gettext("the day of the contract"))
+    parser.add_argument(
+        "--answer", action="append", default=[], metavar="Q.KEY=VALUE",
+        help=gettext("an answer to the questionnaire with the number Q; repeat it. What is not named stays"),
+    )  # fmt: skip
     for option, text in (
         ("--summary", gettext("what was said")),
         ("--reason", gettext("the reason")),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.people import Person, people_at
 from crm.calls.disposition_sets import dispositions_of, own_labels
 from crm.clientele.clients import Client, get_client
+from crm.clientele.groups import GroupMove
+from crm.group import Group
 from crm.office.users import User
 from crm.plan.dispositions import possible
 from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
@@ -21,6 +23,7 @@ from crm.reading import views
 from crm.wrap_up.correcting import as_it_stands
 from dialer.console.deals.deal_page import shown_deals
 from dialer.console.desk.outcome_form import label_of
+from dialer.console.desk.questionnaire import ShownSheet, asked_now, shown_sheets
 from dialer.console.web.formats import moment, naive_moment
 from dialer.console.web.labels import disposition_name
 from dialer.console.web.visitors import STOP_ROLES, Visitor
@@ -49,7 +52,8 @@ class Version:
 @dataclass(frozen=True, slots=True)
 class Correction:
     """The form: `corrects` is the outcome that it replaces; `filled`: what stands in its fields; `deals`: which may
-    have a contract, `None` where the campaign does not sell by deals."""
+    have a contract, `None` where the campaign does not sell by deals; `sheets`: what the client is asked, to which the
+    same rule holds as at the desk."""
 
     corrects: int
     filled: Mapping[str, str]
@@ -57,6 +61,7 @@ class Correction:
     people: tuple[Person, ...]
     experts: list[tuple[str, str]]
     deals: list[tuple[str, str]] | None
+    sheets: list[ShownSheet]
 
 
 def may_correct(known: Visitor, operator_id: int) -> bool:
@@ -114,7 +119,22 @@ async def correction(
         people=tuple(await people_at(session, client.organisation_id)),
         experts=[(str(each.id), each.name) for each in await experts_of(session, client.campaign_id)],
         deals=await _deals(session, words, client),
+        sheets=await _sheets(session, words, found, client, typed) if found.talk_seconds is not None else [],
     )
+
+
+async def _sheets(
+    session: AsyncSession, words: Words, found: views.CallRow, client: Client, typed: Mapping[str, str] | None
+) -> list[ShownSheet]:
+    """Of a client that this call has taken out of "abandoned" the survey too."""
+    left = exists().where(
+        GroupMove.client_id == client.id, GroupMove.attempt_id == found.attempt_id,
+        GroupMove.from_group == Group.ABANDONED,
+    )  # fmt: skip
+    group = Group.ABANDONED if await session.scalar(select(left)) else client.group
+    asked = await asked_now(session, client_id=client.id, campaign_id=client.campaign_id, group=group.value)
+    # No outcome is chosen by keys here: whatever may be asked is shown, as the other fields are.
+    return [replace(each, only_with="") for each in shown_sheets(words, asked, typed or {})]
 
 
 async def _deals(session: AsyncSession, words: Words, client: Client) -> list[tuple[str, str]] | None:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from crm.audit import CAMPAIGN_FOLLOWED, AuditEntry
 from crm.base.sources import source_named
+from crm.calls.disposition_sets import disposition_of, set_disposition
 from crm.calls.retry_rules import Rule, own_rules, set_rules
 from crm.care.next_campaign import USUAL_GROUPS, start_next
 from crm.clientele.clients import Client, get_client, take_off_list
@@ -18,12 +19,16 @@ from crm.errors import Conflict, Refused
 from crm.group import Group
 from crm.office.users import Role, get_user
 from crm.plan.callbacks import open_callback
+from crm.plan.dispositions import Ask
 from crm.preparation.approvals import Subject, approve, signatures
 from crm.preparation.campaign_setup import change_setup, experts_of, set_expert, setup_of
 from crm.preparation.campaigns import change_campaign, get_campaign, set_calendar_day
 from crm.preparation.materials import MaterialKind, add_material, materials_of
 from crm.preparation.results import Result
 from crm.preparation.scripts import change_script, script_of
+from crm.questionnaires.questionnaires import Purpose, add_questionnaire, asked_in
+from crm.questionnaires.report_columns import places_of, set_for_reports
+from crm.questionnaires.wording import parse
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, World
 
@@ -103,6 +108,32 @@ async def test_the_set_up_goes_on_and_is_signed_anew(world: World) -> None:
         ]
         assert await own_rules(session, campaign.id) == {(Result.BUSY, ""): Rule(7, False)}
         assert await signatures(session, campaign.id) == {}
+
+
+async def test_questionnaires_and_the_dispositions_that_require_them_go_on(world: World) -> None:
+    asked = parse(
+        "# Покупают у других?\nkey: buys\nkind: yes_no\nrequired: yes\n# Сколько\nkey: pieces\nkind: number\n"
+    )
+    async with world.transaction() as session:
+        made = await add_questionnaire(
+            session, name="О клиенте", purpose=Purpose.CLIENT, questions=asked.questions, now=NOON,
+            campaign_id=world.campaign_id,
+        )  # fmt: skip
+        number = made.questionnaire.id
+        await set_for_reports(session, questionnaire_id=number, keys={"pieces"}, now=NOON)
+        required = {Ask.REASON, Ask.QUESTIONNAIRE}
+        await set_disposition(session, campaign_id=world.campaign_id, key="cold", required=required, now=NOON)
+        campaign = await get_campaign(session, world.campaign_id)
+        following, _ = await start_next(
+            session, campaign=campaign, name="Весна", list_name="База", groups=[Group.HOT], now=NOON
+        )
+    async with world.database.reading() as session:
+        own = (await asked_in(session, following.id))[Purpose.CLIENT]
+        assert (own.questionnaire.campaign_id, own.version.number) == (following.id, 1)
+        assert own.questions == asked.questions
+        assert (await places_of(session, own.questionnaire.id)).keys() == {"pieces"}
+        assert (await disposition_of(session, following.id, "cold")).required == required
+        assert (await asked_in(session, world.campaign_id))[Purpose.CLIENT].questionnaire.id == number
 
 
 async def test_a_promise_stays_with_the_campaign_that_made_it(world: World) -> None:

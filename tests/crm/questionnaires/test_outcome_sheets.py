@@ -91,10 +91,16 @@ async def test_the_survey_is_needed_whichever_key(world: World) -> None:
         await wrap_up(world, client_id, "cold", {number: {}}, reason="Дорого")
 
 
-async def test_where_the_survey_was_not_on_the_page_a_reason_is_enough(world: World) -> None:
-    await shipped(world, Purpose.ABANDONED)
-    client_id = await world.client(group=Group.ABANDONED)
-    assert await wrap_up(world, client_id, "abandoned", reason="Не звонили") == "Не звонили"
+async def test_a_reason_is_not_enough_wherever_the_outcome_is_written(world: World) -> None:
+    number = await shipped(world, Purpose.ABANDONED)
+    client_id, operator = await world.client(group=Group.ABANDONED), await world.operator()
+    attempt_id = await world.call(client_id, operator)
+    form = OutcomeForm("abandoned", reason="Не звонили")
+    with pytest.raises(Refused) as refusal:
+        await world.outcome(attempt_id, form, operator, at=NOON)
+    assert refusal.value.code == "sheet.needs_answer"
+    await answer(world, client_id, number, {"why_left": "price"})
+    assert (await world.outcome(attempt_id, form, operator, at=NOON)).reason == "Не звонили"
 
 
 async def test_the_competitors_sheet_feeds_who_buys_where(world: World) -> None:

@@ -8,11 +8,15 @@ from sqlalchemy import select
 
 from crm.audit import AuditEntry
 from crm.calls.dial_rules import dialling_stopped
+from crm.calls.disposition_sets import set_disposition
 from crm.clientele.clients import get_client
 from crm.database import Database
 from crm.group import Group
 from crm.office.users import Role
+from crm.plan.dispositions import Ask
 from crm.plan.outcome_chain import Outcome, versions_of
+from crm.questionnaires.questionnaires import Purpose, add_questionnaire
+from crm.questionnaires.wording import parse
 from crm.wrap_up.outcomes import OutcomeForm
 from recordings.store import LocalStore
 from tests.crm.builders import NOON, build_world
@@ -20,6 +24,7 @@ from tests.dialer.cli.conftest import Dialer, on_database
 from tests.dialer.console.seed import seed_recording
 
 CORRECTED = ("--disposition", "competitor", "--competitor", "Вентпром", "--reason", "довольны")
+ASKED = "# Покупают у других?\nkey: buys\nkind: yes_no\nrequired: yes\n# Что сказали\nkey: said\n"
 
 
 async def one_call(database: Database) -> str:
@@ -120,6 +125,36 @@ def test_a_correction_writes_a_contract_down_and_takes_it_back(dialer: Dialer, o
     assert dialer(*words, "--version", "3", "--contract", "").code == 0
     assert "contract: " not in dialer("deals", "show", "1", "-c", office).out
     assert "no such deal" in dialer(*words, "--version", "4", "--contract", "x").err
+
+
+def test_a_correction_needs_the_answers_that_the_desk_needs(dialer: Dialer, office: Path) -> None:
+    call = on_database(office, one_call)
+
+    async def survey(database: Database) -> None:
+        async with database.transaction() as session:
+            client = await get_client(session, 1, lock=True)
+            campaign_id = client.campaign_id
+            await add_questionnaire(
+                session, name="О клиенте", purpose=Purpose.CLIENT, questions=parse(ASKED).questions, now=NOON
+            )
+            required = {Ask.REASON, Ask.QUESTIONNAIRE}
+            await set_disposition(session, campaign_id=campaign_id, key="cold", required=required, now=NOON)
+
+    on_database(office, survey)
+    words = ("calls", "correct", call, "-c", office, "--as", "user2", "--version", "1", "--note", "позже")
+    refused = dialer(*words)
+    assert (refused.code, refused.out) == (1, "")
+    assert "The question “Покупают у других?” needs an answer." in refused.err
+    assert "no such questionnaire" in dialer(*words, "--answer", "9.buys=yes").err.lower()
+    for unreadable in ("buys=yes", "x.buys=yes", "1.buys"):
+        assert "is no answer" in dialer(*words, "--answer", unreadable).err
+    said = dialer(*words, "--answer", "1.buys=yes", "--answer", "1.said=да")
+    assert said.code == 0, said.err
+    again = dialer(*words[:-3], "2", "--answer", "1.said=нет")
+    assert again.code == 0, again.err
+    shown = dialer("clients", "show", "1", "-c", office).out
+    assert "Покупают у других?: yes" in shown, "what is not named stays"
+    assert "нет" in shown
 
 
 def test_the_sound_is_written_and_all_dialling_stopped(dialer: Dialer, office: Path, tmp_path: Path) -> None:

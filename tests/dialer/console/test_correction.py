@@ -9,10 +9,14 @@ import pytest
 from sqlalchemy import select
 
 from crm.clientele.clients import get_client
+from crm.clientele.groups import MoveCause, move
 from crm.database import Database
 from crm.group import Group
 from crm.plan.callbacks import Callback, CallbackState, open_callback
 from crm.plan.outcome_chain import versions_of
+from crm.questionnaires.questionnaires import Purpose
+from crm.questionnaires.sheets import sheets_of
+from crm.questionnaires.shipped import add_shipped
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.seed import NOW, Office, seed_call
@@ -107,3 +111,30 @@ async def test_who_may_not_finds_no_form(signed_in: SignIn, attempt_id: str) -> 
 
 async def test_the_operators_day_leads_there(signed_in: SignIn, attempt_id: str) -> None:
     assert f'href="/calls/{attempt_id}#correct"' in await (await signed_in("anna")).text("/operator")
+
+
+async def test_a_correction_needs_the_survey_as_the_desk_does(
+    signed_in: SignIn, office: Office, database: Database
+) -> None:
+    client_id = office.clients[3]
+    async with database.transaction() as session:
+        client = await get_client(session, client_id, lock=True)
+        await move(
+            session, client=client, to=Group.ABANDONED, at=NOW - timedelta(hours=3), cause=MoveCause.RULE,
+            author_id=None, note="заброшен",
+        )  # fmt: skip
+    form = OutcomeForm(disposition="cold", reason="Дорого")
+    attempt_id = await seed_call(database, office, client=3, at=NOW - timedelta(hours=1), form=form)
+    async with database.transaction() as session:
+        made = await add_shipped(session, purpose=Purpose.ABANDONED, language="ru", now=NOW)
+    field = f"sheet.{made.questionnaire.id}.why_left"
+    maria = await signed_in("maria")
+    assert f'name="{field}"' in await maria.text(f"/calls/{attempt_id}")
+    fields = {**await form_in(maria, attempt_id), "note": "исправлено"}
+    answer = await maria.post_form(f"/calls/{attempt_id}/outcome", **fields, **{field: ""})
+    assert answer.status == 422
+    assert "Нужен ответ на вопрос «Почему перестали работать с нами»." in await answer.text()
+    assert (await maria.post_form(f"/calls/{attempt_id}/outcome", **fields, **{field: "price"})).status == 303
+    async with database.reading() as session:
+        (sheet,) = await sheets_of(session, client_id)
+    assert (sheet.answers, sheet.attempt_id) == ({"why_left": "price"}, attempt_id)
