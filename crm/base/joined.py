@@ -21,8 +21,10 @@ from sqlalchemy import (
     Subquery,
     bindparam,
     exists,
+    literal,
     select,
     text,
+    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -125,6 +127,17 @@ def merged_into(organisation_id: int) -> Select[int]:
     further = select(before.duplicate_id).join(merged, before.survivor_id == merged.c.duplicate_id)
     merged = merged.union_all(further.where(before.undone_at.is_(None)))
     return select(merged.c.duplicate_id)
+
+
+def people_as_one(person_id: int) -> Select[int]:
+    """Ids of all records of this person: the one that is used now, and those that it is used instead of."""
+    joins = union_all(
+        select(PersonJoin.person_id.label("one"), PersonJoin.into_person_id.label("other")),
+        select(PersonJoin.into_person_id, PersonJoin.person_id),
+    ).subquery()
+    found = select(literal(person_id).label("id")).cte("records", recursive=True)
+    found = found.union(select(joins.c.other).join(found, joins.c.one == found.c.id))
+    return select(found.c.id)
 
 
 def standing_clients() -> Subquery:

@@ -18,6 +18,7 @@ from crm.clientele.groups import MoveCause, move
 from crm.deals.deals import Deal
 from crm.group import Group
 from crm.offers.offers import Offer
+from crm.offers.opt_outs import OptOut
 from crm.plan.callbacks import Callback, CallbackState, open_callback
 from crm.plan.outcome_chain import Outcome
 from crm.plan.plan_entries import EntryState, PlanEntry, set_states
@@ -107,6 +108,7 @@ async def _is_named(session: AsyncSession, person_id: int) -> bool:
         DoNotCall.person_id,
         Deal.person_id,
         Offer.person_id,
+        OptOut.person_id,
     ):
         if await session.scalar(select(column).where(column == person_id).limit(1)) is not None:
             return True

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit, transitions
-from crm.base.joined import merged_into
+from crm.base.joined import merged_into, people_as_one
 from crm.base.organisations import Organisation
 from crm.base.people import Person
 from crm.clientele.clients import Client
@@ -117,19 +117,21 @@ async def opt_out_of(
         OptOut.organisation_id == organisation_id,
         OptOut.organisation_id.in_(merged_into(organisation_id)),
         OptOut.address == address.lower(),
-        OptOut.person_id == person_id if person_id is not None else false(),
+        OptOut.person_id.in_(people_as_one(person_id)) if person_id is not None else false(),
     )
     return await session.scalar(select(OptOut).where(theirs, OptOut.lifted_at.is_(None)).order_by(OptOut.id).limit(1))
 
 
 async def opt_outs_at(session: AsyncSession, organisation_id: int) -> list[OptOut]:
-    """Those in force of the organisation, its people, and the addresses that offers to it went to."""
-    people = select(Person.id).where(Person.organisation_id == organisation_id)
-    clients = select(Client.id).where(Client.organisation_id == organisation_id)
+    """Those in force of the organisation and of those merged into it, of their people, and of the addresses that offers
+    to them went to."""
+    read = [organisation_id, *await session.scalars(merged_into(organisation_id))]
+    people = select(Person.id).where(Person.organisation_id.in_(read))
+    clients = select(Client.id).where(Client.organisation_id.in_(read))
     written_to = select(func.lower(Offer.address)).where(Offer.client_id.in_(clients))
-    own = select(func.lower(Organisation.email)).where(Organisation.id == organisation_id)
+    own = select(func.lower(Organisation.email)).where(Organisation.id.in_(read))
     theirs = or_(
-        OptOut.organisation_id == organisation_id, OptOut.person_id.in_(people), OptOut.address.in_(written_to),
+        OptOut.organisation_id.in_(read), OptOut.person_id.in_(people), OptOut.address.in_(written_to),
         OptOut.address.in_(own),
     )  # fmt: skip
     these = select(OptOut).where(theirs, OptOut.lifted_at.is_(None))

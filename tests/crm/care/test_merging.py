@@ -35,6 +35,9 @@ from crm.importing.clients import import_clients
 from crm.importing.mapping import guess_mapping
 from crm.importing.tables import read_table
 from crm.mapping import Base
+from crm.offers.offers import OfferState, offer_of, offers_of
+from crm.offers.opt_outs import OptsOut, opt_out, opt_outs_at
+from crm.offers.sending import claim_due, may_send
 from crm.plan.callbacks import CallbackState, agree, bring_due, get_callback, open_callback
 from crm.preparation.call_lists import list_named
 from crm.preparation.campaigns import add_campaign, get_campaign
@@ -44,6 +47,7 @@ from crm.schema import METADATA
 from crm.wrap_up.contacts import Contact
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, World, open_call, wall
+from tests.crm.offers.builders import queued, text_of, to
 from tests.crm.overlap import Work, overlap
 
 # What a merge and its undoing leave behind: versions that were counted on, what was decided, and the trace of it.
@@ -421,6 +425,57 @@ async def test_what_was_merged_before_is_read_with_it(world: World) -> None:
         campaign = await get_campaign(session, world.campaign_id)
         organisation_id = await organisation_of(world, third)
         assert await attempts_today(session, organisation_id=organisation_id, campaign=campaign, now=NOON) == 2
+
+
+async def test_offers_are_read_with_the_survivors_and_go_back(world: World) -> None:
+    one, other, survivor, duplicate = await two_with_history(world)
+    text_id = await text_of(world)
+    offer = await queued(world, to(other, asked_for=True), text_id, pdf=b"%PDF-")
+    merge_id = await merged(world, survivor, duplicate)
+    async with world.transaction() as session:
+        assert [row.offer.id for row in await offers_of(session, one)] == [offer.id]
+        assert (await offer_of(session, offer.id, client_id=one)).client_id == other
+        assert (
+            await claim_due(session, now=NOON + timedelta(minutes=1), node="main", lease=timedelta(minutes=1)) is None
+        )
+        withdrawn = await offer_of(session, offer.id)
+        assert (withdrawn.state, withdrawn.last_error) == (OfferState.WITHDRAWN, "dial.off_list")
+    assert await undone(world, merge_id) == []
+    async with world.database.reading() as session:
+        assert await offers_of(session, one) == []
+        assert [row.offer.id for row in await offers_of(session, other)] == [offer.id]
+
+
+@pytest.mark.parametrize("whom", [OptsOut.ORGANISATION, OptsOut.PERSON])
+async def test_who_wants_no_letters_gets_none_under_the_other_record(world: World, whom: OptsOut) -> None:
+    one, other = await world.client("Ветер"), await world.client("Ветер, филиал")
+    survivor, duplicate = await organisation_of(world, one), await organisation_of(world, other)
+    ours, theirs = await world.person(one, "Ким Пётр"), await world.person(other, "Ким Пётр")
+    letter = to(one, person_id=ours, asked_for=True)
+    async with world.transaction() as session:
+        target = {OptsOut.ORGANISATION: duplicate, OptsOut.PERSON: theirs}[whom]
+        said = await opt_out(session, whom=whom, target=target, evidence="письмо", now=NOON)
+        assert (await may_send(session, letter, now=NOON)).allowed
+    merge_id = await merged(world, survivor, duplicate)
+    async with world.database.reading() as session:
+        assert (await may_send(session, letter, now=NOON)).code == "offer.opted_out"
+        assert [each.id for each in await opt_outs_at(session, survivor)] == [said.id]
+    assert await undone(world, merge_id) == []
+    async with world.database.reading() as session:
+        assert (await may_send(session, letter, now=NOON)).allowed
+        assert [each.id for each in await opt_outs_at(session, duplicate)] == [said.id]
+
+
+async def test_who_said_it_under_a_copied_record_keeps_it(world: World) -> None:
+    """The record that was made for the survivor cannot go with the undoing: a request names it."""
+    _, _, survivor, duplicate = await two_with_history(world)
+    merge_id = await merged(world, survivor, duplicate)
+    async with world.transaction() as session:
+        (copied,) = [each for each in await people_at(session, survivor) if each.full_name == "Сидоров Олег"]
+        await opt_out(session, whom=OptsOut.PERSON, target=copied.id, evidence="письмо", now=NOON)
+    assert f"people:{copied.id}" in await undone(world, merge_id)
+    async with world.database.reading() as session:
+        assert len(await opt_outs_at(session, survivor)) == 1
 
 
 def test_every_table_that_names_an_organisation_or_its_client_is_thought_of() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -245,3 +246,11 @@ def test_a_pdf_holds_the_text_letter_by_letter(tmp_path: Path) -> None:
     assert "Предложение «Ёж»" in read
     assert read.count("ш") == 300
     assert read.count("слово") == 4000
+
+
+def test_the_longest_text_makes_a_pdf_of_so_many_pages_and_no_more() -> None:
+    """A page for each of thousands of lines is what a hostile text could ask for."""
+    made = pdf_of("П" * LONGEST_SUBJECT, "\n" * (LONGEST_BODY - 1) + "x")
+    pages = len(re.findall(rb"/Type /Page\b", made))
+    assert 1 < pages <= LONGEST_BODY // 40
+    assert len(made) < 2**20

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from sqlalchemy import update
 
 from config.settings import ConsoleSettings, ServiceSettings, Settings
+from crm.base.organisations import Organisation
 from crm.clientele.clients import Client
 from crm.database import Database
-from crm.offers.offers import Offer, OfferState, offers_of
+from crm.offers.offers import Offer, OfferState, kept_file, offers_of
 from crm.offers.sending import claim_due, mark_handing_over, mark_tried
 from crm.offers.templates import Language, add_template, write_text
 from crm.plan.plan_entries import PlanEntry
@@ -174,3 +176,48 @@ async def test_only_of_clients_that_are_theirs_to_see(anna: Browser, office: Off
             assert (await anna.get(f"/clients/{other}/{path}")).status == 404
     assert (await anna.post_form(f"/clients/{client_id}/offers/1", step="withdraw")).status == 404
     assert (await anna.post_form(f"/clients/{client_id}/opt-outs", evidence="x")).status == 404
+
+
+async def test_the_very_file_is_opened_by_whoever_may_see_the_client(
+    anna: Browser, signed_in: SignIn, office: Office, database: Database
+) -> None:
+    client_id = office.clients[0]
+    await sent(anna, client_id)
+    async with database.reading() as session:
+        went = (await kept_file(session, 1)).content
+    path = f"/clients/{client_id}/offers/1.pdf"
+    for login in ("anna", "maria", "konst", "audit"):
+        reader = await signed_in(login)
+        assert path in await reader.text(f"/clients/{client_id}/offers")
+        file = await reader.get(path)
+        assert await file.read() == went, login
+        assert file.headers["Content-Disposition"].startswith("attachment; filename=")
+        assert file.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in file.headers["Content-Security-Policy"]
+    assert (await (await signed_in("audit")).post_form(path.removesuffix(".pdf"), step="withdraw")).status == 403
+    async with ClientSession() as stranger, stranger.get(anna.client.make_url(path), allow_redirects=False) as said:
+        assert said.status == 303
+
+
+async def test_hostile_words_stay_words_on_the_page(anna: Browser, office: Office, database: Database) -> None:
+    client_id = office.clients[0]
+    hostile = "<script>alert(1)</script>\u202e{{7*7}} %s {client.name.__class__}\r\nBcc: x@example.ru"
+    async with database.transaction() as session:
+        client = await session.get_one(Client, client_id)
+        (await session.get_one(Organisation, client.organisation_id)).name = hostile
+    page = await look(anna, client_id)
+    assert "<script>alert" not in page
+    assert "\u202e" not in page.partition('name="digest"')[2]
+    await sent(anna, client_id)
+    (offer,) = await offers(database, client_id)
+    assert offer.subject == ("Для <script>alert(1)</script>{{7*7}} %s {client.name.__class__} Bcc: x@example.ru")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in await anna.text(f"/clients/{client_id}/offers")
+
+
+async def test_a_megabyte_in_a_field_is_refused(anna: Browser, office: Office, database: Database) -> None:
+    client_id = office.clients[0]
+    fields = hidden(await look(anna, client_id))
+    for name in ("address", "text", "digest", "key"):
+        said = await anna.post_form(f"/clients/{client_id}/offers", **(fields | {name: "9" * 2**20}))
+        assert said.status in (413, 422), name
+    assert await offers(database, client_id) == []
