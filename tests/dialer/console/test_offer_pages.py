@@ -210,14 +210,14 @@ async def test_hostile_words_stay_words_on_the_page(anna: Browser, office: Offic
     assert "\u202e" not in page.partition('name="digest"')[2]
     await sent(anna, client_id)
     (offer,) = await offers(database, client_id)
-    assert offer.subject == ("Для <script>alert(1)</script>{{7*7}} %s {client.name.__class__} Bcc: x@example.ru")
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in await anna.text(f"/clients/{client_id}/offers")
+    assert offer.subject == ("Для <script>alert(1)</script> {{7*7}} %s {client.name.__class__} Bcc: x@example.ru")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; {{7*7}}" in await anna.text(f"/clients/{client_id}/offers")
 
 
 async def test_a_megabyte_in_a_field_is_refused(anna: Browser, office: Office, database: Database) -> None:
     client_id = office.clients[0]
     fields = hidden(await look(anna, client_id))
     for name in ("address", "text", "digest", "key"):
-        said = await anna.post_form(f"/clients/{client_id}/offers", **(fields | {name: "9" * 2**20}))
+        said = await anna.post_form(f"/clients/{client_id}/offers", **(fields | {name: "9" * 10**6}))
         assert said.status in (413, 422), name
     assert await offers(database, client_id) == []
