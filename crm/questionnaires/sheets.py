@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit
@@ -180,18 +180,30 @@ async def sheets_of(session: AsyncSession, client_id: int, *, all_states: bool =
     """The client's sheets, and those of who is read with it, as they are now, the last written first; with
     `all_states` each as it ever was."""
     clients = await read_as_one(session, client_id)
-    asked = (
+    asked = _to_read().where(of_clients(SheetState.client_id, clients))
+    if not all_states:
+        asked = asked.where(SheetState.number == Sheet.newest)
+    return [_row(*row) for row in await session.execute(asked)]
+
+
+async def sheets_of_each(session: AsyncSession, client_ids: Collection[int]) -> dict[int, list[SheetRow]]:
+    """By client its own sheets as they are now, the last written first."""
+    asked = _to_read().where(SheetState.client_id.in_(client_ids), SheetState.number == Sheet.newest)
+    found: dict[int, list[SheetRow]] = {each: [] for each in client_ids}
+    for state, newest, questionnaire, version, author in await session.execute(asked):
+        found[state.client_id].append(_row(state, newest, questionnaire, version, author))
+    return found
+
+
+def _to_read() -> Select[SheetState, int, Questionnaire, QuestionnaireVersion, str]:
+    return (
         select(SheetState, Sheet.newest, Questionnaire, QuestionnaireVersion, User.name)
         .join(Sheet, Sheet.id == SheetState.sheet_id)
         .join(Questionnaire, Questionnaire.id == SheetState.questionnaire_id)
         .join(QuestionnaireVersion, QuestionnaireVersion.id == SheetState.version_id)
         .outerjoin(User, User.id == SheetState.author_id)
-        .where(of_clients(SheetState.client_id, clients))
         .order_by(SheetState.written_at.desc(), SheetState.id.desc())
     )
-    if not all_states:
-        asked = asked.where(SheetState.number == Sheet.newest)
-    return [_row(*row) for row in await session.execute(asked)]
 
 
 def _row(

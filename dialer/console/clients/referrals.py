@@ -7,20 +7,10 @@ from datetime import tzinfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.experts.referrals import ReferralState
 from crm.reading.referral_rows import ReferralRow, referrals_of
-from dialer.console.desk.experts import WHY
+from dialer.console.desk.experts import STATES, WHY
 from dialer.console.web.formats import moment
-from dialer.words import Words, mark
-
-STATES = {
-    ReferralState.OFFERED: mark("waits to be accepted"),
-    ReferralState.ACCEPTED: mark("accepted"),
-    ReferralState.GIVEN_BACK: mark("given back"),
-    ReferralState.LAPSED: mark("not taken in time"),
-    ReferralState.MOVED: mark("given to another expert"),
-    ReferralState.WITHDRAWN: mark("taken back: the outcome was changed"),
-}
+from dialer.words import Words
 
 
 @dataclass(frozen=True, slots=True)

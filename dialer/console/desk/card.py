@@ -17,10 +17,13 @@ from crm.calls.letters import LetterRow, letters_of
 from crm.offers.incoming import IncomingRow, incoming_of
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaign_setup import setup_of
+from crm.questionnaires.sheets import SheetRow, sheets_of
 from crm.reading import sales_book, views
+from crm.reading.referral_rows import ReferralRow, referrals_of
 from crm.reading.sales_book import MoveRow
 from crm.wrap_up.contacts import Contact
 from dialer.console.deals.deal_words import ReasonNames, move_words
+from dialer.console.desk.experts import STATES
 from dialer.console.web.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
 from dialer.console.web.labels import INCOMING, KINDS, LETTERS, disposition_name, result_name
 from dialer.crm_words import explain
@@ -194,8 +197,8 @@ def _phones(
 async def _history(
     session: AsyncSession, words: Words, zone: tzinfo, found: views.Card, attempt_id: str | None
 ) -> tuple[HistoryLine, ...]:
-    """Calls, letters and what came back to them, moves of deals, then imported contacts, the newest first; what
-    happened before the system may have no date."""
+    """Calls, letters and what came back to them, moves of deals, sheets and handings-over to experts, then imported
+    contacts, the newest first; what happened before the system may have no date."""
     names = await own_labels(session, words.language)
     dated = [
         (row.opened_at, _call_line(words, zone, row, names)) for row in found.last_calls if row.attempt_id != attempt_id
@@ -210,6 +213,10 @@ async def _history(
     if moves:
         reasons = await ReasonNames.read(session, words)
         dated += [(row.at, _move_line(words, zone, reasons, found.campaign_id, row, product)) for row, product in moves]
+    sheets = await sheets_of(session, found.client_id, all_states=True)
+    dated += [(row.written_at, _sheet_line(words, zone, found.client_id, row)) for row in sheets[:MOST_HISTORY]]
+    handed = await referrals_of(session, found.client_id)
+    dated += [(row.offered_at, _referral_line(words, zone, row)) for row in handed[:MOST_HISTORY]]
     lines = [line for _, line in sorted(dated, key=lambda each: each[0], reverse=True)]
     client_ids = await read_as_one(session, found.client_id)
     imported = await session.scalars(
@@ -258,6 +265,26 @@ def first_words(text: str, longest: int = 200) -> str:
     """The beginning of a text, in one line, without what it quotes."""
     line = " ".join(" ".join(each for each in text.splitlines() if not each.startswith(">")).split())
     return line if len(line) <= longest else f"{line[:longest].rsplit(' ', 1)[0]} …"
+
+
+def _sheet_line(words: Words, zone: tzinfo, client_id: int, row: SheetRow) -> HistoryLine:
+    return HistoryLine(
+        when=short_day(words, row.written_at.astimezone(zone).date()),
+        what=words.gettext("Answers to “{name}”, version {number}", name=row.name, number=row.version),
+        who=row.author,
+        text="" if row.complete else words.gettext("unfinished"),
+        address=f"/clients/{client_id}/sheets/{row.questionnaire_id}",
+    )
+
+
+def _referral_line(words: Words, zone: tzinfo, row: ReferralRow) -> HistoryLine:
+    what = words.gettext("Handed to {name}", name=row.expert) if row.expert else words.gettext("Waits for any expert")
+    return HistoryLine(
+        when=short_day(words, row.offered_at.astimezone(zone).date()),
+        what=what,
+        who=row.caller,
+        text=": ".join(text for text in (words.gettext(STATES[row.state]), row.reason) if text),
+    )
 
 
 def _letter_line(words: Words, zone: tzinfo, letter: LetterRow) -> HistoryLine:

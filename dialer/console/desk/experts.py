@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.clientele.clients import get_client
 from crm.experts.choosing import Candidate, Choice, candidates, choose
-from crm.experts.referrals import ChosenBy, offered_referral
+from crm.experts.referrals import ChosenBy, ReferralState, offered_referral
 from dialer.words import Words, mark
 
 WHY = {
@@ -18,6 +18,14 @@ WHY = {
     ChosenBy.LOAD: mark("has least to do"),
     ChosenBy.TAKEN: mark("took it"),
     ChosenBy.NOBODY: mark("nobody was there"),
+}
+STATES = {
+    ReferralState.OFFERED: mark("waits to be accepted"),
+    ReferralState.ACCEPTED: mark("accepted"),
+    ReferralState.GIVEN_BACK: mark("given back"),
+    ReferralState.LAPSED: mark("not taken in time"),
+    ReferralState.MOVED: mark("given to another expert"),
+    ReferralState.WITHDRAWN: mark("taken back: the outcome was changed"),
 }
 
 

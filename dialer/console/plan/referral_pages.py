@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -9,8 +10,10 @@ from aiohttp import web
 
 from crm.experts.referrals import LONGEST_REASON, ReferralState, get_referral
 from crm.experts.referring import accept, give_back, give_to
+from crm.questionnaires.sheets import SheetRow, sheets_of_each
 from crm.reading.referral_rows import ReferralRow, accepted_rows, offered_rows
 from dialer.console.web import sent
+from dialer.console.web.answer_words import ShownAnswer, answers_in_words
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import minutes, naive_moment, near_moment
 from dialer.console.web.pages import office_page, see_other
@@ -21,7 +24,8 @@ from dialer.words import Words
 @dataclass(frozen=True, slots=True)
 class OfferLine:
     """A client that was handed over. `digit`: the key that accepts it; `until`: by when, with `late` once that is over;
-    `said`: what was written down; `heard`: the length of the recording, "" for none; `anybodys`: no expert has it."""
+    `said`: what was written down; `answers`: what the client answered to questionnaires; `heard`: the length of the
+    recording, "" for none; `anybodys`: no expert has it."""
 
     id: int
     client_id: int
@@ -33,6 +37,7 @@ class OfferLine:
     caller: str
     person: str
     said: str
+    answers: tuple[ShownAnswer, ...]
     heard: str
     promised: str
     when: str
@@ -48,15 +53,31 @@ async def handed_to_me(request: web.Request) -> web.StreamResponse:
     async with deps.database.reading() as session:
         offered = await offered_rows(session, expert_id=expert_id)
         accepted = await accepted_rows(session, expert_id=expert_id)
+        sheets = await sheets_of_each(session, {row.client_id for row in (*offered, *accepted)})
+    answered = {client_id: _answers(words, rows) for client_id, rows in sheets.items()}
     context = {
-        "offered": [_line(words, zone, row, now, str(place)) for place, row in enumerate(offered, 1)],
-        "accepted": [_line(words, zone, row, now, "") for row in accepted],
+        "offered": [_line(words, zone, row, answered, now, str(place)) for place, row in enumerate(offered, 1)],
+        "accepted": [_line(words, zone, row, answered, now, "") for row in accepted],
         "longest_reason": LONGEST_REASON,
     }
     return await office_page(request, "referrals.html", context)
 
 
-def _line(words: Words, zone: tzinfo, row: ReferralRow, now: datetime, digit: str) -> OfferLine:
+def _answers(words: Words, sheets: Sequence[SheetRow]) -> tuple[ShownAnswer, ...]:
+    """Of all sheets what has an answer."""
+    return tuple(
+        [each for sheet in sheets for each in answers_in_words(words, sheet.questions, sheet.answers) if each.answer]
+    )
+
+
+def _line(
+    words: Words,
+    zone: tzinfo,
+    row: ReferralRow,
+    answered: Mapping[int, tuple[ShownAnswer, ...]],
+    now: datetime,
+    digit: str,
+) -> OfferLine:
     return OfferLine(
         id=row.id,
         client_id=row.client_id,
@@ -68,6 +89,7 @@ def _line(words: Words, zone: tzinfo, row: ReferralRow, now: datetime, digit: st
         caller=row.caller,
         person=row.person,
         said=" · ".join(text for text in (row.summary, row.note) if text),
+        answers=answered[row.client_id],
         heard=minutes(row.heard_s) if row.heard_s is not None else "",
         promised=naive_moment(words, row.promised_local) if row.promised_local is not None else "",
         when=near_moment(words, row.first_at, zone, now),

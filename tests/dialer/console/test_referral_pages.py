@@ -15,6 +15,9 @@ from crm.experts.referring import pass_on_lapsed
 from crm.office.users import get_user
 from crm.preparation.campaign_setup import industries_of, set_expert
 from crm.preparation.campaigns import get_campaign
+from crm.questionnaires.questionnaires import Purpose, add_questionnaire
+from crm.questionnaires.sheets import write_sheet
+from crm.questionnaires.wording import parse
 from crm.wrap_up.outcomes import OutcomeForm
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import Browser, SignIn
@@ -62,6 +65,30 @@ async def test_the_expert_reads_hears_and_accepts(
     (row,) = await referrals(database)
     assert (row.state, row.accepted_at) == (ReferralState.ACCEPTED, NOW)
     assert "принят, 14 мая 2026, 11:02" in await egor.text(f"/clients/{office.clients[3]}")
+
+
+async def test_the_expert_reads_the_answers_and_the_history_has_them(
+    egor: Browser, office: Office, database: Database
+) -> None:
+    await handed_over(database, office)
+    client_id = office.clients[3]
+    async with database.transaction() as session:
+        questions = parse("# Что важно\nkey: matters\n# Сколько штук\nkey: pieces\nkind: number\n").questions
+        made = await add_questionnaire(session, name="О клиенте", purpose=Purpose.CLIENT, questions=questions, now=NOW)
+        number = made.questionnaire.id
+        await write_sheet(
+            session, client_id=client_id, questionnaire_id=number, typed={"matters": "<b>срок</b>"}, now=NOW,
+            author_id=office.users["anna"],
+        )  # fmt: skip
+    page = await egor.text("/referrals")
+    assert "Что важно:</span> &lt;b&gt;срок&lt;/b&gt;" in page
+    assert "Сколько штук" not in page, "what nobody answered takes no place"
+    history = (await egor.text(f"/clients/{client_id}")).split('id="card-history"')[1].split("</section>")[0]
+    lines = re.findall(r"<p>(?:<a href=\"([^\"]*)\"[^>]*>)?([^<]*)", history)
+    assert lines[:2] == [
+        (f"/clients/{client_id}/sheets/{number}", "Ответы на «О клиенте», версия 1"),
+        ("", "Передан: Экспертов Егор"),
+    ]
 
 
 async def test_accept_and_call_lays_the_card_on_the_desk(
