@@ -1,7 +1,7 @@
 """Offers to a mail server that is killed, slow, refuses, greylists and hangs up at random, sent by a process that is
 killed too: each is in the server's own log once.
 
-`make test` sends 30, `make soak` 1,000: `OFFERS_IN_STORM` says how many.
+`make test` sends 20, `make soak` 1,000: `OFFERS_IN_STORM` says how many.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.dialer.mailing.storm_server import ALL, NOBODY, UNWANTED
 
 log = structlog.get_logger(__name__)
 
-HOW_MANY = int(os.environ.get("OFFERS_IN_STORM", "30"))
+HOW_MANY = int(os.environ.get("OFFERS_IN_STORM", "20"))
 EVERYTHING_IN = 500  # offers; with fewer some kinds of trouble are left to chance, so that the suite is not slow
 SEED = 20261128
 LOOKED_AT = frozenset({OfferState.DOUBTFUL, OfferState.GIVEN_UP})
@@ -137,7 +137,7 @@ def reader_of(number: int) -> str:
     return f"{name}{number}@example.ru"
 
 
-@pytest.mark.timeout(0 if HOW_MANY > 30 else 300)
+@pytest.mark.timeout(0 if HOW_MANY > 20 else 300)
 async def test_each_is_in_the_servers_log_once_and_none_is_lost(storm: Storm, world: World) -> None:
     text_id = await text_of(world)
     offers, refused = {}, set()
