@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 _counter = itertools.count(1)
+_given: set[tuple[str, int]] = set()
 
 
 def own_address() -> str:
@@ -18,24 +19,29 @@ def own_address() -> str:
 
 
 def free_port(host: str, *, kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port that is free at `host` now; nobody else asks there, since the address is the process's own."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free at `host` now, and that was not given before: a peer gets several before it takes any.
+    Nobody else asks there, since the address is the process's own."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            probe.bind((host, 0))
+            port: int = probe.getsockname()[1]
+        if (host, port) not in _given:
+            _given.add((host, port))
+            return port
 
 
 def free_even_port(host: str) -> int:
     """A free UDP port with a free odd one above it (RTP and RTCP, RFC 3550 section 11)."""
     while True:
         port = free_port(host)
-        if port % 2:
+        if port % 2 or (host, port + 1) in _given:
             continue
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                 probe.bind((host, port + 1))
         except OSError:
             continue
+        _given.add((host, port + 1))
         return port
 
 
