@@ -51,23 +51,28 @@ class Mailbox:
 
     def open(self) -> int:
         """Reach it, protected and signed in as the settings say; returns the folder's UIDVALIDITY."""
+        try:
+            with self._in_words():
+                self._connection = _connected(self._settings)
+                return self._opened(self._connection)
+        except InboxTrouble:
+            self.close()
+            raise
+
+    def _opened(self, connection: imaplib.IMAP4) -> int:
         settings = self._settings
-        with self._in_words():
-            self._connection = connection = _connected(settings)
-            try:
-                connection.login(settings.user, settings.password.get_secret_value())
-            except imaplib.IMAP4.abort:
-                raise
-            except imaplib.IMAP4.error as error:
-                raise InboxTrouble(Reason("inbox.auth", address=self._where, said=_said(error))) from error
-            folder = settings.folder.replace("\\", "\\\\").replace('"', '\\"')
-            said, data = connection.select(f'"{folder}"', readonly=True)
-            if said != "OK":
-                raise InboxTrouble(
-                    Reason("inbox.no_folder", folder=settings.folder, address=self._where, said=_text(data))
-                )
-            validity = connection.response("UIDVALIDITY")[1]
-            return int(validity[-1] or 0)
+        try:
+            _sign_in(connection, settings.user, settings.password.get_secret_value())
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error as error:
+            raise InboxTrouble(Reason("inbox.auth", address=self._where, said=_said(error))) from error
+        folder = settings.folder.replace("\\", "\\\\").replace('"', '\\"')
+        said, data = connection.select(f'"{folder}"', readonly=True)
+        if said != "OK":
+            raise InboxTrouble(Reason("inbox.no_folder", folder=settings.folder, address=self._where, said=_text(data)))
+        validity = connection.response("UIDVALIDITY")[1]
+        return int(validity[-1] or 0)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -130,6 +135,16 @@ def _moment(told: bytes) -> datetime:
     if parsed is None:
         return datetime.now(UTC)
     return datetime(*parsed[:6]).astimezone(UTC)  # it is told on this machine's clock
+
+
+def _sign_in(connection: imaplib.IMAP4, user: str, password: str) -> None:
+    """By PLAIN, whose words may be of any alphabet (RFC 4616), or by LOGIN, whose may not."""
+    if "AUTH=PLAIN" in connection.capabilities:
+        connection.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+    elif f"{user}{password}".isascii():
+        connection.login(user, password)
+    else:
+        raise imaplib.IMAP4.error("this server takes user and password in Latin letters alone")
 
 
 def _connected(settings: InboxSettings) -> imaplib.IMAP4:

@@ -110,7 +110,7 @@ class DovecotRun:
 
 @asynccontextmanager
 async def running_dovecot(
-    *, host: str = "", certificate: Path | None = None, key: Path | None = None
+    *, host: str = "", password: str = PASSWORD, certificate: Path | None = None, key: Path | None = None
 ) -> AsyncIterator[DovecotRun]:
     """With TLS where there is a certificate. Its folder is short of path: sockets lie in it."""
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
@@ -127,7 +127,7 @@ async def running_dovecot(
         _CONFIG.format(
             host=host, folder=folder, internal="dovecot" if as_root else own,
             internal_group="dovecot" if as_root else group, login="dovenull" if as_root else own,
-            ssl="yes" if certificate else "no", certificate=protected, uid=uid, gid=gid, password=PASSWORD,
+            ssl="yes" if certificate else "no", certificate=protected, uid=uid, gid=gid, password=password,
             port=run.port, tls_port=run.tls_port,
         )
     )  # fmt: skip

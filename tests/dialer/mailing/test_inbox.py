@@ -255,6 +255,17 @@ async def test_what_does_not_fit_is_said_with_advice(office: Desk) -> None:
         assert "wrong" not in str(failed.value.reason)
 
 
+async def test_a_password_in_any_alphabet() -> None:
+    _there()
+    async with running_dovecot(password="пароль-€") as run:
+        mailbox = Mailbox(inbox_of(run, password=SecretStr("пароль-€")))
+        assert mailbox.open() > 0
+        mailbox.close()
+        with pytest.raises(InboxTrouble) as failed:
+            Mailbox(inbox_of(run, password=SecretStr("пароль"))).open()
+        assert _code(failed.value.reason) == "inbox.auth"
+
+
 async def test_over_protected_connections(certificate: Certificate) -> None:
     _there()
     async with running_dovecot(host="127.0.0.1", certificate=certificate.file, key=certificate.key) as run:
