@@ -92,7 +92,9 @@ def places(organisation_id: int) -> tuple[Place, ...]:
         ConsentGiven.person_id.in_(people),
         ConsentGiven.e164.in_(numbers_of(organisation_id)),
     )
-    unwanted = or_(OptOut.organisation_id == organisation_id, OptOut.person_id.in_(people))
+    unwanted = or_(
+        OptOut.organisation_id == organisation_id, OptOut.noted_at_id == organisation_id, OptOut.person_id.in_(people)
+    )
     offered = select(Offer.id).where(Offer.client_id.in_(clients))
     outcome = ("full_name", "summary", "reason", "competitor", "callback_words", "asked_by", "note")
     return (

@@ -19,6 +19,7 @@ from crm.base.people import Person
 from crm.clientele.clients import Client
 from crm.errors import Conflict, NotFound, Refused
 from crm.mapping import Base, UtcDateTime, one_of
+from crm.offers.addresses import channel_of, letter_address
 from crm.offers.offers import Offer
 from crm.text_rules import lines_of, required
 
@@ -38,7 +39,8 @@ _IN_FORCE: Final = text("lifted_at IS NULL")
 
 class OptOut(Base):
     """A request for no letters. `whom` says which of `address` (in small letters), `person_id`, `organisation_id` is
-    set; `evidence` is in words. It holds until it is lifted."""
+    set; `evidence` is in words. `noted_at_id`: the organisation at whose client it was noted. It holds until it is
+    lifted."""
 
     __tablename__ = "opt_outs"
     __table_args__ = (
@@ -57,6 +59,7 @@ class OptOut(Base):
     person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
     evidence: Mapped[str] = mapped_column(Text)
+    noted_at_id: Mapped[int | None] = mapped_column(ForeignKey("organisations.id"))
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
     author_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     lifted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -72,18 +75,25 @@ async def opt_out(
     evidence: str,
     now: datetime,
     author_id: int | None = None,
+    noted_at_id: int | None = None,
+    region: str = "RU",
 ) -> OptOut:
-    """Keep the request; `target` is an address or an id. Asked again the first one stays. Raises `Refused` without
-    evidence."""
+    """Keep the request; `target` is an id, or an address, which is kept in the spelling in which letters go there
+    (`region`: that of its number). `noted_at_id`: the organisation at whose client it was noted. Asked again the first
+    one stays. Raises `Refused` without evidence, and for what is no address."""
     evidence = lines_of(evidence)
     if not evidence:
         raise Refused("opt_out.needs_evidence")
-    target = target.strip().lower() if isinstance(target, str) else target
+    if isinstance(target, str):
+        target = letter_address(target, channel_of(target), region=region).lower()
     column = getattr(OptOut, _COLUMNS[whom])
     known: OptOut | None = await session.scalar(select(OptOut).where(column == target, OptOut.lifted_at.is_(None)))
     if known is not None:
         return known
-    made = OptOut(whom=whom, evidence=evidence, asked_at=now, author_id=author_id, **{_COLUMNS[whom]: target})
+    made = OptOut(
+        whom=whom, evidence=evidence, asked_at=now, author_id=author_id, noted_at_id=noted_at_id,
+        **{_COLUMNS[whom]: target},
+    )  # fmt: skip
     session.add(made)
     await session.flush()
     transitions.note(session, "opt-out", request=made.id, whom=whom, was="none", on="asked", now="in force")
@@ -123,8 +133,8 @@ async def opt_out_of(
 
 
 async def opt_outs_at(session: AsyncSession, organisation_id: int) -> list[OptOut]:
-    """Those in force of the organisation and of those merged into it, of their people, and of the addresses that offers
-    to them went to."""
+    """Those in force of the organisation and of those merged into it, of their people, of the addresses that offers to
+    them went to, and what was noted at their clients."""
     read = [organisation_id, *await session.scalars(merged_into(organisation_id))]
     people = select(Person.id).where(Person.organisation_id.in_(read))
     clients = select(Client.id).where(Client.organisation_id.in_(read))
@@ -132,7 +142,7 @@ async def opt_outs_at(session: AsyncSession, organisation_id: int) -> list[OptOu
     own = select(func.lower(Organisation.email)).where(Organisation.id.in_(read))
     theirs = or_(
         OptOut.organisation_id.in_(read), OptOut.person_id.in_(people), OptOut.address.in_(written_to),
-        OptOut.address.in_(own),
+        OptOut.address.in_(own), OptOut.noted_at_id.in_(read),
     )  # fmt: skip
     these = select(OptOut).where(theirs, OptOut.lifted_at.is_(None))
     return list(await session.scalars(these.order_by(OptOut.id.desc())))

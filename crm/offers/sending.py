@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.do_not_call import request_of
 from crm.base.organisations import Organisation
-from crm.base.phone_parsing import read_phones
 from crm.base.whom import Whom
 from crm.calls.dial_rules import attempts_today, of_the_client
 from crm.calls.letters import LONGEST_NOTE, Channel, note_letter
@@ -22,11 +21,11 @@ from crm.clientele.clients import Client, get_client
 from crm.clientele.consents import ConsentGiven
 from crm.errors import Conflict, NotFound, Refused
 from crm.mail.outbox import GOES_OUT_AFTER, MOST_TRIES, wait_after
+from crm.offers.addresses import letter_address
 from crm.offers.offers import LONGEST_ERROR, Offer, OfferState, file_of, hold_offer, note_offer, turn, waiting_offers
 from crm.offers.opt_outs import opt_out_of
 from crm.offers.rendering import Rendered, render, values_for
 from crm.offers.templates import Language, OfferTemplate, OfferText
-from crm.office.mail_addresses import mail_address
 from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign
 from crm.preparation.plan_rules import Consent
@@ -72,12 +71,7 @@ def whither(
     asked_for: bool = False,
 ) -> Whither:
     """With the address as it is sent to: a number in E.164. Raises `Refused`."""
-    if channel is Channel.EMAIL:
-        return Whither(client_id, person_id, channel, mail_address(address), asked_for)
-    numbers = read_phones(address, region=region).phones
-    if len(numbers) != 1:
-        raise Refused("offer.fax_number", number=address.strip()[:40])
-    return Whither(client_id, person_id, channel, numbers[0].e164, asked_for)
+    return Whither(client_id, person_id, channel, letter_address(address, channel, region=region), asked_for)
 
 
 async def may_send(session: AsyncSession, to: Whither, *, now: datetime, except_offer: int | None = None) -> Verdict:
@@ -175,6 +169,8 @@ async def queue_offer(
     await get_client(session, prepared.to.client_id, lock=True)
     known = await session.scalar(select(Offer).where(Offer.key == key))
     if known is not None:
+        if known.client_id != prepared.to.client_id:
+            raise Refused("offer.key")
         return known
     again = await prepare(session, prepared.to, text_id=prepared.text_id, now=now, sender_id=sender_id)
     if again.digest != prepared.digest:

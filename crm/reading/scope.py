@@ -13,9 +13,11 @@ from typing import Final
 from sqlalchemy import ColumnElement, exists, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.base.joined import standing_client
 from crm.calls.attempts import Attempt
 from crm.clientele.clients import Client
 from crm.deals.deals import Deal
+from crm.errors import NotFound
 from crm.experts.referrals import Referral, offered_to
 from crm.office.users import Role
 from crm.plan.callbacks import Callback, CallbackState
@@ -82,6 +84,14 @@ class Scope:
     async def has_client(self, session: AsyncSession, client_id: int) -> bool:
         """Whether this user sees that client; no for one that does not exist."""
         return await session.scalar(select(Client.id).where(Client.id == client_id, self.clients())) is not None
+
+    async def standing_client(self, session: AsyncSession, client_id: int) -> int:
+        """The client that stands for this one, which may have been merged into it. Raises `NotFound` where this user
+        does not see that one: to whom it is hidden, it is as if it were not there."""
+        standing = await standing_client(session, client_id)
+        if not await self.has_client(session, standing):
+            raise NotFound("client.unknown")
+        return standing
 
     async def has_deal(self, session: AsyncSession, deal_id: int) -> bool:
         """Whether this user sees that deal; no for one that does not exist."""

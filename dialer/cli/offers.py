@@ -178,8 +178,9 @@ async def want_none(settings: Settings, arguments: argparse.Namespace, terminal:
             client = await get_client(session, await standing_client(session, arguments.client))
             whom, target = OptsOut.ORGANISATION, client.organisation_id
         made = await opt_outs.opt_out(
-            session, whom=whom, target=target, evidence=arguments.evidence, now=datetime.now(UTC)
-        )
+            session, whom=whom, target=target, evidence=arguments.evidence, now=datetime.now(UTC),
+            region=settings.dialing.region,
+        )  # fmt: skip
     terminal.say(terminal.words.gettext("Noted as no. {number}: no letters go there.", number=made.id))
     return 0
 

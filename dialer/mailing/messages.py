@@ -144,6 +144,7 @@ def _shown(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and other control characters: what people typed is no header of ours."""
+    """Without line breaks and other control characters: what people typed is no header of ours. Encoded words
+    (RFC 2047) are broken up: the library reads them in what it is given, line breaks and all."""
     plain = "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in text)
-    return " ".join(plain.split())
+    return " ".join(plain.replace("=?", "= ?").split())

@@ -7,6 +7,7 @@ import functools
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from email.message import EmailMessage
 from typing import Final
 
@@ -94,7 +95,10 @@ class Postman:
                 await client.mail(self._settings.sender)
                 await client.rcpt(address)
             if before is not None:
-                await before()
+                async with AsyncExitStack() as refused:
+                    refused.push_async_callback(self._leave)  # its sender and reader are not those of the next message
+                    await before()
+                    refused.pop_all()
             async with asyncio.timeout(patience):
                 said.listen_to(client)
                 await client.data(content, timeout=patience)

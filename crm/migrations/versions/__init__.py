@@ -46,6 +46,7 @@ ORDER: Final = (
     "0101_offers",
     "0111_portfolios",
     "0130_incoming_mails",
+    "0131_where_opt_outs_were_noted",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

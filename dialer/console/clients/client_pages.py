@@ -10,13 +10,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from crm.base.joined import standing_client
 from crm.calls import owners
 from crm.calls.letters import LONGEST_NOTE
 from crm.care.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
 from crm.clientele.clients import get_client, put_back_on_list
 from crm.clientele.groups import MoveRow, move_rows
-from crm.errors import NotFound
 from crm.plan.silence import off_list
 from crm.preparation.campaign_setup import setup_of
 from crm.reading.client_list import ClientKey, clients_page
@@ -150,9 +148,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
     """GET /clients/{client_id}"""
     deps, words, known = request.app[DEPS], words_of(request), visitor(request)
     async with deps.database.reading() as session:
-        if not await scope_of(request).has_client(session, _id(request)):
-            raise NotFound("client.unknown")  # to whom it is hidden, it is as if it were not there
-        standing = await standing_client(session, _id(request))
+        standing = await scope_of(request).standing_client(session, _id(request))
         if standing != _id(request):
             return see_other(f"/clients/{standing}")
         stored = await stored_card(session, _id(request))

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.addresses import AddressKind, add_address, address_at, addresses_of, change_address
 from crm.base.competitors import Satisfaction, competitor_named, used_by, uses
-from crm.base.joined import standing_client
 from crm.base.organisations import get_organisation
 from crm.base.past_deals import PastDeal, add_deal, add_former_owner, deals_of, former_owners_of, read_amount
 from crm.base.people import people_at
@@ -250,7 +249,5 @@ def _day(words: Words, day: date) -> str:
 
 
 async def _client(request: web.Request, session: AsyncSession, *, lock: bool = False) -> Client:
-    client_id = int(request.match_info["client_id"])
-    if not await scope_of(request).has_client(session, client_id):
-        raise NotFound("client.unknown")
-    return await get_client(session, await standing_client(session, client_id), lock=lock)
+    client_id = await scope_of(request).standing_client(session, int(request.match_info["client_id"]))
+    return await get_client(session, client_id, lock=lock)

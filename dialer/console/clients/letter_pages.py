@@ -22,8 +22,7 @@ async def note(request: web.Request) -> web.StreamResponse:
     deps, client_id = request.app[DEPS], int(request.match_info["client_id"])
     fields = {name: str(value) for name, value in (await request.post()).items()}
     async with deps.database.transaction() as session:
-        if not await scope_of(request).has_client(session, client_id):
-            raise NotFound("client.unknown")
+        client_id = await scope_of(request).standing_client(session, client_id)
         if fields.get("withdraw"):
             await _withdraw(request, session, client_id, fields)
         else:

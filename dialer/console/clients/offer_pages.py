@@ -11,16 +11,16 @@ from uuid import uuid4
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.joined import standing_client
 from crm.base.organisations import Organisation, get_organisation
 from crm.base.people import people_at
 from crm.calls.letters import Channel
 from crm.clientele.clients import Client, get_client
 from crm.clientele.consents import consents_of
-from crm.errors import CrmError, NotFound
+from crm.errors import CrmError, NotFound, Refused
+from crm.offers.addresses import channel_of
 from crm.offers.incoming import IncomingKind, IncomingRow, came_back_at, incoming_of
 from crm.offers.offers import OfferRow, OfferState, kept_file, offer_of, offers_of, send_again, withdraw_offer
-from crm.offers.opt_outs import OptsOut, lift_opt_out, opt_out, opt_outs_at
+from crm.offers.opt_outs import OptOut, OptsOut, lift_opt_out, opt_out, opt_outs_at
 from crm.offers.pdf import pdf_of
 from crm.offers.sending import Prepared, prepare, queue_offer, settle_doubt, whither
 from crm.offers.templates import newest_texts
@@ -104,12 +104,10 @@ async def send(request: web.Request) -> web.StreamResponse:
     return see_other(f"/clients/{client.id}/offers")
 
 
-async def _client(request: web.Request, session: AsyncSession) -> Client:
+async def _client(request: web.Request, session: AsyncSession, *, lock: bool = False) -> Client:
     """The one that is meant, if it is theirs to see; of one that was merged, the one that stands for it."""
-    client_id = int(request.match_info["client_id"])
-    if not await scope_of(request).has_client(session, client_id):
-        raise NotFound("client.unknown")
-    return await get_client(session, await standing_client(session, client_id))
+    client_id = await scope_of(request).standing_client(session, int(request.match_info["client_id"]))
+    return await get_client(session, client_id, lock=lock)
 
 
 async def _prepared(
@@ -134,8 +132,14 @@ async def _prepared(
 
 
 async def _page(
-    request: web.Request, fields: Mapping[str, str], *, refusal: CrmError | None = None, code: str = ""
+    request: web.Request,
+    fields: Mapping[str, str],
+    *,
+    refusal: CrmError | None = None,
+    code: str = "",
+    unwanted: tuple[str, str] = ("", ""),
 ) -> web.StreamResponse:
+    """`unwanted`: an address to which no letters are to go, and who said so, as they were typed."""
     deps, words, looked = request.app[DEPS], words_of(request), None
     async with deps.database.reading() as session:
         client = await _client(request, session)
@@ -162,6 +166,7 @@ async def _page(
         "missing": ", ".join(looked.rendered.missing) if looked else "",
         "key": uuid4().hex,
         "trouble": trouble,
+        "unwanted": unwanted,
         "off": not deps.settings.mail.host,
         "faxes": bool(deps.settings.mail.fax_address),
         "may_send": visitor(request).role in DESK_ROLES | RULE_ROLES,
@@ -191,7 +196,7 @@ async def _chosen_from(
         "people": [(each.id, each.full_name) for each in await people_at(session, organisation.id)],
         "addresses": [each for each in used if each],
         "consents": [each.evidence for each in await consents_of(session, organisation.id)],
-        "opt_outs": [(each.id, each.evidence) for each in await opt_outs_at(session, organisation.id)],
+        "opt_outs": [(each.id, _no_letters(each)) for each in await opt_outs_at(session, organisation.id)],
         "letters": [each for each in letters if not each.withdrawn][:LAST],
         "offers": [_shown(request, row) for row in rows],
         "incoming": [shown_incoming(request, row) for row in await incoming_of(session, client.id)],
@@ -231,6 +236,13 @@ def shown_incoming(request: web.Request, row: IncomingRow) -> ShownIncoming:
     )
 
 
+def _no_letters(request: OptOut) -> str:
+    """Where no letters go, and why."""
+    if request.address is None:
+        return request.evidence
+    return f"{_shown_address(channel_of(request.address), request.address)}: {request.evidence}"
+
+
 def _shown_address(channel: Channel, address: str) -> str:
     return phone(address) if channel is Channel.FAX and address.startswith("+") else address
 
@@ -265,24 +277,31 @@ async def settle(request: web.Request) -> web.StreamResponse:
 async def want_none(request: web.Request) -> web.StreamResponse:
     """POST /clients/{client_id}/opt-outs with `evidence` and an `address` ("": the whole company); or, for those who
     set the rules, with `lift` (a request's number) and `reason`."""
-    deps, form = request.app[DEPS], await request.post()
-    now, known = deps.clock(), visitor(request)
-    async with deps.database.transaction() as session:
-        client = await _client(request, session)
-        if form.get("lift"):
-            if known.role not in RULE_ROLES:
-                raise Trouble.not_for_you()
-            number = sent.number(str(form["lift"]))
-            if number not in {each.id for each in await opt_outs_at(session, client.organisation_id)}:
-                raise NotFound("opt_out.unknown")
-            await lift_opt_out(
-                session, opt_out_id=number, reason=str(form.get("reason", "")), now=now, author_id=known.user_id
-            )
-        else:
-            address = str(form.get("address", "")).strip()
-            whom = OptsOut.ADDRESS if address else OptsOut.ORGANISATION
+    form = {name: str(value) for name, value in (await request.post()).items()}
+    if form.get("lift"):
+        return await _lift(request, sent.number(form["lift"]), form.get("reason", ""))
+    deps, known = request.app[DEPS], visitor(request)
+    address, evidence = form.get("address", "").strip(), form.get("evidence", "")
+    try:
+        async with deps.database.transaction() as session:
+            client = await _client(request, session, lock=True)
             await opt_out(
-                session, whom=whom, target=address or client.organisation_id, evidence=str(form.get("evidence", "")),
-                now=now, author_id=known.user_id,
+                session, whom=OptsOut.ADDRESS if address else OptsOut.ORGANISATION,
+                target=address or client.organisation_id, evidence=evidence, now=deps.clock(),
+                author_id=known.user_id, noted_at_id=client.organisation_id, region=deps.settings.dialing.region,
             )  # fmt: skip
+    except Refused as refusal:
+        return await _page(request, dict.fromkeys(_FIELDS, ""), refusal=refusal, unwanted=(address, evidence))
+    return see_other(f"/clients/{client.id}/offers")
+
+
+async def _lift(request: web.Request, number: int, reason: str) -> web.StreamResponse:
+    deps, known = request.app[DEPS], visitor(request)
+    if known.role not in RULE_ROLES:
+        raise Trouble.not_for_you()
+    async with deps.database.transaction() as session:
+        client = await _client(request, session, lock=True)
+        if number not in {each.id for each in await opt_outs_at(session, client.organisation_id)}:
+            raise NotFound("opt_out.unknown")
+        await lift_opt_out(session, opt_out_id=number, reason=reason, now=deps.clock(), author_id=known.user_id)
     return see_other(f"/clients/{client.id}/offers")

@@ -8,9 +8,7 @@ from typing import Final
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.joined import standing_client
 from crm.clientele.clients import get_client
-from crm.errors import NotFound
 from crm.group import Group
 from crm.questionnaires.competitor_sheets import feed_competitor
 from crm.questionnaires.questionnaires import Asked, Purpose, asked_in, get_questionnaire, newest_version
@@ -33,7 +31,7 @@ async def sheet_page(request: web.Request) -> web.StreamResponse:
     """GET /clients/{client_id}/sheets/{questionnaire_id}"""
     words, (client_id, number) = words_of(request), _ids(request)
     async with request.app[DEPS].database.reading() as session:
-        standing = await _seen(request, session, client_id)
+        standing = await scope_of(request).standing_client(session, client_id)
         if standing != client_id:
             return see_other(f"/clients/{standing}/sheets/{number}")
         card = await stored_card(session, client_id)
@@ -79,7 +77,7 @@ async def write(request: web.Request) -> web.StreamResponse:
         raise Trouble.unreadable()
     author_id = visitor(request).user_id
     async with deps.database.transaction() as session:
-        client_id = await _seen(request, session, client_id)
+        client_id = await scope_of(request).standing_client(session, client_id)
         state = await write_sheet(
             session, client_id=client_id, questionnaire_id=number, typed=typed_sheets(fields).get(number, {}), now=now,
             author_id=author_id, seen=int(fields["version"]), must_be_complete=fields.get("unfinished") != "yes",
@@ -105,13 +103,6 @@ async def read_client_sheets(
             if purpose not in _ONLY_OF or _ONLY_OF[purpose] in groups
         ],
     }
-
-
-async def _seen(request: web.Request, session: AsyncSession, client_id: int) -> int:
-    """The client that stands for this one. Raises `NotFound` for one that the reader does not see."""
-    if not await scope_of(request).has_client(session, client_id):
-        raise NotFound("client.unknown")
-    return await standing_client(session, client_id)
 
 
 def _ids(request: web.Request) -> tuple[int, int]:

@@ -169,8 +169,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
     if stage not in set(DealStage) or (expected and sent.day(expected) is None):
         raise Trouble.unreadable()
     async with deps.database.transaction() as session:
-        if not await scope_of(request).has_client(session, client_id):
-            raise NotFound("client.unknown")
+        client_id = await scope_of(request).standing_client(session, client_id)
         deal = await open_deal(
             session, client_id=client_id, now=deps.clock(), author_id=visitor(request).user_id,
             owner_id=sent.number(typed.get("owner_id", "")) or None, stage=DealStage(stage),

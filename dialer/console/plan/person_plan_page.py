@@ -128,8 +128,7 @@ async def pick(request: web.Request) -> web.StreamResponse:
     if known.role not in DESK_ROLES:
         user_id = sent.number(str(fields.get("person", "")))
     async with deps.database.transaction() as session:
-        if not await scope_of(request).has_client(session, client_id):
-            raise NotFound("client.unknown")
+        client_id = await scope_of(request).standing_client(session, client_id)
         await plan_changes.hand_pick(
             session,
             client_id=client_id,

@@ -17,7 +17,7 @@ from dialer.console.web.answer_words import ShownAnswer, answers_in_words
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import minutes, naive_moment, near_moment
 from dialer.console.web.pages import office_page, see_other
-from dialer.console.web.visitors import visitor, words_of, zone_of
+from dialer.console.web.visitors import scope_of, visitor, words_of, zone_of
 from dialer.words import Words
 
 
@@ -131,7 +131,9 @@ async def call_now(request: web.Request) -> web.StreamResponse:
         await deps.database.carry_out(
             lambda session: accept(session, referral_id=referral.id, expert_id=expert_id, now=deps.clock())
         )
-    await deps.desk.take_client(expert_id, client_id=referral.client_id)
+    async with deps.database.reading() as session:  # accepted before, it may have passed to somebody else since
+        client_id = await scope_of(request).standing_client(session, referral.client_id)
+    await deps.desk.take_client(expert_id, client_id=client_id)
     return see_other("/operator")
 
 

@@ -27,7 +27,7 @@ from crm.offers.offers import (
     to_be_looked_at,
     withdraw_offer,
 )
-from crm.offers.opt_outs import OptsOut, lift_opt_out, opt_out, opt_outs
+from crm.offers.opt_outs import OptsOut, lift_opt_out, opt_out, opt_outs, opt_outs_at
 from crm.offers.sending import (
     Whither,
     claim_due,
@@ -140,6 +140,45 @@ async def test_who_asked_not_to_be_called_gets_no_letters_either(world: World) -
         async with world.transaction() as session:
             await ask(session, whom=whom, target=target, evidence="письмо", now=NOON)
         assert await code_of(world, whither) == code
+
+
+@pytest.mark.parametrize(
+    ("said", "channel", "written"),
+    [
+        ("8 (342) 200-12-34", Channel.FAX, FAX),
+        ("+7 342 2001234", Channel.FAX, "8 342 200 12 34"),
+        ("Info@ПОЧТА.рф", Channel.EMAIL, "info@почта.рф"),
+        (" info@xn--80a1acny.xn--p1ai", Channel.EMAIL, "info@почта.рф"),
+    ],
+)
+async def test_a_request_holds_in_whatever_spelling_it_was_made(
+    world: World, said: str, channel: Channel, written: str
+) -> None:
+    client_id = await world.client()
+    organisation_id = await organisation_of(world, client_id)
+    async with world.transaction() as session:
+        made = await opt_out(
+            session, whom=OptsOut.ADDRESS, target=said, evidence="письмо", now=NOON, noted_at_id=organisation_id
+        )
+    assert await code_of(world, to(client_id, written, channel=channel, asked_for=True)) == "offer.opted_out"
+    async with world.database.reading() as session:
+        assert [each.id for each in await opt_outs_at(session, organisation_id)] == [made.id]
+
+
+async def test_a_request_about_no_address_is_refused(world: World) -> None:
+    for said in ("Ivan <ivan@example.ru>", "no address", "a@b"):
+        with pytest.raises(Refused):
+            async with world.transaction() as session:
+                await opt_out(session, whom=OptsOut.ADDRESS, target=said, evidence="письмо", now=NOON)
+
+
+async def test_a_key_of_another_clients_offer_is_refused(world: World) -> None:
+    text_id = await text_of(world)
+    first, second = await world.client("Первый"), await world.client("Второй")
+    await queued(world, to(first), text_id, key="a" * 32)
+    with pytest.raises(Refused) as refused:
+        await queued(world, to(second), text_id, key="a" * 32)
+    assert refused.value.code == "offer.key"
 
 
 async def test_who_wants_no_letters_gets_none_until_that_is_lifted(world: World) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import update
 
 from config.settings import ConsoleSettings, ServiceSettings, Settings
 from crm.base.organisations import Organisation
-from crm.clientele.clients import Client
+from crm.care.merging import merge
+from crm.clientele.clients import Client, get_client
 from crm.database import Database
 from crm.offers.offers import Offer, OfferState, kept_file, offers_of
 from crm.offers.sending import claim_due, mark_handing_over, mark_tried
@@ -162,6 +163,44 @@ async def test_who_wants_no_letters(anna: Browser, signed_in: SignIn, office: Of
     assert (await maria.post_form(address, lift="99", reason="x")).status == 404
     assert (await maria.post_form(address, lift="1", reason="передумали")).status == 303
     assert 'name="digest"' in await look(anna, client_id)
+
+
+async def test_a_request_is_shown_whatever_address_it_names_and_what_is_none_is_refused(
+    anna: Browser, office: Office
+) -> None:
+    client_id = office.clients[0]
+    address = f"/clients/{client_id}/opt-outs"
+    refused = await anna.post_form(address, address="ivan at example", evidence="по телефону")
+    assert refused.status == 422
+    page = await refused.text()
+    assert 'value="ivan at example"' in page
+    assert 'value="по телефону"' in page
+    assert (await anna.post_form(address, address="8 (812) 123-45-67", evidence="по телефону")).status == 303
+    assert "+7 812 123-45-67: по телефону" in await anna.text(f"/clients/{client_id}/offers")
+
+
+async def test_a_client_that_was_merged_is_whose_it_became(anna: Browser, office: Office, database: Database) -> None:
+    """A page looked whose the merged record was, and then did its work with the one that stands for it."""
+    olegs, nobodys = office.clients[3], office.clients[4]
+    await sent(anna, nobodys)
+    async with database.transaction() as session:
+        await session.execute(update(Client).where(Client.id == olegs).values(owner_id=office.users["oleg"]))
+        await session.execute(update(PlanEntry).values(operator_id=office.users["oleg"]))
+        survivor = (await get_client(session, olegs)).organisation_id
+        duplicate = (await get_client(session, nobodys)).organisation_id
+        await merge(session, survivor_id=survivor, duplicate_id=duplicate, now=NOW)
+    for path in ("", "/offers", "/offers/1.pdf"):
+        assert (await anna.get(f"/clients/{nobodys}{path}")).status == 404, path
+    for path, fields in (
+        ("/offers", {"text": "1", "address": ADDRESS, "digest": "x", "key": "a" * 32}),
+        ("/offers/1", {"step": "withdraw"}),
+        ("/opt-outs", {"evidence": "x"}),
+        ("/letters", {"channel": "email"}),
+        ("/deals", {"product": "x"}),
+        ("/plan", {"day": f"{NOW.date()}"}),
+        ("/sheets/1", {"version": "0"}),
+    ):
+        assert (await anna.post_form(f"/clients/{nobodys}{path}", **fields)).status == 404, path
 
 
 async def test_only_of_clients_that_are_theirs_to_see(anna: Browser, office: Office, database: Database) -> None:

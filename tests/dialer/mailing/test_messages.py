@@ -165,3 +165,13 @@ def test_a_very_long_name_breaks_no_line_limit() -> None:
     raw = compose(mail(organisation="Ветер" * 400), sender="dialer@example.ru", public_url="").as_bytes(policy=POLICY)
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert raw.isascii()
+
+
+def test_encoded_words_in_a_name_are_no_headers() -> None:
+    hostile = "=?utf-8?q?x=0D=0AX-Injected:=20yes?="
+    told = mail(organisation=hostile, person=hostile, language="en")
+    message = compose(told, sender="dialer@example.ru", public_url="")
+    raw = message.as_bytes(policy=POLICY)
+    read = message_from_bytes(raw, policy=default)
+    assert read["X-Injected"] is None
+    assert b"\r\nX-Injected" not in raw

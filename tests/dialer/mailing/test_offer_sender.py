@@ -15,13 +15,14 @@ from sqlalchemy import select, update
 
 from crm.calls.letters import Channel
 from crm.offers.offers import Offer, OfferState, kept_file, offer_of, send_again, withdraw_offer
-from crm.offers.sending import mark_handing_over
+from crm.offers.sending import mark_handing_over, queue_offer
 from crm.offers.templates import Language, get_template, write_text
+from crm.office.users import Role, add_user
 from crm.preparation.campaigns import get_campaign
 from crm.preparation.materials import MaterialKind, add_material, keep_file
 from dialer.mailing.offer_sender import OfferSender, fax_address
 from dialer.reasons import unpacked
-from tests.crm.offers.builders import ADDRESS, queued, text_of, to
+from tests.crm.offers.builders import ADDRESS, prepared, queued, text_of, to
 from tests.dialer.mailing.conftest import DUE, WRITTEN, Post, settings_for
 from tests.pdf import text_of as pdf_text
 
@@ -102,6 +103,50 @@ async def test_a_hostile_name_stays_text_in_mail_and_pdf(post: Post) -> None:
     (file,) = [each.get_content() for each in letter.iter_attachments()]
     assert f"Для {shown}!" in pdf_text(bytes(file)).replace("\n", " ")
     assert (await offer(post, made.id)).state is OfferState.SENT
+
+
+ENCODED = "=?utf-8?q?x=0D=0AReply-To:=20thief@evil.example=0D=0AX-Injected:=20yes?="
+
+
+async def test_encoded_words_in_a_name_are_no_headers(post: Post) -> None:
+    """The library reads RFC 2047 in what it is given, and what is in them came out as lines of the header."""
+    async with post.world.transaction() as session:
+        author = await add_user(
+            session, login="eve", name=ENCODED, role=Role.OPERATOR, password="correct horse", now=WRITTEN
+        )
+        author.email = "eve@example.ru"
+    looked = await prepared(post.world, to(await post.world.client(ENCODED)), await text_of(post.world))
+    async with post.world.transaction() as session:
+        await queue_offer(session, looked, pdf=b"%PDF", key="a" * 32, now=WRITTEN, sender_id=author.id)
+    await sender(post).look()
+    ((_, raw),) = post.box.taken
+    headers = raw.partition(b"\r\n\r\n")[0].decode("ascii")
+    names = [line.partition(":")[0] for line in headers.split("\r\n") if line[0] not in " \t"]
+    assert sorted(name for name in names if not name.startswith("X-")) == sorted(
+        ["From", "Reply-To", "Subject", "Date", "Message-ID", "To", "List-Unsubscribe", "MIME-Version", "Content-Type"]
+    )
+    assert "X-Injected" not in names
+    (letter,) = post.box.letters
+    assert "eve@example.ru" in letter["Reply-To"]
+    assert "thief" not in letter["Reply-To"].addresses[0].addr_spec
+
+
+async def test_withdrawn_as_it_is_handed_over_the_next_one_goes(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    text_id = await text_of(post.world)
+    first = await queued(post.world, to(await post.world.client("Первый")), text_id)
+    await queued(post.world, to(await post.world.client("Второй")), text_id)
+    message = OfferSender._message
+
+    async def withdrawn(self: OfferSender, offer: Offer) -> tuple[bytes, str]:
+        made = await message(self, offer)
+        if offer.id == first.id:
+            async with post.world.transaction() as session:
+                await withdraw_offer(session, offer_id=first.id, now=post.now)
+        return made
+
+    monkeypatch.setattr(OfferSender, "_message", withdrawn)
+    await sender(post).look()
+    assert [letter["Subject"] for letter in post.box.letters] == ["Предложение для Второй"]
 
 
 async def test_withdrawn_in_time_it_never_goes(post: Post) -> None:
