@@ -307,6 +307,7 @@ ERRORS: Final[dict[str, str]] = {
     "deal.needs_words": "Say in words why the deal is lost: “other” says nothing.",
     "deal.no_contract": "Only a contract has a day of the contract.",
     "deal.no_such_step": "A deal does not go there from its stage; what was lost is opened again first.",
+    "deal.product_too_long": "The product of a deal has {limit} characters at most.",
     "deal.note_too_long": "The note on a deal has {limit} characters at most.",
     "deal.unknown": "There is no such deal.",
     "deal.unknown_reason": "There is no reason “{reason}” here, or it is switched off.",

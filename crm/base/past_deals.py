@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, select
@@ -17,6 +17,7 @@ from crm.mapping import Base, UtcDateTime, Versioned
 from crm.text_rules import tidy
 
 _CURRENCY: Final = re.compile("[A-Z]{3}")
+_PLAIN: Final = re.compile(r"\d{1,18}(\.\d{0,9})?|\.\d{1,9}")  # all of it is within what `Decimal` counts exactly
 _ENGLISH: Final = re.compile(r"[1-9][0-9]{0,2}((,[0-9]{3})+\.[0-9]{1,2}|(,[0-9]{3}){2,})")
 _AMBIGUOUS: Final = re.compile(r"[1-9][0-9]{0,2}[,.][0-9]{3}")
 LARGEST_MINOR: Final = 10**15
@@ -71,14 +72,10 @@ def read_amount(written: str) -> Decimal | None:
     if _ENGLISH.fullmatch(plain):
         plain = plain.replace(",", "")
     elif _AMBIGUOUS.fullmatch(plain):
-        raise Refused("deal.amount", amount=written)
+        raise Refused("deal.amount", amount=written[:40])
     plain = plain.replace(",", ".")
-    try:
-        amount = Decimal(plain)
-    except InvalidOperation:
-        raise Refused("deal.amount", amount=written) from None
-    if not amount.is_finite() or amount < 0 or amount * 100 >= LARGEST_MINOR:
-        raise Refused("deal.amount", amount=written)
+    if not _PLAIN.fullmatch(plain) or (amount := Decimal(plain)) * 100 >= LARGEST_MINOR:
+        raise Refused("deal.amount", amount=written[:40])
     return amount
 
 

@@ -30,6 +30,7 @@ from crm.text_rules import lines_of, tidy
 from crm.time_zones import local
 
 LONGEST_NOTE: Final = 2_000
+LONGEST_PRODUCT: Final = 500
 """Characters."""
 _OPEN_VALUES: Final = ", ".join(f"'{stage}'" for stage in OPEN)
 
@@ -161,7 +162,7 @@ async def open_deal(
         await person_at(session, organisation_id=client.organisation_id, person_id=person_id)
     deal = Deal(
         client_id=client.id, campaign_id=client.campaign_id, owner_id=owner.id, person_id=person_id, stage=stage,
-        product=tidy(product) or tidy((await setup_of(session, client.campaign_id)).product),
+        product=_product(product) or tidy((await setup_of(session, client.campaign_id)).product),
         amount_minor=in_minor(amount), currency=currency_code(currency), expected_on=expected_on,
         note=_note(note), opened_at=now, stage_since=now,
     )  # fmt: skip
@@ -223,7 +224,7 @@ def _tidy(changes: dict[str, Any]) -> None:
     if "currency" in changes:
         changes["currency"] = currency_code(changes["currency"])
     if "product" in changes:
-        changes["product"] = tidy(changes["product"])
+        changes["product"] = _product(changes["product"])
     if "note" in changes:
         changes["note"] = _note(changes["note"])
 
@@ -306,6 +307,13 @@ async def _owner(session: AsyncSession, owner_id: int | None, client: Client, au
     if not owner.active or owner.role not in CALLERS:
         raise Refused("deal.cannot_own", name=owner.name)
     return owner
+
+
+def _product(text: str) -> str:
+    product = tidy(text)
+    if len(product) > LONGEST_PRODUCT:
+        raise Refused("deal.product_too_long", limit=LONGEST_PRODUCT)
+    return product
 
 
 def _note(text: str) -> str:

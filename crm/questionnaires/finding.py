@@ -125,7 +125,7 @@ def page_of_ids(
     asked = asked.where(SheetColumns.questionnaire_id == questionnaire_id, *map(_holds, wanted))
     if after is not None and ordering is None:
         asked = asked.where(SheetColumns.sheet_id > after.sheet_id)
-    elif after is not None and ordering is not None:
+    elif after is not None and ordering is not None and after.value is not None:
         asked = asked.where(
             ordering >= after.value, tuple_(ordering, SheetColumns.sheet_id) > tuple_(after.value, after.sheet_id)
         )

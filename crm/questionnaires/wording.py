@@ -23,6 +23,8 @@ from typing import Final
 from crm.errors import Refused
 from crm.questionnaires.answers import as_typed
 from crm.questionnaires.questions import (
+    MOST_CHOICES,
+    MOST_QUESTIONS,
     Choice,
     Condition,
     Kind,
@@ -98,7 +100,13 @@ def _take(draft: Draft, line: str, number: int) -> None:
 
 
 def settled(drafts: Sequence[Draft], before: Sequence[Question] = ()) -> Written:
-    """The questions that were written, with the keys and codes that they have had, or new ones. Raises `Refused`."""
+    """The questions that were written, with the keys and codes that they have had, or new ones. Raises `Refused`; how
+    many there are is looked at first, since each is compared with all."""
+    if len(drafts) > MOST_QUESTIONS:
+        raise Refused("questionnaire.most_questions", most=MOST_QUESTIONS)
+    for number, draft in enumerate(drafts, start=1):
+        if len(draft.choices) > MOST_CHOICES:
+            raise Refused("questionnaire.choices", number=number, most=MOST_CHOICES)
     known = {fold(each.label): each.key for each in reversed(before)}
     taken = {each.key for each in before} | {draft.key for draft in drafts}
     questions: list[Question] = []

@@ -242,14 +242,16 @@ class Replay:
 
     def _drop(self, one: RecordedTry, reason: str, params: Mapping[str, Any] | None = None) -> None:
         """The call is not made, nor are those that followed from it."""
-        self._gone.add(one.id)
-        self._world.never_happened(one.id)
-        self.outcome.differences.append(
-            Difference(Change.LOST, one.client_id, reason, params or {}, one.id, one.opened_at, had=Tally.of(one))
-        )
-        following = self._after(one)
-        if following is not None and self._brought_by(following, one):
-            self._drop(following, Why.BEFORE)
+        while True:
+            self._gone.add(one.id)
+            self._world.never_happened(one.id)
+            self.outcome.differences.append(
+                Difference(Change.LOST, one.client_id, reason, params or {}, one.id, one.opened_at, had=Tally.of(one))
+            )
+            following = self._after(one)
+            if following is None or not self._brought_by(following, one):
+                return
+            one, reason, params = following, Why.BEFORE, None
 
     def _put_off(
         self, one: RecordedTry, to: datetime | None, reason: str, params: Mapping[str, Any] | None = None

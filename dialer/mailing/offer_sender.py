@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email.errors import MessageError
 from pathlib import Path
 from typing import Final
 
@@ -99,8 +100,9 @@ class OfferSender:
         except Conflict:
             log.info("offer", offer=offer.id, was="claimed", on="changed meanwhile", now="left alone")
             return True
-        except NotFound as gone:  # a file of it is not in the folder any more
-            await self._not_sent(offer, MailTrouble(str(gone)))
+        except (NotFound, MessageError, ValueError) as unwritten:
+            # A file of it is not in the folder any more, or the library makes no message of it.
+            await self._not_sent(offer, MailTrouble(str(unwritten)))
             return True
         except MailTrouble as trouble:
             await self._not_sent(offer, trouble)

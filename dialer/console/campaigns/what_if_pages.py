@@ -58,9 +58,12 @@ async def what_if(request: web.Request) -> web.StreamResponse:
 async def try_out(request: web.Request) -> web.StreamResponse:
     """POST /campaigns/{campaign_id}/what-if: the fields of both forms of rules, `first` and `last` ("" for the last
     thirty days), and `as` "csv" or "xlsx" for a file of the calls that differ."""
-    words, typed = words_of(request), await _typed(request)
+    words, typed, deps = words_of(request), await _typed(request), request.app[DEPS]
+    if deps.trying_rules.locked():  # each takes a connection and half of the time that pages have
+        busy = words.gettext("Somebody is trying rules just now. Try again when that is done: a month takes a minute.")
+        return await _page(request, typed=typed, busy=busy)
     try:
-        async with request.app[DEPS].database.reading() as session:
+        async with deps.trying_rules, deps.database.reading() as session:
             campaign = await get_campaign(session, _id(request))
             draft, period = await _read(session, request, campaign, typed)
             outcome = await _tried(request, session, campaign, draft, period)
@@ -147,7 +150,9 @@ async def _page(
     refusal: _Refusal | None = None,
     tried: Tried | None = None,
     period: Period | None = None,
+    busy: str = "",
 ) -> web.StreamResponse:
+    """`busy`: why it is not tried now."""
     words = words_of(request)
     async with request.app[DEPS].database.reading() as session:
         campaign = await get_campaign(session, _id(request))
@@ -170,14 +175,14 @@ async def _page(
         "first": typed_days.get("first") or period.first.isoformat(),
         "last": typed_days.get("last") or period.last.isoformat(),
         "days_in_words": f"{short_day(words, period.first)} – {short_day(words, period.last)}",
-        "trouble": _told(words, refusal),
+        "trouble": busy or _told(words, refusal),
         "tried": tried,
         "shown": SHOWN,
         "may_change": visitor(request).role in RULE_ROLES,
     }
     response = await office_page(request, "what_if.html", context)
-    if refusal is not None:
-        response.set_status(409 if stale else 422)
+    if refusal is not None or busy:
+        response.set_status(409 if stale or busy else 422)
     return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.deals.deal_stages import OPEN, DealStage
+from crm.deals.deals import LONGEST_PRODUCT
 from crm.office.users import CALLERS, User
 from crm.reading import sales_book
 from crm.reading.sales_book import BookFilters, BookKey, DealDay, DealRow
@@ -27,7 +29,6 @@ from dialer.words import Words
 PAGE_ROWS: Final = 50
 _IN_WORK: Final = "open"
 _ALL: Final = "all"
-_LONGEST_PRODUCT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Chosen:
             campaign=campaign if sent.is_id(campaign) else "",
             stage=stage if stage in {_IN_WORK, _ALL, *DealStage} else _IN_WORK,
             owner=owner if sent.is_id(owner) else "",
-            product=query.get("product", "")[:_LONGEST_PRODUCT].replace("\0", ""),
+            product=query.get("product", "")[:LONGEST_PRODUCT].replace("\0", ""),
             by=by if by in set(DealDay) else DealDay.EXPECTED,
             first=first.isoformat() if first else "",
             last=last.isoformat() if last else "",
@@ -236,7 +237,7 @@ async def _file(request: web.Request, kind: str) -> web.StreamResponse:
         reasons = await ReasonNames.read(session, words)
     write, media_type = (book_csv, "text/csv") if kind == "csv" else (book_workbook, XLSX_TYPE)
     return web.Response(
-        body=write(rows, words, reasons, zone),
+        body=await asyncio.to_thread(write, rows, words, reasons, zone),
         content_type=media_type,
         headers={"Content-Disposition": f'attachment; filename="deals.{kind}"'},
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -65,7 +66,8 @@ class DeskSurface(Protocol):
 @dataclass(frozen=True, slots=True)
 class ConsoleDeps:
     """The parts behind the pages. `clock` gives the present moment, aware of its zone;
-    `mail_health` how this service's mail is, `inbox_health` its mailbox."""
+    `mail_health` how this service's mail is, `inbox_health` its mailbox; `trying_rules` is
+    held by who does."""
 
     database: Database
     desk: DeskSurface
@@ -75,6 +77,7 @@ class ConsoleDeps:
     upkeep: Upkeep
     mail_health: Callable[[], MailHealth] = MailHealth
     inbox_health: Callable[[], MailHealth] = MailHealth
+    trying_rules: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def service(self) -> ServiceSettings:

@@ -128,7 +128,22 @@ async def test_past_deals_and_who_sold(world: World, client_id: int) -> None:
         assert [each.name for each in await former_owners_of(session, client_id)] == ["Иванов"]
 
 
-@pytest.mark.parametrize("written", ["много", "-1", "1e99", "NaN", "Infinity", "12,500", "12.500", "1,25,000"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "много",
+        "-1",
+        "1e99",
+        "1e999999",
+        "1.00000000000000000000000000000009",
+        "9" * 5_000,
+        "NaN",
+        "Infinity",
+        "12,500",
+        "12.500",
+        "1,25,000",
+    ],
+)
 def test_what_is_no_amount(written: str) -> None:
     with pytest.raises(Refused) as refused:
         read_amount(written)

@@ -76,6 +76,7 @@ async def test_a_campaign_that_sells_otherwise_has_none(world: World) -> None:
         ({"amount": Decimal("-1")}, "deal.amount"),
         ({"amount": Decimal(10**13)}, "deal.amount"),
         ({"currency": "рубль"}, "deal.currency"),
+        ({"product": "т" * 501}, "deal.product_too_long"),
         ({"stage": DealStage.CONTRACT}, "deal.begins_open"),
         ({"stage": DealStage.LOST}, "deal.begins_open"),
         ({"owner_id": 999}, "deal.needs_owner"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crm.errors import Refused
+from crm.questionnaires import wording
 from crm.questionnaires.answers import asked, missing, read_answers
 from crm.questionnaires.questions import LONGEST_TEXT, Kind, Question, label_in, loaded, stored, written
 from crm.questionnaires.wording import parse, written_out
@@ -190,3 +191,13 @@ class TestAnswering:
         both = parse("# Что\nkey: s\nkind: several\n- a = А\n- b = Б\n# Дальше\nkey: more\nwhen: s has b").questions
         assert both[1] in asked(both, read_answers(both, {"s": "a,b"}))
         assert both[1] not in asked(both, read_answers(both, {"s": "a"}))
+
+
+@pytest.mark.parametrize("text", ["# А\n" * 5_000, "# А\n" + "- б\n" * 5_000])
+def test_how_many_there_are_is_looked_at_before_each_is_compared_with_all(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five thousand choices without codes held the service up for seconds before they were refused."""
+    monkeypatch.setattr(wording, "_next", lambda *_: pytest.fail("compared"))
+    with pytest.raises(Refused):
+        parse(text)

@@ -112,6 +112,11 @@ async def test_answers_of_both_versions_are_found_counted_and_exported(
     assert b"<f>" not in book
 
 
+async def test_a_place_without_its_value_is_the_first_page(maria: Browser, database: Database) -> None:
+    await written(maria)
+    assert await maria.text(f"{PAGE}/1/answers?key1=pieces&is1=%3E&value1=1&id=5")
+
+
 async def test_a_condition_that_is_none_is_told(maria: Browser) -> None:
     await written(maria)
     assert (await maria.get(f"{PAGE}/1/answers?key1=q9&value1=1")).status == 422

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import time, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -12,7 +14,9 @@ from crm.calls.retry_rules import Rule, own_rules
 from crm.database import Database
 from crm.preparation.campaigns import get_campaign
 from crm.preparation.results import Result
+from crm.what_if.outcome import Outcome
 from crm.wrap_up.outcomes import OutcomeForm
+from dialer.console.campaigns import what_if_pages
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import NOW, Office, seed_call
 from tests.dialer.console.test_retry_page import form_in
@@ -52,6 +56,29 @@ async def test_rules_are_tried_and_nothing_is_saved(maria: Browser, database: Da
     # Enter in a field presses the first button of its form.
     assert page.index("Попробовать на этих днях") < page.index('name="as"')
     assert await noted() == before
+
+
+async def test_one_trial_at_a_time(maria: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several at once took every connection, and half of the time that pages have."""
+    form = form_in(await maria.text(PAGE))
+    begun, goes_on, tried = asyncio.Event(), asyncio.Event(), what_if_pages._tried
+
+    async def waiting(*given: Any) -> Outcome:
+        begun.set()
+        await goes_on.wait()
+        return await tried(*given)
+
+    monkeypatch.setattr(what_if_pages, "_tried", waiting)
+    first = asyncio.create_task(maria.post_form(PAGE, **form))
+    await begun.wait()
+    second = await maria.post_form(PAGE, **form | {"calls_until": "12:00"})
+    assert second.status == 409
+    page = await second.text()
+    assert "Сейчас кто-то уже пробует правила." in page
+    assert form_in(page)["calls_until"] == "12:00"
+    goes_on.set()
+    assert (await first).status == 200
+    assert (await maria.post_form(PAGE, **form)).status == 200
 
 
 async def test_the_calls_that_differ_are_a_file_for_a_spreadsheet(maria: Browser) -> None:
