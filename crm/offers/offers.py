@@ -216,6 +216,12 @@ async def list_offers(session: AsyncSession, *, limit: int = 200) -> list[OfferR
     return [OfferRow(offer, name or "") for offer, name in found]
 
 
+def is_troubled(offer: Offer) -> bool:
+    """Whether it has not arrived, as far as is known, and somebody should see that."""
+    troubled = (OfferState.DOUBTFUL, OfferState.GIVEN_UP, OfferState.BOUNCED)
+    return offer.state in troubled or (offer.state is OfferState.WAITING and offer.tries > 0)
+
+
 async def to_be_looked_at(session: AsyncSession) -> int:
     """How many are doubtful or were given up."""
     these = select(func.count()).where(Offer.state.in_((OfferState.DOUBTFUL, OfferState.GIVEN_UP)))

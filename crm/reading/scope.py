@@ -1,12 +1,13 @@
 """Who sees what: one answer for lists, look-ups, reports, exports and files.
 
 The office sees everything. Whoever calls sees the clients that they may be given (nobody's, on their plan, promised by
-them, offered to them as an expert, or theirs), and the calls that they made, that were made to clients of theirs, or
-after which a client was offered to them.
+them, offered to them as an expert, handed over by them, or theirs), and the calls that they made, that were made to
+clients of theirs, or after which a client was offered to them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +52,12 @@ class Scope:
             Callback.client_id == Client.id, Callback.owner_id == self.user_id, Callback.state == CallbackState.OPEN
         )
         return or_(
-            Client.owner_id.is_(None), Client.owner_id == self.user_id, on_plan, promised, *self._offered_clients()
+            Client.owner_id.is_(None),
+            Client.owner_id == self.user_id,
+            on_plan,
+            promised,
+            self._handed_over(),
+            *self._offered_clients(),
         )
 
     def attempts(self) -> ColumnElement[bool]:
@@ -60,6 +66,11 @@ class Scope:
             return true()
         theirs = exists().where(Client.id == Attempt.client_id, Client.owner_id == self.user_id)
         return or_(Attempt.operator_id == self.user_id, theirs.correlate(Attempt), *self._offered_calls())
+
+    def _handed_over(self) -> ColumnElement[bool]:
+        """Whoever brought the client to an expert goes on seeing what becomes of it."""
+        brought = exists().where(Referral.client_id == Client.id, Attempt.id == Referral.attempt_id)
+        return brought.where(Attempt.operator_id == self.user_id).correlate(Client)
 
     def _offered_clients(self) -> tuple[ColumnElement[bool], ...]:
         if self.role is not Role.EXPERT:
@@ -96,6 +107,11 @@ class Scope:
     async def has_deal(self, session: AsyncSession, deal_id: int) -> bool:
         """Whether this user sees that deal; no for one that does not exist."""
         return await session.scalar(select(Deal.id).where(Deal.id == deal_id, self.deals())) is not None
+
+    async def attempts_among(self, session: AsyncSession, attempt_ids: Collection[str]) -> frozenset[str]:
+        """Those of the calls that this user sees."""
+        seen = select(Attempt.id).where(Attempt.id.in_(attempt_ids), self.attempts())
+        return frozenset(await session.scalars(seen)) if attempt_ids else frozenset()
 
     async def has_attempt(self, session: AsyncSession, attempt_id: str) -> bool:
         """Whether this user sees that call; no for one that does not exist."""

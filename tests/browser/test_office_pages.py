@@ -124,6 +124,20 @@ async def test_the_keys_do_what_they_say(open_page: OpenPage, console: RunningCo
 
 
 @pytest.mark.parametrize("language", ["ru"])
+async def test_what_was_typed_is_not_left_by_one_key(open_page: OpenPage, console: RunningConsole) -> None:
+    page = await open_page(f"{console.url}/sign-in")
+    await sign_in(page, "maria")
+    await page.goto(f"{console.url}/questionnaires/new")
+    await page.locator("input[name=name]").fill("О клиенте")
+    await page.locator("input[type=checkbox]").first.focus()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("[data-key=Escape]")).to_be_focused()
+    assert page.url.endswith("/questionnaires/new")
+    await page.keyboard.press("Escape")
+    await page.wait_for_url("**/questionnaires")
+
+
+@pytest.mark.parametrize("language", ["ru"])
 async def test_a_refused_form_is_filled_in_as_it_was_typed(open_page: OpenPage, console: RunningConsole) -> None:
     page = await open_page(f"{console.url}/sign-in?next=/plan")
     await sign_in(page, "maria")

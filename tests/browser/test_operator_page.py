@@ -272,6 +272,23 @@ async def test_skipping_asks_why(open_page: OpenPage, console: RunningConsole) -
     assert console.desk.clicks[-1] == ("skip", console.office.users["anna"], "дубль")
 
 
+async def test_under_a_dialog_the_desks_keys_rest_and_escape_closes_it(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    page = await at_work(open_page, console)
+    await page.keyboard.press("F6")
+    await expect(page.locator("#letter input[name=note]")).to_be_focused()
+    clicks = list(console.desk.clicks)
+    for key in ("F4", "F10"):
+        await page.keyboard.press(key)
+    await page.keyboard.press("Escape")
+    await expect(page.locator("dialog#letter")).to_be_hidden()
+    assert console.desk.clicks == clicks
+    async with page.expect_response("**/operator/pause"):
+        await page.keyboard.press("F4")
+    assert console.desk.clicks[len(clicks) :] == [("pause", console.office.users["anna"])]
+
+
 async def test_an_offer_that_goes_out_in_a_talk_is_noted_with_the_keyboard(
     open_page: OpenPage, console: RunningConsole
 ) -> None:

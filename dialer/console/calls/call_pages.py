@@ -179,6 +179,7 @@ async def _call_page(
         found = await views.call(session, attempt_id=attempt_id)
         if not await scope_of(request).has_attempt(session, attempt_id):
             raise Trouble.not_for_you()
+        sees_client = await scope_of(request).has_client(session, found.client_id)
         outcome = await outcomes.current_outcome(session, attempt_id)
         recording = await recording_facts.find_recording(session, attempt_id)
         names = await own_labels(session, words.language)
@@ -189,6 +190,7 @@ async def _call_page(
     context: dict[str, object] = {
         "call": _row(words, zone, found, names),
         "back": "/calls",
+        "client_id": found.client_id if sees_client else None,
         "written": _written(words, found, outcome, names),
         "recording": None,
         "no_recording": _no_recording(words, recording),

@@ -174,6 +174,7 @@ async def _page(
         **retry_page.rule_table(words, stored, known, typed, beside),
         "first": typed_days.get("first") or period.first.isoformat(),
         "last": typed_days.get("last") or period.last.isoformat(),
+        "until": period_of(campaign, None, None, now=request.app[DEPS].clock()).last.isoformat(),
         "days_in_words": f"{short_day(words, period.first)} – {short_day(words, period.last)}",
         "trouble": busy or _told(words, refusal),
         "tried": tried,

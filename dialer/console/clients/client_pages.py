@@ -154,7 +154,7 @@ async def client_page(request: web.Request) -> web.StreamResponse:
         stored = await stored_card(session, _id(request))
         card = await read_card(
             session, words, zone_of(request), client_id=_id(request), operator_id=known.user_id, now=deps.clock(),
-            attempt_id=None, found=stored,
+            attempt_id=None, found=stored, scope=scope_of(request),
         )  # fmt: skip
         may_change, today = known.role in RULE_ROLES, deps.clock().astimezone(zone_of(request)).date()
         wishes = await read_wishes(session, words, stored) if may_change else None

@@ -19,7 +19,16 @@ from crm.clientele.consents import consents_of
 from crm.errors import CrmError, NotFound, Refused
 from crm.offers.addresses import channel_of
 from crm.offers.incoming import IncomingKind, IncomingRow, came_back_at, incoming_of
-from crm.offers.offers import OfferRow, OfferState, kept_file, offer_of, offers_of, send_again, withdraw_offer
+from crm.offers.offers import (
+    OfferRow,
+    OfferState,
+    is_troubled,
+    kept_file,
+    offer_of,
+    offers_of,
+    send_again,
+    withdraw_offer,
+)
 from crm.offers.opt_outs import OptOut, OptsOut, lift_opt_out, opt_out, opt_outs_at
 from crm.offers.pdf import pdf_of
 from crm.offers.sending import Prepared, prepare, queue_offer, settle_doubt, whither
@@ -28,7 +37,7 @@ from dialer.console.clients.letters import read_letters
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment, phone
-from dialer.console.web.labels import CHANNELS, INCOMING, OFFER_STATES, TEXT_LANGUAGES
+from dialer.console.web.labels import CHANNELS, INCOMING, TEXT_LANGUAGES, offer_state
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.uploads import attachment
@@ -213,8 +222,8 @@ def _shown(request: web.Request, row: OfferRow) -> ShownOffer:
         address=_shown_address(offer.channel, offer.address),
         subject=offer.subject,
         author=row.author,
-        state=words.gettext(OFFER_STATES[offer.state.value]),
-        troubled=offer.state in (OfferState.DOUBTFUL, OfferState.GIVEN_UP, OfferState.BOUNCED),
+        state=offer_state(words, offer.state.value, offer.tries),
+        troubled=is_troubled(offer),
         why=explain(words, why, {})
         if offer.state is OfferState.WITHDRAWN and why
         else in_language(words, unpacked(why)),

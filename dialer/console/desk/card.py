@@ -21,10 +21,11 @@ from crm.questionnaires.sheets import SheetRow, sheets_of
 from crm.reading import sales_book, views
 from crm.reading.referral_rows import ReferralRow, referrals_of
 from crm.reading.sales_book import MoveRow
+from crm.reading.scope import Scope
 from crm.wrap_up.contacts import Contact
 from dialer.console.deals.deal_words import ReasonNames, move_words
 from dialer.console.desk.experts import STATES
-from dialer.console.web.formats import clock_time, near_moment, phone, short_day, zone_city, zone_named
+from dialer.console.web.formats import clock_time, naive_moment, near_moment, phone, short_day, zone_city, zone_named
 from dialer.console.web.labels import INCOMING, KINDS, LETTERS, disposition_name, result_name
 from dialer.crm_words import explain
 from dialer.words import Words, mark
@@ -100,9 +101,11 @@ async def read_card(
     now: datetime,
     attempt_id: str | None,
     found: views.Card | None = None,
+    scope: Scope | None = None,
 ) -> Card:
     """The card of a client. `attempt_id`: the call at the desk; it is no history yet, and whether the client may be
-    dialled is then no question. `found`: what `stored_card` has read already. Raises `NotFound`."""
+    dialled is then no question. `found`: what `stored_card` has read already; `scope`: whose calls may be
+    opened from the history. Raises `NotFound`."""
     found = found or await stored_card(session, client_id)
     promise = found.promise if found.why_now is EntryKind.CALLBACK else None
     verdicts = {} if attempt_id else await _verdicts(session, found, operator_id, now)
@@ -124,7 +127,7 @@ async def read_card(
         note=found.note,
         phones=_phones(words, zone, found, verdicts, now),
         people=found.people,
-        history=await _history(session, words, zone, found, attempt_id),
+        history=await _history(session, words, zone, found, attempt_id, scope),
     )
 
 
@@ -195,14 +198,15 @@ def _phones(
 
 
 async def _history(
-    session: AsyncSession, words: Words, zone: tzinfo, found: views.Card, attempt_id: str | None
-) -> tuple[HistoryLine, ...]:
+    session: AsyncSession, words: Words, zone: tzinfo, found: views.Card, attempt_id: str | None,
+    scope: Scope | None,
+) -> tuple[HistoryLine, ...]:  # fmt: skip
     """Calls, letters and what came back to them, moves of deals, sheets and handings-over to experts, then imported
     contacts, the newest first; what happened before the system may have no date."""
     names = await own_labels(session, words.language)
-    dated = [
-        (row.opened_at, _call_line(words, zone, row, names)) for row in found.last_calls if row.attempt_id != attempt_id
-    ]
+    calls = [row for row in found.last_calls if row.attempt_id != attempt_id]
+    opened = await scope.attempts_among(session, [row.attempt_id for row in calls]) if scope else frozenset[str]()
+    dated = [(row.opened_at, _call_line(words, zone, row, names, address=_call_address(row, opened))) for row in calls]
     letters = [each for each in await letters_of(session, found.client_id) if each.withdrawn_at is None]
     dated += [(each.sent_at, _letter_line(words, zone, each)) for each in letters[:MOST_HISTORY]]
     dated += [
@@ -296,15 +300,22 @@ def _letter_line(words: Words, zone: tzinfo, letter: LetterRow) -> HistoryLine:
     )
 
 
-def _call_line(words: Words, zone: tzinfo, row: views.CallRow, names: Mapping[str, str]) -> HistoryLine:
+def _call_address(row: views.CallRow, opened: frozenset[str]) -> str:
+    return f"/calls/{row.attempt_id}" if row.attempt_id in opened else ""
+
+
+def _call_line(
+    words: Words, zone: tzinfo, row: views.CallRow, names: Mapping[str, str], *, address: str
+) -> HistoryLine:
     if row.disposition is not None:
         what = names.get(row.disposition) or words.gettext(disposition_name(row.disposition))
     else:
         result = words.gettext(result_name(row.result.value)) if row.result is not None else ""
         what = result[:1].upper() + result[1:]
     return HistoryLine(
-        when=short_day(words, row.opened_at.astimezone(zone).date()),
+        when=naive_moment(words, row.opened_at.astimezone(zone)),
         what=f"{what}, {row.full_name}" if row.full_name else what,
         who=row.operator,
         text=" · ".join(text for text in (row.reason, row.summary, row.note) if text),
+        address=address,
     )

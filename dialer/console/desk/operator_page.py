@@ -34,8 +34,8 @@ from dialer.console.desk.questionnaire import AskedNow, asked_now, shown_sheets
 from dialer.console.web.deps import DEPS, ConsoleDeps
 from dialer.console.web.formats import phone
 from dialer.console.web.labels import CHANNELS, disposition_name, result_name
-from dialer.console.web.pages import embedded, fragment, page
-from dialer.console.web.visitors import visitor, words_of, zone_of
+from dialer.console.web.pages import embedded, fragment, page, pages_of
+from dialer.console.web.visitors import scope_of, visitor, words_of, zone_of
 from dialer.crm_words import explain
 from dialer.reasons import advice_for
 from dialer.words import Words, mark
@@ -115,7 +115,7 @@ async def operator_page(request: web.Request) -> web.StreamResponse:
     deps, known, words = request.app[DEPS], visitor(request), words_of(request)
     view = await deps.desk.view(known.user_id)
     snapshots = Snapshots(request, {})
-    parts = await snapshots.regions(view, beat=True)
+    parts, stages = await snapshots.regions(view, beat=True), await _deal_stages(deps, words)
     context = {
         "regions": parts,
         "zone_name": zone_name_of(request),
@@ -125,7 +125,8 @@ async def operator_page(request: web.Request) -> web.StreamResponse:
         "strings": embedded(_strings(words)),
         "channels": [(value, words.gettext(name)) for value, name in CHANNELS.items()],
         "longest_note": LONGEST_NOTE,
-        "deal_stages": await _deal_stages(deps, words),
+        "deal_stages": stages,
+        "pages": pages_of(known, words, deals=bool(stages))[1:],  # without this one
     }
     return page(request, "operator.html", context)
 
@@ -299,6 +300,7 @@ class Snapshots:
                     operator_id=operator_id,
                     now=now,
                     attempt_id=view.attempt_id,
+                    scope=scope_of(self._request),
                 )
                 self._steps = await steps_for(session, card.campaign_id)
                 self._deals = await open_deals(session, words, view.client_id)

@@ -9,10 +9,10 @@ from aiohttp import web
 from crm.mail import outbox
 from crm.mail.outbox import MailState, Purpose
 from crm.offers.incoming import list_incoming, of_no_offer
-from crm.offers.offers import OfferState, list_offers
+from crm.offers.offers import is_troubled, list_offers
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment, naive_moment, zone_named
-from dialer.console.web.labels import INCOMING, OFFER_STATES
+from dialer.console.web.labels import INCOMING, offer_state
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
 from dialer.crm_words import in_language
@@ -62,8 +62,8 @@ async def mail(request: web.Request) -> web.StreamResponse:
                 when=moment(words, each.offer.queued_at, zone),
                 address=each.offer.address,
                 subject=each.offer.subject,
-                state=words.gettext(OFFER_STATES[each.offer.state.value]),
-                troubled=each.offer.state in (OfferState.DOUBTFUL, OfferState.GIVEN_UP, OfferState.BOUNCED),
+                state=offer_state(words, each.offer.state.value, each.offer.tries),
+                troubled=is_troubled(each.offer),
             )
             for each in await list_offers(session)
         ]

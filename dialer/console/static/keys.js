@@ -1,13 +1,24 @@
 // The office's pages: a key presses the button that shows it, unless something is being typed. What concerns everybody
-// takes two presses: the first one shows where it is.
+// takes two presses: the first one shows where it is. So does leaving what was typed and not saved.
+
+let changed = false;
+
+document.addEventListener("input", (event) => {
+  if (event.target.form?.method === "post") changed = true;
+});
 
 document.addEventListener("keydown", (event) => {
-  if (event.repeat || event.isComposing || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+  if (event.repeat || event.isComposing || event.altKey || event.metaKey || event.shiftKey) return;
+  if (event.ctrlKey) {
+    if (event.code === "Enter" && event.target.matches("textarea")) event.target.form?.requestSubmit();
+    return;
+  }
   const typing = event.target.matches("textarea, select, input:not([type=checkbox])");
   if (typing && !/^F\d+$/.test(event.code)) return;
   const button = document.querySelector(`[data-key="${event.code}"]`);
   if (!button || button.disabled) return;
   event.preventDefault();
-  if ("twice" in button.dataset && document.activeElement !== button) button.focus();
+  const twice = "twice" in button.dataset || (changed && button.matches("a:not([target])"));
+  if (twice && document.activeElement !== button) button.focus();
   else button.click();
 });

@@ -339,18 +339,21 @@ function digitKey(event) {
 
 document.addEventListener("keydown", (event) => {
   if (event.isComposing || event.altKey || event.metaKey) return;
+  const dialog = document.querySelector("dialog[open]");
   let taken = false;
   if (/^F\d+$/.test(event.code)) {
-    if (!event.repeat && !event.ctrlKey) taken = event.shiftKey ? pressKey(`Shift+${event.code}`) : functionKey(event);
+    // Under a dialog only the call itself can be ended: what else a key does would happen unseen.
+    if (dialog && event.code !== "F8") taken = true;
+    else if (!event.repeat && !event.ctrlKey) taken = event.shiftKey ? pressKey(`Shift+${event.code}`) : functionKey(event);
   } else if (script.key(event)) taken = true;
   else if (event.code === "Enter" || event.code === "NumpadEnter") taken = enter(event);
-  else if (event.code === "Escape" && isField(event.target)) {
+  else if (event.code === "Escape" && isField(event.target) && !dialog) {
     event.target.blur();
     if (desk.call === "wrap_up") outcome.focus();
     taken = true;
   } else if (event.ctrlKey && !event.shiftKey && event.code === "KeyZ" && !isField(event.target)) {
     taken = press(document.querySelector("[data-until]:not([hidden]) [data-undo]"));
-  } else if (!event.ctrlKey && !isField(event.target) && !document.querySelector("dialog[open]")) {
+  } else if (!event.ctrlKey && !isField(event.target) && !dialog) {
     if (event.key === "+") taken = press(document.querySelector("[data-do=learn]"));
     else if (event.key === "?") taken = press(document.querySelector("[data-do=keys]"));
     else if (!event.shiftKey || event.key === "*" || event.key === "#" || event.key === "№") taken = digitKey(event);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialer.words import mark
+from dialer.words import Words, mark
 
 GROUPS = {
     "hot": mark("Hot"),
@@ -47,6 +47,14 @@ OFFER_STATES = {
     "given_up": mark("given up"),
     "withdrawn": mark("withdrawn before it went"),
 }
+
+
+def offer_state(words: Words, state: str, tries: int) -> str:
+    """What became of an offer; of one that waits also that it was tried in vain."""
+    if state == "waiting" and tries:
+        return words.gettext("was not taken yet, goes again by itself")
+    return words.gettext(OFFER_STATES[state])
+
 
 INCOMING = {
     "reply": mark("Answered by e-mail"),

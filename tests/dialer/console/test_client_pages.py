@@ -62,8 +62,11 @@ async def test_what_many_hold_is_listed_as_it_came_in(maria: Browser, monkeypatc
 
 async def test_a_client_is_read_with_the_history(maria: Browser, office: Office, database: Database) -> None:
     form = OutcomeForm(disposition="cold", reason="Дорого", person_name="Петров Пётр")
-    await seed_call(database, office, client=3, at=NOW - timedelta(hours=1), form=form)
+    attempt_id = await seed_call(database, office, client=3, at=NOW - timedelta(hours=1), form=form)
     page = await maria.text(f"/clients/{office.clients[3]}")
+    history = page.split('id="card-history"')[1]
+    assert f'<a href="/calls/{attempt_id}" target="_blank" rel="noopener">Холодный, Петров Пётр</a>' in history
+    assert f'<h1><a href="/clients/{office.clients[3]}">' in await maria.text(f"/calls/{attempt_id}")
     for told in ("Гамма-Холод", "Холодный", "Петров Пётр", "Вентиляция-2", "Сидоров Олег"):
         assert told in page, told
     assert (await maria.get("/clients/999")).status == 404

@@ -13,6 +13,8 @@ from crm.database import Database
 from crm.experts.referrals import Referral, ReferralState
 from crm.experts.referring import pass_on_lapsed
 from crm.office.users import get_user
+from crm.plan.callbacks import Callback
+from crm.plan.plan_entries import PlanEntry
 from crm.preparation.campaign_setup import industries_of, set_expert
 from crm.preparation.campaigns import get_campaign
 from crm.questionnaires.questionnaires import Purpose, add_questionnaire
@@ -65,6 +67,23 @@ async def test_the_expert_reads_hears_and_accepts(
     (row,) = await referrals(database)
     assert (row.state, row.accepted_at) == (ReferralState.ACCEPTED, NOW)
     assert "принят, 14 мая 2026, 11:02" in await egor.text(f"/clients/{office.clients[3]}")
+
+
+async def test_whoever_brought_the_client_goes_on_seeing_it_and_who_lost_it_calls_no_more(
+    egor: Browser, signed_in: SignIn, office: Office, database: Database
+) -> None:
+    await handed_over(database, office)
+    client_id = office.clients[3]
+    assert (await egor.post_form("/referrals/1/accept")).status == 303
+    anna, oleg = await signed_in("anna"), await signed_in("oleg")
+    assert "принят" in await anna.text(f"/clients/{client_id}")
+    assert (await oleg.get(f"/clients/{client_id}")).status == 404
+    await egor.act("ready")
+    async with database.transaction() as session:
+        await session.execute(update(Client).where(Client.id == client_id).values(owner_id=office.users["oleg"]))
+        await session.execute(update(PlanEntry).values(operator_id=office.users["oleg"]))
+        await session.execute(update(Callback).values(owner_id=office.users["oleg"]))
+    assert (await egor.post_form("/referrals/1/call")).status == 404, "it has passed to somebody else"
 
 
 async def test_the_expert_reads_the_answers_and_the_history_has_them(
