@@ -25,6 +25,7 @@ from dialer.engines.native import NativeTelephony
 from dialer.engines.pyvoip import PyVoipTelephony
 from dialer.mailing.inbox import InboxReader
 from dialer.mailing.offer_sender import OfferSender
+from dialer.mailing.patience import Patience
 from dialer.mailing.sender import Mailer
 from dialer.office_key import make_key
 from dialer.purging import link_rows, purge
@@ -160,10 +161,13 @@ async def _start_scheduler(
     scheduler = Scheduler(
         database, desk, store, node=node, poll_s=poll_s, clock=clock, region=settings.dialing.region
     )  # fmt: skip
-    mailer = Mailer(database, settings.mail, node=node, public_url=settings.console.public_url, clock=clock)
+    patience = Patience("mail server")
+    mailer = Mailer(
+        database, settings.mail, node=node, public_url=settings.console.public_url, clock=clock, patience=patience
+    )
     offers = OfferSender(
         database, settings.mail, node=node, materials=settings.materials_dir, clock=clock,
-        reads_answers=bool(settings.inbox.host),
+        reads_answers=bool(settings.inbox.host), patience=patience,
     )  # fmt: skip
     scheduler.add(mailer.look, every_s=poll_s)
     inbox = InboxReader(database, settings.inbox, settings.mail, clock=clock)

@@ -20,4 +20,5 @@ def letter_address(written: str, channel: Channel, *, region: str) -> str:
 
 def channel_of(written: str) -> Channel:
     """What it looks like."""
-    return Channel.EMAIL if "@" in written else Channel.FAX
+    is_number = "@" not in written and any(letter.isdecimal() for letter in written)
+    return Channel.FAX if is_number else Channel.EMAIL

@@ -8,17 +8,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
-
 from config.sections import InboxSettings, MailSettings
 from crm.database import Database
 from crm.errors import Conflict
 from crm.offers import incoming
 from dialer.mailing.imap import AT_ONCE, InboxTrouble, Mailbox, Raw
+from dialer.mailing.patience import MailHealth, Patience
 from dialer.mailing.returned import FaxNotices, understood
-from dialer.mailing.sender import FIRST_PAUSE, LONGEST_PAUSE, MailHealth
-
-log = structlog.get_logger("dialer.mailing")
 
 FIRST_LOOK_BACK: Final = timedelta(days=30)
 """How old messages may be that are read when a mailbox is looked at for the first time."""
@@ -37,13 +33,11 @@ class InboxReader:
         )
         self._mailbox = f"{settings.user}@{settings.host}:{settings.port}/{settings.folder}"
         self._clock = clock
-        self._trouble = ""
-        self._pause = FIRST_PAUSE
-        self._resume_at: datetime | None = None
+        self._patience = Patience("mailbox")
         self._stopping = False
 
     def health(self) -> MailHealth:
-        return MailHealth(on=bool(self._settings.host), trouble=self._trouble)
+        return MailHealth(on=bool(self._settings.host), trouble=self._patience.trouble)
 
     def stop(self) -> None:
         """Take in no further message."""
@@ -52,19 +46,14 @@ class InboxReader:
     async def look(self) -> None:
         """Read what has come; while the mailbox is in trouble look again later and later."""
         now = self._clock()
-        if not self._settings.host or (self._resume_at is not None and now < self._resume_at):
+        if not self._settings.host or self._patience.waits(now):
             return
         try:
             await self.read()
         except InboxTrouble as trouble:
-            self._resume_at, self._pause = now + self._pause, min(2 * self._pause, LONGEST_PAUSE)
-            was = "trouble" if self._trouble else "ok"
-            log.error("mailbox", was=was, on=str(trouble.reason), now="trouble")
-            self._trouble = trouble.reason
-            return
-        if self._trouble:
-            log.info("mailbox", was="trouble", on="it was read", now="ok")
-        self._trouble, self._pause, self._resume_at = "", FIRST_PAUSE, None
+            self._patience.lost(trouble.reason, now)
+        else:
+            self._patience.regained()
 
     async def read(self) -> int:
         """How many messages belonged to offers. Raises `InboxTrouble`."""

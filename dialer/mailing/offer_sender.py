@@ -26,7 +26,7 @@ from crm.office.users import User
 from crm.preparation.materials import read_file
 from dialer.mailing.messages import OUR_NAME
 from dialer.mailing.offer_messages import OFFER_POLICY, Enclosed, Sender, compose_offer
-from dialer.mailing.sender import FIRST_PAUSE, LONGEST_PAUSE
+from dialer.mailing.patience import Patience
 from dialer.mailing.smtp import MailTrouble, Postman
 from dialer.reasons import packed
 from dialer.words import words
@@ -37,7 +37,8 @@ LEASE_BEYOND: Final = timedelta(seconds=60)  # longer than connecting and sendin
 
 
 class OfferSender:
-    """Sends what is due. `materials`: the folder of the customer's files; `reads_answers`: our mailbox is read."""
+    """Sends what is due. `materials`: the folder of the customer's files; `reads_answers`: our mailbox is read;
+    `patience`: that of all who talk to the mail server."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class OfferSender:
         materials: Path,
         clock: Callable[[], datetime],
         reads_answers: bool = False,
+        patience: Patience | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
@@ -56,8 +58,7 @@ class OfferSender:
         self._clock = clock
         self._reads_answers = reads_answers
         self._lease = timedelta(seconds=2 * settings.timeout_s + settings.taken_within_s) + LEASE_BEYOND
-        self._pause = FIRST_PAUSE
-        self._resume_at: datetime | None = None
+        self._patience = patience or Patience("mail server")
         self._stopping = False
 
     def stop(self) -> None:
@@ -74,7 +75,7 @@ class OfferSender:
                 return
         async with self._database.transaction() as session:
             await sending.doubt_left(session, now=now)
-        if self._resume_at is not None and now < self._resume_at:
+        if self._patience.waits(now):
             return
         async with Postman(self._settings) as postman:
             while not self._stopping and (offer := await self._claim()) is not None:
@@ -109,7 +110,7 @@ class OfferSender:
             return not trouble.of_server
         async with self._database.transaction() as session:
             await sending.mark_sent(session, offer_id=offer.id, now=self._clock())
-        self._pause, self._resume_at = FIRST_PAUSE, None
+        self._patience.regained()
         return True
 
     async def _message(self, offer: Offer) -> tuple[bytes, str]:
@@ -141,8 +142,7 @@ class OfferSender:
                 in_doubt=trouble.in_doubt,
             )  # fmt: skip
         if trouble.of_server:
-            self._resume_at = now + self._pause
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._patience.lost(trouble.reason, now)
 
 
 def fax_address(pattern: str, e164: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,42 +13,39 @@ from crm.database import Database
 from crm.mail import outbox
 from crm.mail.outbox import OutgoingMail
 from dialer.mailing.messages import compose
+from dialer.mailing.patience import MailHealth, Patience
 from dialer.mailing.smtp import MailTrouble, Postman
 from dialer.reasons import packed
 
 log = structlog.get_logger("dialer.mailing")
 
 LEASE_BEYOND: Final = timedelta(seconds=60)  # longer than connecting and sending may take
-FIRST_PAUSE: Final = timedelta(seconds=10)
-LONGEST_PAUSE: Final = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class MailHealth:
-    """How this node's mail is: `on`, a server is set up; `trouble`, why it takes nothing, or "" """
-
-    on: bool = False
-    trouble: str = ""
 
 
 class Mailer:
-    """Sends what is due. `public_url` is the console's address for links, or ""."""
+    """Sends what is due. `public_url` is the console's address for links, or ""; `patience`: that of all who talk to
+    the mail server."""
 
     def __init__(
-        self, database: Database, settings: MailSettings, *, node: str, public_url: str, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        settings: MailSettings,
+        *,
+        node: str,
+        public_url: str,
+        clock: Callable[[], datetime],
+        patience: Patience | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._node = node
         self._public_url = public_url
         self._clock = clock
-        self._trouble = ""
-        self._pause = FIRST_PAUSE
-        self._resume_at: datetime | None = None
+        self._patience = patience or Patience("mail server")
         self._stopping = False
 
     def health(self) -> MailHealth:
-        return MailHealth(on=bool(self._settings.host), trouble=self._trouble)
+        return MailHealth(on=bool(self._settings.host), trouble=self._patience.trouble)
 
     def stop(self) -> None:
         """Begin no further message."""
@@ -59,7 +55,7 @@ class Mailer:
         """Send everything that is due, one message after another over one connection; while the server is in trouble
         look again later and later."""
         now = self._clock()
-        if not self._settings.host or (self._resume_at is not None and now < self._resume_at):
+        if not self._settings.host or self._patience.waits(now):
             return
         async with self._database.reading() as session:
             if not await outbox.is_any_due(session, now=now):
@@ -86,7 +82,7 @@ class Mailer:
             return not trouble.of_server
         async with self._database.transaction() as session:
             await outbox.mark_sent(session, mail_id=mail.id, now=self._clock())
-        self._all_is_well()
+        self._patience.regained()
         return True
 
     async def _not_sent(self, mail: OutgoingMail, trouble: MailTrouble) -> None:
@@ -99,12 +95,4 @@ class Mailer:
         if not trouble.of_server:
             log.warning("mail", mail=mail.id, was="sending", on=str(trouble.reason), now="refused")
             return
-        self._resume_at = now + self._pause
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        log.error("mail server", was="ok" if not self._trouble else "trouble", on=str(trouble.reason), now="trouble")
-        self._trouble = trouble.reason
-
-    def _all_is_well(self) -> None:
-        if self._trouble:
-            log.info("mail server", was="trouble", on="it took a message", now="ok")
-        self._trouble, self._pause, self._resume_at = "", FIRST_PAUSE, None
+        self._patience.lost(trouble.reason, now)

@@ -24,7 +24,7 @@ from tests.peers.run_baresip import BaresipRun, start_baresip
 from tests.peers.run_kamailio import KamailioRun, start_kamailio
 from tests.peers.run_sipp import SippRun, start_sipp
 
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "kamailio": "kamailio"}
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "kamailio": "kamailio", "dovecot": "dovecot-imapd"}
 LOG_TAIL_LINES = 60
 
 _logs_key = pytest.StashKey["list[Path]"]()

@@ -126,10 +126,9 @@ async def _prepared(
     deps, address = request.app[DEPS], fields["address"].strip()
     if not sent.number(fields["text"]) or not address:
         return None
-    by_fax = bool(deps.settings.mail.fax_address) and "@" not in address
     whom = whither(
         client.id,
-        channel=Channel.FAX if by_fax else Channel.EMAIL,
+        channel=channel_of(address) if deps.settings.mail.fax_address else Channel.EMAIL,
         address=address,
         region=deps.settings.dialing.region,
         person_id=sent.number(fields["person"]) or None,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from aiohttp import web
 
 from crm.mail import outbox
-from crm.mail.outbox import MailState, Purpose
-from crm.offers.incoming import list_incoming, of_no_offer
-from crm.offers.offers import is_troubled, list_offers
+from crm.mail.outbox import MailState, OutgoingMail, Purpose
+from crm.offers.incoming import IncomingRow, list_incoming, of_no_offer
+from crm.offers.offers import Offer, is_troubled, list_offers
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment, naive_moment, zone_named
 from dialer.console.web.labels import INCOMING, offer_state
@@ -18,6 +19,7 @@ from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
 from dialer.crm_words import in_language
 from dialer.mailing.labels import PURPOSES, STATES
 from dialer.reasons import unpacked
+from dialer.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,59 +57,61 @@ async def mail(request: web.Request) -> web.StreamResponse:
     deps, words, known = request.app[DEPS], words_of(request), visitor(request)
     zone = zone_named(known.zone_name, deps.service.time_zone)
     async with deps.database.reading() as session:
-        found = await outbox.list_mail(session)
-        offers = [
-            OfferLine(
-                client_id=each.offer.client_id,
-                when=moment(words, each.offer.queued_at, zone),
-                address=each.offer.address,
-                subject=each.offer.subject,
-                state=offer_state(words, each.offer.state.value, each.offer.tries),
-                troubled=is_troubled(each.offer),
-            )
-            for each in await list_offers(session)
-        ]
-        incoming = [
-            OfferLine(
-                client_id=each.client_id,
-                when=moment(words, each.mail.came_at, zone),
-                address=each.mail.sender,
-                subject=each.mail.subject,
-                state=words.gettext(INCOMING[each.mail.kind.value]),
-                troubled=False,
-            )
-            for each in await list_incoming(session)
-        ]
+        rows = [_row(words, zone, each, name) for each, name in await outbox.list_mail(session)]
+        offers = [_offer(words, zone, each.offer) for each in await list_offers(session)]
+        incoming = [_incoming(words, zone, each) for each in await list_incoming(session)]
         left_alone = await of_no_offer(session)
-    rows = [
-        MailRow(
-            id=each.id,
-            client_id=each.client_id,
-            reader=name,
-            address=each.address,
-            organisation=each.organisation,
-            when=naive_moment(words, each.local_at),
-            purpose=words.gettext(PURPOSES[Purpose(each.purpose)]),
-            written=moment(words, each.created_at, zone),
-            state=words.gettext(STATES[MailState(each.state)]),
-            tries=each.tries,
-            trouble=in_language(words, unpacked(each.last_error)),
-            failed=each.state is MailState.FAILED,
-        )
-        for each, name in found
-    ]
     health, inbox = deps.mail_health(), deps.inbox_health()
     context = {
         "rows": rows,
         "offers": offers,
         "incoming": incoming,
         "left_alone": left_alone,
-        "inbox_trouble": in_language(words, inbox.trouble) if inbox.trouble else "",
         "may_change": known.role in RULE_ROLES,
         "off": not deps.settings.mail.host,
         "trouble": in_language(words, health.trouble) if health.trouble else "",
+        "inbox_trouble": in_language(words, inbox.trouble) if inbox.trouble else "",
     }
     return await office_page(request, "mail.html", context)
+
+
+def _row(words: Words, zone: tzinfo, each: OutgoingMail, reader: str) -> MailRow:
+    return MailRow(
+        id=each.id,
+        client_id=each.client_id,
+        reader=reader,
+        address=each.address,
+        organisation=each.organisation,
+        when=naive_moment(words, each.local_at),
+        purpose=words.gettext(PURPOSES[Purpose(each.purpose)]),
+        written=moment(words, each.created_at, zone),
+        state=words.gettext(STATES[MailState(each.state)]),
+        tries=each.tries,
+        trouble=in_language(words, unpacked(each.last_error)),
+        failed=each.state is MailState.FAILED,
+    )
+
+
+def _offer(words: Words, zone: tzinfo, offer: Offer) -> OfferLine:
+    return OfferLine(
+        client_id=offer.client_id,
+        when=moment(words, offer.queued_at, zone),
+        address=offer.address,
+        subject=offer.subject,
+        state=offer_state(words, offer.state.value, offer.tries),
+        troubled=is_troubled(offer),
+    )
+
+
+def _incoming(words: Words, zone: tzinfo, row: IncomingRow) -> OfferLine:
+    return OfferLine(
+        client_id=row.client_id,
+        when=moment(words, row.mail.came_at, zone),
+        address=row.mail.sender,
+        subject=row.mail.subject,
+        state=words.gettext(INCOMING[row.mail.kind.value]),
+        troubled=False,
+    )
 
 
 async def retry(request: web.Request) -> web.StreamResponse:

@@ -17,7 +17,7 @@ from dialer.calls.view import DeskView
 from dialer.console.web.failure_limit import FailureLimit
 from dialer.console.web.metrics import Metrics
 from dialer.console.web.static_files import StaticFiles
-from dialer.mailing.sender import MailHealth
+from dialer.mailing.patience import MailHealth
 from dialer.telephony import HeadsetStatus, TrunkStatus
 from dialer.upkeep import Upkeep
 from recordings.store import Store

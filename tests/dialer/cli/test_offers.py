@@ -16,7 +16,8 @@ from crm.offers.offers import Offer
 from crm.offers.sending import claim_due, mark_handing_over, mark_tried
 from tests.dialer.cli.conftest import Dialer
 from tests.dialer.mailing.returned_mails import letter
-from tests.peers.run_dovecot import PASSWORD, PROGRAM, USER, DovecotRun, running_dovecot
+from tests.peers.fixtures import require_program
+from tests.peers.run_dovecot import PASSWORD, USER, DovecotRun, running_dovecot
 
 MAIL = {"HOST": "127.0.0.1", "PORT": "2525", "TLS": "none", "SENDER": "dialer@example.ru"}
 
@@ -114,8 +115,7 @@ def test_what_came_back_is_read_and_listed(dialer: Dialer, base: Path, monkeypat
 @contextmanager
 def dovecot_beside() -> Iterator[DovecotRun]:
     """A mailbox whose process is looked after by a loop of its own: commands make loops for themselves."""
-    if not Path(PROGRAM).exists():
-        pytest.skip("dovecot-imapd is not installed")
+    require_program("dovecot")
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         run = runner.run(stack.enter_async_context(running_dovecot()))

@@ -102,7 +102,7 @@ async def test_what_looks_otherwise_now_is_shown_again(anna: Browser, office: Of
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"address": "nobody"}, "не один телефонный номер"),
+        ({"address": "nobody"}, "не адрес электронной почты"),
         ({"address": "a@b"}, "a@b"),
         ({"address": "112"}, "не один телефонный номер"),
     ],

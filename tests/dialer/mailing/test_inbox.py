@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -25,19 +24,15 @@ from tests.crm.offers.builders import queued, text_of, to
 from tests.dialer.mailing.conftest import Certificate, Post, settings_for
 from tests.dialer.mailing.returned_mails import KEY, fax_notice, letter, report
 from tests.dialer.mailing.test_offer_sender import sender
-from tests.peers.run_dovecot import PASSWORD, PROGRAM, USER, DovecotRun, running_dovecot
+from tests.peers.fixtures import require_program
+from tests.peers.run_dovecot import PASSWORD, USER, DovecotRun, running_dovecot
 
 
 @pytest.fixture
 async def dovecot() -> AsyncIterator[DovecotRun]:
-    _there()
+    require_program("dovecot")
     async with running_dovecot() as run:
         yield run
-
-
-def _there() -> None:
-    if not Path(PROGRAM).exists():
-        pytest.skip("dovecot-imapd is not installed")
 
 
 def inbox_of(run: DovecotRun, **more: object) -> InboxSettings:
@@ -256,7 +251,7 @@ async def test_what_does_not_fit_is_said_with_advice(office: Desk) -> None:
 
 
 async def test_a_password_in_any_alphabet() -> None:
-    _there()
+    require_program("dovecot")
     async with running_dovecot(password="пароль-€") as run:
         mailbox = Mailbox(inbox_of(run, password=SecretStr("пароль-€")))
         assert mailbox.open() > 0
@@ -267,7 +262,7 @@ async def test_a_password_in_any_alphabet() -> None:
 
 
 async def test_over_protected_connections(certificate: Certificate) -> None:
-    _there()
+    require_program("dovecot")
     async with running_dovecot(host="127.0.0.1", certificate=certificate.file, key=certificate.key) as run:
         run.deliver(letter())
         for tls, port in (("tls", run.tls_port), ("starttls", run.port)):

@@ -18,7 +18,7 @@ from crm.plan.handovers import hand_over_all
 from crm.plan.promise_mail import set_mail
 from crm.wrap_up.outcomes import OutcomeForm
 from crm.wrap_up.undo import undo
-from dialer.mailing.sender import MailHealth
+from dialer.mailing.patience import MailHealth
 from dialer.reasons import Reason, unpacked
 from tests.crm.builders import LEASE_S, World, wall
 from tests.dialer.mailing.conftest import DUE, WRITTEN, Post, entry_of, start_of
