@@ -29,10 +29,9 @@ from dialer.console.deals.book_sheets import book_csv, book_workbook
 from dialer.console.deals.deal_words import ReasonNames
 from dialer.console.web.formats import zone_named
 from dialer.words import words
-from tests.benchmarks.durable_postgresql import DurableCluster
+from tests.benchmarks.durable_postgresql import durable_cluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence
 from tests.benchmarks.large_base import BEGIN, Filling, Size, fillings
-from tests.databases import find_postgresql
 
 TABLES: Final = ("users", "campaigns", "call_lists", "organisations", "clients")
 STAGES: Final = {"interest": 30, "offer": 20, "negotiation": 10, "contract": 25, "lost": 15}
@@ -173,14 +172,8 @@ async def on_sqlite(folder: Path, arguments: argparse.Namespace) -> dict[str, An
         await database.dispose()
 
 
-async def on_postgresql(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    programs = find_postgresql()
-    if programs is None:
-        return {}
-    cluster = DurableCluster(programs, folder / "pg")
-    cluster.folder.mkdir()
-    cluster.start()
-    try:
+async def on_postgresql(arguments: argparse.Namespace) -> dict[str, Any]:
+    with durable_cluster() as cluster:
         await cluster.execute("CREATE DATABASE deals")
         database = Database(cluster.url("deals"))
         await database.upgrade()
@@ -189,8 +182,6 @@ async def on_postgresql(folder: Path, arguments: argparse.Namespace) -> dict[str
         figures = await measure(database)
         await database.dispose()
         return figures
-    finally:
-        cluster.stop()
 
 
 def main() -> None:
@@ -207,7 +198,7 @@ def main() -> None:
         if arguments.database != "postgresql":
             figures["sqlite"] = asyncio.run(on_sqlite(folder, arguments))
         if arguments.database != "sqlite":
-            figures["postgresql"] = asyncio.run(on_postgresql(folder, arguments))
+            figures["postgresql"] = asyncio.run(on_postgresql(arguments))
     print(json.dumps(figures, indent=2))
 
 

@@ -27,9 +27,8 @@ from crm.database import Database
 from crm.questionnaires.finding import Wanted, page_of_ids
 from crm.questionnaires.questions import Kind, Question, Relation
 from crm.questionnaires.report_columns import NUMBERS, THOUSANDTHS, WORDS, SheetColumns
-from tests.benchmarks.durable_postgresql import DurableCluster
+from tests.benchmarks.durable_postgresql import durable_cluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence
-from tests.databases import find_postgresql
 
 PAGE: Final = 51
 PAIRS: Final = 1_000
@@ -165,14 +164,8 @@ async def on_sqlite(folder: Path, arguments: argparse.Namespace) -> dict[str, An
         await database.dispose()
 
 
-async def on_postgresql(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    programs = find_postgresql()
-    if programs is None:
-        return {}
-    cluster = DurableCluster(programs, folder / "pg")
-    cluster.folder.mkdir()
-    cluster.start()
-    try:
+async def on_postgresql(arguments: argparse.Namespace) -> dict[str, Any]:
+    with durable_cluster() as cluster:
         await cluster.execute("CREATE DATABASE sheets")
         database = Database(cluster.url("sheets"))
         await database.upgrade()
@@ -187,8 +180,6 @@ async def on_postgresql(folder: Path, arguments: argparse.Namespace) -> dict[str
         figures |= await measure(database)
         await database.dispose()
         return figures
-    finally:
-        cluster.stop()
 
 
 def main() -> None:
@@ -204,7 +195,7 @@ def main() -> None:
         if arguments.database != "postgresql":
             figures["sqlite"] = asyncio.run(on_sqlite(folder, arguments))
         if arguments.database != "sqlite":
-            figures["postgresql"] = asyncio.run(on_postgresql(folder, arguments))
+            figures["postgresql"] = asyncio.run(on_postgresql(arguments))
     print(json.dumps(figures, indent=2))
 
 
