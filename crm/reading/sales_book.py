@@ -175,13 +175,15 @@ async def book_page(
     scope: Scope = EVERYTHING,
 ) -> BookPage:
     """Deals that `scope` sees, those after `after`."""
-    rows = _narrowed(_rows(), filters, scope)
+    ids = _narrowed(_of_the_book(select(Deal.id)), filters, scope)
     place, soonest_first = _place(filters.by)
     if after is not None:
         here, there = tuple_(place, Deal.id), tuple_(after.at, after.deal_id)
-        rows = rows.where(here > there if soonest_first else here < there)
+        ids = ids.where(here > there if soonest_first else here < there)
     order = (place, Deal.id) if soonest_first else (place.desc(), Deal.id.desc())
-    found = (await session.execute(rows.add_columns(place).order_by(*order).limit(limit + 1))).all()
+    # Which deals is decided by theirs alone; what else a row says is read of those of the page.
+    of_page = select(ids.order_by(*order).limit(limit + 1).subquery())
+    found = (await session.execute(_rows().where(Deal.id.in_(of_page)).add_columns(place).order_by(*order))).all()
     page = tuple(DealRow(*row[:-1]) for row in found[:limit])
     if len(found) <= limit:
         return BookPage(page, None)
@@ -208,7 +210,7 @@ async def sums(session: AsyncSession, *, filters: BookFilters, scope: Scope = EV
     counted: Select[*tuple[Any, ...]] = select(
         Deal.currency, Deal.stage, func.count(), func.count(Deal.amount_minor), func.sum(Deal.amount_minor)
     )
-    grouped = _narrowed(_joined(counted), filters, scope).group_by(Deal.currency, Deal.stage)
+    grouped = _narrowed(_of_the_book(counted), filters, scope).group_by(Deal.currency, Deal.stage)
     made = [
         StageSum(currency, stage, deals, deals - known, int(amount or 0))
         for currency, stage, deals, known, amount in await session.execute(grouped)
@@ -223,7 +225,7 @@ async def won_by_month(
     counted: Select[*tuple[Any, ...]] = select(
         Deal.campaign_id, Deal.contract_on, Deal.currency, func.count(), func.sum(Deal.amount_minor)
     )
-    grouped = _narrowed(_joined(counted), filters, scope).where(Deal.stage == DealStage.CONTRACT)
+    grouped = _narrowed(_of_the_book(counted), filters, scope).where(Deal.stage == DealStage.CONTRACT)
     months: dict[tuple[int, int, int, str], list[int]] = defaultdict(lambda: [0, 0])
     for campaign_id, day, currency, deals, amount in await session.execute(
         grouped.group_by(Deal.campaign_id, Deal.contract_on, Deal.currency)
@@ -254,7 +256,7 @@ async def lost_by_reason(session: AsyncSession, *, filters: BookFilters, scope: 
     counted: Select[*tuple[Any, ...]] = select(
         Deal.campaign_id, Deal.lost_reason, Deal.currency, func.count(), func.sum(Deal.amount_minor)
     )
-    grouped = _narrowed(_joined(counted), filters, scope).where(Deal.stage == DealStage.LOST)
+    grouped = _narrowed(_of_the_book(counted), filters, scope).where(Deal.stage == DealStage.LOST)
     found = await session.execute(grouped.group_by(Deal.campaign_id, Deal.lost_reason, Deal.currency))
     lost = [
         LostSum(campaign_id, reason, currency, deals, int(amount or 0))
@@ -266,7 +268,7 @@ async def lost_by_reason(session: AsyncSession, *, filters: BookFilters, scope: 
 async def products(session: AsyncSession, *, scope: Scope = EVERYTHING) -> list[str]:
     """The products of the deals that `scope` sees."""
     named: Select[*tuple[Any, ...]] = select(Deal.product).distinct().where(Deal.product != "")
-    found = await session.scalars(_narrowed(_joined(named), BookFilters(), scope).order_by(Deal.product))
+    found = await session.scalars(_narrowed(_of_the_book(named), BookFilters(), scope).order_by(Deal.product))
     return list(found)
 
 
@@ -330,19 +332,19 @@ def _rows() -> Select[*tuple[Any, ...]]:
         Deal.opened_at, Deal.stage_since, Deal.version,
     )  # fmt: skip
     return (
-        _joined(rows)
+        _of_the_book(rows)
+        .join(Campaign, Campaign.id == Deal.campaign_id)
+        .join(Client, Client.id == Deal.client_id)
         .join(Organisation, Organisation.id == Client.organisation_id)
         .join(User, User.id == Deal.owner_id)
         .outerjoin(Person, Person.id == Deal.person_id)
     )
 
 
-def _joined(asked: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return (
-        asked.select_from(Deal)
-        .join(Client, Client.id == Deal.client_id)
-        .join(Campaign, (Campaign.id == Deal.campaign_id) & Campaign.sells_by_deals)
-    )
+def _of_the_book(asked: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Of campaigns that sell by deals."""
+    selling = select(Campaign.id).where(Campaign.sells_by_deals)
+    return asked.select_from(Deal).where(Deal.campaign_id.in_(selling))
 
 
 def _narrowed(
