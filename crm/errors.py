@@ -389,6 +389,7 @@ ERRORS: Final[dict[str, str]] = {
     # portfolios
     "portfolio.cannot_take": "{name} cannot take clients over: only operators and experts who may sign in can.",
     "portfolio.in_call": "{name} is in a call, or has not written down what came of it.",
+    "portfolio.looks_otherwise": "Something else would pass to others now than was shown. Look at it again.",
     "portfolio.needs_reason": "Say why everything passes to others.",
     "portfolio.needs_taker": "Say who takes everything over.",
     # referrals to experts

@@ -6,8 +6,10 @@ Whatever concerns one client goes to one person. What there is to have stands in
 from __future__ import annotations
 
 import enum
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
@@ -24,7 +26,7 @@ from crm.clientele.clients import Client, hold_clients
 from crm.deals.deal_stages import OPEN as OPEN_DEALS
 from crm.deals.deal_stages import DealStage
 from crm.deals.deals import Deal, change_deal
-from crm.errors import Refused
+from crm.errors import Conflict, Refused
 from crm.experts.choosing import Choice, candidates, choose, loads
 from crm.experts.referrals import OFFERED, ChosenBy, Referral, get_referral
 from crm.experts.referring import pass_to
@@ -183,6 +185,12 @@ async def preview(session: AsyncSession, *, of: User, to: Sequence[User], by: De
     ]  # fmt: skip
 
 
+def digest_of(items: Iterable[Item]) -> str:
+    """Of what would go to whom, so that what was shown is what passes."""
+    told = sorted((each.belonging.value, each.row_id, each.client_id, each.to or 0) for each in items)
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
 def _assert_takers(of: User, to: Sequence[User]) -> None:
     if not to:
         raise Refused("portfolio.needs_taker")
@@ -214,14 +222,18 @@ async def hand_over(
     now: datetime,
     by: DealtBy = DealtBy.LOAD,
     author_id: int | None = None,
+    shown: str | None = None,
 ) -> list[Item]:
-    """Everything that `of` has passes to these. Returns what went to whom. Raises as `preview`, and `Refused` without a
-    reason, or while `of` is in a call."""
+    """Everything that `of` has passes to these. `shown`: the digest of what somebody has looked at. Returns what went
+    to whom. Raises as `preview`, `Refused` without a reason, or while `of` is in a call, and `Conflict` where something
+    else would pass now than was shown."""
     reason = required(reason, "portfolio.needs_reason")
     await hold_users(session, User.id.in_([of.id, *(each.id for each in to)]))
     await _assert_no_call(session, of)
     await hold_clients(session, {item.client_id for item in await portfolio_of(session, of.id)})
     items = await preview(session, of=of, to=to, by=by, now=now)
+    if shown is not None and shown != digest_of(items):
+        raise Conflict("portfolio.looks_otherwise")
     if not items:
         return []
     move = PortfolioMove(from_user_id=of.id, dealt_by=by, reason=reason, at=now, author_id=author_id)

@@ -4,16 +4,16 @@ none deleted. It holds in every campaign until it is lifted."""
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, false, func, or_, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit, transitions
-from crm.base.joined import merged_into, people_as_one
+from crm.base.joined import merged_into
 from crm.base.organisations import Organisation
 from crm.base.people import Person
 from crm.clientele.clients import Client
@@ -119,15 +119,15 @@ async def lift_opt_out(
 
 
 async def opt_out_of(
-    session: AsyncSession, *, organisation_id: int, person_id: int | None, address: str
+    session: AsyncSession, *, organisation_id: int, readers: Collection[int], address: str
 ) -> OptOut | None:
-    """The request in force that forbids a letter to this person of the organisation, or to those merged into it, at
-    this address."""
+    """The request in force that forbids a letter to the organisation, or to those merged into it, at this address,
+    which these people read."""
     theirs = or_(
         OptOut.organisation_id == organisation_id,
         OptOut.organisation_id.in_(merged_into(organisation_id)),
         OptOut.address == address.lower(),
-        OptOut.person_id.in_(people_as_one(person_id)) if person_id is not None else false(),
+        OptOut.person_id.in_(readers),
     )
     return await session.scalar(select(OptOut).where(theirs, OptOut.lifted_at.is_(None)).order_by(OptOut.id).limit(1))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.do_not_call import request_of
+from crm.base.do_not_call import request_of, request_of_any
 from crm.base.organisations import Organisation
 from crm.base.whom import Whom
 from crm.calls.dial_rules import attempts_today, of_the_client
@@ -24,6 +26,7 @@ from crm.mail.outbox import GOES_OUT_AFTER, MOST_TRIES, wait_after
 from crm.offers.addresses import letter_address
 from crm.offers.offers import LONGEST_ERROR, Offer, OfferState, file_of, hold_offer, note_offer, turn, waiting_offers
 from crm.offers.opt_outs import opt_out_of
+from crm.offers.readers import consents_to, readers_of
 from crm.offers.rendering import Rendered, render, values_for
 from crm.offers.templates import Language, OfferTemplate, OfferText
 from crm.preparation.call_lists import CallList
@@ -46,19 +49,22 @@ class Whither:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An offer as it would go out. `digest` is that of all of it, so that what was looked at is what is sent."""
+    """An offer as it would go out. `consents`: the evidence of those that allow it. `digest` is that of all of it, so
+    that what was looked at is what is sent, to whom, and on whose word."""
 
     to: Whither
     text_id: int
     language: Language
     rendered: Rendered
     verdict: Verdict
+    consents: tuple[str, ...]
     file_name: str
 
     @property
     def digest(self) -> str:
-        told = "\0".join((str(self.text_id), self.to.address, self.rendered.subject, self.rendered.body))
-        return hashlib.sha256(told.encode()).hexdigest()
+        to = (self.to.channel, self.to.address, self.to.person_id, self.to.asked_for)
+        told = (self.text_id, to, self.rendered.subject, self.rendered.body, self.consents)
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def whither(
@@ -90,7 +96,7 @@ async def may_send(session: AsyncSession, to: Whither, *, now: datetime, except_
     client, campaign, call_list, time_zone = row
     verdict = await of_the_client(session, client, campaign, call_list)
     if verdict.allowed:
-        verdict = await _of_the_reader(session, to, client, campaign)
+        verdict = await _of_the_readers(session, to, client, campaign)
     if not verdict.allowed or to.asked_for:
         return verdict
     zone = time_zone or campaign.time_zone
@@ -108,23 +114,30 @@ async def may_send(session: AsyncSession, to: Whither, *, now: datetime, except_
     return ALLOWED
 
 
-async def _of_the_reader(session: AsyncSession, to: Whither, client: Client, campaign: Campaign) -> Verdict:
-    """By what the person, the number and the address have said."""
+async def _of_the_readers(session: AsyncSession, to: Whither, client: Client, campaign: Campaign) -> Verdict:
+    """By what the people who read it, the number and the address have said."""
     if to.channel is Channel.FAX and await request_of(session, Whom.NUMBER, to.address) is not None:
         return Verdict(False, "dial.number_do_not_call")
-    if to.person_id is not None and await request_of(session, Whom.PERSON, to.person_id) is not None:
+    readers = await _readers(session, to, client)
+    if await request_of_any(session, Whom.PERSON, readers) is not None:
         return Verdict(False, "offer.person_do_not_call")
-    if await opt_out_of(session, organisation_id=client.organisation_id, person_id=to.person_id, address=to.address):
+    if await opt_out_of(session, organisation_id=client.organisation_id, readers=readers, address=to.address):
         return Verdict(False, "offer.opted_out")
-    if campaign.consent is Consent.REQUIRED:
-        agreed = or_(
-            ConsentGiven.organisation_id == client.organisation_id,
-            ConsentGiven.person_id == to.person_id if to.person_id is not None else false(),
-            ConsentGiven.e164 == to.address if to.channel is Channel.FAX else false(),
-        )
-        if not await session.scalar(select(exists().where(agreed, ConsentGiven.withdrawn_at.is_(None)))):
-            return Verdict(False, "offer.no_consent")
+    if campaign.consent is Consent.REQUIRED and not await _consents(session, to, client, readers):
+        return Verdict(False, "offer.no_consent")
     return ALLOWED
+
+
+async def _readers(session: AsyncSession, to: Whither, client: Client) -> frozenset[int]:
+    return await readers_of(
+        session, organisation_id=client.organisation_id, person_id=to.person_id, channel=to.channel, address=to.address
+    )
+
+
+async def _consents(session: AsyncSession, to: Whither, client: Client, readers: Collection[int]) -> list[ConsentGiven]:
+    return await consents_to(
+        session, organisation_id=client.organisation_id, readers=readers, channel=to.channel, address=to.address
+    )
 
 
 async def prepare(
@@ -148,8 +161,10 @@ async def prepare(
     )
     rendered = render(written.subject, written.body, values)
     verdict = await may_send(session, to, now=now)
+    agreed = await _consents(session, to, client, await _readers(session, to, client))
     name = re.sub(r'[\\/:*?"<>|]', " ", template.name).strip(". ") or "offer"
-    return Prepared(to, written.id, written.language, rendered, verdict, f"{name}.pdf")
+    consents = tuple([each.evidence for each in agreed])
+    return Prepared(to, written.id, written.language, rendered, verdict, consents, f"{name}.pdf")
 
 
 async def queue_offer(

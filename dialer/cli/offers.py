@@ -61,6 +61,8 @@ async def send(settings: Settings, arguments: argparse.Namespace, terminal: Term
 def _tell(looked: Prepared, terminal: Terminal) -> None:
     gettext = terminal.words.gettext
     terminal.say(f"{looked.to.address}\n{looked.rendered.subject}\n\n{looked.rendered.body}\n")
+    consents = "; ".join(looked.consents) or gettext("none")
+    terminal.say(f"{gettext('Consent on record:')} {consents}")
     if looked.rendered.missing:
         terminal.say(gettext("Nothing is known for: {fields}.", fields=", ".join(looked.rendered.missing)))
     if not looked.verdict.allowed:

@@ -15,7 +15,6 @@ from crm.base.organisations import Organisation, get_organisation
 from crm.base.people import people_at
 from crm.calls.letters import Channel
 from crm.clientele.clients import Client, get_client
-from crm.clientele.consents import consents_of
 from crm.errors import CrmError, NotFound, Refused
 from crm.offers.addresses import channel_of
 from crm.offers.incoming import IncomingKind, IncomingRow, came_back_at, incoming_of
@@ -132,7 +131,7 @@ async def _prepared(
         address=address,
         region=deps.settings.dialing.region,
         person_id=sent.number(fields["person"]) or None,
-        asked_for=bool(fields["asked"]),
+        asked_for=fields["asked"] == "yes",
     )
     return await prepare(
         session, whom, text_id=sent.number(fields["text"]), now=deps.clock(), sender_id=visitor(request).user_id
@@ -203,7 +202,6 @@ async def _chosen_from(
         "campaign_id": client.campaign_id,
         "people": [(each.id, each.full_name) for each in await people_at(session, organisation.id)],
         "addresses": [each for each in used if each],
-        "consents": [each.evidence for each in await consents_of(session, organisation.id)],
         "opt_outs": [(each.id, _no_letters(each)) for each in await opt_outs_at(session, organisation.id)],
         "letters": [each for each in letters if not each.withdrawn][:LAST],
         "offers": [_shown(request, row) for row in rows],

@@ -65,16 +65,17 @@ async def portfolio(request: web.Request) -> web.StreamResponse:
 
 
 async def carry_out(request: web.Request) -> web.StreamResponse:
-    """POST /users/{user_id}/portfolio with `to`..., `by`, `reason`: as it was shown."""
+    """POST /users/{user_id}/portfolio with `to`..., `by`, `reason`, and the `digest` of what was shown."""
     deps, fields = request.app[DEPS], await request.post()
     chosen, by = [str(each) for each in fields.getall("to", [])], str(fields.get("by", ""))
     reason, author_id = str(fields.get("reason", "")), visitor(request).user_id
+    shown = str(fields.get("digest", ""))
 
     async def carried_out(session: AsyncSession) -> list[Item]:
         of = await get_user(session, _id(request))
         takers = [await get_user(session, sent.number(each)) for each in chosen]
         return await portfolios.hand_over(
-            session, of=of, to=takers, by=_by(by), reason=reason, now=deps.clock(), author_id=author_id
+            session, of=of, to=takers, by=_by(by), reason=reason, now=deps.clock(), author_id=author_id, shown=shown
         )
 
     try:
@@ -104,6 +105,7 @@ async def _page(
         "takers": [(each, name, each in taking) for each, name in named],
         "by": [(value, label, value == _by(by).value) for value, label in DEALT_BY],
         "shown": bool(takers),
+        "digest": portfolios.digest_of(items),
         "has": _counted(words, Counter(item.belonging for item in items)),
         "shares": _shares(words, items, takers),
         "rows": _lines(words, items, takers)[:MOST_ROWS],

@@ -19,6 +19,7 @@ from crm.care.portfolios import (
     PortfolioRow,
     change_role,
     counts_of,
+    digest_of,
     hand_over,
     leave,
     moves_of,
@@ -42,13 +43,19 @@ LATER = NOON + timedelta(hours=1)
 
 
 async def passed(
-    world: World, of: int, *to: int, by: DealtBy = DealtBy.LOAD, reason: str = "увольняется", only_shown: bool = False
+    world: World,
+    of: int,
+    *to: int,
+    by: DealtBy = DealtBy.LOAD,
+    reason: str = "увольняется",
+    only_shown: bool = False,
+    shown: str | None = None,
 ) -> list[Item]:
     async with world.transaction() as session:
         giver, takers = await get_user(session, of), [await get_user(session, each) for each in to]
         if only_shown:
             return await preview(session, of=giver, to=takers, by=by, now=LATER)
-        return await hand_over(session, of=giver, to=takers, by=by, reason=reason, now=LATER)
+        return await hand_over(session, of=giver, to=takers, by=by, reason=reason, now=LATER, shown=shown)
 
 
 async def counted(world: World, user_id: int) -> dict[Belonging, int]:
@@ -114,6 +121,23 @@ async def test_an_expert_with_two_hundred_clients_thirty_callbacks_and_five_deal
         before, row = await referrals(world, client_id)
         assert (before.state, row.state) == (ReferralState.MOVED, ReferralState.OFFERED)
         assert row.expert_id in others
+
+
+async def test_what_is_not_what_was_shown_does_not_pass(world: World) -> None:
+    egor, zoya = [await expert(world, name) for name in ("Егор", "Зоя")]
+    third = await world.client("Третий")
+    first, second = await world.clients(2, owner_id=egor)
+    digest = digest_of(await passed(world, egor, zoya, only_shown=True))
+    for changed in ([first], [first, second, third]):
+        async with world.transaction() as session:
+            await session.execute(update(Client).values(owner_id=None))
+            await session.execute(update(Client).where(Client.id.in_(changed)).values(owner_id=egor))
+        with pytest.raises(CrmError) as refused:
+            await passed(world, egor, zoya, shown=digest)
+        assert refused.value.code == "portfolio.looks_otherwise"
+    async with world.transaction() as session:
+        await session.execute(update(Client).where(Client.id == third).values(owner_id=None))
+    assert len(await passed(world, egor, zoya, shown=digest)) == 2
 
 
 async def test_by_industry_first_to_whoever_looks_after_it(world: World) -> None:

@@ -9,11 +9,13 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from crm.audit import AuditEntry
-from crm.base.do_not_call import ask
+from crm.base.do_not_call import ask, lift
+from crm.base.phone_numbers import PhoneNumber
 from crm.base.whom import Whom
 from crm.calls.dial_rules import may_dial
 from crm.calls.letters import Channel, letters_of
-from crm.clientele.consents import give
+from crm.clientele.clients import get_client
+from crm.clientele.consents import give, withdraw_consent
 from crm.errors import Conflict, CrmError, NotFound, Refused
 from crm.mail.outbox import GOES_OUT_AFTER, MOST_TRIES
 from crm.offers.offers import (
@@ -256,6 +258,54 @@ async def test_where_consent_is_wanted_it_must_be_there(world: World) -> None:
     async with world.transaction() as session:
         await give(session, whom=Whom.ORGANISATION, target=organisation_id, evidence="договор", now=NOON)
     assert await code_of(world, to(client_id)) == ""
+
+
+async def test_an_address_is_whose_it_is_whoever_is_named(world: World) -> None:
+    """A number is that of its person, an address of whoever offers to it were for: left unnamed, or with somebody else
+    named, what they have said holds."""
+    client_id, text_id = await world.client(), await text_of(world)
+    organisation_id = await organisation_of(world, client_id)
+    anna, oleg = await world.person(client_id, "Петрова Анна"), await world.person(client_id, "Сидоров Олег")
+    async with world.transaction() as session:
+        session.add(PhoneNumber(organisation_id=organisation_id, person_id=anna, e164="+73422001234", raw=FAX))
+    await queued(world, to(client_id, "Anna@Example.ru", person_id=anna), text_id)
+    letters = [
+        to(client_id, address, channel=channel, person_id=named, asked_for=True)
+        for address, channel in (("anna@example.RU", Channel.EMAIL), (FAX, Channel.FAX))
+        for named in (None, oleg)
+    ]
+    assert {await code_of(world, each) for each in letters} == {""}
+    async with world.transaction() as session:
+        request = await ask(session, whom=Whom.PERSON, target=anna, evidence="письмо", now=NOON)
+    assert {await code_of(world, each) for each in letters} == {"offer.person_do_not_call"}
+    async with world.transaction() as session:
+        await lift(session, request_id=request.id, reason="передумала", now=NOON)
+        wish = await opt_out(session, whom=OptsOut.PERSON, target=anna, evidence="письмо", now=NOON)
+    assert {await code_of(world, each) for each in letters} == {"offer.opted_out"}
+    assert await code_of(world, to(client_id, "oleg@example.ru", person_id=oleg, asked_for=True)) == ""
+    async with world.transaction() as session:
+        await lift_opt_out(session, opt_out_id=wish.id, reason="передумала", now=NOON)
+        (await get_campaign(session, world.campaign_id)).consent = Consent.REQUIRED
+        await give(session, whom=Whom.PERSON, target=anna, evidence="сказала сама", now=NOON)
+    assert {await code_of(world, each) for each in letters} == {""}
+    assert await code_of(world, to(client_id, "oleg@example.ru", person_id=oleg)) == "offer.no_consent"
+
+
+async def test_on_whose_word_it_goes_is_part_of_what_was_looked_at(world: World) -> None:
+    client_id, text_id = await world.client(), await text_of(world)
+    async with world.transaction() as session:
+        organisation_id = (await get_client(session, client_id)).organisation_id
+        given = await give(session, whom=Whom.ORGANISATION, target=organisation_id, evidence="договор 7", now=NOON)
+    looked = await prepared(world, to(client_id), text_id)
+    assert looked.consents == ("договор 7",)
+    digests = {(await prepared(world, to(client_id, asked_for=asked), text_id)).digest for asked in (False, True)}
+    assert len(digests) == 2
+    async with world.transaction() as session:
+        await withdraw_consent(session, consent_id=given.id, reason="передумали", now=NOON)
+    with pytest.raises(Conflict) as refused:
+        async with world.transaction() as session:
+            await queue_offer(session, looked, pdf=b"x", key="ab" * 16, now=NOON)
+    assert refused.value.code == "offer.looks_otherwise"
 
 
 async def test_what_may_not_go_any_more_is_withdrawn_when_its_turn_comes(world: World) -> None:

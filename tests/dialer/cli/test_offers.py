@@ -58,6 +58,7 @@ def test_shown_sent_listed_and_settled(dialer: Dialer, base: Path, tmp_path: Pat
     words = ("offers", "send", "1", "--template", "1", "--to", "klient@example.ru", "-c", base)
     said = dialer(*words)
     assert said.out.startswith("klient@example.ru\nFor Ромашка\n\nGood day, colleagues\n"), said.err
+    assert "Consent on record: none" in said.out
     assert "Nothing has been sent" in said.out
     assert len(dialer("offers", "list", "-c", base).out.splitlines()) == 1
     said = dialer(*words, "--yes")

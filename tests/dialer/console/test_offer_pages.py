@@ -11,10 +11,13 @@ from sqlalchemy import update
 
 from config.settings import ConsoleSettings, ServiceSettings, Settings
 from crm.base.organisations import Organisation
+from crm.base.whom import Whom
 from crm.care.merging import merge
 from crm.clientele.clients import Client, get_client
+from crm.clientele.consents import give, withdraw_consent
 from crm.database import Database
 from crm.offers.offers import Offer, OfferState, kept_file, offers_of
+from crm.offers.opt_outs import OptsOut, opt_out
 from crm.offers.sending import claim_due, mark_handing_over, mark_tried
 from crm.offers.templates import Language, add_template, write_text
 from crm.plan.plan_entries import PlanEntry
@@ -97,6 +100,47 @@ async def test_what_looks_otherwise_now_is_shown_again(anna: Browser, office: Of
     assert said.status == 422
     assert "выглядело бы иначе" in await said.text()
     assert await offers(database, client_id) == []
+
+
+async def test_nothing_goes_past_the_consent_that_is_shown(anna: Browser, office: Office, database: Database) -> None:
+    """Looked at for one person: neither for nobody, nor as something that was asked for, nor once the consent that
+    stood there is withdrawn."""
+    client_id = office.clients[0]
+    async with database.transaction() as session:
+        given = await give(session, whom=Whom.PERSON, target=1, evidence="сказала сама 12 мая", now=NOW)
+        await give(session, whom=Whom.PERSON, target=2, evidence="согласие другого", now=NOW)
+    page = await look(anna, client_id, person="1")
+    assert "Согласие: сказала сама 12 мая." in page
+    assert "Согласие: нет." in await look(anna, client_id)
+    fields = hidden(page)
+    for changed in ({"person": ""}, {"asked": "yes"}, {"person": "2"}):
+        said = await anna.post_form(f"/clients/{client_id}/offers", **(fields | changed))
+        assert said.status == 422, changed
+        assert "выглядело бы иначе" in await said.text()
+    async with database.transaction() as session:
+        await withdraw_consent(session, consent_id=given.id, reason="передумала", now=NOW)
+    assert (await anna.post_form(f"/clients/{client_id}/offers", **fields)).status == 422
+    assert await offers(database, client_id) == []
+
+
+async def test_only_a_tick_says_that_it_was_asked_for(anna: Browser, office: Office, database: Database) -> None:
+    client_id = office.clients[0]
+    fields = hidden(await look(anna, client_id))
+    assert (await anna.post_form(f"/clients/{client_id}/offers", **(fields | {"asked": "1"}))).status == 303
+    (offer,) = await offers(database, client_id)
+    assert not offer.asked_for
+
+
+async def test_who_wants_no_letters_is_not_reached_by_naming_nobody(
+    anna: Browser, office: Office, database: Database
+) -> None:
+    client_id = office.clients[0]
+    await sent(anna, client_id, person="1")
+    async with database.transaction() as session:
+        await opt_out(session, whom=OptsOut.PERSON, target=1, evidence="сказала по телефону", now=NOW)
+    page = await look(anna, client_id, asked="yes")
+    assert "Отправить нельзя." in page
+    assert 'name="digest"' not in page
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+import re
 
+from sqlalchemy import func, select, update
+
+from crm.care.portfolios import PortfolioMove
 from crm.clientele.clients import Client
 from crm.database import Database
 from crm.office.users import get_user
-from tests.dialer.console.conftest import SignIn
+from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
+
+
+def hidden(page: str) -> dict[str, str]:
+    """What stands on the form that hands over."""
+    (form,) = [part for part in page.split("<form") if 'name="digest"' in part]
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
+async def shown(admin: Browser, address: str, to: int) -> dict[str, str]:
+    """The fields with which everything would pass to this user."""
+    return hidden(await admin.text(f"{address}?to={to}&by=load")) | {"reason": "в отпуск"}
 
 
 async def test_it_is_shown_who_takes_what_and_then_done(signed_in: SignIn, office: Office, database: Database) -> None:
@@ -23,15 +37,41 @@ async def test_it_is_shown_who_takes_what_and_then_done(signed_in: SignIn, offic
     assert "Северный ветер" in page
     assert "Передать всё" not in page
     assert "Передать всё" in await admin.text(f"{address}?to={oleg}&by=industry")
-    said = await admin.post_form(address, to=str(oleg), by="load", reason=" ")
-    assert said.status == 422
-    assert (await admin.post_form(address, to=str(oleg), by="load", reason="в отпуск")).status == 303
+    fields = await shown(admin, address, oleg)
+    assert (await admin.post_form(address, **(fields | {"reason": " "}))).status == 422
+    assert (await admin.post_form(address, **fields)).status == 303
     page = await admin.text(address)
     assert "Клиентов и дел по ним нет" in page
     assert "в отпуск" in page
     async with database.reading() as session:
         owners = set(await session.scalars(select(Client.owner_id).where(Client.id.in_(office.clients[:3]))))
     assert owners == {oleg}
+
+
+async def test_what_is_no_longer_what_was_shown_is_shown_again(
+    signed_in: SignIn, office: Office, database: Database
+) -> None:
+    """A client more, a client fewer, another colleague, or nothing looked at: nothing passes."""
+    admin = await signed_in("admin")
+    anna, oleg, egor = office.users["anna"], office.users["oleg"], office.users["egor"]
+    address = f"/users/{anna}/portfolio"
+    fields = await shown(admin, address, oleg)
+    for changed in ({"to": str(egor)}, {"digest": ""}, {"digest": "9" * 10_000}):
+        assert (await admin.post_form(address, **(fields | changed))).status == 422, changed
+    for owner in (anna, None):
+        async with database.transaction() as session:
+            await session.execute(update(Client).where(Client.id == office.clients[4]).values(owner_id=owner))
+        if owner is not None:
+            said = await admin.post_form(address, **fields)
+            assert said.status == 422
+            page = await said.text()
+            assert "не то, что было показано" in page
+            assert 'value="в отпуск"' in page
+            fields = hidden(page) | {"reason": "в отпуск"}
+    assert (await admin.post_form(address, **fields)).status == 422
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(PortfolioMove)) == 0
+    assert (await admin.post_form(address, **await shown(admin, address, oleg))).status == 303
 
 
 async def test_whoever_has_something_is_switched_off_with_whoever_takes_it(
