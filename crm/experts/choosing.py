@@ -46,13 +46,12 @@ class Choice:
 async def candidates(session: AsyncSession, client: Client, *, now: datetime) -> list[Candidate]:
     """The experts of the client's campaign, by name; those who are away too."""
     campaign = await session.get_one(Campaign, client.campaign_id)
-    people = [each for each in await experts_of(session, campaign.id) if each.active and each.role is Role.EXPERT]
+    people = await experts_there(session, campaign, now=now)
     if not people:
         return []
     today = local(now, campaign.time_zone).date()
-    away = await who_is_away(session, today)
     midnight = instant(datetime.combine(today + timedelta(days=1), time()), campaign.time_zone)
-    load = await loads(session, [each.id for each in people], until=midnight)
+    load = await loads(session, [each.id for each, _ in people], until=midnight)
     industry = fold(
         await session.scalar(select(Organisation.industry).where(Organisation.id == client.organisation_id)) or ""
     )
@@ -61,12 +60,19 @@ async def candidates(session: AsyncSession, client: Client, *, now: datetime) ->
         Candidate(
             user=each,
             load=load[each.id],
-            away=each.id in away,
+            away=is_away,
             knows=bool(industry) and industry in set(map(fold, known.get(each.id, ()))),
             knows_any=bool(known.get(each.id)),
         )
-        for each in people
+        for each, is_away in people
     ]
+
+
+async def experts_there(session: AsyncSession, campaign: Campaign, *, now: datetime) -> list[tuple[User, bool]]:
+    """The campaign's experts who work here, by name, and whether each is away today."""
+    people = [each for each in await experts_of(session, campaign.id) if each.active and each.role is Role.EXPERT]
+    away = await who_is_away(session, local(now, campaign.time_zone).date()) if people else ()
+    return [(each, each.id in away) for each in people]
 
 
 async def loads(session: AsyncSession, user_ids: Sequence[int], *, until: datetime) -> dict[int, int]:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from config.settings import Settings
 from crm.base.joined import standing_client
 from crm.calls.disposition_sets import own_labels
+from crm.care.portfolio_history import PassedOn, passed_of_client
 from crm.clientele.groups import MoveRow, move_rows
 from crm.questionnaires.sheets import SheetRow, sheets_of
 from crm.reading import sales_book, views
@@ -26,6 +27,7 @@ from dialer.console.desk.card import MOST_HISTORY, stored_card
 from dialer.console.web.answer_words import answers_in_words
 from dialer.console.web.formats import moment
 from dialer.console.web.labels import MOVE_CAUSES, group_name
+from dialer.console.web.portfolio_words import passed_words, what_passed
 from dialer.words import Words, mark
 
 _NUMBER_STATES: Final = {
@@ -47,6 +49,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
         referrals = await read_referrals(session, words, zone, client_id=client_id)
         promises, _moved = await read_promises(session, words, zone, client_id=client_id, now=datetime.now(UTC))
         sheets = await sheets_of(session, client_id)
+        passed = await passed_of_client(session, client_id, limit=MOST_HISTORY)
         deal_moves = await sales_book.moves_of_client(session, client_id, limit=MOST_HISTORY)
         reasons = await ReasonNames.read(session, words)
         names = await own_labels(session, words.language)
@@ -59,6 +62,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     _part(terminal, mark("Callbacks promised"), map(_promise, promises))
     _part(terminal, mark("E-mails and faxes"), map(_letter, letters))
     _part(terminal, mark("Handed to experts"), map(_referral, referrals))
+    _part(terminal, mark("Passed on to others"), (_passed(words, zone, each) for each in passed))
     _part(terminal, mark("Answers"), (line for each in sheets for line in _sheet(words, zone, each)))
     _part(terminal, mark("Groups"), (_move(words, zone, each) for each in moves))
     _part(
@@ -129,6 +133,11 @@ def _letter(letter: ShownLetter) -> str:
 
 def _referral(referral: ShownReferral) -> str:
     parts = (str(referral.id), referral.when, referral.expert, referral.why, referral.became)
+    return "  ".join(part for part in parts if part)
+
+
+def _passed(words: Words, zone: ZoneInfo, row: PassedOn) -> str:
+    parts = (moment(words, row.at, zone), passed_words(words, row), what_passed(words, row), row.author)
     return "  ".join(part for part in parts if part)
 
 

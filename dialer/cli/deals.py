@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from config.settings import Settings
 from crm.base.joined import standing_client
 from crm.base.past_deals import read_amount
+from crm.care.portfolio_history import passed_of_deal
 from crm.deals.deal_stages import DealStage
 from crm.deals.deals import change_deal, open_deal
 from crm.deals.lost_reasons import lost_reasons, set_lost_reason
@@ -25,6 +26,7 @@ from dialer.cli.users import user_named
 from dialer.console.deals.book_sheets import book_csv, book_workbook
 from dialer.console.deals.deal_words import CAUSES, ReasonNames, money, reason_label, stage_name
 from dialer.console.web.formats import moment, zone_named
+from dialer.console.web.portfolio_words import passed_words
 
 _DAYS = ("contract", "delivered", "paid")
 
@@ -91,6 +93,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     async with ready_database(settings, terminal) as database, database.reading() as session:
         row = await sales_book.deal_row(session, arguments.number)
         moves = await sales_book.moves_to_read(session, [row.id])
+        passed = await passed_of_deal(session, row.id)
         reasons = await ReasonNames.read(session, words)
     told = (
         (gettext("client"), f"{row.organisation} ({row.client_id})"),
@@ -119,6 +122,9 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
             reasons.of(row.campaign_id, move.reason), move.note,
         )  # fmt: skip
         terminal.say("  " + "  ".join(part for part in parts if part))
+    for each in passed:
+        step = (moment(words, each.at, zone), passed_words(words, each), each.author)
+        terminal.say("  " + "  ".join(part for part in step if part))
     return 0
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.database import Database
@@ -21,6 +21,21 @@ async def work_of(
         async with database.transaction() as session:
             await deed(session)
         return await counted()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """The statements that are made meanwhile, whoever makes them."""
+    made: list[str] = []
+
+    def keep(_c: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        made.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", keep)
+    try:
+        yield made
+    finally:
+        event.remove(Engine, "before_cursor_execute", keep)
 
 
 @asynccontextmanager

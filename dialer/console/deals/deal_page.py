@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.base.past_deals import deals_of as past_deals_of
 from crm.base.past_deals import read_amount
 from crm.base.people import people_at
+from crm.care.portfolio_history import passed_of_deal
 from crm.clientele.clients import get_client
 from crm.deals.deal_stages import ONWARD, OPEN, STAGE_MOVES, DealStage
 from crm.deals.deals import LONGEST_NOTE, change_deal, get_deal, open_deal, today_of
@@ -39,6 +40,7 @@ from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment
 from dialer.console.web.labels import GROUPS, group_name
 from dialer.console.web.pages import office_page, see_other
+from dialer.console.web.portfolio_words import passed_words
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
 from dialer.words import Words
@@ -80,7 +82,7 @@ class PastLine:
 
 @dataclass(frozen=True, slots=True)
 class StageLine:
-    """A move in words; `call` is an attempt's id, or ""."""
+    """A move in words, or in `entered` that the deal passed to another owner; `call` is an attempt's id, or ""."""
 
     when: str
     left: str
@@ -188,14 +190,14 @@ async def deal_page(request: web.Request) -> web.StreamResponse:
         deal = await get_deal(session, row.id)
         client = await get_client(session, deal.client_id)
         reasons = await ReasonNames.read(session, words)
-        moves = await sales_book.moves_to_read(session, [row.id])
+        steps = await _steps(session, words, zone, reasons, row)
         taking_back = deal.stage is DealStage.CONTRACT and await asks_group(session, deal, client)
         before = await group_before(session, deal.id) if taking_back else None
         context: dict[str, Any] = {
             "row": row,
             "deal": _shown(words, reasons, row),
             "typed": _as_typed(words, row),
-            "moves": [_move(words, zone, reasons, row.campaign_id, move) for move in moves],
+            "moves": steps,
             "people": await _people(session, client.organisation_id),
             "owners": await _owners(session, also=deal.owner_id),
             "reasons": await reasons_to_choose(session, words, row.campaign_id),
@@ -220,6 +222,21 @@ def _as_typed(words: Words, row: DealRow) -> dict[str, str]:
     """The columns as the form sends them."""
     days = {name: value.isoformat() if (value := getattr(row, name)) else "" for name in _DAYS}
     return {"amount": typed_amount(words, row.amount_minor), **days}
+
+
+async def _steps(
+    session: AsyncSession, words: Words, zone: tzinfo, reasons: ReasonNames, row: DealRow
+) -> list[StageLine]:
+    """The moves between stages, and from one owner's portfolio to another's, the newest first."""
+    dated = [
+        (move.at, _move(words, zone, reasons, row.campaign_id, move))
+        for move in await sales_book.moves_to_read(session, [row.id])
+    ]
+    dated += [
+        (each.at, StageLine(moment(words, each.at, zone), "", passed_words(words, each), "", "", "", each.author))
+        for each in await passed_of_deal(session, row.id)
+    ]
+    return [line for _, line in sorted(dated, key=lambda each: each[0], reverse=True)]
 
 
 def _move(words: Words, zone: tzinfo, reasons: ReasonNames, campaign_id: int, move: MoveRow) -> StageLine:

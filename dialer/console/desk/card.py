@@ -14,6 +14,7 @@ from crm.base.phone_numbers import NumberState
 from crm.calls.dial_rules import ALLOWED, Verdict, may_dial
 from crm.calls.disposition_sets import own_labels
 from crm.calls.letters import LetterRow, letters_of
+from crm.care.portfolio_history import PassedOn, passed_of_client
 from crm.offers.incoming import IncomingRow, incoming_of
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaign_setup import setup_of
@@ -27,6 +28,7 @@ from dialer.console.deals.deal_words import ReasonNames, move_words
 from dialer.console.desk.experts import STATES
 from dialer.console.web.formats import clock_time, naive_moment, near_moment, phone, short_day, zone_city, zone_named
 from dialer.console.web.labels import INCOMING, KINDS, LETTERS, disposition_name, result_name
+from dialer.console.web.portfolio_words import passed_words, what_passed
 from dialer.crm_words import explain
 from dialer.words import Words, mark
 
@@ -201,8 +203,8 @@ async def _history(
     session: AsyncSession, words: Words, zone: tzinfo, found: views.Card, attempt_id: str | None,
     scope: Scope | None,
 ) -> tuple[HistoryLine, ...]:  # fmt: skip
-    """Calls, letters and what came back to them, moves of deals, sheets and handings-over to experts, then imported
-    contacts, the newest first; what happened before the system may have no date."""
+    """Calls, letters and what came back to them, moves of deals, sheets, handings-over to experts and portfolios that
+    passed on, then imported contacts, the newest first; what happened before the system may have no date."""
     names = await own_labels(session, words.language)
     calls = [row for row in found.last_calls if row.attempt_id != attempt_id]
     opened = await scope.attempts_among(session, [row.attempt_id for row in calls]) if scope else frozenset[str]()
@@ -221,6 +223,8 @@ async def _history(
     dated += [(row.written_at, _sheet_line(words, zone, found.client_id, row)) for row in sheets[:MOST_HISTORY]]
     handed = await referrals_of(session, found.client_id)
     dated += [(row.offered_at, _referral_line(words, zone, row)) for row in handed[:MOST_HISTORY]]
+    passed = await passed_of_client(session, found.client_id, limit=MOST_HISTORY)
+    dated += [(row.at, _passed_line(words, zone, row)) for row in passed]
     lines = [line for _, line in sorted(dated, key=lambda each: each[0], reverse=True)]
     client_ids = await read_as_one(session, found.client_id)
     imported = await session.scalars(
@@ -288,6 +292,15 @@ def _referral_line(words: Words, zone: tzinfo, row: ReferralRow) -> HistoryLine:
         what=what,
         who=row.caller,
         text=": ".join(text for text in (words.gettext(STATES[row.state]), row.reason) if text),
+    )
+
+
+def _passed_line(words: Words, zone: tzinfo, row: PassedOn) -> HistoryLine:
+    return HistoryLine(
+        when=short_day(words, row.at.astimezone(zone).date()),
+        what=passed_words(words, row),
+        who=row.author,
+        text=what_passed(words, row),
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.clientele.clients import get_client
-from crm.experts.choosing import candidates
+from crm.experts.choosing import experts_there
 from crm.experts.limits import working_minutes
-from crm.preparation.campaigns import get_campaign
+from crm.office.users import User
+from crm.preparation.campaigns import Campaign, get_campaign
 from crm.reading.referral_rows import ReferralRow, passed_over_rows
 from crm.reports.first_contacts import first_contacts, summary
 from dialer.console.web.formats import duration, near_moment
@@ -42,12 +43,15 @@ async def passed_over_lines(
     session: AsyncSession, words: Words, zone: tzinfo, *, now: datetime
 ) -> list[PassedOverLine]:
     """The oldest first."""
-    return [await _line(session, words, zone, row, now) for row in await passed_over_rows(session)]
+    rows = await passed_over_rows(session)
+    campaigns = {each: await get_campaign(session, each) for each in sorted({row.campaign_id for row in rows})}
+    people = {each.id: await experts_there(session, each, now=now) for each in campaigns.values()}
+    return [_line(words, zone, row, campaigns[row.campaign_id], people[row.campaign_id], now) for row in rows]
 
 
-async def _line(session: AsyncSession, words: Words, zone: tzinfo, row: ReferralRow, now: datetime) -> PassedOverLine:
-    campaign = await get_campaign(session, row.campaign_id)
-    people = await candidates(session, await get_client(session, row.client_id), now=now)
+def _line(
+    words: Words, zone: tzinfo, row: ReferralRow, campaign: Campaign, people: Sequence[tuple[User, bool]], now: datetime
+) -> PassedOverLine:
     return PassedOverLine(
         id=row.id,
         client_id=row.client_id,
@@ -60,9 +64,9 @@ async def _line(session: AsyncSession, words: Words, zone: tzinfo, row: Referral
         expert=row.expert,
         until=near_moment(words, row.due_at, zone, now) if row.due_at is not None else "",
         experts=[
-            (each.user.id, words.gettext("{name} (away today)", name=each.user.name) if each.away else each.user.name)
-            for each in people
-            if each.user.id != row.expert_id
+            (each.id, words.gettext("{name} (away today)", name=each.name) if is_away else each.name)
+            for each, is_away in people
+            if each.id != row.expert_id
         ],
     )
 

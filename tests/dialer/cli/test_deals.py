@@ -60,6 +60,18 @@ def test_a_deal_goes_from_interest_to_contract(dialer: Dialer, book: Path, tmp_p
     assert "1  Ducts  Interest → Contract, 99.90\xa0RUB  by hand" in shown
 
 
+def test_a_deal_that_passes_to_somebody_else_tells_of_it(dialer: Dialer, book: Path) -> None:
+    for words in (
+        ("users", "add", "zoe", "--name", "Зоя", "--role", "expert"),
+        ("deals", "add", "1", "--owner", "egor"),
+        ("users", "off", "egor", "--hand-over-to", "zoe"),
+    ):
+        said = dialer(*words, "-c", book)
+        assert said.code == 0, said.err
+    assert "  Passed on: Егор → Зоя\n" in dialer("deals", "show", "1", "-c", book).out
+    assert "  Passed on: Егор → Зоя  the deal\n" in dialer("clients", "show", "1", "-c", book).out
+
+
 def test_reasons_are_the_campaigns(dialer: Dialer, book: Path) -> None:
     for words in (
         ("reason", "late", "--ru", "Опоздали", "--en", "We were late", "--campaign", "First campaign"),

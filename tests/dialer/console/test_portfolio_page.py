@@ -9,9 +9,11 @@ from sqlalchemy import func, select, update
 from crm.care.portfolios import PortfolioMove
 from crm.clientele.clients import Client
 from crm.database import Database
+from crm.deals.deals import open_deal
 from crm.office.users import get_user
+from crm.preparation.campaigns import change_campaign, get_campaign
 from tests.dialer.console.conftest import Browser, SignIn
-from tests.dialer.console.seed import Office
+from tests.dialer.console.seed import NOW, Office
 
 
 def hidden(page: str) -> dict[str, str]:
@@ -83,3 +85,36 @@ async def test_whoever_has_something_is_switched_off_with_whoever_takes_it(
     assert (await admin.post_form(f"/users/{anna}/active", active="no", to=str(oleg))).status == 303
     async with database.reading() as session:
         assert not (await get_user(session, anna)).active
+
+
+async def test_it_stands_in_the_clients_history_and_on_the_page_of_the_deal(
+    signed_in: SignIn, office: Office, database: Database
+) -> None:
+    """From whom, to whom, what, by whom; not why, which is said of a colleague and no business of all who call."""
+    admin, anna, oleg = await signed_in("admin"), office.users["anna"], office.users["oleg"]
+    client_id, other = office.clients[0], office.clients[5]
+    async with database.transaction() as session:
+        campaign = await get_campaign(session, office.campaign_id)
+        await change_campaign(session, campaign=campaign, sells_by_deals=True, now=NOW)
+        await session.execute(update(Client).where(Client.id.in_([client_id, other])).values(owner_id=anna))
+        deal = await open_deal(session, client_id=client_id, owner_id=anna, now=NOW)
+    address = f"/users/{anna}/portfolio"
+    fields = await shown(admin, address, oleg) | {"reason": "уволена за прогулы"}
+    said = await admin.post_form(address, **fields)
+    assert said.status == 303
+    page = await admin.text(f"/clients/{client_id}")
+    (line,) = re.findall(r"<li>(?:(?!</li>).)*Передано: (?:(?!</li>).)*</li>", page, re.DOTALL)
+    assert "Иванова Анна → Сидоров Олег" in line
+    assert ">клиент, обещанный звонок, сделка<" in line
+    assert "Админов Антон" in line
+    assert "прогулы" not in page
+    page = await admin.text(f"/deals/{deal.id}")
+    assert "Передано: Иванова Анна → Сидоров Олег" in page
+    assert "прогулы" not in page
+    page = await admin.text(f"/clients/{other}")
+    assert "Передано: " in page
+    assert ", сделка" not in page
+    async with database.transaction() as session:
+        campaign = await get_campaign(session, office.campaign_id)
+        await change_campaign(session, campaign=campaign, sells_by_deals=False, now=NOW)
+    assert "сделка" not in await admin.text(f"/clients/{client_id}")

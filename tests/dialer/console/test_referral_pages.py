@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,6 +23,7 @@ from crm.questionnaires.sheets import write_sheet
 from crm.questionnaires.wording import parse
 from crm.wrap_up.outcomes import OutcomeForm
 from recordings.store import LocalStore
+from tests.crm.work import statements
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
@@ -193,6 +195,28 @@ async def test_the_manager_sees_what_was_not_taken_in_time_and_gives_it(
     assert (last.expert_id, last.state, last.chosen_by) == (office.users["egor"], ReferralState.OFFERED, "name")
     assert (await maria.post_form("/referrals/3/give", to=str(office.users["anna"]))).status == 422
     assert 'action="/referrals/3/give"' not in await (await signed_in("audit")).text("/plan")
+
+
+async def test_the_managers_page_asks_no_more_of_the_database_the_more_clients_wait(
+    egor: Browser, signed_in: SignIn, office: Office, database: Database
+) -> None:
+    maria = await signed_in("maria")
+
+    async def asked(*clients: int) -> int:
+        """So many the page makes, once these were let pass, too."""
+        for client in clients:
+            form = replace(SAID, reason="дорого")  # one of them had left
+            await seed_call(database, office, client=client, at=NOW - timedelta(minutes=30), form=form)
+        last = (await referrals(database))[-1]
+        assert last.due_at is not None
+        async with database.transaction() as session:
+            await pass_on_lapsed(session, now=last.due_at)
+        with statements() as made:
+            page = await maria.text("/plan")
+        assert page.count("/give") == len({row.client_id for row in await referrals(database)})
+        return len(made)
+
+    assert await asked(3) == await asked(2, 4, 5)
 
 
 async def test_the_limit_and_the_rule_are_the_campaigns(
