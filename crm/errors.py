@@ -334,6 +334,7 @@ ERRORS: Final[dict[str, str]] = {
     "plan.not_at_work": "{name} does not call that day.",
     "plan.of_its_owner": "A promise stays with its owner until it is handed over; once overdue it is everybody's.",
     "plan.not_yours": "This entry of the plan is not yours.",
+    "plan.not_now": "{name} is not called now. {reason}.",
     "plan.others": "This client is in somebody else's plan. Whoever manages the day can give it to you.",
     "plan.picked_full": "{most} clients that you picked are waiting for that day already. Call some of them first.",
     "plan.promised": "This client was promised a call; it comes up at its minute.",

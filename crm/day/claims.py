@@ -13,12 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm import audit, transitions
+from crm.base.organisations import get_organisation
 from crm.calls.attempts import Attempt
 from crm.calls.dial_rules import dialling_stopped, may_dial
 from crm.calls.refusals import Leaves
 from crm.clientele.clients import Client, get_client
 from crm.day.turns import next_waiting
-from crm.errors import Conflict, Refused
+from crm.errors import Conflict, Finding, Refused
 from crm.office.users import User, hold_user
 from crm.plan.callbacks import open_callback
 from crm.plan.plan_entries import (
@@ -158,6 +159,15 @@ async def _claim(session: AsyncSession, entry: PlanEntry, *, operator_id: int, n
         operator=operator_id,
     )
     return True
+
+
+async def assert_callable(session: AsyncSession, *, client_id: int, operator_id: int, now: datetime) -> None:
+    """Raises `Refused`, with the client's name and the reason, unless this operator may call the client now."""
+    verdict = await may_dial(session, client_id=client_id, operator_id=operator_id, now=now)
+    if not verdict.allowed:
+        client = await get_client(session, client_id)
+        name = (await get_organisation(session, client.organisation_id)).name
+        raise Refused("plan.not_now", name=name, reason=Finding(verdict.code, **verdict.params))
 
 
 async def claim_client(

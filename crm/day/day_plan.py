@@ -19,7 +19,17 @@ from crm.base.organisations import Organisation
 from crm.calls.owners import is_kept
 from crm.clientele.clients import Client
 from crm.day import dealing
-from crm.day.claims import MOST_TRIES, claim_client, claim_next, free_expired, give_up_refused, release, renew, skip
+from crm.day.claims import (
+    MOST_TRIES,
+    assert_callable,
+    claim_client,
+    claim_next,
+    free_expired,
+    give_up_refused,
+    release,
+    renew,
+    skip,
+)
 from crm.day.whose_turn import mixed, place_of, whose_turn
 from crm.office.absences import away_on
 from crm.office.users import User
@@ -44,6 +54,7 @@ __all__ = [
     "EntryKind",
     "EntryState",
     "PlanEntry",
+    "assert_callable",
     "build",
     "build_anew",
     "claim_client",

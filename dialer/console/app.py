@@ -18,9 +18,11 @@ from dialer.console.web.guard import (
     know_visitor,
 )
 from dialer.console.web.metrics import Metrics
+from dialer.console.web.next_look import NextLook
 from dialer.console.web.pages import set_up_templates
-from dialer.console.web.refused_forms import REFUSED, RefusedForms
+from dialer.console.web.refused_forms import REFUSED
 from dialer.console.web.static_files import StaticFiles
+from dialer.console.web.told import TOLD, WORDS, tell_done
 from dialer.console.web.troubles import tell_troubles
 from dialer.console.web.uploads import LARGEST, take_uploads
 
@@ -29,27 +31,30 @@ __all__ = ["ConsoleDeps", "create_console"]
 
 def create_console(deps: ConsoleDeps) -> web.Application:
     """The application, to be run by `dialer.console.server`."""
-    passed = [take_uploads, _count, tell_troubles, know_visitor, check_access]
+    passed = [take_uploads, _count, tell_troubles, know_visitor, check_access, tell_done]
     app = web.Application(middlewares=passed, client_max_size=LARGEST_POST)
     app[DEPS] = deps
     app[FAILURES] = FailureLimit()
     app[METRICS] = Metrics()
-    app[REFUSED] = RefusedForms()
+    app[REFUSED], app[TOLD] = NextLook(), NextLook()
     app[ROOM] = Room(deps)
     app[STATIC] = StaticFiles()
     app[live.SOCKETS] = set()
     set_up_templates(app)
     access: dict[web.AbstractRoute, frozenset[str]] = {}
     largest: dict[web.AbstractRoute, int] = {}
+    told: dict[web.AbstractRoute, str] = {}
     for route in routes():
         resource = app.router.add_resource(route.path)
         added = resource.add_route(route.method, route.handler)
         access[added] = route.access
         if route.largest > LARGEST_POST:
             largest[added] = route.largest
+        if route.method == "POST":
+            told[added] = route.told
         if route.method == "GET" and route.path != "/operator/live":
             access[resource.add_route("HEAD", route.handler)] = route.access
-    app[ACCESS], app[LARGEST] = access, largest
+    app[ACCESS], app[LARGEST], app[WORDS] = access, largest, told
     app.on_response_prepare.append(bind_browser)
     app.on_shutdown.append(live.close_all)
     return app

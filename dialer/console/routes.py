@@ -58,6 +58,7 @@ from dialer.console.web.guard import (
     LOCAL_OR_ADMINISTRATOR,
     SIGNED_IN,
 )
+from dialer.console.web.told import DONE, NOTHING, SAVED
 from dialer.console.web.visitors import (
     ADMINISTRATORS,
     CARE_ROLES,
@@ -84,13 +85,14 @@ LARGEST_MAPPING = 1024 * 1024  # hundreds of columns with long names
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route, who may take it, and how many bytes may be posted to it."""
+    """One route, who may take it, how many bytes may be posted to it, and what the page that follows tells of it."""
 
     method: str
     path: str
     handler: Handler
     access: frozenset[str]
     largest: int = LARGEST_POST
+    told: str = SAVED
 
 
 def routes() -> tuple[Route, ...]:
@@ -139,18 +141,18 @@ def _plan() -> tuple[Route, ...]:
     referral = "/referrals/{referral_id:[0-9]{1,9}}"
     return (
         Route("GET", "/plan", plan_page.plan, OFFICE_ROLES),
-        Route("POST", "/plan/build", person_plan_page.build, RULE_ROLES),
+        Route("POST", "/plan/build", person_plan_page.build, RULE_ROLES, told=DONE),
         Route("POST", "/plan/away", person_plan_page.away, RULE_ROLES),
-        Route("POST", "/plan/back", person_plan_page.back, RULE_ROLES),
+        Route("POST", "/plan/back", person_plan_page.back, RULE_ROLES, told=DONE),
         Route("GET", "/plan/{user_id:[0-9]{1,9}}", person_plan_page.person, OFFICE_ROLES),
-        Route("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/move", person_plan_page.move, RULE_ROLES),
-        Route("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/assign", person_plan_page.assign, RULE_ROLES),
-        Route("POST", f"{client}/plan", person_plan_page.pick, RULE_ROLES | DESK_ROLES),
+        Route("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/move", person_plan_page.move, RULE_ROLES, told=DONE),
+        Route("POST", "/plan/entries/{entry_id:[0-9]{1,9}}/assign", person_plan_page.assign, RULE_ROLES, told=DONE),
+        Route("POST", f"{client}/plan", person_plan_page.pick, RULE_ROLES | DESK_ROLES, told=DONE),
         Route("GET", "/referrals", referral_pages.handed_to_me, EXPERTS),
-        Route("POST", f"{referral}/accept", referral_pages.take, EXPERTS),
-        Route("POST", f"{referral}/give-back", referral_pages.return_it, EXPERTS),
-        Route("POST", f"{referral}/call", referral_pages.call_now, EXPERTS),
-        Route("POST", f"{referral}/give", referral_pages.give, RULE_ROLES),
+        Route("POST", f"{referral}/accept", referral_pages.take, EXPERTS, told=DONE),
+        Route("POST", f"{referral}/give-back", referral_pages.return_it, EXPERTS, told=DONE),
+        Route("POST", f"{referral}/call", referral_pages.call_now, EXPERTS, told=NOTHING),
+        Route("POST", f"{referral}/give", referral_pages.give, RULE_ROLES, told=DONE),
     )
 
 
@@ -160,12 +162,12 @@ def _clients() -> tuple[Route, ...]:
     return (
         Route("GET", "/clients", client_pages.clients, SIGNED_IN),
         Route("GET", "/duplicates", duplicate_pages.duplicates, OFFICE_ROLES),
-        Route("POST", "/duplicates", duplicate_pages.search, RULE_ROLES),
+        Route("POST", "/duplicates", duplicate_pages.search, RULE_ROLES, told=DONE),
         Route("GET", "/duplicates/{pair_id:[0-9]{1,9}}", duplicate_pages.pair_page, OFFICE_ROLES),
-        Route("POST", "/duplicates/{pair_id:[0-9]{1,9}}", duplicate_pages.decide, RULE_ROLES),
-        Route("POST", "/duplicates/merges/{merge_id:[0-9]{1,9}}", duplicate_pages.part, RULE_ROLES),
+        Route("POST", "/duplicates/{pair_id:[0-9]{1,9}}", duplicate_pages.decide, RULE_ROLES, told=DONE),
+        Route("POST", "/duplicates/merges/{merge_id:[0-9]{1,9}}", duplicate_pages.part, RULE_ROLES, told=DONE),
         Route("GET", "/abandoned", abandoned_pages.abandoned, OFFICE_ROLES),
-        Route("POST", "/abandoned", abandoned_pages.move, RULE_ROLES),
+        Route("POST", "/abandoned", abandoned_pages.move, RULE_ROLES, told=NOTHING),
         Route("GET", "/competitors", competitor_pages.competitors, OFFICE_ROLES),
         Route("POST", "/competitors", competitor_pages.add, RULE_ROLES),
         Route("GET", "/competitors/{competitor_id:[0-9]{1,9}}", competitor_pages.competitor_page, OFFICE_ROLES),
@@ -175,13 +177,17 @@ def _clients() -> tuple[Route, ...]:
         Route("POST", "/clients", entry_pages.enter, RULE_ROLES),
         Route("POST", "/clients/filters", client_pages.keep_filter, DESK_ROLES | RULE_ROLES),
         Route(
-            "POST", "/clients/filters/{filter_id:[0-9]{1,9}}/remove", client_pages.drop_filter, DESK_ROLES | RULE_ROLES
+            "POST",
+            "/clients/filters/{filter_id:[0-9]{1,9}}/remove",
+            client_pages.drop_filter,
+            DESK_ROLES | RULE_ROLES,
+            told=DONE,
         ),
         Route("GET", "/clients/bulk", bulk_pages.look, RULE_ROLES),
-        Route("POST", "/clients/bulk", bulk_pages.carry_out, RULE_ROLES),
+        Route("POST", "/clients/bulk", bulk_pages.carry_out, RULE_ROLES, told=NOTHING),
         Route("GET", "/bulk-actions", bulk_pages.actions, OFFICE_ROLES),
         Route("GET", "/bulk-actions/{action_id:[0-9]{1,9}}", bulk_pages.action_page, OFFICE_ROLES),
-        Route("POST", "/bulk-actions/{action_id:[0-9]{1,9}}/undo", bulk_pages.undo, RULE_ROLES),
+        Route("POST", "/bulk-actions/{action_id:[0-9]{1,9}}/undo", bulk_pages.undo, RULE_ROLES, told=DONE),
         Route("GET", f"{client}/edit", edit_pages.edit_page, RULE_ROLES),
         Route("POST", f"{client}/edit", edit_pages.save, RULE_ROLES),
         Route("GET", client, client_pages.client_page, SIGNED_IN),
@@ -198,11 +204,11 @@ def _clients() -> tuple[Route, ...]:
         ),
         Route("POST", f"{client}/letters", letter_pages.note, DESK_ROLES | RULE_ROLES),
         Route("GET", f"{client}/offers", offer_pages.offers, SIGNED_IN),
-        Route("POST", f"{client}/offers", offer_pages.send, DESK_ROLES | RULE_ROLES),
+        Route("POST", f"{client}/offers", offer_pages.send, DESK_ROLES | RULE_ROLES, told=DONE),
         Route("GET", f"{client}/offers/{{offer_id:[0-9]{{1,9}}}}.pdf", offer_pages.file, SIGNED_IN),
         Route("POST", f"{client}/offers/{{offer_id:[0-9]{{1,9}}}}", offer_pages.settle, DESK_ROLES | RULE_ROLES),
         Route("POST", f"{client}/opt-outs", offer_pages.want_none, DESK_ROLES | RULE_ROLES),
-        Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"})),
+        Route("POST", f"{client}/erase", person_pages.erase_one, frozenset({"administrator"}), told=DONE),
         Route("POST", "/people/{person_id:[0-9]{1,9}}/export", person_pages.export, CARE_ROLES),
     )
 
@@ -260,19 +266,19 @@ def _campaigns() -> tuple[Route, ...]:
         Route("POST", f"{campaign}/candidates", setup_actions.invite, RULE_ROLES),
         Route("POST", f"{campaign}/candidates/{{candidate_id:[0-9]{{1,9}}}}", setup_actions.move_candidate, RULE_ROLES),
         Route("POST", f"{campaign}/current", setup_actions.set_current, RULE_ROLES),
-        Route("POST", f"{campaign}/next", setup_actions.begin_next, RULE_ROLES),
+        Route("POST", f"{campaign}/next", setup_actions.begin_next, RULE_ROLES, told=DONE),
         Route("GET", f"{campaign}/script", material_pages.script_page, OFFICE_ROLES),
         Route("POST", f"{campaign}/script", material_pages.change, RULE_ROLES, LARGEST_SCRIPT),
         *_questionnaires(),
         Route("GET", f"{campaign}/materials", material_pages.materials_page, OFFICE_ROLES),
         Route("POST", f"{campaign}/materials", material_pages.add, RULE_ROLES, LARGEST_MATERIAL),
         Route("GET", material, material_pages.download, OFFICE_ROLES),
-        Route("POST", f"{material}/remove", material_pages.remove, RULE_ROLES),
+        Route("POST", f"{material}/remove", material_pages.remove, RULE_ROLES, told=DONE),
         Route("GET", f"{campaign}/offers", offer_template_pages.templates, OFFICE_ROLES),
         Route("POST", f"{campaign}/offers", offer_template_pages.add, RULE_ROLES),
         Route("GET", template, offer_template_pages.template, OFFICE_ROLES),
         Route("POST", template, offer_template_pages.change, RULE_ROLES, LARGEST_OFFER),
-        Route("POST", f"{template}/retire", offer_template_pages.retire, RULE_ROLES),
+        Route("POST", f"{template}/retire", offer_template_pages.retire, RULE_ROLES, told=DONE),
         Route("GET", f"{template}/offer.pdf", offer_template_pages.pdf, OFFICE_ROLES),
     )
 
@@ -301,14 +307,14 @@ def _imports() -> tuple[Route, ...]:
     brought = "/imports/{import_id:[0-9]{1,9}}"
     return (
         Route("GET", "/imports", import_pages.imports, OFFICE_ROLES),
-        Route("POST", "/imports", import_pages.upload, RULE_ROLES, LARGEST_FILE),
+        Route("POST", "/imports", import_pages.upload, RULE_ROLES, LARGEST_FILE, told=NOTHING),
         Route("GET", brought, import_pages.import_page, OFFICE_ROLES),
-        Route("POST", brought, import_pages.try_again, RULE_ROLES, LARGEST_MAPPING),
+        Route("POST", brought, import_pages.try_again, RULE_ROLES, LARGEST_MAPPING, told=NOTHING),
         Route("GET", f"{brought}/refused.csv", import_pages.refused, OFFICE_ROLES),
-        Route("POST", f"{brought}/confirm", import_pages.take_in, RULE_ROLES),
-        Route("POST", f"{brought}/continue", import_pages.go_on, RULE_ROLES),
-        Route("POST", f"{brought}/discard", import_pages.forget, RULE_ROLES),
-        Route("POST", f"{brought}/undo", import_pages.take_back, RULE_ROLES),
+        Route("POST", f"{brought}/confirm", import_pages.take_in, RULE_ROLES, told=NOTHING),
+        Route("POST", f"{brought}/continue", import_pages.go_on, RULE_ROLES, told=NOTHING),
+        Route("POST", f"{brought}/discard", import_pages.forget, RULE_ROLES, told=DONE),
+        Route("POST", f"{brought}/undo", import_pages.take_back, RULE_ROLES, told=NOTHING),
     )
 
 
@@ -327,21 +333,21 @@ def _office() -> tuple[Route, ...]:
     return (
         Route("GET", "/", sign_in.first_page, SIGNED_IN),
         Route("GET", "/sign-in", sign_in.form, EVERYBODY),
-        Route("POST", "/sign-in", sign_in.sign_in, EVERYBODY),
-        Route("POST", "/sign-out", sign_in.sign_out, SIGNED_IN),
-        Route("POST", "/language", sign_in.change_language, SIGNED_IN),
+        Route("POST", "/sign-in", sign_in.sign_in, EVERYBODY, told=NOTHING),
+        Route("POST", "/sign-out", sign_in.sign_out, SIGNED_IN, told=NOTHING),
+        Route("POST", "/language", sign_in.change_language, SIGNED_IN, told=NOTHING),
         Route("GET", "/users", user_pages.users, ADMINISTRATORS),
         Route("POST", f"{user}/active", user_pages.switch, ADMINISTRATORS),
-        Route("POST", f"{user}/hand-over", user_pages.hand_over, ADMINISTRATORS),
+        Route("POST", f"{user}/hand-over", user_pages.hand_over, ADMINISTRATORS, told=DONE),
         Route("GET", f"{user}/portfolio", portfolio_page.portfolio, ADMINISTRATORS),
-        Route("POST", f"{user}/portfolio", portfolio_page.carry_out, ADMINISTRATORS),
+        Route("POST", f"{user}/portfolio", portfolio_page.carry_out, ADMINISTRATORS, told=DONE),
         Route("POST", f"{user}/mail", user_pages.change_mail, ADMINISTRATORS),
         Route("GET", "/backups", backup_pages.backups, ADMINISTRATORS),
-        Route("POST", "/backups", backup_pages.begin, ADMINISTRATORS),
-        Route("POST", "/recordings/seal", backup_pages.seal, ADMINISTRATORS),
+        Route("POST", "/backups", backup_pages.begin, ADMINISTRATORS, told=NOTHING),
+        Route("POST", "/recordings/seal", backup_pages.seal, ADMINISTRATORS, told=NOTHING),
         Route("GET", "/mail", mail_pages.mail, OFFICE_ROLES),
-        Route("POST", "/mail/{mail_id:[0-9]{1,9}}/retry", mail_pages.retry, RULE_ROLES),
-        Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES),
+        Route("POST", "/mail/{mail_id:[0-9]{1,9}}/retry", mail_pages.retry, RULE_ROLES, told=DONE),
+        Route("POST", "/stop-dialling", stopping.stop_dialling, STOP_ROLES, told=NOTHING),
         Route("GET", "/static/{name}", _static, EVERYBODY),
         Route("GET", "/healthz", health.healthz, EVERYBODY),
         Route("GET", "/metrics", health.metrics, LOCAL_OR_ADMINISTRATOR),

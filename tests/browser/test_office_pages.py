@@ -57,6 +57,23 @@ async def test_the_language_is_changed_from_the_bar(
     await expect(page.locator("h1")).to_have_text(headings[other])
 
 
+async def test_what_was_saved_is_said_where_it_is_seen_until_something_is_typed(
+    open_page: OpenPage, console: RunningConsole, language: str
+) -> None:
+    page = await open_page(f"{console.url}/sign-in")
+    await sign_in(page, "maria")
+    await page.goto(f"{console.url}/campaigns/1")
+    reason = page.locator("form[action$='/calendar'] input[name=reason]")
+    await page.locator("input[name=day]").fill("2026-06-15")
+    await reason.fill("1234")
+    await reason.press("Enter")
+    said = page.get_by_role("status")
+    await expect(said).to_have_text({"ru": "Сохранено", "en": "Saved"}[language])
+    await expect(said).to_be_in_viewport(ratio=1)
+    await reason.press("5")
+    await expect(said).to_have_count(0)
+
+
 KEYLESS = "button, a.button, summary.button"
 # A tone's key stands on it; a phrase fills in what can be typed; what looks like a link is none; the rows of a table
 # are walked through with Tab, and Enter presses what a row offers.

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.day.day_plan import assert_callable
 from crm.experts.referrals import LONGEST_REASON, ReferralState, get_referral
 from crm.experts.referring import accept, give_back, give_to
 from crm.questionnaires.sheets import SheetRow, sheets_of_each
 from crm.reading.referral_rows import ReferralRow, accepted_rows, offered_rows
+from dialer.calls.errors import DeskError
+from dialer.calls.view import CallState
 from dialer.console.web import sent
 from dialer.console.web.answer_words import ShownAnswer, answers_in_words
 from dialer.console.web.deps import DEPS
@@ -123,16 +127,23 @@ async def return_it(request: web.Request) -> web.StreamResponse:
 
 
 async def call_now(request: web.Request) -> web.StreamResponse:
-    """POST /referrals/{referral_id}/call: accepted, and the card lies on the desk."""
+    """POST /referrals/{referral_id}/call: accepted, and the card lies on the desk. Where the client cannot be called at
+    this moment, or the desk is busy, that is told and nothing is done."""
     deps, expert_id = request.app[DEPS], visitor(request).user_id
-    async with deps.database.reading() as session:
+    call = (await deps.desk.view(expert_id)).call
+    if call is not CallState.NONE:
+        raise DeskError("desk.wrap_up_pending" if call is CallState.WRAP_UP else "desk.call_in_progress")
+
+    async def accepted(session: AsyncSession) -> int:
         referral = await get_referral(session, _id(request))
-    if referral.state is not ReferralState.ACCEPTED or referral.expert_id != expert_id:
-        await deps.database.carry_out(
-            lambda session: accept(session, referral_id=referral.id, expert_id=expert_id, now=deps.clock())
-        )
-    async with deps.database.reading() as session:  # accepted before, it may have passed to somebody else since
+        if referral.state is not ReferralState.ACCEPTED or referral.expert_id != expert_id:
+            await accept(session, referral_id=referral.id, expert_id=expert_id, now=deps.clock())
+        # Accepted before, it may have passed to somebody else since.
         client_id = await scope_of(request).standing_client(session, referral.client_id)
+        await assert_callable(session, client_id=client_id, operator_id=expert_id, now=deps.clock())
+        return client_id
+
+    client_id = await deps.database.carry_out(accepted)
     await deps.desk.take_client(expert_id, client_id=client_id)
     return see_other("/operator")
 

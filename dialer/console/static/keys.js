@@ -3,7 +3,16 @@
 
 let changed = false;
 
+// That something was saved is read out only if it comes once the page is there; it holds until the next thing is typed.
+const told = document.getElementById("told");
+if (told) {
+  const word = told.textContent;
+  told.textContent = "";
+  requestAnimationFrame(() => (told.textContent = word));
+}
+
 document.addEventListener("input", (event) => {
+  told?.remove();
   if (event.target.form?.method === "post") changed = true;
 });
 

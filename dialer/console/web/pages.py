@@ -19,6 +19,7 @@ from dialer.console.web.alarms import ROOM, alarms_for
 from dialer.console.web.deps import DEPS, STATIC
 from dialer.console.web.labels import group_name
 from dialer.console.web.refused_forms import REFUSED
+from dialer.console.web.told import TOLD
 from dialer.console.web.visitors import (
     ADMINISTRATORS,
     EXPERTS,
@@ -99,19 +100,20 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
         "dialling_stopped": stopped,
         "alarms": await alarms_for(known.role, deps, request.app[ROOM], words),
         "overdue_in_all": overdue,
-        **refused_before(request),
+        **told_before(request),
     }
     return page(request, template, {**frame, **context})
 
 
-def refused_before(request: web.Request) -> dict[str, object]:
-    """The form of this page that was refused just now: `refused_form`, and `refused_typed` for the script that fills in
-    what was typed."""
-    form = request.app[REFUSED].take(request)
+def told_before(request: web.Request) -> dict[str, object]:
+    """What the last form of this visitor has led to here: `just_done`, a word for it; or `refused_form`, and
+    `refused_typed` for the script that fills in what was typed."""
+    word, form, words = request.app[TOLD].take(request), request.app[REFUSED].take(request), words_of(request)
+    told: dict[str, object] = {"just_done": words.gettext(word) if word else "", "refused_form": form}
     if form is None:
-        return {"refused_form": None}
-    now = words_of(request).gettext("now: {value}", value="{value}") if form.outdated else ""
-    return {"refused_form": form, "refused_typed": embedded({"action": form.action, "typed": form.typed, "now": now})}
+        return told
+    now = words.gettext("now: {value}", value="{value}") if form.outdated else ""
+    return {**told, "refused_typed": embedded({"action": form.action, "typed": form.typed, "now": now})}
 
 
 def embedded(content: object) -> Markup:

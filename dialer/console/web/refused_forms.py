@@ -1,21 +1,16 @@
-"""Forms that were refused: the page that sent one comes again, with what is wrong and with what was typed.
-
-Kept in memory from the refusal to the next look at that page, for whoever typed it and nobody else: what is lost with
-the service is only a form that has not been sent again.
-"""
+"""Forms that were refused: the page that sent one comes again, with what is wrong and with what was typed."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import hdrs, web
 from yarl import URL
 
+from dialer.console.web.next_look import NextLook
 from dialer.console.web.visitors import maybe_visitor
 
-MOST_FORMS: Final = 200
 MOST_CHARACTERS: Final = 200_000
 """Of one form; a longer one is told what is wrong, but is not kept."""
 FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -34,25 +29,7 @@ class RefusedForm:
     outdated: bool
 
 
-class RefusedForms:
-    """The last refused form for each session and page, the oldest given up first."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], RefusedForm] = OrderedDict()
-
-    def keep(self, session: str, address: str, form: RefusedForm) -> None:
-        self._kept[session, address] = form
-        self._kept.move_to_end((session, address))
-        if len(self._kept) > MOST_FORMS:
-            self._kept.popitem(last=False)
-
-    def take(self, request: web.Request) -> RefusedForm | None:
-        """What was refused on this page; once."""
-        known = maybe_visitor(request)
-        return self._kept.pop((known.csrf, str(request.rel_url)), None) if known is not None else None
-
-
-REFUSED = web.AppKey("refused", RefusedForms)
+REFUSED = web.AppKey("refused", NextLook[RefusedForm])
 PROVEN = web.RequestKey("proven", bool)
 """Set once the form is known to be of this visitor's own page: only then is it read again."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from crm.database import was_overtaken
 from crm.errors import ERRORS, Conflict, CrmError, NotAllowed, NotFound
 from dialer.calls.errors import DeskError
-from dialer.console.web.pages import page, refused_before, see_other
+from dialer.console.web.pages import page, see_other, told_before
 from dialer.console.web.refused_forms import keep_refused
 from dialer.console.web.visitors import ADMINISTRATORS, maybe_visitor, words_of
 from dialer.crm_words import explain, in_language
@@ -179,7 +179,7 @@ def answer(request: web.Request, trouble: Trouble, code: str = "") -> web.Respon
     what, remedy = sentences(words, trouble)
     if Trouble.wants_json(request):
         return web.json_response({"error": what, "remedy": remedy, "code": code}, status=trouble.code)
-    context = {"what": what, "remedy": remedy, "code": trouble.code, **refused_before(request)}
+    context = {"what": what, "remedy": remedy, "code": trouble.code, **told_before(request)}
     return page(request, "trouble.html", context, code=trouble.code)
 
 

@@ -16,7 +16,7 @@ from crm.clientele.clients import Client, get_client
 from crm.clientele.groups import MoveCause, move
 from crm.database import Database
 from crm.day import day_plan
-from crm.errors import ERRORS
+from crm.errors import ERRORS, Finding, Refused
 from crm.group import Group
 from crm.plan.callbacks import agree
 from crm.plan.plan_entries import EntryState, PlanEntry
@@ -117,3 +117,20 @@ async def test_a_client_picked_by_hand_stays_on_the_card_for_what_only_has_to_wa
             await step(session, await get_client(session, client_id))
         given_up = await day_plan.give_up_refused(session, entry_id=entry.id, operator_id=operator, now=at_night)
         assert (given_up, entry.state) == (goes, EntryState.WAITING if goes else EntryState.CLAIMED)
+
+
+async def test_who_is_to_be_called_at_once_and_cannot_be_is_refused_by_name_with_the_reason(world: World) -> None:
+    operator, client_id = await world.operator(), await world.client()
+    async with world.transaction() as session:
+        await day_plan.assert_callable(session, client_id=client_id, operator_id=operator, now=NOON)
+    for at, step, why in ((NOON.replace(hour=20), None, "dial.hours"), (NOON, nonexistent, "dial.nonexistent")):
+        async with world.transaction() as session:
+            client = await get_client(session, client_id)
+            if step is not None:
+                await step(session, client)
+            with pytest.raises(Refused) as refused:
+                await day_plan.assert_callable(session, client_id=client_id, operator_id=operator, now=at)
+        reason = refused.value.params["reason"]
+        assert isinstance(reason, Finding)
+        assert (refused.value.code, reason.code) == ("plan.not_now", why)
+        assert str(refused.value.params["name"])

@@ -22,9 +22,10 @@ from crm.questionnaires.questionnaires import Purpose, add_questionnaire
 from crm.questionnaires.sheets import write_sheet
 from crm.questionnaires.wording import parse
 from crm.wrap_up.outcomes import OutcomeForm
+from dialer.calls.view import CallState
 from recordings.store import LocalStore
 from tests.crm.work import statements
-from tests.dialer.console.conftest import Browser, SignIn
+from tests.dialer.console.conftest import Browser, Clock, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, Office, seed_call, seed_recording
 
@@ -122,6 +123,39 @@ async def test_accept_and_call_lays_the_card_on_the_desk(
     expert_id = office.users["egor"]
     assert desk.views[expert_id].client_id == office.clients[3]
     assert (await egor.act("dial", client_id=office.clients[3])).status == 200
+
+
+async def test_who_cannot_be_called_now_is_told_of_and_nothing_is_done(
+    egor: Browser, office: Office, database: Database, desk: FakeDesk, clock: Clock
+) -> None:
+    await handed_over(database, office)
+    await egor.act("ready")
+    before = desk.views[office.users["egor"]]
+    clock.now = NOW.replace(hour=15)
+    said = await egor.post_form("/referrals/1/call", page="/referrals")
+    assert (said.status, said.headers["Location"]) == (303, "/referrals")
+    page = await egor.text("/referrals")
+    notice = re.search(r'role="alert">([^<]*)<', page)
+    assert notice
+    assert notice[1] == "Гамма-Холод: сейчас не звоним. У клиента 18:02; звонить можно с 09:00 до 18:00."
+    assert "Ждут, пока я приму" in page, "it is not accepted either"
+    assert desk.views[office.users["egor"]] == before
+    assert [row.state for row in await referrals(database)] == [ReferralState.OFFERED]
+
+
+async def test_beside_a_call_nobody_else_is_called(
+    egor: Browser, office: Office, database: Database, desk: FakeDesk
+) -> None:
+    await handed_over(database, office)
+    await egor.act("ready")
+    expert_id = office.users["egor"]
+    for state, told in ((CallState.TALKING, "Идёт разговор"), (CallState.WRAP_UP, "ещё нет итога")):
+        desk.change(expert_id, call=state)
+        await egor.post_form("/referrals/1/call", page="/referrals")
+        notice = re.search(r'role="alert">([^<]*)<', await egor.text("/referrals"))
+        assert notice
+        assert told in notice[1]
+    assert [row.state for row in await referrals(database)] == [ReferralState.OFFERED]
 
 
 async def test_given_back_without_a_reason_is_refused(egor: Browser, office: Office, database: Database) -> None:

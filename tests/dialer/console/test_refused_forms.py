@@ -12,7 +12,7 @@ import pytest
 from crm.database import Database
 from crm.preparation.campaigns import get_campaign
 from crm.preparation.candidates import add_candidate
-from dialer.console.web.refused_forms import MOST_FORMS, RefusedForm, RefusedForms
+from dialer.console.web.next_look import MOST, NextLook
 from tests.dialer.console.conftest import SignIn
 from tests.dialer.console.seed import NOW, Office
 
@@ -92,10 +92,10 @@ async def test_a_form_that_comes_from_elsewhere_leaves_nothing_behind(signed_in:
 
 
 def test_only_so_many_are_kept() -> None:
-    kept = RefusedForms()
-    for number in range(MOST_FORMS + 5):
-        kept.keep("session", f"/campaigns/{number}", RefusedForm("", "/", (), outdated=False))
-    assert len(kept._kept) == MOST_FORMS
+    kept = NextLook[str]()
+    for number in range(MOST + 5):
+        kept.keep("session", f"/campaigns/{number}", "")
+    assert len(kept._kept) == MOST
 
 
 async def test_who_signs_must_be_named_for_an_approval_alone(signed_in: SignIn, office: Office) -> None:
