@@ -99,7 +99,7 @@ class OfferSender:
             content, address = await self._message(offer)
             await postman.send(content, address, before=hand_over)
         except Conflict:
-            log.info("offer", offer=offer.id, was="claimed", on="changed meanwhile", now="left alone")
+            _left_alone(offer)
             return True
         except (NotFound, MessageError, ValueError) as unwritten:
             # A file of it is not in the folder any more, or the library makes no message of it.
@@ -108,9 +108,12 @@ class OfferSender:
         except MailTrouble as trouble:
             await self._not_sent(offer, trouble)
             return not trouble.of_server
-        async with self._database.transaction() as session:
-            await sending.mark_sent(session, offer_id=offer.id, now=self._clock())
         self._patience.regained()
+        try:
+            async with self._database.transaction() as session:
+                await sending.mark_sent(session, offer_id=offer.id, now=self._clock())
+        except Conflict:
+            _left_alone(offer)
         return True
 
     async def _message(self, offer: Offer) -> tuple[bytes, str]:
@@ -136,13 +139,21 @@ class OfferSender:
 
     async def _not_sent(self, offer: Offer, trouble: MailTrouble) -> None:
         now = self._clock()
-        async with self._database.transaction() as session:
-            await sending.mark_tried(
-                session, offer_id=offer.id, reason=packed(trouble.reason), now=now, for_good=trouble.for_good,
-                in_doubt=trouble.in_doubt,
-            )  # fmt: skip
         if trouble.of_server:
             self._patience.lost(trouble.reason, now)
+        try:
+            async with self._database.transaction() as session:
+                await sending.mark_tried(
+                    session, offer_id=offer.id, reason=packed(trouble.reason), now=now, for_good=trouble.for_good,
+                    in_doubt=trouble.in_doubt,
+                )  # fmt: skip
+        except Conflict:
+            _left_alone(offer)
+
+
+def _left_alone(offer: Offer) -> None:
+    """Somebody withdrew it, or settled its doubt, meanwhile: what they said stands."""
+    log.info("offer", offer=offer.id, was="claimed", on="changed meanwhile", now="left alone")
 
 
 def fax_address(pattern: str, e164: str) -> str:

@@ -3,9 +3,10 @@ which of our offers it names. Nothing of what it says is believed but a key that
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
@@ -15,9 +16,12 @@ from email.policy import default
 from html.parser import HTMLParser
 from typing import Final
 
-from charset_normalizer import from_bytes
+import structlog
 
 from crm.offers.incoming import LONGEST_LINE, LONGEST_TEXT, Arrived, IncomingKind
+from dialer.mailing.charsets import decoded, escaped_read, storable
+
+log = structlog.get_logger("dialer.mailing")
 
 MOST_PARTS: Final = 200
 MOST_KEYS: Final = 20
@@ -46,13 +50,24 @@ class FaxNotices:
 
 
 def understood(content: bytes, *, came_at: datetime, fax: FaxNotices | None = None) -> Arrived:
-    """The message as it was understood. Never raises, whatever the bytes are."""
+    """The message as it was understood. Never raises, whatever the bytes are: whoever writes to the mailbox would
+    keep all that stands behind it from being read. What cannot be read is a machine's, of no offer."""
+    try:
+        return _understood(content, came_at, fax or FaxNotices())
+    except Exception as error:  # the library has faults that are not known yet
+        log.error("message", was="new", on=type(error).__name__, now="not understood", bytes=len(content))
+        return Arrived(
+            kind=IncomingKind.AUTOMATIC, keys=(), faxed_to=(), digest=hashlib.sha256(content).hexdigest(), sender="",
+            subject="", body="", came_at=came_at,
+        )  # fmt: skip
+
+
+def _understood(content: bytes, came_at: datetime, fax: FaxNotices) -> Arrived:
     message = message_from_bytes(content, policy=default)
     assert isinstance(message, EmailMessage)
     parts = list(_parts(message))
     sender, subject = _header(message, "From"), _header(message, "Subject")
     body = _text_of(parts)
-    fax = fax or FaxNotices()
     thread = " ".join(_header(message, name) for name in ("In-Reply-To", "References"))
     wish = _NO_MORE.search(subject)
     kind, keys = IncomingKind.REPLY, [each.lower() for each in _KEY.findall(thread)]
@@ -89,41 +104,37 @@ def _parts(message: Message) -> Iterator[Message]:
         waiting += [each for each in inner if isinstance(each, Message)] if isinstance(inner, list) else []
 
 
+def _asked(read: Callable[[], object]) -> object:
+    """What the library reads, or None: it trips over headers that nobody would write but to make it trip."""
+    try:
+        return read()
+    except (MessageError, ValueError, LookupError, AttributeError, TypeError):
+        return None
+
+
 def _header(message: Message, name: str) -> str:
     """In one line; "" where there is none, or where it cannot be read."""
-    try:
-        value = str(message.get(name, ""))
-    except (MessageError, ValueError, LookupError, IndexError, AttributeError, TypeError):
-        value = ""  # the library trips over some headers that nobody would write but to make it trip
-    if any("\udc80" <= char <= "\udcff" for char in value):
-        value = _decoded(value.encode("utf-8", "surrogateescape"))
-    return " ".join(value.replace("\0", "").split())
+    value = str(_asked(lambda: message.get(name)) or "")
+    return " ".join(storable(escaped_read(value)).split())
 
 
-def _decoded(content: bytes, charset: str = "") -> str:
-    """In the charset that was said, or that it looks like."""
-    for name in (charset, "utf-8"):
-        try:
-            return content.decode(name) if name else content.decode("ascii")
-        except (LookupError, UnicodeDecodeError):
-            continue
-    guess = from_bytes(content[:LONGEST_TEXT], cp_isolation=["cp1251", "koi8_r", "cp866"]).best()
-    return content.decode(guess.encoding if guess else "cp1251", "replace")
+def _type(part: Message) -> str:
+    return str(_asked(part.get_content_type) or "text/plain")
 
 
 def _text_of(parts: list[Message]) -> str:
     """What was written, without markup; an HTML text only where there is no other."""
     for wanted in ("text/plain", "text/html"):
         for part in parts:
-            if part.get_content_type() != wanted or part.get_content_disposition() == "attachment":
+            if _type(part) != wanted or _asked(part.get_content_disposition) == "attachment":
                 continue
-            payload = part.get_payload(decode=True)
+            payload = _asked(functools.partial(part.get_payload, decode=True))
             if not isinstance(payload, bytes) or not payload.strip():
                 continue
-            text = _decoded(payload[: 20 * LONGEST_TEXT], part.get_content_charset() or "")
+            text = decoded(payload[: 20 * LONGEST_TEXT], str(_asked(part.get_content_charset) or ""))
             if wanted == "text/html":
                 text = _without_markup(text)
-            return text.replace("\0", "").replace("\r\n", "\n").strip()
+            return storable(text).replace("\r\n", "\n").strip()
     return ""
 
 
@@ -167,15 +178,15 @@ def _keys_within(content: bytes) -> list[str]:
 
 def _of_a_report(message: Message, parts: list[Message]) -> IncomingKind | None:
     """By a report for programs (RFC 3462): of delivery (RFC 3464), or that it was shown (RFC 8098)."""
-    types = {part.get_content_type() for part in parts}
-    if message.get_content_type() == "multipart/report" and "message/disposition-notification" in types:
+    types = {_type(part) for part in parts}
+    if _type(message) == "multipart/report" and "message/disposition-notification" in types:
         return IncomingKind.AUTOMATIC
     if "message/delivery-status" not in types:
         return None
     said = [
         (_header(part, "Action").lower(), _header(part, "Status"))
         for part in parts
-        if part.get("Action") is not None or part.get("Status") is not None
+        if "Action" in part or "Status" in part
     ]
     if any(action == "failed" or (not action and code.startswith("5")) for action, code in said):
         return IncomingKind.BOUNCED
@@ -188,7 +199,7 @@ def _of_a_report(message: Message, parts: list[Message]) -> IncomingKind | None:
 
 def _is_a_daemons(message: Message, sender: str) -> bool:
     nobody = _header(message, "Return-Path") == "<>" and _FAILED.search(_header(message, "Subject")) is not None
-    return nobody or _DAEMONS.match(_address(sender)) is not None or message.get("X-Failed-Recipients") is not None
+    return nobody or _DAEMONS.match(_address(sender)) is not None or "X-Failed-Recipients" in message
 
 
 def _in_words(text: str) -> IncomingKind:
@@ -208,7 +219,7 @@ def _is_a_machines(message: Message) -> bool:
     return (
         (automatic not in ("", "no"))
         or precedence in ("bulk", "junk", "auto_reply", "list")
-        or any(message.get(name) is not None for name in _MACHINES)
+        or any(name in message for name in _MACHINES)
     )
 
 

@@ -15,6 +15,7 @@ import aiosmtplib
 
 from config.sections import MailSettings
 from dialer.logs import masked_text
+from dialer.mailing.charsets import escaped_read, storable
 from dialer.mailing.messages import POLICY
 from dialer.reasons import Reason
 
@@ -83,7 +84,8 @@ class Postman:
         self, message: EmailMessage | bytes, address: str, *, before: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         """Hand the message over. `before`: done when sender and reader have been taken and the message itself has not
-        been said; the answer to it may then take as long as RFC 5321 section 4.5.3.2.6 wants. Raises `MailTrouble`."""
+        been said; the answer to it may then take as long as RFC 5321 section 4.5.3.2.6 wants. An answer to the message
+        that is neither yes nor no leaves a doubt. Raises `MailTrouble`."""
         if self._client is None:
             await self.connect()
         assert self._client is not None
@@ -102,10 +104,12 @@ class Postman:
             async with asyncio.timeout(patience):
                 said.listen_to(client)
                 await client.data(content, timeout=patience)
-        except aiosmtplib.SMTPResponseException as error:
-            await self._leave()
-            raise self._refused(error) from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            if isinstance(error, aiosmtplib.SMTPResponseException) and 400 <= error.code < 600:
+                await self._leave()
+                raise self._refused(error) from error
+            if isinstance(error, aiosmtplib.SMTPDataError) and 200 <= error.code < 300 and said.any_of_it:
+                return  # taken (RFC 5321 section 4.2.1), whatever its last two digits tell
             await self._leave(at_once=True)
             raise MailTrouble(
                 Reason("mail.broke_off", address=self._where), of_server=True, in_doubt=said.any_of_it
@@ -185,4 +189,4 @@ def _cause(error: BaseException) -> BaseException:
 
 def _said(words: str) -> str:
     """What the server said, in one line."""
-    return masked_text(" ".join(words.split()))[:LONGEST_SAID]
+    return masked_text(" ".join(storable(escaped_read(words)).split()))[:LONGEST_SAID]

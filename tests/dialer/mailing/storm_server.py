@@ -35,6 +35,9 @@ AFTER_IT: Final = (
     "take and kill who sends",
     "kill who sends",
     "take and kill who sends while it hears of it",
+    "take and say 251",
+    "take and say nothing known",
+    "say nothing known",
 )
 ALL: Final = (*ON_CONNECTING, *BEFORE_THE_MESSAGE, *IN_THE_MESSAGE, *AFTER_IT)
 NOBODY: Final = "nobody"
@@ -186,6 +189,10 @@ class Handler:
             server.hang_up()
         elif kind == "answer late":
             await asyncio.sleep(_LATE_BY_S)
+        elif kind.endswith("say 251"):
+            return "251 queued"
+        elif kind.endswith("nothing known"):
+            return "OK queued as 77"
         elif kind and not kind.endswith("hears of it"):
             await never()
         return "250 OK"

@@ -9,18 +9,21 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from crm.calls.letters import Channel
 from crm.offers.offers import Offer, OfferState, kept_file, offer_of, send_again, withdraw_offer
-from crm.offers.sending import mark_handing_over, queue_offer
+from crm.offers.sending import doubt_left, mark_handing_over, queue_offer, settle_doubt
 from crm.offers.templates import Language, get_template, write_text
 from crm.office.users import Role, add_user
 from crm.preparation.campaigns import get_campaign
 from crm.preparation.materials import MaterialKind, add_material, keep_file
 from dialer.mailing.offer_sender import OfferSender, fax_address
+from dialer.mailing.patience import Patience
+from dialer.mailing.smtp import MailTrouble, Postman
 from dialer.reasons import unpacked
 from tests.crm.offers.builders import ADDRESS, prepared, queued, text_of, to
 from tests.dialer.mailing.conftest import DUE, WRITTEN, Post, settings_for
@@ -147,6 +150,46 @@ async def test_withdrawn_as_it_is_handed_over_the_next_one_goes(post: Post, monk
     monkeypatch.setattr(OfferSender, "_message", withdrawn)
     await sender(post).look()
     assert [letter["Subject"] for letter in post.box.letters] == ["Предложение для Второй"]
+
+
+async def test_withdrawn_while_the_server_is_being_reached_the_server_is_left_alone_all_the_same(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await queued(post.world, to(await post.world.client()), await text_of(post.world))
+    patience = Patience("mail server")
+
+    async def withdrawn(_: Postman) -> None:
+        async with post.world.transaction() as session:
+            await withdraw_offer(session, offer_id=made.id, now=post.now)
+        raise MailTrouble("nobody is there", of_server=True)
+
+    monkeypatch.setattr(Postman, "connect", withdrawn)
+    settings = settings_for(post.port)
+    await OfferSender(
+        post.world.database, settings, node="main", materials=Path("none"), clock=post.clock, patience=patience
+    ).look()
+    assert (await offer(post, made.id)).state is OfferState.WITHDRAWN
+    assert patience.waits(post.now)
+
+
+async def test_whoever_settles_it_before_the_server_answers_has_settled_it(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await queued(post.world, to(await post.world.client()), await text_of(post.world))
+    send = Postman.send
+
+    async def settled(self: Postman, *given: Any, **named: Any) -> None:
+        await send(self, *given, **named)
+        post.now += timedelta(hours=1)  # longer than its lease
+        async with post.world.transaction() as session:
+            await doubt_left(session, now=post.now)
+        async with post.world.transaction() as session:
+            await settle_doubt(session, offer_id=made.id, now=post.now)
+
+    monkeypatch.setattr(Postman, "send", settled)
+    await sender(post).look()
+    assert (await offer(post, made.id)).state is OfferState.SENT
+    assert len(post.box.taken) == 1
 
 
 async def test_withdrawn_in_time_it_never_goes(post: Post) -> None:

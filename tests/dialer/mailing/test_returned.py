@@ -111,3 +111,36 @@ def test_whatever_the_bytes_are_something_is_understood(head: bytes, body: bytes
     found = read(head + b"\n" + report("failed", "5.0.0")[:300] + b"\n\n" + body)
     assert "\0" not in found.sender + found.subject + found.body
     (found.sender + found.subject + found.body).encode()  # no half of a surrogate pair: PostgreSQL takes none
+
+
+POISON = {
+    "a charset that decodes nothing": b"Content-Type: text/plain; charset=undefined\n\nhello\n",
+    "a charset with a NUL": b"Content-Type: text/plain; charset*=utf-8''a%00b\n\nhello\n",
+    "a charset of Python": b"Content-Type: text/plain; charset=unicode_escape\n\n\\ud800 hello\n",
+    "half a pair in UTF-7": b"Content-Type: text/plain; charset=utf-7\n\n+2AA- hello\n",
+    "punycode": b"Content-Type: text/plain; charset=punycode\n\n\xff\xfe-hello\n",
+    "a file name that decodes to nothing":
+        b"Content-Type: text/plain\nContent-Disposition: attachment; filename*=undefined''x%ff\n\nhello\n",
+    "a boundary that decodes to nothing": b"Content-Type: multipart/mixed; boundary*0*=undefined''x\n\nhello\n",
+    "a subject of Python": b"Subject: =?unicode_escape?q?=5Cud800?= hello\n\nhello\n",
+    "recipients that decode to nothing": b"X-Failed-Recipients: =?undefined?q?abc?=\n\nhello\n",
+    "parts without end": b"Content-Type: multipart/mixed; boundary=a\n\n" + b"".join(
+        b"--%s\nContent-Type: multipart/mixed; boundary=%sa\n\n" % (b"a" * deep, b"a" * deep) for deep in range(1, 99)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_no_message_keeps_those_behind_it_from_being_read(name: str) -> None:
+    found = read(b"From: a@b.example\n" + POISON[name])
+    (found.sender + found.subject + found.body).encode()  # a database takes no half pairs
+    assert "hello" in found.body or b"multipart" in POISON[name]
+
+
+def test_what_no_reader_of_ours_foresaw_is_a_message_of_no_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trip(_: object) -> str:
+        raise RuntimeError("a fault of the library")
+
+    monkeypatch.setattr("dialer.mailing.returned._text_of", trip)
+    found = read(letter())
+    assert (found.kind, found.keys, found.body) == (IncomingKind.AUTOMATIC, (), "")

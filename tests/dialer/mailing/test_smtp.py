@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -95,3 +97,55 @@ async def test_what_the_server_refuses_is_told_with_its_words() -> None:
     assert (_code(refused), refused.for_good, refused.of_server) == ("mail.refused", True, False)
     assert "nobody of that name" in refused.reason
     assert (_code(put_off), put_off.for_good, put_off.of_server) == ("mail.later", False, False)
+
+
+@asynccontextmanager
+async def scripted(*answers: bytes) -> AsyncIterator[int]:
+    """The port of a server that says these things one after the other: as it is connected to, to each command, and
+    after the message."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answers[0] + b"\r\n")
+        for number, answer in enumerate(answers[1:], start=1):
+            await (reader.readuntil(b"\r\n.\r\n") if number == AFTER_THE_MESSAGE else reader.readline())
+            writer.write(answer + b"\r\n")
+        while await reader.readline():
+            writer.write(b"221 bye\r\n")
+        writer.close()
+        over.set()
+
+    over = asyncio.Event()
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+        await over.wait()
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+TALK = (b"220 mail", b"250 mail", b"250 sender", b"250 reader", b"354 go on")
+AFTER_THE_MESSAGE = len(TALK)
+
+
+@pytest.mark.parametrize("answer", [b"251 queued", b"252 will see", b"200 ok"])
+async def test_any_yes_to_the_message_is_a_yes(answer: bytes) -> None:
+    async with scripted(*TALK, answer) as port:
+        await send(port)
+
+
+@pytest.mark.parametrize("answer", [b"OK queued as 77", b"350 and now", b"999 what", b"250 " + b"x" * 40_000])
+async def test_what_is_neither_yes_nor_no_to_the_message_is_a_doubt(answer: bytes) -> None:
+    async with scripted(*TALK, answer) as port:
+        failed = await trouble(port)
+    assert (_code(failed), failed.in_doubt, failed.for_good) == ("mail.broke_off", True, False)
+
+
+@pytest.mark.parametrize("when", [3, AFTER_THE_MESSAGE])
+@pytest.mark.parametrize("charset", ["koi8-r", "cp1251", "utf-8"])
+async def test_a_refusal_in_russian_is_told_as_it_was_written(charset: str, when: int) -> None:
+    words = "Почтовый ящик получателя переполнен, письмо не принято"
+    async with scripted(*TALK[:when], b"550 " + words.encode(charset)) as port:
+        failed = await trouble(port)
+    assert (_code(failed), failed.for_good, failed.in_doubt) == ("mail.refused", True, False)
+    assert words in failed.reason
