@@ -14,6 +14,7 @@ from crm.calls import dial_rules
 from crm.care.personal import ERASED
 from crm.day.overdue import overdue_count
 from crm.mail import outbox
+from crm.offers.offers import to_be_looked_at
 from crm.reading.sales_book import any_sells_by_deals
 from dialer.console.web.alarms import ROOM, alarms_for
 from dialer.console.web.deps import DEPS, STATIC
@@ -93,9 +94,11 @@ async def office_page(request: web.Request, template: str, context: Mapping[str,
         overdue = await overdue_count(session, now=deps.clock()) if known.role in STOP_ROLES else 0
         sells = await any_sells_by_deals(session)
         given_up = (await outbox.counts(session)).failed if known.role in STOP_ROLES else 0
+        in_doubt = await to_be_looked_at(session) if known.role in STOP_ROLES else 0
     frame = {
         "pages": pages_of(known, words, mail=bool(deps.settings.mail.host), deals=sells),
         "mail_given_up": given_up,
+        "offers_in_doubt": in_doubt,
         "may_stop": known.role in STOP_ROLES,
         "dialling_stopped": stopped,
         "alarms": await alarms_for(known.role, deps, request.app[ROOM], words),

@@ -178,9 +178,10 @@ async def test_it_is_withdrawn_in_time(anna: Browser, office: Office, database: 
 
 @pytest.mark.parametrize(("step", "state"), [("arrived", OfferState.SENT), ("again", OfferState.WAITING)])
 async def test_a_doubt_is_settled(
-    anna: Browser, office: Office, database: Database, clock: Clock, step: str, state: OfferState
+    anna: Browser, signed_in: SignIn, office: Office, database: Database, clock: Clock, step: str, state: OfferState
 ) -> None:
-    client_id = office.clients[0]
+    client_id, told = office.clients[0], "1 предложение под вопросом"
+    maria = await signed_in("maria")
     await sent(anna, client_id)
     clock.move(seconds=20)
     async with database.transaction() as session:
@@ -189,7 +190,9 @@ async def test_a_doubt_is_settled(
         await mark_handing_over(session, offer_id=1, node="main", now=clock.now, lease=lease)
         await mark_tried(session, offer_id=1, reason="lost", now=clock.now, in_doubt=True)
     assert "под вопросом" in await anna.text(f"/clients/{client_id}/offers")
+    assert told in await maria.text("/calls"), "whoever answers for the result sees it on every page"
     assert (await anna.post_form(f"/clients/{client_id}/offers/1", step=step)).status == 303
+    assert told not in await maria.text("/calls")
     (offer,) = await offers(database, client_id)
     assert offer.state is state
 
