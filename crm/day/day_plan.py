@@ -30,7 +30,8 @@ from crm.day.claims import (
     renew,
     skip,
 )
-from crm.day.whose_turn import mixed, place_of, whose_turn
+from crm.day.order_rules import place_of
+from crm.day.whose_turn import mixed, whose_turn
 from crm.office.absences import away_on
 from crm.office.users import User
 from crm.plan.attempt_rows import Attempt

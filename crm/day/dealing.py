@@ -6,12 +6,10 @@ the same mix of groups, time zones and shares. Who is not dealt out today waits 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from itertools import chain, zip_longest
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import Row, Select, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,7 +18,18 @@ from crm.base.organisations import Organisation
 from crm.base.sources import Source
 from crm.calls.owners import is_kept
 from crm.clientele.clients import Client
-from crm.day.whose_turn import of_share, place_of, whose_turn
+from crm.day.order_rules import (
+    LOOKED_AT,
+    NO_SHARE,
+    Turn,
+    Wanted,
+    deal_out,
+    in_plan_order,
+    in_rounds,
+    room_left,
+    shares_in,
+)
+from crm.day.whose_turn import of_share, whose_turn
 from crm.group import Group
 from crm.office.absences import away_on
 from crm.office.users import CALLERS, Role, User
@@ -28,24 +37,11 @@ from crm.plan.attempt_rows import Attempt
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.plan_entries import CLAIMED, OF_GROUP, PROMISED, WAITING, EntryKind, EntryState, PlanEntry, adding_new
 from crm.preparation.campaigns import Campaign
-from crm.preparation.plan_rules import ALL, SharesBy, order_of, shares_of
+from crm.preparation.plan_rules import SharesBy, order_of
 from crm.time_zones import instant
 
-# Looked at for each client that is wanted: a list that was imported town by town still gives a day of several zones.
-_LOOKED_AT: Final = 4
 _MOST_AT_ONCE: Final = 10_000  # both databases allow some 32,000 parameters in a statement
 _IS_ONE_OF: Final = Client.id.in_(bindparam("some", expanding=True))
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A client whose turn it is."""
-
-    client_id: int
-    group: Group
-    stored_zone: str
-    share: str
 
 
 @dataclass(slots=True)
@@ -57,9 +53,9 @@ class _Search:
     groups: list[Group]  # not yet looked through
     last: int = 0  # id, of the first of them
     looked_at: int = 1  # for each client that is wanted
-    found: list[_Turn] = field(default_factory=list)
+    found: list[Turn] = field(default_factory=list)
 
-    def take(self, turn: _Turn) -> None:
+    def take(self, turn: Turn) -> None:
         """Unless there are enough."""
         if self.wanted:
             self.wanted -= 1
@@ -71,22 +67,39 @@ async def deal(session: AsyncSession, *, campaign: Campaign, day: date, now: dat
     room = await rooms(session, campaign=campaign, day=day)
     operators = await _operators(session, room)
     await _deal_left_over(session, campaign, day, room, operators)
-    dealt: list[tuple[int, _Turn]] = []
-    kept = _columns(campaign, whose_turn(campaign, day)).where(is_kept(campaign, now), _IS_ONE_OF).order_by(Client.id)
-    groups = order_of(campaign.group_order)
-    for search in await _kept_by_each(session, kept, room, groups):
-        room[search.user_id] = search.wanted
-        dealt += [(search.user_id, turn) for turn in search.found]
-    for group in groups:
-        wanted = sum(room[user_id] for user_id in operators)
-        turns = await _of_group(session, campaign, day, now, group, wanted) if wanted > 0 else []
-        # Alike ones side by side, so that two operators do not get one the east and the other the west.
-        dealt += _round(sorted(turns, key=lambda turn: (turn.stored_zone, turn.share)), operators, room)
+    columns = _columns(campaign, whose_turn(campaign, day))
+    kept = columns.where(is_kept(campaign, now), _IS_ONE_OF).order_by(Client.id)
+    searches = await _kept_by_each(session, kept, room, order_of(campaign.group_order))
+    others = columns.where(or_(Client.owner_id.is_(None), ~is_kept(campaign, now))).order_by(Client.id)
+    dealing = deal_out(campaign, {search.user_id: search.found for search in searches}, room, operators)
+    dealt = await _asked(session, campaign, others, dealing)
     rows = list(_rows(dealt, campaign, day))
     if not rows:
         return 0
     connection = await session.connection()
     return len((await connection.execute(adding_new(session).returning(PlanEntry.__table__.c.id), rows)).all())
+
+
+async def _asked(
+    session: AsyncSession,
+    campaign: Campaign,
+    others: Select[int, Group, str, str],
+    dealing: Generator[Wanted, Sequence[Turn], list[tuple[int, Turn]]],
+) -> list[tuple[int, Turn]]:
+    """What `deal_out` comes to, with every client that it asks for from the database; `others`: whom nobody keeps."""
+    named = list(shares_in(campaign))
+    try:
+        wanted = next(dealing)
+        while True:
+            these = others.where(Client.group == wanted.group).limit(wanted.most)
+            if wanted.share == NO_SHARE:
+                these = these.where(or_(of_share(campaign).is_(None), of_share(campaign).not_in(named)))
+            elif wanted.share is not None:
+                these = these.where(of_share(campaign) == wanted.share)
+            wanted = dealing.send(_turns(await session.execute(these)))
+    except StopIteration as end:
+        dealt: list[tuple[int, Turn]] = end.value
+        return dealt
 
 
 async def has_room(session: AsyncSession, *, campaign: Campaign, day: date) -> bool:
@@ -99,7 +112,7 @@ async def rooms(session: AsyncSession, *, campaign: Campaign, day: date) -> dict
     promised for the day counts."""
     assert campaign.calls_a_day is not None  # the caller has looked
     at_work = select(User.id).where(User.active, User.role.in_(CALLERS), ~away_on(User.id, day)).order_by(User.id)
-    room = dict.fromkeys(await session.scalars(at_work), campaign.calls_a_day)
+    people, taken = list(await session.scalars(at_work)), list[tuple[int | None, int]]()
     midnight, next_midnight = (
         instant(datetime.combine(each, time()), campaign.time_zone) for each in (day, day + timedelta(days=1))
     )
@@ -122,10 +135,8 @@ async def rooms(session: AsyncSession, *, campaign: Campaign, day: date) -> dict
         .where(Callback.client_id == Client.id, here)
         .group_by(Callback.owner_id),
     ):
-        for user_id, count in await session.execute(counted):
-            if user_id in room:
-                room[user_id] = max(0, room[user_id] - count)
-    return room
+        taken += [(user_id, count) for user_id, count in await session.execute(counted)]
+    return room_left(people, campaign.calls_a_day, taken)
 
 
 async def _operators(session: AsyncSession, room: Iterable[int]) -> list[int]:
@@ -144,25 +155,13 @@ async def _deal_left_over(
         .order_by(PlanEntry.rank, PlanEntry.id)
         .limit(sum(room[user_id] for user_id in operators))
     )
-    for user_id, entry_id in _round(list(await session.scalars(left_over)), operators, room):
+    for user_id, entry_id in in_rounds(list(await session.scalars(left_over)), operators, room):
         await session.execute(
             update(PlanEntry)
             .where(PlanEntry.id == entry_id)
             .values(operator_id=user_id)
             .execution_options(synchronize_session=False)
         )
-
-
-def _round(these: Iterable[_T], people: list[int], room: dict[int, int]) -> list[tuple[int, _T]]:
-    """To one after the other, as long as there is room; always to the one who has the most."""
-    dealt = []
-    for each in these:
-        user_id = max(people, key=lambda person: room[person], default=None)
-        if user_id is None or room[user_id] <= 0:
-            break
-        room[user_id] -= 1
-        dealt.append((user_id, each))
-    return dealt
 
 
 async def _kept_by_each(
@@ -193,40 +192,8 @@ async def _further(session: AsyncSession, search: _Search) -> list[int]:
         search.groups.pop(0)
         search.last, search.looked_at = 0, 1
     else:
-        search.last, search.looked_at = found[-1], search.looked_at * _LOOKED_AT
+        search.last, search.looked_at = found[-1], search.looked_at * LOOKED_AT
     return found
-
-
-async def _of_group(
-    session: AsyncSession, campaign: Campaign, day: date, now: datetime, group: Group, wanted: int
-) -> list[_Turn]:
-    """As many of the group as are wanted or there are, in the campaign's shares as far as possible."""
-    these = _columns(campaign, whose_turn(campaign, day)).where(Client.group == group)
-    these = these.where(or_(Client.owner_id.is_(None), ~is_kept(campaign, now)))
-    shares = {} if campaign.shares_by is SharesBy.NOTHING else shares_of(campaign.shares)
-    if not shares:
-        return await _taken(session, these, wanted)
-    name, found = of_share(campaign), []
-    for share, percent in shares.items():
-        found += await _taken(session, these.where(name == share), wanted * percent // ALL)
-    rest = wanted * (ALL - sum(shares.values())) // ALL
-    found += await _taken(session, these.where(or_(name.is_(None), name.not_in(list(shares)))), rest)
-    if len(found) < wanted:  # a share has run out: the day is filled up with whoever there is
-        known = {turn.client_id for turn in found}
-        others = [turn for turn in await _taken(session, these, wanted + len(found)) if turn.client_id not in known]
-        found += others[: wanted - len(found)]
-    return found
-
-
-async def _taken(session: AsyncSession, these: Select[int, Group, str, str], wanted: int) -> list[_Turn]:
-    """The first in the order of the base, from every time zone in turn."""
-    if wanted <= 0:
-        return []
-    by_zone: defaultdict[str, list[_Turn]] = defaultdict(list)
-    for turn in _turns(await session.execute(these.order_by(Client.id).limit(wanted * _LOOKED_AT))):
-        by_zone[turn.stored_zone].append(turn)
-    in_turn = chain.from_iterable(zip_longest(*by_zone.values()))
-    return [turn for turn in in_turn if turn is not None][:wanted]
 
 
 def _columns(campaign: Campaign, turns: Select[Any]) -> Select[int, Group, str, str]:
@@ -235,26 +202,12 @@ def _columns(campaign: Campaign, turns: Select[Any]) -> Select[int, Group, str, 
     return turns.with_only_columns(Client.id, Client.group, Organisation.time_zone, of_share(campaign))
 
 
-def _turns(found: Iterable[Row[int, Group, str, str]]) -> list[_Turn]:
-    return [_Turn(client_id, group, stored_zone, share or "") for client_id, group, stored_zone, share in found]
+def _turns(found: Iterable[Row[int, Group, str, str]]) -> list[Turn]:
+    return [Turn(client_id, group, stored_zone, share or "") for client_id, group, stored_zone, share in found]
 
 
-def _rows(dealt: list[tuple[int, _Turn]], campaign: Campaign, day: date) -> Iterator[dict[str, object]]:
-    """The entries; within a rank they wait in the order of their rows, so each person's shares are mixed here."""
-    shares = {} if campaign.shares_by is SharesBy.NOTHING else shares_of(campaign.shares)
-    places = {
-        (turn.group, turn.stored_zone): place_of(campaign, turn.group, turn.stored_zone, day) for _, turn in dealt
-    }
-    counts: defaultdict[tuple[int, int, str], int] = defaultdict(int)
-    ordered = []
-    for number, (user_id, turn) in enumerate(dealt):
-        _, rank = places[turn.group, turn.stored_zone]
-        share = turn.share if turn.share in shares else ""
-        counts[user_id, rank, share] += 1
-        weight = shares.get(share) or ALL - sum(shares.values()) or 1
-        ordered.append((rank, (counts[user_id, rank, share] - 0.5) / weight, number, user_id, turn))
-    for rank, _, _, user_id, turn in sorted(ordered, key=lambda each: each[:3]):
-        window, _ = places[turn.group, turn.stored_zone]
+def _rows(dealt: list[tuple[int, Turn]], campaign: Campaign, day: date) -> Iterator[dict[str, object]]:
+    for window, rank, user_id, turn in in_plan_order(campaign, dealt, day):
         yield {
             "client_id": turn.client_id, "campaign_id": campaign.id, "day": day, "rank": rank,
             "opens_at": window.opens_at, "closes_at": window.closes_at, "kind": EntryKind.GROUP,

@@ -18,6 +18,7 @@ from sqlalchemy.orm import aliased
 
 from crm.base.organisations import Organisation
 from crm.clientele.clients import Client
+from crm.day.order_rules import WINDOW_ORDER
 from crm.plan.plan_entries import OF_GROUP, RANK_RETRY, WAITING, PlanEntry
 
 _Window = tuple[int, datetime, datetime]
@@ -107,11 +108,10 @@ def group_windows() -> Select[int, datetime, datetime]:
 
 def _beyond(here: type[PlanEntry]) -> Iterator[Select[int]]:
     """Of the same rank and opening one that closes later; of the same rank one that opens later; of a later rank."""
-    columns = ("rank", "opens_at", "closes_at")
-    for place in reversed(range(len(columns))):
+    for place, column in reversed(list(enumerate(WINDOW_ORDER))):
         there = aliased(PlanEntry)
-        alike = [getattr(there, name) == getattr(here, name) for name in columns[:place]]
-        yield _first_of(there).where(*alike, getattr(there, columns[place]) > getattr(here, columns[place]))
+        alike = [getattr(there, name) == getattr(here, name) for name in WINDOW_ORDER[:place]]
+        yield _first_of(there).where(*alike, getattr(there, column) > getattr(here, column))
 
 
 def _first_of(entries: type[PlanEntry]) -> Select[int]:
@@ -120,4 +120,5 @@ def _first_of(entries: type[PlanEntry]) -> Select[int]:
 
 
 def _window_of(entries: type[PlanEntry]) -> tuple[Any, Any, Any]:
-    return entries.rank, entries.opens_at, entries.closes_at
+    rank, opens_at, closes_at = (getattr(entries, name) for name in WINDOW_ORDER)
+    return rank, opens_at, closes_at

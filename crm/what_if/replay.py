@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from crm.calls.next_try import Due
 from crm.calls.time_rules import Verdict
-from crm.day.whose_turn import REST_DAYS
+from crm.day.order_rules import REST_DAYS
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.calling_hours import window_at_or_after
 from crm.preparation.plan_rules import order_of
