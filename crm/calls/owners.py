@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -57,6 +57,23 @@ def _lately(campaign: Campaign, now: datetime) -> ColumnElement[bool]:
     spoke_since = spoke.where(Attempt.opened_at >= since).scalar_subquery().is_not(None)
     never_spoke = spoke.scalar_subquery().is_(None)
     return or_(Client.owned_since >= since, spoke_since, and_(Client.owned_since.is_(None), never_spoke))
+
+
+class KeepingRules(Protocol):
+    """What a campaign says of whose clients are."""
+
+    owner_keeps_days: int | None
+    away_keeps: bool
+
+
+def keeps(
+    rules: KeepingRules, *, away: bool, owned_since: datetime | None, spoke_at: datetime | None, now: datetime
+) -> bool:
+    """As `is_kept`, by values: of an owner at a desk, `away` or not, who spoke with the client last at `spoke_at`."""
+    if rules.owner_keeps_days == 0 or (away and not rules.away_keeps):
+        return False
+    known = [moment for moment in (owned_since, spoke_at) if moment is not None]
+    return not known or rules.owner_keeps_days is None or max(known) >= now - timedelta(days=rules.owner_keeps_days)
 
 
 def _spoke(

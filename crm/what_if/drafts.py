@@ -13,8 +13,13 @@ from crm.calls.retry_rules import Key, Rule, as_if_set, own_rules
 from crm.plan.dispositions import Disposition
 from crm.preparation.campaigns import Campaign, as_if_changed
 
+OF_THE_ORDER: Final = (
+    "group_order", "calls_a_day", "shares_by", "shares", "owner_keeps_days", "away_keeps", "tries_to_no_contact",
+)  # fmt: skip
+"""Of the columns that can be tried those that say whom the plan brings, and in which order."""
 COLUMNS: Final = (
     "calls_from", "calls_until", "calls_on_days_off", "attempts_a_day", "number_attempts_a_day", "gap_min",
+    *OF_THE_ORDER,
 )  # fmt: skip
 """The campaign's columns that can be tried."""
 
@@ -35,6 +40,11 @@ class Rules:
     campaign: Campaign
     own: Mapping[Key, Rule]
     dispositions: Mapping[str, Disposition]
+
+
+def order_differs(before: Rules, after: Rules) -> bool:
+    """Whether the plan may bring others, or in another order."""
+    return any(getattr(before.campaign, column) != getattr(after.campaign, column) for column in OF_THE_ORDER)
 
 
 async def present(session: AsyncSession, campaign: Campaign) -> Rules:

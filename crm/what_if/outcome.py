@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from crm.plan.plan_entries import EntryKind
 from crm.what_if.facts import Period
 from crm.what_if.tallies import Tally
 
@@ -20,6 +21,16 @@ class Change(enum.StrEnum):
     GAINED = "gained"
 
 
+class Promise(enum.StrEnum):
+    """What becomes of a promised call, or of the promise."""
+
+    NOT_PROMISED = "not_promised"
+    PROMISED_LATER = "promised_later"
+    MAY_BE_PROMISED = "may_be_promised"
+    NOT_MADE = "not_made"
+    MADE_LATER = "made_later"
+
+
 class Why(enum.StrEnum):
     """Why, beside the refusals of `crm.calls.refusals`."""
 
@@ -28,13 +39,14 @@ class Why(enum.StrEnum):
     PROMISE = "promise"  # the call that promised it would not have been made
     BEFORE = "before"  # the call from which it followed would not have been made
     NO_ROOM = "no_room"  # calls that go first have taken the day's places
+    ORDER = "order"  # the rules of the plan's order bring the client then, or bring others before it
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A call that would not have been made (`at` alone), or at another time, or that nobody made (`new_at` alone).
     `reason`: a `Why`, or the code of a refusal with its `params`. `had`: what came of it; `expected`: what would be,
-    on the average."""
+    on the average; `kind`: why the client was, or would be, in the plan."""
 
     change: Change
     client_id: int
@@ -45,6 +57,16 @@ class Difference:
     new_at: datetime | None = None
     had: Tally = field(default_factory=Tally)
     expected: Tally = field(default_factory=Tally)
+    kind: EntryKind = EntryKind.GROUP
+
+    @property
+    def promise(self) -> Promise | None:
+        """What becomes of a promised call; of one that may be promised `expected` says how probable that is."""
+        if self.kind is EntryKind.CALLBACK and self.change is not Change.GAINED:
+            return Promise.NOT_MADE if self.change is Change.LOST else Promise.MADE_LATER
+        if self.had.callbacks:
+            return Promise.NOT_PROMISED if self.change is Change.LOST else Promise.PROMISED_LATER
+        return Promise.MAY_BE_PROMISED if self.expected.callbacks else None
 
     @property
     def moment(self) -> datetime:
@@ -98,6 +120,10 @@ class Outcome:
             total.free += line.free
             total.turned_away += line.turned_away
         return total
+
+    def promises(self) -> list[Difference]:
+        """Those by which a promised call is lost, moved or gained, in the order in which `by_client` tells them."""
+        return [each for _, differences in self.by_client() for each in differences if each.promise is not None]
 
     def by_client(self) -> Iterator[tuple[int, list[Difference]]]:
         """The clients that differ, each with what differs, in the order of time."""

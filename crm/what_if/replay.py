@@ -6,32 +6,44 @@ call differs only where the changed rules decide otherwise than those of today.
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import count
 from typing import Any, Final
 
 from crm.calls.next_try import Due
-from crm.calls.time_rules import Verdict
+from crm.calls.retry_rules import part_of_day
+from crm.calls.time_rules import ALLOWED
 from crm.day.order_rules import REST_DAYS
+from crm.group import Group
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.calling_hours import window_at_or_after
 from crm.preparation.plan_rules import order_of
 from crm.preparation.results import Result
 from crm.time_zones import instant, local
+from crm.what_if.clock import (
+    OF_A_DAY,
+    PUT_AT_ONCE,
+    STEP,
+    Choice,
+    Clock,
+    Decision,
+    Event,
+    Gain,
+    InTurn,
+    Slot,
+    Written,
+    put_facts,
+)
 from crm.what_if.drafts import Rules
-from crm.what_if.facts import Elsewhere, Facts, Known, RecordedTry
+from crm.what_if.facts import Elsewhere, Facts, Known, Moved, RecordedTry, Skipped
 from crm.what_if.outcome import Change, Difference, Outcome, Why
 from crm.what_if.tallies import Rates, Tally
+from crm.what_if.turns import Turns
 from crm.what_if.worlds import World
 
-STEP: Final = 100
-"""Events between two chances to break off: some milliseconds."""
-_PUT_AT_ONCE: Final = 10 * STEP  # which takes less time than deciding about an event
 NEAR: Final = timedelta(hours=1)
 """A call so near in time says of the client what another one would have."""
 _RINGS: Final = timedelta(seconds=30)
@@ -40,72 +52,28 @@ _NOBODY_REACHED: Final = "no_contact"
 _WAITS: Final = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """A call that nobody made and that would be due; until `closes_at`, unless the client was called since `since`.
-    `weight`: how probable it is that it would be needed, as one before it might have been answered."""
-
-    client_id: int
-    number: str
-    closes_at: datetime
-    since: datetime
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """That the outcome of a call is written down."""
-
-    one: RecordedTry
-    gain: Gain | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What the rules said, for whoever compares: of a `call` (was it to be made now?), or of what is `due` after it."""
-
-    at: datetime
-    one: RecordedTry
-    verdict: Verdict | None = None
-    due: Due | None = None
-
-
-Event = RecordedTry | Elsewhere | Gain | Written
-_RANKS: Final[Mapping[type, int]] = {Written: 0, Elsewhere: 1, RecordedTry: 2, Gain: 3}
-
-
-class _Clock:
-    """Events in the order of time."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[datetime, int, int, Event]] = []
-        self._numbers = count()
-
-    def put(self, at: datetime, what: Event) -> None:
-        heapq.heappush(self._waiting, (at, _RANKS[type(what)], next(self._numbers), what))
-
-    def events(self) -> Iterator[tuple[datetime, Event]]:
-        while self._waiting:
-            at, _, _, what = heapq.heappop(self._waiting)
-            yield at, what
-
-
 @dataclass(slots=True)
 class AsItWas:
-    """What the rules of today say of what happened: which calls they allow, and what was due after each."""
+    """What the rules of today say of what happened: which calls they allow, what was due after each, in which group
+    they saw the client after it and in which it really was, and whose turn it was when it was called."""
 
     allowed: set[str] = field(default_factory=set)
     due: dict[str, Due | None] = field(default_factory=dict)
+    groups: dict[str, tuple[Group, Group]] = field(default_factory=dict)
+    in_turn: set[str] = field(default_factory=set)
     rates: Rates = field(default_factory=Rates)
 
 
-def look_back(facts: Facts, before: Rules, found: AsItWas) -> Iterator[None]:
+def look_back(facts: Facts, before: Rules, found: AsItWas, *, with_order: bool = False) -> Iterator[None]:
     """Fills `found`, a step at a time."""
-    world, clock = World(facts, before), _Clock()
-    yield from _begin(facts, clock)
+    world, clock = World(facts, before), Clock()
+    turns = Turns(facts, world) if with_order else None
+    yield from put_facts(facts, clock, with_order=with_order)
     for number, (at, what) in enumerate(clock.events()):
         if number % STEP == 0:
             yield
+        if turns is not None and isinstance(what, OF_A_DAY):
+            yield from turns.begin(at)
         match what:
             case Elsewhere():
                 world.had_elsewhere(what)
@@ -115,22 +83,40 @@ def look_back(facts: Facts, before: Rules, found: AsItWas) -> Iterator[None]:
                     found.allowed.add(what.id)
                 found.rates.note(what, client, len(world.tries_in_vain(client.id)))
                 world.had(what)
+                if turns is not None:
+                    turns.leaves(what.client_id)
+                    turns.called(what.operator_id)
                 clock.put(what.written_at, Written(what))
             case Written(one):
-                found.due[one.id] = world.due(one, facts.clients[one.client_id], at)
+                client = facts.clients[one.client_id]
+                actual = facts.moved_to.get(one.id, world.group(client))
+                found.groups[one.id] = world.decided_group(one, client), actual
+                found.due[one.id] = world.written(one, client, at, actual)
+            case Slot(one):
+                assert turns is not None  # there are such events with it alone
+                for chosen in turns.choose(one.operator_id, at):
+                    if chosen is None:
+                        yield
+                    elif chosen == one.client_id:
+                        found.in_turn.add(one.id)
+                    else:
+                        turns.put_back()
+                turns.leaves(one.client_id)
+            case Skipped() | Moved():
+                _pass(what, world, turns)
 
 
-def _begin(facts: Facts, clock: _Clock) -> Iterator[None]:
-    """Puts all that happened into the clock, a step at a time."""
-    happened: list[RecordedTry | Elsewhere] = [*facts.tries, *facts.elsewhere]
-    for number, one in enumerate(happened):
-        if number % _PUT_AT_ONCE == 0:
-            yield
-        clock.put(one.opened_at, one)
+def _pass(what: Skipped | Moved, world: World, turns: Turns | None) -> None:
+    """What people did, whatever the rules are."""
+    if isinstance(what, Moved):
+        world.moved(what.client_id, what.group)
+    if turns is not None:
+        (turns.leaves if isinstance(what, Skipped) else turns.touch)(what.client_id)
 
 
 class Replay:
-    """The period under changed rules. `told`: hears every decision."""
+    """The period under changed rules. `told`: hears every decision on a call, `chose` whom the plan gives to whom.
+    `with_order`: the rules of the plan's order differ, so that every client who came up in its turn is chosen anew."""
 
     def __init__(
         self,
@@ -138,11 +124,19 @@ class Replay:
         after: Rules,
         was: AsItWas,
         *,
+        with_order: bool = False,
         told: Callable[[Decision], None] | None = None,
+        chose: Callable[[Choice], None] | None = None,
     ) -> None:
         self.outcome = Outcome(facts.period)
-        self._facts, self._was, self._told = facts, was, told
-        self._rules, self._world, self._clock = after.campaign, World(facts, after), _Clock()
+        self._facts, self._was, self._told, self._chose = facts, was, told, chose
+        self._rules, self._world, self._clock = after.campaign, World(facts, after), Clock()
+        self._turns = Turns(facts, self._world) if with_order else None
+        # Whose calls the plan's order has given to others, until it brings them; and who makes those that it brings.
+        self._displaced: set[str] = set()
+        self._callers: dict[str, int] = {}
+        self._brought: set[tuple[int, date]] = set()
+        self._done: set[str] = set()
         self._of_client: defaultdict[int, list[RecordedTry]] = defaultdict(list)
         self._place: dict[str, int] = {}
         # When each call is to be made that is not made when it was; those that are made no more.
@@ -155,18 +149,24 @@ class Replay:
     def run(self) -> Iterator[None]:
         """A step at a time; `outcome` has the whole once it is over."""
         for number, one in enumerate(self._facts.tries):
-            if number % _PUT_AT_ONCE == 0:
+            if number % PUT_AT_ONCE == 0:
                 yield
             self._place[one.id] = len(self._of_client[one.client_id])
             self._of_client[one.client_id].append(one)
             day = self._day(one.opened_at)
             self._room[day] += 1
             self.outcome.line(day).before.add(Tally.of(one))
-        yield from _begin(self._facts, self._clock)
+        yield from put_facts(self._facts, self._clock, with_order=self._turns is not None)
         for number, (at, what) in enumerate(self._clock.events()):
             if number % STEP == 0:
                 yield
-            self._take(at, what)
+            if self._turns is not None and isinstance(what, OF_A_DAY):
+                yield from self._turns.begin(at)
+            if isinstance(what, Slot):
+                yield from self._fill(what.one, at)
+            else:
+                self._take(at, what)
+        self._end()
         for day, room in self._room.items():
             self.outcome.line(day).free = max(0, room - self._made[day])
 
@@ -179,6 +179,10 @@ class Replay:
                     self._try(what, at)
             case Gain():
                 self._gain(what, at)
+            case InTurn():
+                self._gain_in_turn(what, at)
+            case Skipped() | Moved():
+                _pass(what, self._world, self._turns)
             case Written(one, gain):
                 self._written(one, gain, at)
 
@@ -188,13 +192,74 @@ class Replay:
     def _client(self, one: RecordedTry) -> Known:
         return self._facts.clients[one.client_id]
 
+    def _end(self) -> None:
+        """Whom nothing has brought again is not called."""
+        for one in self._facts.tries:
+            if self._when.get(one.id) == _WAITS and one.id not in self._gone and one.id not in self._done:
+                self._drop(one, *(self._why[one.id] if one.id in self._displaced else (Why.BEFORE, {})))
+
+    # Who is called in the place of whom
+
+    def _fill(self, one: RecordedTry, at: datetime) -> Iterator[None]:
+        """Somebody is given a client. Where it was not the one whose turn it was by the rules of then, people knew
+        better, and do so again."""
+        assert self._turns is not None  # there are such events with it alone
+        day = self._day(at)
+        has_room, waits = self._made[day] < self._room[day], one.id in self._gone or one.id in self._when
+        is_there = has_room and not waits and (one.client_id, day) not in self._brought
+        if is_there and one.id not in self._was.in_turn:
+            self._turns.leaves(one.client_id)
+            return
+        chosen = None
+        if has_room:
+            for chosen in self._turns.choose(one.operator_id, at):
+                if chosen is None:
+                    yield
+        if self._chose is not None:
+            self._chose(Choice(at, one.operator_id, chosen))
+        if chosen == one.client_id and is_there:
+            return
+        if not waits:
+            self._displace(one, Why.ORDER if has_room else Why.NO_ROOM)
+        if chosen is not None:
+            self._brought.add((chosen, day))
+            self._bring_in_turn(chosen, one)
+
+    def _displace(self, one: RecordedTry, why: Why) -> None:
+        """The call waits until its client's turn comes, and so do those that followed from it."""
+        self._displaced.add(one.id)
+        self._why[one.id] = (why, {})
+        following: RecordedTry | None = one
+        while following is not None:
+            self._when[following.id] = _WAITS
+            self._world.never_happened(following.id)
+            before, following = following, self._after(following)
+            if following is not None and not self._brought_by(following, before):
+                return
+
+    def _bring_in_turn(self, client_id: int, instead_of: RecordedTry) -> None:
+        """The client's call that waits, or that would come later, is made in the place of this one; otherwise one that
+        nobody made."""
+        at = instead_of.opened_at
+        for own in self._of_client[client_id]:
+            waits = own.id in self._displaced and self._when.get(own.id) == _WAITS
+            comes = own.id not in self._when and own.opened_at >= at
+            if own.kind is EntryKind.GROUP and own.id not in self._gone and (waits or comes):
+                self._displace(own, Why.ORDER)
+                self._when[own.id] = at
+                self._callers[own.id] = instead_of.operator_id
+                self._world.happened_later(own.id, at - own.opened_at)
+                self._clock.put(at, own)
+                return
+        self._clock.put(at, InTurn(client_id, instead_of.operator_id))
+
     # A call that was made
 
     def _try(self, one: RecordedTry, at: datetime) -> None:
         day = self._day(at)
         if not self._is_promised(one):
             self._drop(one, Why.PROMISE)
-        elif one.kind is EntryKind.GROUP and self._made[day] >= self._room[day]:
+        elif one.kind is EntryKind.GROUP and self._turns is None and self._made[day] >= self._room[day]:
             self._drop(one, *self._why.get(one.id, (Why.NO_ROOM, {})))
         else:
             verdict = self._world.verdict(self._client(one), one.number, at)
@@ -221,12 +286,29 @@ class Replay:
             answered_at = one.answered_at + later if one.answered_at else None
             made = replace(one, opened_at=at, ended_at=one.ended_at + later, answered_at=answered_at,
                            written_at=one.written_at + later)  # fmt: skip
+        if (operator_id := self._callers.get(one.id)) is not None:
+            made = replace(made, operator_id=operator_id)
+        if later and not self._is_alike(one, at):
             self._note_moved(one, at)
         else:
             self.outcome.line(self._day(at)).stays.add(Tally.of(one))
+        self._done.add(one.id)
         self._made[self._day(at)] += 1
+        self._out_of_plan(made)
         self._world.had(made)
         self._clock.put(made.written_at, Written(made))
+
+    def _is_alike(self, one: RecordedTry, at: datetime) -> bool:
+        """Whether the order of the plan brings it on the same day in the same part of it."""
+        if one.id not in self._displaced or self._day(one.opened_at) != self._day(at):
+            return False
+        zone = self._client(one).zone
+        return part_of_day(one.opened_at, zone) == part_of_day(at, zone)
+
+    def _out_of_plan(self, made: RecordedTry) -> None:
+        if self._turns is not None:
+            self._turns.leaves(made.client_id)
+            self._turns.called(made.operator_id)
 
     def _note_moved(self, one: RecordedTry, at: datetime) -> None:
         had = Tally.of(one)
@@ -234,7 +316,7 @@ class Replay:
         self.outcome.line(self._day(at)).expected.add(expected)
         reason, params = self._why[one.id]
         self.outcome.differences.append(
-            Difference(Change.MOVED, one.client_id, reason, params, one.id, one.opened_at, at, had, expected)
+            Difference(Change.MOVED, one.client_id, reason, params, one.id, one.opened_at, at, had, expected, one.kind)
         )
 
     def _expected(self, client: Known, at: datetime) -> Tally:
@@ -244,9 +326,18 @@ class Replay:
         """The call is not made, nor are those that followed from it."""
         while True:
             self._gone.add(one.id)
-            self._world.never_happened(one.id)
+            self._world.is_gone(one)
             self.outcome.differences.append(
-                Difference(Change.LOST, one.client_id, reason, params or {}, one.id, one.opened_at, had=Tally.of(one))
+                Difference(
+                    Change.LOST,
+                    one.client_id,
+                    reason,
+                    params or {},
+                    one.id,
+                    one.opened_at,
+                    had=Tally.of(one),
+                    kind=one.kind,
+                )
             )
             following = self._after(one)
             if following is None or not self._brought_by(following, one):
@@ -310,24 +401,32 @@ class Replay:
 
     def _all_after(self, one: RecordedTry) -> Iterator[RecordedTry]:
         made = self._of_client[one.client_id]
-        return (each for each in made[self._place[one.id] + 1 :] if each.id not in self._gone)
+        later = made[self._place[one.id] + 1 :]
+        return (each for each in later if each.id not in self._gone and each.id not in self._done)
 
     # What is due after a call
 
     def _written(self, one: RecordedTry, gain: Gain | None, at: datetime) -> None:
-        due = self._world.due(one, self._client(one), at)
-        self._tell(Decision(at, one, due=due))
+        client = self._client(one)
+        group = self._world.decided_group(one, client)
+        was_decided, was = self._was.groups.get(one.id, (None, group))
+        if group == was_decided:
+            group = was
+        due = self._world.written(one, client, at, group)
+        self._tell(Decision(at, one, due=due, group=group))
         if gain is not None:
             if due is not None:
                 self._offer(one, gain.weight * (1 - self._rate(one)), due, self._next_after(one))
             return
-        was, following = self._was.due[one.id], self._after(one)
-        if due == was:
+        was_due, following = self._was.due[one.id], self._after(one)
+        if due == was_due:
+            if following is not None and self._when.get(following.id) == _WAITS and self._brought_by(following, one):
+                self._put_off(following, max(following.opened_at, at), Why.RETRY)
             return
-        if following is not None and _was_brought(following, was, self._day):
-            self._move(following, was, due, at)
+        if following is not None and _was_brought(following, was_due, self._day):
+            self._move(following, was_due, due, at)
         elif due is not None and not due.of_promise:
-            self._bring(one, was, due, following)
+            self._bring(one, was_due, due, following)
 
     def _move(self, following: RecordedTry, was: Due | None, due: Due | None, now: datetime) -> None:
         """The rules had brought this call; they bring it at another time, or leave it to the day's plan."""
@@ -385,14 +484,27 @@ class Replay:
         expected = self._expected_gain(client, at).times(gain.weight)
         self._made[day] += 1
         self.outcome.line(day).expected.add(expected)
-        self.outcome.differences.append(Difference(Change.GAINED, client.id, Why.RETRY, new_at=at, expected=expected))
-        made = RecordedTry(
-            "", client.id, gain.number, EntryKind.RETRY, at, None, at + _RINGS, at + _WRITTEN, Result.NO_ANSWER,
-            _NOBODY_REACHED, None, contact=False, main=False, promised=False,
-        )  # fmt: skip
+        self.outcome.differences.append(
+            Difference(Change.GAINED, client.id, Why.RETRY, new_at=at, expected=expected, kind=EntryKind.RETRY)
+        )
+        made = _in_vain(client.id, gain.number, EntryKind.RETRY, at, 0)
         self._tell(Decision(at, made, verdict=verdict))
         self._world.had(made)
+        self._out_of_plan(made)
         self._clock.put(made.written_at, Written(made, gain))
+
+    def _gain_in_turn(self, turn: InTurn, at: datetime) -> None:
+        """Somebody else's turn would not have been this client's."""
+        client, day = self._facts.clients[turn.client_id], self._day(at)
+        expected = self._expected_gain(client, at)
+        self._made[day] += 1
+        self.outcome.line(day).expected.add(expected)
+        self.outcome.differences.append(Difference(Change.GAINED, client.id, Why.ORDER, new_at=at, expected=expected))
+        made = _in_vain(client.id, client.number, EntryKind.GROUP, at, turn.operator_id)
+        self._tell(Decision(at, made, verdict=ALLOWED))
+        self._world.had(made)
+        self._out_of_plan(made)
+        self._clock.put(made.written_at, Written(made, Gain(client.id, client.number, at, at)))
 
     def _expected_gain(self, client: Known, at: datetime) -> Tally:
         near = min(self._of_client[client.id], key=lambda one: abs(one.opened_at - at), default=None)
@@ -411,6 +523,14 @@ class Replay:
     def _tell(self, decision: Decision) -> None:
         if self._told is not None:
             self._told(decision)
+
+
+def _in_vain(client_id: int, number: str, kind: EntryKind, at: datetime, operator_id: int) -> RecordedTry:
+    """As a call is taken that nobody made."""
+    return RecordedTry(
+        "", client_id, number, kind, at, None, at + _RINGS, at + _WRITTEN, Result.NO_ANSWER, _NOBODY_REACHED, None,
+        contact=False, main=False, promised=False, operator_id=operator_id,
+    )  # fmt: skip
 
 
 def _was_brought(following: RecordedTry, was: Due | None, day_of: Callable[[datetime], date]) -> bool:

@@ -36,6 +36,7 @@ from crm.preparation.campaigns import Campaign
 from crm.preparation.results import OF_THE_CLIENT
 from crm.wrap_up.contacts import Spoken, add_contact, contact_of, had_main_contact
 from crm.wrap_up.contracts import Signed, sign, unsign
+from crm.wrap_up.group_rules import becomes_owner, group_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,15 @@ async def _group(act: Following) -> None:
     if act.base_group is None:
         return
     working = await first_working(act.session, act.client.organisation_id)
-    target = await _group_after(
-        act.session, act.disposition, act.attempt, act.client, act.base_group, has_number=working is not None
+    campaign = await act.session.get_one(Campaign, act.client.campaign_id)
+    target = group_after(
+        campaign,
+        act.disposition,
+        act.base_group,
+        result=act.attempt.result,
+        answered=act.attempt.answered_at is not None,
+        in_vain=len(await tries_in_vain(act.session, act.client.id)) if act.base_group is Group.NEW else 0,
+        has_number=working is not None,
     )
     await move(
         act.session,
@@ -203,11 +211,7 @@ async def _find_base_group(act: TakingBack) -> None:
 async def _owner(act: Following) -> None:
     """Who spoke with a client that nobody keeps becomes its owner, from that talk on."""
     session, attempt, client, disposition = act.session, act.attempt, act.client, act.disposition
-    if not (attempt.talked and disposition.gives_owner) and disposition.group not in (
-        Group.HOT,
-        Group.WARM,
-        Group.ABANDONED,
-    ):
+    if not becomes_owner(disposition, talked=attempt.talked):
         return
     campaign = await session.get_one(Campaign, client.campaign_id)
     keeps_none = campaign.owner_keeps_days == 0
@@ -354,27 +358,6 @@ async def _base_group(session: AsyncSession, attempt: Attempt, client: Client) -
     if any(made.attempt_id != attempt.id for made in later):
         return None
     return later[0].from_group if later else client.group
-
-
-async def _group_after(
-    session: AsyncSession,
-    disposition: Disposition,
-    attempt: Attempt,
-    client: Client,
-    base_group: Group,
-    *,
-    has_number: bool,
-) -> Group:
-    if disposition.group is None or (disposition.group is Group.NONEXISTENT and has_number):
-        return base_group
-    if disposition.group is not Group.NO_CONTACT or attempt.answered_at is not None:
-        return disposition.group
-    # What is known of a client weighs more than a telephone that nobody picked up; of a new one nothing is known.
-    if base_group is not Group.NEW or attempt.result not in OF_THE_CLIENT:
-        return base_group
-    campaign = await session.get_one(Campaign, client.campaign_id)
-    in_vain = len(await tries_in_vain(session, client.id))
-    return Group.NO_CONTACT if in_vain >= campaign.tries_to_no_contact else base_group
 
 
 async def _set_number(session: AsyncSession, attempt: Attempt, state: NumberState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,7 +68,7 @@ def _row(campaign: Campaign, settings: Settings, terminal: Terminal) -> tuple[st
 
 async def add(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`campaigns add`: a campaign, in the office's time zone unless another is given."""
-    given = {"time_zone": settings.service.time_zone, **_given(arguments)}
+    given = {"time_zone": settings.service.time_zone, **given_columns(arguments)}
     async with ready_database(settings, terminal) as database, database.transaction() as session:
         campaign = await add_campaign(session, name=arguments.name, now=datetime.now(UTC), **given)
     terminal.say(terminal.words.gettext("The campaign “{name}” has been added.", name=campaign.name))
@@ -77,7 +78,7 @@ async def add(settings: Settings, arguments: argparse.Namespace, terminal: Termi
 async def change(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`campaigns set`: only what is named is changed; today's plan follows at once."""
     now = datetime.now(UTC)
-    given = _given(arguments)
+    given = given_columns(arguments)
     if arguments.new_name is not None:
         given["name"] = arguments.new_name
     async with ready_database(settings, terminal) as database, database.transaction() as session:
@@ -88,10 +89,10 @@ async def change(settings: Settings, arguments: argparse.Namespace, terminal: Te
     return 0
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+def given_columns(arguments: argparse.Namespace, columns: Iterable[str] = _COLUMNS) -> dict[str, Any]:
     """The columns that the command line names. Ringing for 0 s means as long as the service's settings say, 0 clients a
     day as many as there are, 0 minutes for an expert no limit."""
-    given = {column: getattr(arguments, column) for column in _COLUMNS if getattr(arguments, column) is not None}
+    given = {column: getattr(arguments, column) for column in columns if getattr(arguments, column) is not None}
     for column in ("ring_timeout_s", "calls_a_day", "referral_limit_min"):
         if given.get(column) == 0:
             given[column] = None

@@ -12,6 +12,7 @@ from crm.preparation.campaigns import campaign_named
 from crm.what_if.drafts import COLUMNS, Draft
 from crm.what_if.outcome import Outcome
 from crm.what_if.trying import period_of, try_rules
+from dialer.cli.campaigns import given_columns
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.console.campaigns import what_if_words
@@ -48,7 +49,7 @@ async def simulate(settings: Settings, arguments: argparse.Namespace, terminal: 
 
 
 def _draft(arguments: argparse.Namespace) -> Draft:
-    columns = {name: getattr(arguments, name) for name in COLUMNS if getattr(arguments, name) is not None}
+    columns = given_columns(arguments, COLUMNS)
     retries: dict[Key, Rule | None] = {
         (result, disposition): Rule(minutes or None, other_part)
         for result, disposition, minutes, other_part in arguments.retry or ()

@@ -43,10 +43,7 @@ def add_campaigns(commands: Commands, words: Words) -> None:
             help=gettext("how long it rings (0: as the settings say)"),
         )  # fmt: skip
         _caps(parser, words)
-        parser.add_argument(
-            "--tries-to-no-contact", type=int, metavar="N",
-            help=gettext("tries in vain until a new client is “no contact”"),
-        )  # fmt: skip
+        _tries(parser, words)
         parser.add_argument(
             "--country", metavar="XX", help=gettext("whose holidays are kept: two letters, or '' for weekends alone")
         )
@@ -83,6 +80,13 @@ def _caps(parser: argparse.ArgumentParser, words: Words) -> None:
     )  # fmt: skip
 
 
+def _tries(parser: argparse.ArgumentParser, words: Words) -> None:
+    parser.add_argument(
+        "--tries-to-no-contact", type=int, metavar="N",
+        help=words.gettext("tries in vain until a new client is “no contact”"),
+    )  # fmt: skip
+
+
 def _days_off(parser: argparse.ArgumentParser, words: Words) -> None:
     parser.add_argument(
         "--calls-on-days-off", action=argparse.BooleanOptionalAction, default=None,
@@ -98,6 +102,8 @@ def _simulate(actions: Commands, words: Words) -> None:
     _hours(parser, words)
     _caps(parser, words)
     _days_off(parser, words)
+    _tries(parser, words)
+    _order_rules(parser, words)
     parser.add_argument(
         "--retry", action="append", type=retry_reader(words), metavar="RULE",
         help=gettext("another rule for next tries, such as busy=20, busy:no_contact=0, no_answer=90+other; repeat it"),
@@ -115,7 +121,7 @@ def _simulate(actions: Commands, words: Words) -> None:
     settings_option(parser, words)
 
 
-def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:
+def _order_rules(parser: argparse.ArgumentParser, words: Words) -> None:
     gettext = words.gettext
     parser.add_argument(
         "--group-order", metavar="GROUPS", help=gettext("groups with commas, in the order in which they come up")
@@ -138,6 +144,11 @@ def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:
         "--away-keeps", action=argparse.BooleanOptionalAction, default=None,
         help=gettext("whether who is away keeps the clients"),
     )  # fmt: skip
+
+
+def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:
+    _order_rules(parser, words)
+    gettext = words.gettext
     parser.add_argument(
         "--consent",
         choices=[each.value for each in Consent],

@@ -16,7 +16,7 @@ from crm.csv_sheets import csv_bytes
 from crm.day import day_plan
 from crm.errors import Conflict, CrmError, NotFound
 from crm.preparation.campaigns import Campaign, change_campaign, get_campaign
-from crm.what_if.drafts import COLUMNS, Draft
+from crm.what_if.drafts import COLUMNS, OF_THE_ORDER, Draft
 from crm.what_if.facts import Period
 from crm.what_if.outcome import Outcome
 from crm.what_if.trying import period_of, try_rules
@@ -24,12 +24,14 @@ from dialer.console.campaigns import campaign_form, retry_page, what_if_words
 from dialer.console.web import fields, sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import short_day
+from dialer.console.web.labels import GROUPS
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.uploads import attachment
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
-from dialer.words import Words
+from dialer.words import Words, mark
 
-FIELDS: Final = tuple(field for field in campaign_form.FIELDS if field.column in COLUMNS)
+_TRIES: Final = fields.Field("tries_to_no_contact", mark("Tries in vain until a new client is “no contact”"), "number")
+FIELDS: Final = (*(field for field in campaign_form.FIELDS if field.column in COLUMNS), _TRIES)
 SHOWN: Final = 100
 """Clients that differ, on the page; a file has them all."""
 _Refusal = fields.Unreadable | retry_page.Unreadable | CrmError
@@ -46,6 +48,7 @@ class Tried:
     summary: list[tuple[str, ...]]
     reasons: list[tuple[str, ...]]
     days: list[tuple[str, ...]]
+    promised: list[tuple[str, ...]]
     calls: list[tuple[str, ...]]
     clients: int
 
@@ -69,7 +72,9 @@ async def try_out(request: web.Request) -> web.StreamResponse:
             outcome = await _tried(request, session, campaign, draft, period)
             clients = [client_id for client_id, _ in outcome.by_client()]
             kind = typed.get("as", "")
-            names = await what_if_words.client_names(session, clients if kind else clients[:SHOWN])
+            shown = frozenset(clients[:SHOWN])
+            promised = [each.client_id for each in outcome.promises()][:SHOWN]
+            names = await what_if_words.client_names(session, clients if kind else sorted({*shown, *promised}))
     except NotFound:
         raise
     except WentAway:
@@ -84,7 +89,8 @@ async def try_out(request: web.Request) -> web.StreamResponse:
         what_if_words.summary(words, outcome),
         what_if_words.reasons(words, outcome),
         what_if_words.days(words, outcome),
-        [row for row in rows[1:] if int(row[0]) in names],
+        [row for row in rows[1:] if row[8]][:SHOWN],
+        [row for row in rows[1:] if int(row[0]) in shown],
         len(clients),
     )
     return await _page(request, typed=typed, tried=tried, period=period)
@@ -170,7 +176,9 @@ async def _page(
         "campaign": campaign,
         "version": campaign.version,
         "seen": retry_page.fingerprint(campaign, stored),
-        "fields": form,
+        "fields": [each for each in form if each.field.column not in OF_THE_ORDER],
+        "order_fields": [each for each in form if each.field.column in OF_THE_ORDER],
+        "groups": tuple(GROUPS),
         **retry_page.rule_table(words, stored, known, typed, beside),
         "first": typed_days.get("first") or period.first.isoformat(),
         "last": typed_days.get("last") or period.last.isoformat(),

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.base.organisations import Organisation
 from crm.clientele.clients import Client
-from crm.what_if.outcome import Change, DayLine, Difference, Outcome, Why
+from crm.what_if.outcome import Change, DayLine, Difference, Outcome, Promise, Why
 from crm.what_if.tallies import Tally
 from dialer.console.web.formats import moment, short_day, zone_named
 from dialer.crm_words import explain
@@ -25,12 +25,20 @@ CHANGES: Final[Mapping[Change, str]] = {
     Change.MOVED: mark("at another time"),
     Change.GAINED: mark("would have been made as well"),
 }
+PROMISES: Final[Mapping[Promise, str]] = {
+    Promise.NOT_PROMISED: mark("would not have been promised"),
+    Promise.PROMISED_LATER: mark("promised at another time"),
+    Promise.MAY_BE_PROMISED: mark("may be promised as well"),
+    Promise.NOT_MADE: mark("promised, and would not have been made"),
+    Promise.MADE_LATER: mark("promised, and made at another time"),
+}
 _WHY: Final[Mapping[str, str]] = {
     Why.RETRY: mark("The next try comes at another time."),
     Why.NO_RETRY: mark("There is no next try by itself; the day's plan brings the client back."),
     Why.PROMISE: mark("The call that promised it would not have been made then."),
     Why.BEFORE: mark("The call that it followed from would not have been made."),
     Why.NO_ROOM: mark("The day was full of calls that go first."),
+    Why.ORDER: mark("The order of the plan brings others first, or this client then."),
 }
 _COUNTED: Final = (
     ("attempts", mark("Attempts")),
@@ -137,7 +145,7 @@ def _day(words: Words, label: str, line: DayLine) -> tuple[str, ...]:
 
 HEADINGS: Final = (
     mark("no."), mark("Client"), mark("Call"), mark("Was at"), mark("Would be at"), mark("What came of it"),
-    mark("Contacts expected"), mark("Why"),
+    mark("Contacts expected"), mark("Why"), mark("Promised call"), mark("Promised calls expected"),
 )  # fmt: skip
 
 
@@ -151,10 +159,15 @@ def calls(words: Words, outcome: Outcome, names: Mapping[int, str], zone_name: s
     yield tuple(gettext(heading) for heading in HEADINGS)
     for client_id, differences in outcome.by_client():
         for each in differences:
-            expected = "" if each.change is Change.LOST else number(words, each.expected.contacts)
+            contacts, promises = (
+                "" if each.change is Change.LOST else number(words, count)
+                for count in (each.expected.contacts, each.expected.callbacks)
+            )
+            promised = gettext(PROMISES[each.promise]) if each.promise is not None else ""
             yield (
                 str(client_id), names.get(client_id, ""), gettext(CHANGES[each.change]), shown(each.at),
-                shown(each.new_at), what_came(words, each.had) if each.at else "", expected, reason(words, each),
+                shown(each.new_at), what_came(words, each.had) if each.at else "", contacts, reason(words, each),
+                promised, promises if promised else "",
             )  # fmt: skip
 
 
@@ -178,7 +191,7 @@ def workbook(rows: Sequence[Sequence[str]]) -> bytes:
     with xlsxwriter.Workbook(file, {"in_memory": True, **harmless}) as book:
         sheet = book.add_worksheet()
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-        for column, width in enumerate((8, 44, 28, 18, 18, 18, 12, 60)):
+        for column, width in enumerate((8, 44, 28, 18, 18, 18, 12, 60, 34, 12)):
             sheet.set_column(column, column, width)
         for place, row in enumerate(rows):
             for column, text in enumerate(row):

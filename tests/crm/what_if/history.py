@@ -21,8 +21,8 @@ from crm.plan.callbacks import bring_due
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, active_entries
 from crm.preparation.campaigns import Campaign, change_campaign, get_campaign
 from crm.preparation.results import Result
+from crm.what_if.clock import Decision
 from crm.what_if.drafts import Draft
-from crm.what_if.replay import Decision
 from crm.wrap_up.outcomes import OutcomeForm, record
 from tests.crm.builders import LEASE_S, NOON, World
 

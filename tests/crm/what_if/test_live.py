@@ -3,12 +3,8 @@ random, tried under other rules, and played once more for real under those, deci
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator
 from datetime import time
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,15 +17,16 @@ from crm.plan.outcome_chain import Outcome
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaigns import get_campaign
 from crm.preparation.results import Result
+from crm.what_if.clock import Decision
 from crm.what_if.drafts import Draft, drafted, present
-from crm.what_if.facts import Facts, Period, read_facts
+from crm.what_if.facts import Facts, Period
 from crm.what_if.outcome import Outcome as Found
-from crm.what_if.replay import AsItWas, Decision, Replay, look_back
+from crm.what_if.replay import AsItWas, Replay, look_back
+from crm.what_if.trying import read_all
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, build_world
 from tests.crm.test_sales_day import IN_SOAK
 from tests.crm.what_if.history import Again, Stage, furnish, play
-from tests.databases import Filled, made_database
 
 CALLS = 10
 CALLS_IN_SOAK = 200
@@ -46,34 +43,20 @@ DRAFTS = (
 )
 
 
-@pytest.fixture
-async def other(request: pytest.FixtureRequest, database_kind: str, filled: Filled) -> AsyncIterator[Database]:
-    """A second database."""
-    if database_kind == "postgresql":
-        async with made_database(request.getfixturevalue("postgresql_cluster"), filled.template) as url:
-            yield (opened := Database(url))
-            await opened.dispose()
-        return
-    template = Path(filled.template)
-    with TemporaryDirectory(dir=template.parent) as folder:
-        shutil.copyfile(template, Path(folder) / "other.db")
-        yield (opened := Database(f"sqlite:///{folder}/other.db"))
-        await opened.dispose()
-
-
 async def tried(stage: Stage, draft: Draft) -> tuple[Found, list[Decision], Facts]:
     """What the draft would have made of the days that were played."""
     decisions: list[Decision] = []
     async with stage.world.database.reading() as session:
         campaign = await get_campaign(session, stage.world.campaign_id)
         facts = Facts(Period.of(campaign, NOON.date(), NOON.date().replace(day=30)))
-        async for _ in read_facts(session, campaign, facts):
+        before, after = await present(session, campaign), await drafted(session, campaign, draft)
+        async for _ in read_all(session, facts, before, after, with_order=False):
             pass
         was = AsItWas()
-        for _ in look_back(facts, await present(session, campaign), was):
+        for _ in look_back(facts, before, was):
             pass
         assert was.allowed == {one.id for one in facts.tries}
-        replay = Replay(facts, await drafted(session, campaign, draft), was, told=decisions.append)
+        replay = Replay(facts, after, was, told=decisions.append)
         for _ in replay.run():
             pass
     return replay.outcome, decisions, facts

@@ -16,7 +16,7 @@ from crm.group import Group
 from crm.plan.dispositions import DISPOSITIONS
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaigns import Campaign
-from crm.preparation.plan_rules import GROUPS_IN_TURN
+from crm.preparation.plan_rules import GROUPS_IN_TURN, SharesBy
 from crm.preparation.results import Result
 from crm.what_if.drafts import Rules
 from crm.what_if.facts import Elsewhere, Facts, Known, Period, Promised, RecordedTry
@@ -37,7 +37,8 @@ def rules(own: dict[Key, Rule] | None = None, **columns: Any) -> Rules:
     usual = {
         "time_zone": "Europe/Moscow", "calls_from": time(9), "calls_until": time(18), "calls_on_days_off": False,
         "country": "RU", "attempts_a_day": 3, "number_attempts_a_day": 3, "gap_min": 5, "days": [],
-        "group_order": GROUPS_IN_TURN, "calls_a_day": None, "shares": "",
+        "group_order": GROUPS_IN_TURN, "calls_a_day": None, "shares_by": SharesBy.NOTHING, "shares": "",
+        "owner_keeps_days": 14, "away_keeps": False, "tries_to_no_contact": 3,
     }  # fmt: skip
     return Rules(Campaign(**usual | columns), own or {}, DISPOSITIONS)
 
@@ -78,11 +79,11 @@ def facts(*tries: RecordedTry, promises: Sequence[Promised] = (), elsewhere: Seq
     return found
 
 
-def replayed(happened: Facts, after: Rules, before: Rules = USUAL) -> Outcome:
+def replayed(happened: Facts, after: Rules, before: Rules = USUAL, *, with_order: bool = False) -> Outcome:
     was = AsItWas()
-    for _ in look_back(happened, before, was):
+    for _ in look_back(happened, before, was, with_order=with_order):
         pass
-    replay = Replay(happened, after, was)
+    replay = Replay(happened, after, was, with_order=with_order)
     for _ in replay.run():
         pass
     return replay.outcome
@@ -106,10 +107,10 @@ HISTORY = st.lists(
 )  # fmt: skip
 
 
-@given(HISTORY)
+@given(HISTORY, st.booleans())
 @settings(deadline=None, max_examples=60)
-def test_the_same_rules_make_no_difference_whatever_happened(history: list[RecordedTry]) -> None:
-    found = replayed(facts(*history), rules())
+def test_the_same_rules_make_no_difference_whatever_happened(history: list[RecordedTry], with_order: bool) -> None:
+    found = replayed(facts(*history), rules(), with_order=with_order)
     assert found.differences == []
     total = found.total
     assert (total.before, total.expected.attempts) == (total.stays, 0)
