@@ -9,8 +9,11 @@ from python_calamine import CalamineWorkbook
 from sqlalchemy import func, select
 
 from crm.audit import AuditEntry
-from crm.calls.attempts import Result
+from crm.calls.attempts import Result, finish, mark_invited, open_attempt
+from crm.clientele.clients import Client
 from crm.database import Database
+from crm.day.day_plan import build, claim_next
+from crm.group import Group
 from crm.preparation.campaigns import change_campaign, get_campaign
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import build_world
@@ -35,6 +38,33 @@ async def some_calls(database: Database) -> int:
         OutcomeForm("cold", reason="дорого"), anna, at=NINE + timedelta(days=1, minutes=5),
     )  # fmt: skip
     return await noted(database)
+
+
+async def a_planned_day(database: Database) -> None:
+    """A warm client before noon and a cold one after it, as the plan gave them."""
+    world = await build_world(database)
+    anna = await world.operator()
+    day = NINE.replace(hour=0)
+    async with world.transaction() as session:
+        campaign = await get_campaign(session, world.campaign_id)
+        await change_campaign(session, campaign=campaign, now=day, calls_on_days_off=True, time_zone="UTC")
+    for name, group in (("Тёплый", Group.WARM), ("Холодный", Group.COLD)):
+        client_id = await world.client(name, group=group, time_zone="UTC")
+        async with world.transaction() as session:
+            (await session.get_one(Client, client_id)).created_at = day - timedelta(days=9)
+    async with world.transaction() as session:
+        await build(session, campaign_id=world.campaign_id, day=day.date(), now=day)
+    for hours in (2.5, 3.5):
+        at = NINE + timedelta(hours=hours)
+        async with world.transaction() as session:
+            entry = await claim_next(session, operator_id=anna, now=at, lease_s=900)
+            assert entry is not None
+            attempt_id = (
+                await open_attempt(session, plan_entry_id=entry.id, phone_number_id=None, operator_id=anna, now=at)
+            ).id
+            await mark_invited(session, attempt_id=attempt_id, now=at)
+            await finish(session, attempt_id=attempt_id, result=Result.NO_ANSWER, now=at + timedelta(seconds=30))
+        await world.outcome(attempt_id, OutcomeForm("no_contact"), anna, at=at + timedelta(minutes=1))
 
 
 async def noted(database: Database) -> int:
@@ -63,6 +93,23 @@ def test_what_would_have_been_is_told_and_written_and_nothing_is_saved(
     said = dialer(*simulate, "--retry", "busy=0")
     assert "There is no next try by itself" in said.out
     assert on_database(office, noted) == before
+
+
+def test_the_order_of_the_plan_is_tried(dialer: Dialer, office: Path, tmp_path: Path) -> None:
+    on_database(office, a_planned_day)
+    simulate = ("campaigns", "simulate", "Вентиляция", "-c", office)
+    said = dialer(*simulate, "--group-order", "cold,warm", "--csv", tmp_path / "a.csv")
+    assert said.code == 0, said.err
+    assert "2 clients differ." in said.out
+    assert "The order of the plan brings others first, or this client then." in said.out
+    written = (tmp_path / "a.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [line.split(";")[1:3] for line in written[1:]] == [
+        ["Тёплый", "at another time"], ["Холодный", "at another time"],
+    ]  # fmt: skip
+    said = dialer(*simulate, "--calls-a-day", "1")
+    assert "1 client differs." in said.out
+    said = dialer(*simulate, "--calls-a-day", "0", "--owner-keeps", "never", "--away-keeps", "--shares-by", "source")
+    assert "Nothing would have been otherwise." in said.out
 
 
 def test_what_cannot_be_is_said_in_words(dialer: Dialer, office: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import time, timedelta
 from typing import Any
 
@@ -17,12 +18,21 @@ from crm.preparation.results import Result
 from crm.what_if.outcome import Outcome
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.campaigns import what_if_pages
+from tests.dialer.console import test_retry_page
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import NOW, Office, seed_call
-from tests.dialer.console.test_retry_page import form_in
 
 PAGE = "/campaigns/1/what-if"
 TUESDAY = NOW - timedelta(days=2)
+
+
+def form_in(page: str) -> dict[str, str]:
+    """What a browser would send of this page, but the ends of the lists to choose from."""
+    form = test_retry_page.form_in(page)
+    for name, options in re.findall(r'<select name="(\S+?)"[^>]*>(.*?)</select>', page):
+        chosen = re.findall(r'<option value="([^"]*)" selected', options)
+        form[name] = ",".join(value for value in (form.get(name, ""), *chosen) if value)
+    return form
 
 
 @pytest.fixture
@@ -79,6 +89,30 @@ async def test_one_trial_at_a_time(maria: Browser, monkeypatch: pytest.MonkeyPat
     goes_on.set()
     assert (await first).status == 200
     assert (await maria.post_form(PAGE, **form)).status == 200
+
+
+async def test_the_order_of_the_plan_is_tried(maria: Browser) -> None:
+    """Whom it brings: `tests/dialer/cli/test_what_if.py`."""
+    form = form_in(await maria.text(PAGE))
+    assert form["group_order"].startswith("hot,warm,abandoned,new")
+    changed = {"group_order": "cold,new", "calls_a_day": "5", "shares_by": "industry", "shares": "Торговля 50"}
+    answer = await maria.post_form(PAGE, **form | changed)
+    page = await answer.text()
+    assert answer.status == 200
+    assert form_in(page) | changed == form_in(page)
+    assert "<h2 id=" in page
+
+
+async def test_promised_calls_that_differ_are_told_by_kind(maria: Browser, office: Office, database: Database) -> None:
+    promise = OutcomeForm(
+        "callback", callback_words="завтра 15:00", person_name="Петрова", asked_by="Петрова", reason="дорого"
+    )
+    await seed_call(database, office, client=1, at=TUESDAY + timedelta(hours=2), talk_seconds=30, form=promise)
+    form = form_in(await maria.text(PAGE)) | {"calls_until": "12:00"}
+    page = await (await maria.post_form(PAGE, **form)).text()
+    promised = page[page.index("<h2>Обещанные звонки</h2>") : page.index("<h2>По дням</h2>")]
+    assert f'href="/clients/{office.clients[1]}"' in promised
+    assert "не был бы обещан" in promised
 
 
 async def test_the_calls_that_differ_are_a_file_for_a_spreadsheet(maria: Browser) -> None:
