@@ -21,6 +21,9 @@ from tests.databases import made_database
 from tests.dialer.console.conftest import Clock
 from tests.dialer.console.fake_desk import FakeDesk
 from tests.dialer.console.seed import NOW, PASSWORD, Office, seed_call, seed_office, seed_recording
+from tests.peers.fixtures import baresip, peers, pytest_runtest_makereport
+
+__all__ = ["baresip", "peers", "pytest_runtest_makereport"]
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (

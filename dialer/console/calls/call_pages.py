@@ -189,7 +189,7 @@ async def _call_page(
             form = await correction(session, words, found, outcome, typed)
     context: dict[str, object] = {
         "call": _row(words, zone, found, names),
-        "back": "/calls",
+        "back": "/referrals" if request.query.get("from") == "referrals" else "/calls",
         "client_id": found.client_id if sees_client else None,
         "written": _written(words, found, outcome, names),
         "recording": None,

@@ -62,6 +62,9 @@ async def test_the_expert_reads_hears_and_accepts(
     for told in ("Гамма-Холод", "Иванова Анна", "Директоров Пётр", "Ждут смету", "слушать, 00:10", 'data-key="Digit1"'):
         assert told in page, told
     assert "Вам передан 1 клиент" in await egor.text("/operator")
+    assert f'href="/calls/{attempt_id}?from=referrals"' in page
+    assert 'href="/referrals" data-key="Escape"' in await egor.text(f"/calls/{attempt_id}?from=referrals")
+    assert 'href="/calls" data-key="Escape"' in await egor.text(f"/calls/{attempt_id}?from=https://example.ru")
     assert (await egor.get(f"/recordings/{attempt_id}.wav")).status == 200
     assert (await egor.post_form("/referrals/1/accept")).status == 303
     page = await egor.text("/referrals")
