@@ -28,7 +28,7 @@ from crm.experts import referrals
 from crm.importing import imports, list_marks
 from crm.mail import outbox
 from crm.mapping import Base
-from crm.offers import incoming, offers, opt_outs, templates
+from crm.offers import batches, incoming, offers, opt_outs, templates
 from crm.office import absences, users, web_sessions
 from crm.plan import callbacks, handovers, outcome_chain, plan_entries
 from crm.preparation import (

@@ -15,6 +15,7 @@ import structlog
 
 from config.settings import Settings
 from crm.database import Database, ServiceLock
+from crm.offers.sending import Lane
 from crm.office import users
 from dialer.calls.desk import Desk
 from dialer.calls.desk_rules import DeskRules
@@ -23,6 +24,7 @@ from dialer.console.app import ConsoleDeps, create_console
 from dialer.console.server import console_url, start_console
 from dialer.engines.native import NativeTelephony
 from dialer.engines.pyvoip import PyVoipTelephony
+from dialer.mailing.batch_writer import BatchWriter
 from dialer.mailing.inbox import InboxReader
 from dialer.mailing.offer_sender import OfferSender
 from dialer.mailing.patience import Patience
@@ -165,13 +167,18 @@ async def _start_scheduler(
     mailer = Mailer(
         database, settings.mail, node=node, public_url=settings.console.public_url, clock=clock, patience=patience
     )
-    offers = OfferSender(
-        database, settings.mail, node=node, materials=settings.materials_dir, clock=clock,
-        reads_answers=bool(settings.inbox.host), patience=patience,
-    )  # fmt: skip
+    senders = [
+        OfferSender(
+            database, settings.mail, node=node, materials=settings.materials_dir, clock=clock,
+            reads_answers=bool(settings.inbox.host), lane=lane, patience=patience,
+        )
+        for lane in Lane
+    ]  # fmt: skip
+    writer = BatchWriter(database, settings.mail, clock=clock, patience=patience)
     scheduler.add(mailer.look, every_s=poll_s)
     inbox = InboxReader(database, settings.inbox, settings.mail, clock=clock)
-    scheduler.add(offers.look, every_s=poll_s)
+    for look in (writer.look, *(each.look for each in senders)):
+        scheduler.add(look, every_s=poll_s)
     scheduler.add(inbox.look, every_s=settings.inbox.every_s)
     for care in (seal_finished, purge):
         scheduler.add(functools.partial(care, database, store), every_s=CARE_S)
@@ -182,7 +189,8 @@ async def _start_scheduler(
     await scheduler.start()
     stack.push_async_callback(scheduler.stop)
     stack.callback(mailer.stop)
-    stack.callback(offers.stop)
+    for stop in (writer.stop, *(each.stop for each in senders)):
+        stack.callback(stop)
     stack.callback(inbox.stop)
     return mailer, inbox
 

@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from config.settings import Settings, load_settings
 from crm.care.breaking_off import Asked, in_thread
 from crm.care.snapshots import RowCounts, assert_empty, load_snapshot, take_snapshot
 from crm.database import Database
+from crm.offers.batches import stop_running
 from dialer import __version__
 from dialer.backup_lock import copying_files
 from dialer.upkeep_errors import BackupError
@@ -265,6 +266,9 @@ async def restore(
         await assert_empty(database)
         _assert_no_files(settings)
         rows = await load_snapshot(database, backup / _DATABASES[manifest.kind])
+        if await database.check() is None:  # an older one knows no batches
+            async with database.transaction() as session:
+                await stop_running(session, now=datetime.now(UTC))
     finally:
         await database.dispose()
     if rows != manifest.rows:

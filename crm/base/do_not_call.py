@@ -6,7 +6,7 @@ another company, an organisation that is taken into the next campaign.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -53,12 +53,6 @@ async def request_of(session: AsyncSession, whom: Whom, target: object) -> DoNot
     return await session.scalar(
         select(DoNotCall).where(column_of(DoNotCall, whom) == target, DoNotCall.lifted_at.is_(None))
     )
-
-
-async def request_of_any(session: AsyncSession, whom: Whom, targets: Collection[object]) -> DoNotCall | None:
-    """The first one that is in force of one of these."""
-    theirs = select(DoNotCall).where(column_of(DoNotCall, whom).in_(targets), DoNotCall.lifted_at.is_(None))
-    return await session.scalar(theirs.order_by(DoNotCall.id).limit(1))
 
 
 async def ask(

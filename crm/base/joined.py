@@ -8,7 +8,8 @@ read together with it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,10 +22,9 @@ from sqlalchemy import (
     Subquery,
     bindparam,
     exists,
-    literal,
+    or_,
     select,
     text,
-    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -129,17 +129,6 @@ def merged_into(organisation_id: int) -> Select[int]:
     return select(merged.c.duplicate_id)
 
 
-def people_as_one(person_id: int) -> Select[int]:
-    """Ids of all records of this person: the one that is used now, and those that it is used instead of."""
-    joins = union_all(
-        select(PersonJoin.person_id.label("one"), PersonJoin.into_person_id.label("other")),
-        select(PersonJoin.into_person_id, PersonJoin.person_id),
-    ).subquery()
-    found = select(literal(person_id).label("id")).cte("records", recursive=True)
-    found = found.union(select(joins.c.other).join(found, joins.c.one == found.c.id))
-    return select(found.c.id)
-
-
 def standing_clients() -> Subquery:
     """Of every client that is joined (`client_id`): the one that it is read as in the end (`into_id`)."""
     direct = select(ClientJoin.client_id, ClientJoin.into_client_id.label("into_id"))
@@ -170,3 +159,46 @@ async def survivors(session: AsyncSession, organisation_ids: Iterable[int]) -> d
     direct = dict(found.all())
     further = await survivors(session, direct.values())
     return {merged: further.get(survivor, survivor) for merged, survivor in direct.items()}
+
+
+async def with_merged(session: AsyncSession, organisation_ids: Collection[int]) -> dict[int, set[int]]:
+    """Of each organisation its id, and those of the organisations that were merged into it, and into those."""
+    under = defaultdict[int, set[int]](set)
+    further, seen = set(organisation_ids), set[int]()
+    while further:
+        seen |= further
+        merges = select(OrganisationMerge.survivor_id, OrganisationMerge.duplicate_id).where(
+            OrganisationMerge.survivor_id.in_(further), OrganisationMerge.undone_at.is_(None)
+        )
+        further = set[int]()
+        for survivor, duplicate in await session.execute(merges):
+            under[survivor].add(duplicate)
+            further.add(duplicate)
+        further -= seen
+    return {each: _reached(each, under) for each in organisation_ids}
+
+
+async def records_of(session: AsyncSession, person_ids: Collection[int]) -> dict[int, set[int]]:
+    """Of each person the ids of all records of them: the one that is used now, and those that it is used instead of."""
+    beside = defaultdict[int, set[int]](set)
+    further, seen = set(person_ids), set[int]()
+    while further:
+        seen |= further
+        joins = select(PersonJoin.person_id, PersonJoin.into_person_id).where(
+            or_(PersonJoin.person_id.in_(further), PersonJoin.into_person_id.in_(further))
+        )
+        further = set[int]()
+        for one, other in await session.execute(joins):
+            beside[one].add(other)
+            beside[other].add(one)
+            further |= {one, other}
+        further -= seen
+    return {each: _reached(each, beside) for each in person_ids}
+
+
+def _reached(start: int, steps: Mapping[int, set[int]]) -> set[int]:
+    reached, further = {start}, {start}
+    while further:
+        further = {each for one in further for each in steps.get(one, ())} - reached
+        reached |= further
+    return reached

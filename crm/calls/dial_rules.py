@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, func, or_, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,7 +17,7 @@ from crm.base.joined import merged_into
 from crm.base.organisations import Organisation
 from crm.base.phone_numbers import NumberState, PhoneNumber, asked_off, numbers_of
 from crm.base.whom import Whom
-from crm.calls.letters import letters_since
+from crm.calls.letters import Letter, counts_since, letters_since
 from crm.calls.owners import keeper_of
 from crm.calls.time_rules import ALLOWED, NumberTry, Verdict, midnight, of_the_hours, of_the_tries
 from crm.clientele.clients import Client
@@ -120,7 +121,13 @@ async def _numbers(
 
 async def of_the_client(session: AsyncSession, client: Client, campaign: Campaign, call_list: CallList) -> Verdict:
     """By what was decided about the client as a whole, for calls and letters alike."""
-    if await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None:
+    asked_off = await request_of(session, Whom.ORGANISATION, client.organisation_id) is not None
+    return of_what_was_decided(client, campaign, call_list, is_silent=asked_off)
+
+
+def of_what_was_decided(client: Client, campaign: Campaign, call_list: CallList, *, is_silent: bool) -> Verdict:
+    """The same of values. `is_silent`: the company asked not to be called."""
+    if is_silent:
         return Verdict(False, "dial.do_not_call")
     if client.off_list_reason:
         return Verdict(False, "dial.off_list", {"reason": client.off_list_reason})
@@ -226,6 +233,23 @@ async def attempts_today(session: AsyncSession, *, organisation_id: int, campaig
         select(func.count())
         .select_from(Attempt)
         .join(Client, Client.id == Attempt.client_id)
-        .where(company, Attempt.opened_at >= since, ~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))
+        .where(company, _noticed_since(since))
     )
     return await session.scalar(select(calls.scalar_subquery() + letters_since(company, since))) or 0
+
+
+async def attempts_today_of(
+    session: AsyncSession, *, organisation_ids: Collection[int], campaign: Campaign, now: datetime
+) -> Counter[int]:
+    """As `attempts_today`, of many at once: by the organisation that had them, merged ones apart."""
+    since, counted = midnight(campaign, now), Counter[int]()
+    for row, held in ((Attempt, _noticed_since(since)), (Letter, counts_since(since))):
+        of_each = select(Client.organisation_id, func.count()).select_from(row)
+        of_each = of_each.join(Client, Client.id == row.client_id).where(held)
+        these = of_each.where(Client.organisation_id.in_(organisation_ids)).group_by(Client.organisation_id)
+        counted.update(dict((await session.execute(these)).all()))
+    return counted
+
+
+def _noticed_since(since: datetime) -> ColumnElement[bool]:
+    return and_(Attempt.opened_at >= since, ~Attempt.imported, Attempt.result.in_(OF_THE_CLIENT))

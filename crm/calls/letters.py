@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, ScalarSelect, Text, func, select
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, ScalarSelect, Text, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
@@ -147,4 +147,9 @@ async def letters_of(session: AsyncSession, client_id: int) -> list[LetterRow]:
 def letters_since(whose: ColumnElement[bool], since: datetime) -> ScalarSelect[int]:
     """How many letters that count were sent from `since` on to clients for whom `whose`, a condition, holds."""
     counted = select(func.count()).select_from(Letter).join(Client, Client.id == Letter.client_id)
-    return counted.where(whose, Letter.sent_at >= since, Letter.withdrawn_at.is_(None)).scalar_subquery()
+    return counted.where(whose, counts_since(since)).scalar_subquery()
+
+
+def counts_since(since: datetime) -> ColumnElement[bool]:
+    """As a condition on `Letter`: it counts, and was sent from `since` on."""
+    return and_(Letter.sent_at >= since, Letter.withdrawn_at.is_(None))

@@ -16,6 +16,7 @@ from crm.care.personal import ERASED, Traces, clients_of
 from crm.care.portfolios import PortfolioMove
 from crm.care.saved_filters import SavedFilter
 from crm.clientele.clients import Client
+from crm.offers.batches import OfferBatch
 from crm.offers.incoming import IncomingMail
 from crm.offers.offers import Offer, OfferFile, OfferState, turn
 from crm.preparation.call_lists import CallList
@@ -45,6 +46,9 @@ async def blank_loose_texts(session: AsyncSession, strict: Traces) -> None:
         if strict.are_in(action.value) or strict.are_inside(action.narrowing):
             blank = update(BulkAction).where(BulkAction.id == action.id)
             await session.execute(blank.values(value=ERASED, narrowing={}))
+    for batch in list(await session.scalars(select(OfferBatch))):
+        if strict.are_inside(batch.narrowing):
+            await session.execute(update(OfferBatch).where(OfferBatch.id == batch.id).values(narrowing={}))
 
 
 async def blank_merges(session: AsyncSession, known: Traces, organisation_id: int, *, whole: bool) -> None:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from crm.base.phone_parsing import read_phones
 from crm.calls.letters import Channel
 from crm.errors import Refused
 from crm.office.mail_addresses import mail_address
+
+
+@dataclass(frozen=True, slots=True)
+class Whither:
+    """To whom something is to go: `address` as it is sent to."""
+
+    client_id: int
+    person_id: int | None
+    channel: Channel
+    address: str
+    asked_for: bool = False
 
 
 def letter_address(written: str, channel: Channel, *, region: str) -> str:

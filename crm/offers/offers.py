@@ -8,19 +8,31 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, func, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Select,
+    String,
+    Text,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit, transitions
 from crm.base.joined import of_clients, read_as_one
 from crm.calls.letters import Channel
-from crm.clientele.clients import get_client
+from crm.clientele.clients import Client, get_client
 from crm.errors import Conflict, NotFound
 from crm.mapping import Base, UtcDateTime, one_of
 from crm.office.users import User
@@ -228,7 +240,14 @@ async def to_be_looked_at(session: AsyncSession) -> int:
     return await session.scalar(these) or 0
 
 
-def waiting_offers(whose: Any) -> Any:
-    """How many offers are on their way to clients for whom `whose`, a condition on `Offer`, holds."""
+def waiting_at(organisation_ids: Collection[int]) -> Select[int, int]:
+    """How many offers are on their way to each of these organisations that one is on its way to, after its id."""
     on_the_way = Offer.state.in_((OfferState.WAITING, OfferState.HANDING_OVER))
-    return select(func.count()).select_from(Offer).where(on_the_way, whose)
+    counted = select(Client.organisation_id, func.count()).join(Offer, Offer.client_id == Client.id)
+    return counted.where(on_the_way, Client.organisation_id.in_(organisation_ids)).group_by(Client.organisation_id)
+
+
+def may_have_gone() -> ColumnElement[bool]:
+    """As a condition: the client has it, or may have, or will."""
+    not_there = (OfferState.BOUNCED, OfferState.GIVEN_UP, OfferState.WITHDRAWN)
+    return Offer.state.not_in(not_there)

@@ -4,7 +4,7 @@ none deleted. It holds in every campaign until it is lifted."""
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -116,20 +116,6 @@ async def lift_opt_out(
     transitions.note(session, "opt-out", request=found.id, whom=found.whom, was="in force", on="lifted", now="lifted")
     _note(session, found, audit.OPT_OUT_LIFTED, {"reason": reason}, now=now, author_id=author_id)
     return found
-
-
-async def opt_out_of(
-    session: AsyncSession, *, organisation_id: int, readers: Collection[int], address: str
-) -> OptOut | None:
-    """The request in force that forbids a letter to the organisation, or to those merged into it, at this address,
-    which these people read."""
-    theirs = or_(
-        OptOut.organisation_id == organisation_id,
-        OptOut.organisation_id.in_(merged_into(organisation_id)),
-        OptOut.address == address.lower(),
-        OptOut.person_id.in_(readers),
-    )
-    return await session.scalar(select(OptOut).where(theirs, OptOut.lifted_at.is_(None)).order_by(OptOut.id).limit(1))
 
 
 async def opt_outs_at(session: AsyncSession, organisation_id: int) -> list[OptOut]:

@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, false, func, or_, select
+from sqlalchemy import ColumnElement, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.joined import merged_into, people_as_one
+from crm.base.joined import records_of, with_merged
 from crm.base.phone_numbers import PhoneNumber
 from crm.calls.letters import Channel
 from crm.clientele.clients import Client
 from crm.clientele.consents import ConsentGiven
+from crm.offers.addresses import Whither
 from crm.offers.offers import Offer
 
 
 async def readers_of(
-    session: AsyncSession, *, organisation_id: int, person_id: int | None, channel: Channel, address: str
-) -> frozenset[int]:
-    """Ids of people of the organisation, all records of each: who was named, whose number it is, to whom offers went
-    there before."""
-    of_it = [organisation_id, *await session.scalars(merged_into(organisation_id))]
-    named = [] if person_id is None else [person_id]
-    if channel is Channel.FAX:
-        numbers = select(PhoneNumber.person_id).where(PhoneNumber.e164 == address)
-        named += await _people(session, numbers.where(PhoneNumber.organisation_id.in_(of_it)))
-    clients = select(Client.id).where(Client.organisation_id.in_(of_it))
-    before = select(Offer.person_id).where(Offer.client_id.in_(clients), func.lower(Offer.address) == address.lower())
-    named += await _people(session, before)
-    return frozenset([each for one in set(named) for each in await session.scalars(people_as_one(one))])
+    session: AsyncSession, letters: Sequence[Whither], organisations: Mapping[int, set[int]]
+) -> list[frozenset[int]]:
+    """Of each letter the ids of people of the organisation, all records of each: who was named, whose number it is, to
+    whom offers went there before. `organisations`: by the client's id its organisation with those merged into it."""
+    there = await _people_at(session, letters, organisations)
+    named = [
+        ({to.person_id} - {None}).union(
+            *(there[each, to.address.lower()] for each in organisations.get(to.client_id, ()))
+        )
+        for to in letters
+    ]
+    records = await records_of(session, {each for one in named for each in one if each is not None})
+    return [frozenset[int]().union(*(records[each] for each in one if each is not None)) for one in named]
 
 
-async def _people(session: AsyncSession, found: Select[int | None]) -> list[int]:
-    """Without those rows that name nobody."""
-    return [each for each in await session.scalars(found.distinct()) if each is not None]
+async def _people_at(
+    session: AsyncSession, letters: Sequence[Whither], organisations: Mapping[int, set[int]]
+) -> Mapping[tuple[int, str], set[int]]:
+    """By organisation and address (in small letters): whose it is, and who was written to there."""
+    of_it = set[int]().union(*organisations.values())
+    found = defaultdict[tuple[int, str], set[int]](set)
+    before = (
+        select(Client.organisation_id, func.lower(Offer.address), Offer.person_id)
+        .join(Offer, Offer.client_id == Client.id)
+        .where(Client.organisation_id.in_(of_it), Offer.person_id.is_not(None))
+        .where(func.lower(Offer.address).in_({to.address.lower() for to in letters}))
+    )
+    rows = list((await session.execute(before.distinct())).all())
+    faxes = {to.address for to in letters if to.channel is Channel.FAX}
+    if faxes:
+        numbers = select(PhoneNumber.organisation_id, PhoneNumber.e164, PhoneNumber.person_id).where(
+            PhoneNumber.e164.in_(faxes), PhoneNumber.organisation_id.in_(of_it), PhoneNumber.person_id.is_not(None)
+        )
+        rows += (await session.execute(numbers)).all()
+    for organisation_id, address, person_id in rows:
+        found[organisation_id, address].add(person_id)
+    return found
 
 
-async def consents_to(
-    session: AsyncSession, *, organisation_id: int, readers: Collection[int], channel: Channel, address: str
-) -> list[ConsentGiven]:
+async def consents_for(session: AsyncSession, to: Whither, *, organisation_id: int) -> list[ConsentGiven]:
     """Those in force that allow this letter, the newest first: of the organisation, of who reads it, of the number."""
-    number: ColumnElement[bool] = ConsentGiven.e164 == address if channel is Channel.FAX else false()
+    merged = await with_merged(session, (organisation_id,))
+    (readers,) = await readers_of(session, (to,), {to.client_id: merged[organisation_id]})
+    number: ColumnElement[bool] = ConsentGiven.e164 == to.address if to.channel is Channel.FAX else false()
     theirs = or_(ConsentGiven.organisation_id == organisation_id, ConsentGiven.person_id.in_(readers), number)
     in_force = select(ConsentGiven).where(theirs, ConsentGiven.withdrawn_at.is_(None))
     return list(await session.scalars(in_force.order_by(ConsentGiven.id.desc())))

@@ -10,8 +10,8 @@ from babel.dates import format_date
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.organisations import get_organisation
-from crm.base.people import person_at
+from crm.base.organisations import Organisation, get_organisation
+from crm.base.people import Person, person_at
 from crm.clientele.clients import Client, get_client
 from crm.offers.fields import filled, parse, plain
 from crm.offers.templates import Language
@@ -49,18 +49,34 @@ async def values_for(
     """The value of every field, "" for what is not known. Raises `NotFound`."""
     client = await get_client(session, client_id)
     organisation = await get_organisation(session, client.organisation_id)
-    campaign, setup = await get_campaign(session, client.campaign_id), await setup_of(session, client.campaign_id)
     person = None
     if person_id is not None:
         person = await person_at(session, organisation_id=organisation.id, person_id=person_id)
-    sender = None if sender_id is None else await session.get(User, sender_id)
-    today = local(now, campaign.time_zone).date()
+    common = await common_values(
+        session, campaign_id=client.campaign_id, language=language, now=now, sender_id=sender_id
+    )
+    return common | values_of(organisation, person)
+
+
+def values_of(organisation: Organisation, person: Person | None) -> dict[str, str]:
+    """The values of those fields that differ from reader to reader."""
     return {
         "client.name": organisation.name,
         "client.city": organisation.city,
         "client.industry": organisation.industry,
         "person.full_name": person.full_name if person else "",
         "person.position": person.position if person else "",
+    }
+
+
+async def common_values(
+    session: AsyncSession, *, campaign_id: int, language: Language, now: datetime, sender_id: int | None = None
+) -> dict[str, str]:
+    """The values of those fields that are alike for all clients of a campaign."""
+    campaign, setup = await get_campaign(session, campaign_id), await setup_of(session, campaign_id)
+    sender = None if sender_id is None else await session.get(User, sender_id)
+    today = local(now, campaign.time_zone).date()
+    return {
         "campaign.name": campaign.name,
         "campaign.customer": setup.customer,
         "campaign.product": setup.product,

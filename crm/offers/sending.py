@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import json
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,38 +13,27 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.base.do_not_call import request_of, request_of_any
-from crm.base.organisations import Organisation
-from crm.base.whom import Whom
-from crm.calls.dial_rules import attempts_today, of_the_client
 from crm.calls.letters import LONGEST_NOTE, Channel, note_letter
-from crm.calls.time_rules import ALLOWED, Verdict, of_the_hours, of_the_tries
-from crm.clientele.clients import Client, get_client
-from crm.clientele.consents import ConsentGiven
+from crm.calls.time_rules import Verdict
+from crm.clientele.clients import get_client
 from crm.errors import Conflict, NotFound, Refused
 from crm.mail.outbox import GOES_OUT_AFTER, MOST_TRIES, wait_after
-from crm.offers.addresses import letter_address
-from crm.offers.offers import LONGEST_ERROR, Offer, OfferState, file_of, hold_offer, note_offer, turn, waiting_offers
-from crm.offers.opt_outs import opt_out_of
-from crm.offers.readers import consents_to, readers_of
+from crm.offers.addresses import Whither, letter_address
+from crm.offers.batches import OfferBatch, batch_of, is_of_a_batch, unless_of
+from crm.offers.letter_rules import Had, may_send
+from crm.offers.offers import LONGEST_ERROR, Offer, OfferState, file_of, hold_offer, note_offer, turn
+from crm.offers.readers import consents_for
 from crm.offers.rendering import Rendered, render, values_for
 from crm.offers.templates import Language, OfferTemplate, OfferText
-from crm.preparation.call_lists import CallList
-from crm.preparation.campaigns import Campaign
-from crm.preparation.plan_rules import Consent
 
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True, slots=True)
-class Whither:
-    """To whom something is to go: `address` as it is sent to."""
+class Lane(enum.Enum):
+    """Two senders, so that nobody's single offer waits behind one that goes to thousands."""
 
-    client_id: int
-    person_id: int | None
-    channel: Channel
-    address: str
-    asked_for: bool = False
+    SINGLE = enum.auto()
+    BATCH = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,68 +69,14 @@ def whither(
     return Whither(client_id, person_id, channel, letter_address(address, channel, region=region), asked_for)
 
 
-async def may_send(session: AsyncSession, to: Whither, *, now: datetime, except_offer: int | None = None) -> Verdict:
-    """Whether a letter may go there now: the one function that decides. Who asked not to be called gets no letters
-    either. What the client asked for waits for no caps and hours. Raises `NotFound`."""
-    found = await session.execute(
-        select(Client, Campaign, CallList, Organisation.time_zone)
-        .join(Campaign, Campaign.id == Client.campaign_id)
-        .join(CallList, CallList.id == Client.call_list_id)
-        .join(Organisation, Organisation.id == Client.organisation_id)
-        .where(Client.id == to.client_id)
-    )
-    row = found.one_or_none()
-    if row is None:
-        raise NotFound("client.unknown")
-    client, campaign, call_list, time_zone = row
-    verdict = await of_the_client(session, client, campaign, call_list)
-    if verdict.allowed:
-        verdict = await _of_the_readers(session, to, client, campaign)
-    if not verdict.allowed or to.asked_for:
-        return verdict
-    zone = time_zone or campaign.time_zone
-    if to.channel is Channel.FAX and (closed := of_the_hours(campaign, zone, promised_at=None, now=now)):
-        return closed  # a fax rings where it arrives
-    same: ColumnElement[bool] = Offer.client_id.in_(
-        select(Client.id).where(Client.organisation_id == client.organisation_id)
-    )
-    if except_offer is not None:
-        same = and_(same, Offer.id != except_offer)
-    on_the_way = await session.scalar(waiting_offers(same)) or 0
-    tried = await attempts_today(session, organisation_id=client.organisation_id, campaign=campaign, now=now)
-    if tried + on_the_way >= campaign.attempts_a_day:
-        return of_the_tries(campaign, zone, company=tried + on_the_way, numbers={}, now=now)
-    return ALLOWED
-
-
-async def _of_the_readers(session: AsyncSession, to: Whither, client: Client, campaign: Campaign) -> Verdict:
-    """By what the people who read it, the number and the address have said."""
-    if to.channel is Channel.FAX and await request_of(session, Whom.NUMBER, to.address) is not None:
-        return Verdict(False, "dial.number_do_not_call")
-    readers = await _readers(session, to, client)
-    if await request_of_any(session, Whom.PERSON, readers) is not None:
-        return Verdict(False, "offer.person_do_not_call")
-    if await opt_out_of(session, organisation_id=client.organisation_id, readers=readers, address=to.address):
-        return Verdict(False, "offer.opted_out")
-    if campaign.consent is Consent.REQUIRED and not await _consents(session, to, client, readers):
-        return Verdict(False, "offer.no_consent")
-    return ALLOWED
-
-
-async def _readers(session: AsyncSession, to: Whither, client: Client) -> frozenset[int]:
-    return await readers_of(
-        session, organisation_id=client.organisation_id, person_id=to.person_id, channel=to.channel, address=to.address
-    )
-
-
-async def _consents(session: AsyncSession, to: Whither, client: Client, readers: Collection[int]) -> list[ConsentGiven]:
-    return await consents_to(
-        session, organisation_id=client.organisation_id, readers=readers, channel=to.channel, address=to.address
-    )
-
-
 async def prepare(
-    session: AsyncSession, to: Whither, *, text_id: int, now: datetime, sender_id: int | None = None
+    session: AsyncSession,
+    to: Whither,
+    *,
+    text_id: int,
+    now: datetime,
+    sender_id: int | None = None,
+    unless: Had | None = None,
 ) -> Prepared:
     """The offer as it would go out now, to be looked at. Raises `NotFound`, also for a text that is not the campaign's
     or whose template is not in use."""
@@ -160,8 +95,8 @@ async def prepare(
         session, client_id=client.id, language=written.language, now=now, person_id=to.person_id, sender_id=sender_id
     )
     rendered = render(written.subject, written.body, values)
-    verdict = await may_send(session, to, now=now)
-    agreed = await _consents(session, to, client, await _readers(session, to, client))
+    verdict = await may_send(session, to, now=now, unless=unless)
+    agreed = await consents_for(session, to, organisation_id=client.organisation_id)
     name = re.sub(r'[\\/:*?"<>|]', " ", template.name).strip(". ") or "offer"
     consents = tuple([each.evidence for each in agreed])
     return Prepared(to, written.id, written.language, rendered, verdict, consents, f"{name}.pdf")
@@ -175,10 +110,11 @@ async def queue_offer(
     key: str,
     now: datetime,
     sender_id: int | None = None,
+    batch: OfferBatch | None = None,
 ) -> Offer:
-    """Write the offer, to go out when it cannot be taken back any more. `key`, 32 hexadecimal digits, is of this
-    sending: clicked twice it is written once. Raises `Refused` where it may not go, `Conflict` where something of it
-    has changed since it was looked at."""
+    """Write the offer, to go out when it cannot be taken back any more; one of a `batch`, which the caller holds, at
+    once. `key`, 32 hexadecimal digits, is of this sending: clicked twice it is written once. Raises `Refused` where it
+    may not go, `Conflict` where something of it has changed since it was looked at."""
     if not _KEY.fullmatch(key):
         raise Refused("offer.key")
     await get_client(session, prepared.to.client_id, lock=True)
@@ -187,7 +123,10 @@ async def queue_offer(
         if known.client_id != prepared.to.client_id:
             raise Refused("offer.key")
         return known
-    again = await prepare(session, prepared.to, text_id=prepared.text_id, now=now, sender_id=sender_id)
+    again = await prepare(
+        session, prepared.to, text_id=prepared.text_id, now=now, sender_id=sender_id,
+        unless=await unless_of(session, batch) if batch else None,
+    )  # fmt: skip
     if again.digest != prepared.digest:
         raise Conflict("offer.looks_otherwise")
     if again.rendered.missing:
@@ -198,7 +137,7 @@ async def queue_offer(
         key=key, client_id=prepared.to.client_id, person_id=prepared.to.person_id, text_id=prepared.text_id,
         channel=prepared.to.channel, address=prepared.to.address, subject=prepared.rendered.subject,
         body=prepared.rendered.body, asked_for=prepared.to.asked_for, queued_at=now, author_id=sender_id,
-        state=OfferState.WAITING, next_try_at=now + GOES_OUT_AFTER,
+        state=OfferState.WAITING, next_try_at=now if batch else now + GOES_OUT_AFTER,
     )  # fmt: skip
     session.add(offer)
     await session.flush()
@@ -213,11 +152,15 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     return and_(Offer.state == OfferState.WAITING, Offer.next_try_at <= now, nobodys)
 
 
-async def is_any_due(session: AsyncSession, *, now: datetime) -> bool:
-    """Whether there is something to do: to send, or to call doubtful what a service left behind."""
+def _in_lane(lane: Lane) -> ColumnElement[bool]:
+    return ~is_of_a_batch() if lane is Lane.SINGLE else is_of_a_batch()
+
+
+async def is_any_due(session: AsyncSession, *, now: datetime, lane: Lane = Lane.SINGLE) -> bool:
+    """Whether there is something to do in the lane: to send, or to call doubtful what a service left behind."""
     left = and_(Offer.state == OfferState.HANDING_OVER, Offer.claimed_until < now)
     due = and_(Offer.state == OfferState.WAITING, Offer.next_try_at <= now)
-    return bool(await session.scalar(select(exists().where(or_(due, left)))))
+    return bool(await session.scalar(select(exists().where(or_(due, left), _in_lane(lane)))))
 
 
 async def doubt_left(session: AsyncSession, *, now: datetime) -> int:
@@ -229,13 +172,17 @@ async def doubt_left(session: AsyncSession, *, now: datetime) -> int:
     return len(found)
 
 
-async def claim_due(session: AsyncSession, *, now: datetime, node: str, lease: timedelta) -> Offer | None:
-    """The next offer whose time has come and that may go, for this node alone until the lease is over. What may not go
-    any more is withdrawn, what may go later waits."""
-    due = select(Offer).where(_is_due(now)).order_by(Offer.next_try_at, Offer.id).limit(1)
+async def claim_due(
+    session: AsyncSession, *, now: datetime, node: str, lease: timedelta, lane: Lane = Lane.SINGLE
+) -> Offer | None:
+    """The next offer of the lane whose time has come and that may go, for this node alone until the lease is over. What
+    may not go any more is withdrawn, what may go later waits."""
+    due = select(Offer).where(_is_due(now), _in_lane(lane)).order_by(Offer.next_try_at, Offer.id).limit(1)
     while (offer := await session.scalar(due.with_for_update(skip_locked=True))) is not None:
         to = Whither(offer.client_id, offer.person_id, offer.channel, offer.address, offer.asked_for)
-        verdict = await may_send(session, to, now=now, except_offer=offer.id)
+        batch = await batch_of(session, offer.id) if lane is Lane.BATCH else None
+        unless = await unless_of(session, batch) if batch else None
+        verdict = await may_send(session, to, now=now, unless=unless, except_offer=offer.id)
         if verdict.allowed:
             offer.claimed_by, offer.claimed_until = node, now + lease
             await session.flush()

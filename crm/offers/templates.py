@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -194,15 +194,17 @@ async def newest_text(session: AsyncSession, template_id: int, language: Languag
     return await session.scalar(these.order_by(OfferText.number.desc()).limit(1))
 
 
-async def newest_texts(session: AsyncSession, campaign_id: int) -> list[tuple[OfferTemplate, OfferText]]:
-    """What may be sent in the campaign now: the newest text of each language of each template that is in use."""
+async def newest_texts(session: AsyncSession, campaign_id: int | None) -> list[tuple[OfferTemplate, OfferText]]:
+    """What may be sent in the campaign now (`None`: in any): the newest text of each language of each template that is
+    in use."""
     last = select(func.max(OfferText.id).label("id")).group_by(OfferText.template_id, OfferText.language).subquery()
     found = await session.execute(
         select(OfferTemplate, OfferText)
         .join(OfferText, OfferText.template_id == OfferTemplate.id)
         .join(last, last.c.id == OfferText.id)
-        .where(OfferTemplate.campaign_id == campaign_id, OfferTemplate.retired_at.is_(None))
-        .order_by(OfferTemplate.name_folded, OfferText.language.desc())
+        .where(OfferTemplate.campaign_id == campaign_id if campaign_id is not None else true())
+        .where(OfferTemplate.retired_at.is_(None))
+        .order_by(OfferTemplate.campaign_id, OfferTemplate.name_folded, OfferText.language.desc())
     )
     return [(template, text) for template, text in found]
 

@@ -35,7 +35,9 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     """`clients list`: one line a client."""
     gettext = terminal.words.gettext
     async with ready_database(settings, terminal) as database, database.reading() as session:
-        page = await clients_page(session, filters=await _filters(session, arguments, terminal), limit=arguments.rows)
+        page = await clients_page(
+            session, filters=await narrowed_filters(session, arguments, terminal), limit=arguments.rows
+        )
     heading = (gettext("no."), gettext("Client"), gettext("City"), gettext("Group"), gettext("List"), gettext("Whose"))
     rows = [
         (str(row.client_id), row.organisation, row.city, gettext(group_name(row.group.value)), row.call_list,
@@ -62,7 +64,7 @@ async def filters(settings: Settings, arguments: argparse.Namespace, terminal: T
 async def save(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`clients save-filter`: for everybody, or with `--as` for that user alone."""
     async with ready_database(settings, terminal) as database, database.transaction() as session:
-        narrowed, owner_id = await _filters(session, arguments, terminal), await _whose(session, arguments)
+        narrowed, owner_id = await narrowed_filters(session, arguments, terminal), await _whose(session, arguments)
         saved = await save_filter(
             session, name=arguments.name, filters=narrowed, shared=owner_id is None, owner_id=owner_id,
             now=datetime.now(UTC),
@@ -91,7 +93,10 @@ async def bulk(settings: Settings, arguments: argparse.Namespace, terminal: Term
     words = terminal.words
     async with ready_database(settings, terminal) as database:
         async with database.reading() as session:
-            narrowed, wanted = await _filters(session, arguments, terminal), await _wanted(session, arguments, terminal)
+            narrowed, wanted = (
+                await narrowed_filters(session, arguments, terminal),
+                await _wanted(session, arguments, terminal),
+            )
             shown = await bulk_actions.preview(session, filters=narrowed, wanted=wanted)
             terminal.say(
                 words.ngettext("{n} client will be changed.", "{n} clients will be changed.", len(shown.changing))
@@ -162,7 +167,7 @@ def _tell_reasons(skipped: Counter[str], terminal: Terminal) -> None:
         )  # fmt: skip
 
 
-async def _filters(session: AsyncSession, arguments: argparse.Namespace, terminal: Terminal) -> ClientFilters:
+async def narrowed_filters(session: AsyncSession, arguments: argparse.Namespace, terminal: Terminal) -> ClientFilters:
     """The saved filter, and what the options narrow further."""
     narrowed = ClientFilters()
     if arguments.saved:
@@ -204,6 +209,6 @@ async def _wanted(session: AsyncSession, arguments: argparse.Namespace, terminal
     if arguments.to_group:
         return Wanted(BulkKind.GROUP, arguments.to_group)
     if arguments.to_list:
-        narrowed = await _filters(session, arguments, terminal)
+        narrowed = await narrowed_filters(session, arguments, terminal)
         return Wanted(BulkKind.LIST, str(await _list_id(session, narrowed, arguments.to_list, terminal)))
     return Wanted(BulkKind.DO_NOT_CALL, arguments.do_not_call)

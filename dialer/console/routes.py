@@ -25,6 +25,7 @@ from dialer.console.campaigns import (
 )
 from dialer.console.clients import (
     abandoned_pages,
+    batch_pages,
     bulk_pages,
     client_pages,
     competitor_pages,
@@ -185,6 +186,11 @@ def _clients() -> tuple[Route, ...]:
         ),
         Route("GET", "/clients/bulk", bulk_pages.look, RULE_ROLES),
         Route("POST", "/clients/bulk", bulk_pages.carry_out, RULE_ROLES, told=NOTHING),
+        Route("GET", "/clients/offers", batch_pages.look, RULE_ROLES),
+        Route("POST", "/clients/offers", batch_pages.begin, RULE_ROLES, told=NOTHING),
+        Route("GET", "/offer-batches", batch_pages.all_batches, OFFICE_ROLES),
+        Route("GET", "/offer-batches/{batch_id:[0-9]{1,9}}", batch_pages.batch_page, OFFICE_ROLES),
+        Route("POST", "/offer-batches/{batch_id:[0-9]{1,9}}", batch_pages.settle, RULE_ROLES, told=DONE),
         Route("GET", "/bulk-actions", bulk_pages.actions, OFFICE_ROLES),
         Route("GET", "/bulk-actions/{action_id:[0-9]{1,9}}", bulk_pages.action_page, OFFICE_ROLES),
         Route("POST", "/bulk-actions/{action_id:[0-9]{1,9}}/undo", bulk_pages.undo, RULE_ROLES, told=DONE),

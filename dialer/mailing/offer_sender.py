@@ -21,6 +21,7 @@ from crm.database import Database
 from crm.errors import Conflict, NotFound
 from crm.offers import sending
 from crm.offers.offers import Offer, OfferFile
+from crm.offers.sending import Lane
 from crm.offers.templates import OfferText, attachments_of
 from crm.office.users import User
 from crm.preparation.materials import read_file
@@ -37,8 +38,8 @@ LEASE_BEYOND: Final = timedelta(seconds=60)  # longer than connecting and sendin
 
 
 class OfferSender:
-    """Sends what is due. `materials`: the folder of the customer's files; `reads_answers`: our mailbox is read;
-    `patience`: that of all who talk to the mail server."""
+    """Sends what is due in its `lane`. `materials`: the folder of the customer's files; `reads_answers`: our mailbox is
+    read; `patience`: that of all who talk to the mail server."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class OfferSender:
         materials: Path,
         clock: Callable[[], datetime],
         reads_answers: bool = False,
+        lane: Lane = Lane.SINGLE,
         patience: Patience | None = None,
     ) -> None:
         self._database = database
@@ -57,6 +59,7 @@ class OfferSender:
         self._materials = materials
         self._clock = clock
         self._reads_answers = reads_answers
+        self._lane = lane
         self._lease = timedelta(seconds=2 * settings.timeout_s + settings.taken_within_s) + LEASE_BEYOND
         self._patience = patience or Patience("mail server")
         self._stopping = False
@@ -71,7 +74,7 @@ class OfferSender:
         if not self._settings.host:
             return
         async with self._database.reading() as session:
-            if not await sending.is_any_due(session, now=now):
+            if not await sending.is_any_due(session, now=now, lane=self._lane):
                 return
         async with self._database.transaction() as session:
             await sending.doubt_left(session, now=now)
@@ -84,7 +87,9 @@ class OfferSender:
 
     async def _claim(self) -> Offer | None:
         async with self._database.transaction() as session:
-            return await sending.claim_due(session, now=self._clock(), node=self._node, lease=self._lease)
+            return await sending.claim_due(
+                session, now=self._clock(), node=self._node, lease=self._lease, lane=self._lane
+            )
 
     async def _sent(self, postman: Postman, offer: Offer) -> bool:
         """Whether there is any use in going on with the next one."""

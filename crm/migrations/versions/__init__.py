@@ -47,6 +47,7 @@ ORDER: Final = (
     "0111_portfolios",
     "0130_incoming_mails",
     "0131_where_opt_outs_were_noted",
+    "0180_offer_batches",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

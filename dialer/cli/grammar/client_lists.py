@@ -24,7 +24,7 @@ def add_client_lists(actions: Commands, words: Words) -> None:
         parser = command(actions, name, text)
         if name == "save-filter":
             parser.add_argument("name", metavar="NAME", help=gettext("name of the filter"))
-        _narrowing(parser, words)
+        narrowing_options(parser, words)
         made.append(parser)
     show, _, bulk = made
     show.add_argument("--rows", type=int, default=50, metavar="N", help=gettext("how many at most"))
@@ -48,7 +48,8 @@ def add_client_lists(actions: Commands, words: Words) -> None:
         settings_option(parser, words)
 
 
-def _narrowing(parser: argparse.ArgumentParser, words: Words) -> None:
+def narrowing_options(parser: argparse.ArgumentParser, words: Words) -> None:
+    """A saved filter, and what narrows further."""
     gettext = words.gettext
     parser.add_argument("--filter", dest="saved", metavar="NAME", help=gettext("a saved filter"))
     parser.add_argument(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.offers.templates import Language
+from dialer.cli.grammar.client_lists import narrowing_options
 from dialer.cli.grammar.options import command, group, settings_option
 from dialer.words import Words
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 def add_offers(commands: Commands, words: Words) -> None:
     """`dialer offers ...`."""
     actions = group(commands, "offers", words.gettext("offers by e-mail and fax: their templates, sending them"))
-    for parser in (*_templates(actions, words), *_sending(actions, words), *_opt_outs(actions, words)):
+    for parser in (
+        *_templates(actions, words),
+        *_sending(actions, words),
+        *_to_many(actions, words),
+        *_opt_outs(actions, words),
+    ):
         settings_option(parser, words)
 
 
@@ -86,6 +92,41 @@ def _sending(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
     either.add_argument("--arrived", action="store_true", help=gettext("it arrived"))
     either.add_argument("--again", action="store_true", help=gettext("send it again, as the same message"))
     return [send, show, file, withdraw, settle, read, incoming]
+
+
+def _to_many(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
+    gettext = words.gettext
+    send = command(actions, "send-many", gettext("show to whom of a filter an offer would go, and send it with --yes"))
+    narrowing_options(send, words)
+    send.add_argument(
+        "--as", dest="whose", metavar="LOGIN", help=gettext("whose own filters are meant besides everybody's")
+    )
+    send.add_argument("--template", type=int, required=True, metavar="NO", help=gettext("number of the template"))
+    send.add_argument(
+        "--language", choices=[each.value for each in Language], default="ru",
+        help=gettext("language of the text (otherwise ru)"),
+    )  # fmt: skip
+    send.add_argument(
+        "--per-hour", type=int, default=100, metavar="N", help=gettext("how many an hour (otherwise 100)")
+    )
+    send.add_argument(
+        "--not-within", type=int, default=30, metavar="DAYS",
+        help=gettext("not to who had this offer within so many days (otherwise 30; 0: to these, too)"),
+    )  # fmt: skip
+    send.add_argument("--by", metavar="LOGIN", help=gettext("who sends it"))
+    send.add_argument("--yes", action="store_true", help=gettext("send it"))
+    made = [send, command(actions, "batches", gettext("list the offers to many clients, the newest first"))]
+    for name, text in (
+        ("batch", gettext("show how far an offer to many clients has come, and what became of each")),
+        ("stop", gettext("stop an offer to many clients: nothing more of it goes")),
+        ("go-on", gettext("go on with an offer to many clients that was stopped")),
+    ):
+        parser = command(actions, name, text)
+        parser.add_argument(
+            "number", type=int, metavar="NO", help=gettext("its number among the offers to many clients")
+        )
+        made.append(parser)
+    return made
 
 
 def _opt_outs(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:

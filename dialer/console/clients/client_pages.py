@@ -15,9 +15,11 @@ from crm.calls.letters import LONGEST_NOTE
 from crm.care.saved_filters import SavedFilter, filters_seen_by, remove_filter, save_filter
 from crm.clientele.clients import get_client, put_back_on_list
 from crm.clientele.groups import MoveRow, move_rows
+from crm.offers.templates import OfferTemplate, OfferText, newest_texts
 from crm.plan.silence import off_list
 from crm.preparation.campaign_setup import setup_of
 from crm.reading.client_list import ClientKey, clients_page
+from dialer.console.clients.batch_pages import NOT_WITHIN, PER_HOUR
 from dialer.console.clients.client_filters import Chosen, choices
 from dialer.console.clients.letters import read_letters
 from dialer.console.clients.promises import read_promises
@@ -29,7 +31,7 @@ from dialer.console.desk.card import read_card, stored_card
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import moment
-from dialer.console.web.labels import CHANNELS, MOVE_CAUSES
+from dialer.console.web.labels import CHANNELS, MOVE_CAUSES, TEXT_LANGUAGES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.people import to_choose
 from dialer.console.web.troubles import Trouble
@@ -59,6 +61,7 @@ async def clients(request: web.Request) -> web.StreamResponse:
         )
         offered = await choices(session, words)
         saved = await filters_seen_by(session, visitor(request).user_id)
+        texts = await newest_texts(session, sent.number(chosen.campaign) or None)
     query, role = chosen.query(), visitor(request).role
     context = {
         "rows": found.rows,
@@ -75,8 +78,17 @@ async def clients(request: web.Request) -> web.StreamResponse:
         "further": _further(query, found.next_after),
         "show_campaign": len(offered.campaigns) > 1,
         "may_change": role in RULE_ROLES,
+        "texts": [(text.id, _text_label(words, template, text, dict(offered.campaigns))) for template, text in texts],
+        "per_hour": PER_HOUR,
+        "not_within": NOT_WITHIN,
     }
     return await office_page(request, "clients.html", context)
+
+
+def _text_label(words: Words, template: OfferTemplate, text: OfferText, campaigns: Mapping[str, str]) -> str:
+    """With the campaign's name where there are several."""
+    label = f"{template.name}, {words.gettext(TEXT_LANGUAGES[text.language.value])}"
+    return f"{campaigns[str(template.campaign_id)]}: {label}" if len(campaigns) > 1 else label
 
 
 def _further(query: dict[str, str], key: ClientKey | None) -> str:

@@ -39,6 +39,7 @@ from crm.importing.contacts import import_contacts
 from crm.importing.entering import Entry, enter_client
 from crm.importing.tables import read_table
 from crm.mail.outbox import MailState, OutgoingMail, Purpose, mark_sent
+from crm.offers.batches import OfferBatch
 from crm.offers.incoming import Arrived, IncomingKind, IncomingMail, begin_at, take_in
 from crm.offers.offers import Offer, OfferFile, OfferState
 from crm.office.users import User, get_user
@@ -241,6 +242,22 @@ async def test_an_offer_is_not_sent_any_more_and_its_text_and_file_go(kept: Kept
         assert (files[number] == b"") == erased
 
 
+async def test_a_batch_that_was_narrowed_by_a_name_forgets_it(kept: Kept) -> None:
+    text_id = await text_of(kept.world)
+    async with kept.world.transaction() as session:
+        for number, sought in enumerate(("Петрова Анна", "вентиляция")):
+            session.add(
+                OfferBatch(
+                    key=f"{number:032}", text_id=text_id, narrowing={"text": sought}, per_hour=1, at=NOON, clients=1,
+                    left_out={}, next_at=NOON,
+                )
+            )  # fmt: skip
+    await erase(kept, Erased.PERSON)
+    async with kept.world.database.reading() as session:
+        left = [each.narrowing for each in await session.scalars(select(OfferBatch).order_by(OfferBatch.id))]
+    assert left == [{}, {"text": "вентиляция"}]
+
+
 @pytest.mark.parametrize("whom", Erased)
 async def test_of_what_came_back_stays_that_it_came(kept: Kept, whom: Erased) -> None:
     world, text_id = kept.world, await text_of(kept.world)
@@ -349,6 +366,7 @@ KEPT_TEXTS = {
         "`blank_imports`"),
     ("organisation_merges", "journal"): "`blank_merges`",
     ("offers", "claimed_by"): "a node", ("offers", "last_error"): "`blank_offers`",
+    ("offer_batch_clients", "reason"): "a code",
     ("offer_files", "content"): "`blank_offers`", ("offer_files", "file_name"): "`blank_offers`",
     ("opt_outs", "address"): "kept, so that nobody writes to it again",
     ("sheet_states", "answers"): "`blank_sheets`",

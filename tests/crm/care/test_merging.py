@@ -35,9 +35,10 @@ from crm.importing.clients import import_clients
 from crm.importing.mapping import guess_mapping
 from crm.importing.tables import read_table
 from crm.mapping import Base
+from crm.offers.letter_rules import may_send
 from crm.offers.offers import OfferState, offer_of, offers_of
 from crm.offers.opt_outs import OptsOut, opt_out, opt_outs_at
-from crm.offers.sending import claim_due, may_send
+from crm.offers.sending import claim_due
 from crm.plan.callbacks import CallbackState, agree, bring_due, get_callback, open_callback
 from crm.preparation.call_lists import list_named
 from crm.preparation.campaigns import add_campaign, get_campaign
@@ -498,7 +499,13 @@ def test_every_table_that_names_an_organisation_or_its_client_is_thought_of() ->
     }
     hold_for_both = {"opt_outs"}
     not_presumed = {"consents"}  # of the numbers of another record
-    as_it_was = {"import_rows", "bulk_changes", "erasures", "portfolio_rows"}  # of whoever it was done to then
+    as_it_was = {
+        "import_rows",
+        "bulk_changes",
+        "erasures",
+        "portfolio_rows",
+        "offer_batch_clients",
+    }  # of whoever it was done to then
     own = {"organisation_merges", "duplicate_pairs", "client_joins"}
     naming = {
         table.name

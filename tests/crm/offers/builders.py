@@ -6,9 +6,10 @@ from datetime import datetime
 from uuid import uuid4
 
 from crm.calls.letters import Channel
+from crm.offers.addresses import Whither
 from crm.offers.offers import Offer
 from crm.offers.pdf import pdf_of
-from crm.offers.sending import Prepared, Whither, prepare, queue_offer, whither
+from crm.offers.sending import Prepared, prepare, queue_offer, whither
 from crm.offers.templates import Language, add_template, write_text
 from tests.crm.builders import NOON, World
 

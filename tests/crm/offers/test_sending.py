@@ -18,6 +18,8 @@ from crm.clientele.clients import get_client
 from crm.clientele.consents import give, withdraw_consent
 from crm.errors import Conflict, CrmError, NotFound, Refused
 from crm.mail.outbox import GOES_OUT_AFTER, MOST_TRIES
+from crm.offers.addresses import Whither
+from crm.offers.letter_rules import may_send
 from crm.offers.offers import (
     Offer,
     OfferState,
@@ -31,14 +33,12 @@ from crm.offers.offers import (
 )
 from crm.offers.opt_outs import OptsOut, lift_opt_out, opt_out, opt_outs, opt_outs_at
 from crm.offers.sending import (
-    Whither,
     claim_due,
     doubt_left,
     is_any_due,
     mark_handing_over,
     mark_sent,
     mark_tried,
-    may_send,
     prepare,
     queue_offer,
     settle_doubt,
