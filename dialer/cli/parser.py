@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from typing import Final
 
 from dialer import __version__
@@ -45,12 +46,17 @@ _OF_ARGPARSE: Final = (
 
 
 def build_parser(words: Words) -> argparse.ArgumentParser:
-    """The parser of `dialer`; its help and its errors are in the language of `words`."""
-    gettext = words.gettext
+    """The parser of `dialer`; its help and its errors are in the language of `words`. Made once for each language."""
     # argparse asks the module gettext, which wants compiled catalogues; this is the name by which it asks.
-    argparse._ = gettext  # type: ignore[attr-defined]
+    argparse._ = words.gettext  # type: ignore[attr-defined]
+    return _built(words)
+
+
+@functools.cache
+def _built(words: Words) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="dialer", description=gettext("Outbound calls for a sales department: plan, call, record, write down.")
+        prog="dialer",
+        description=words.gettext("Outbound calls for a sales department: plan, call, record, write down."),
     )
     parser.add_argument("--version", action="version", version=f"dialer {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
