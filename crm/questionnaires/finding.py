@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from crm.base.organisations import Organisation
 from crm.clientele.clients import Client
-from crm.errors import Refused
 from crm.office.users import User
 from crm.questionnaires.answers import Answers
 from crm.questionnaires.questionnaires import QuestionnaireVersion, over_all, versions_of
-from crm.questionnaires.questions import Kind, Question, Relation, read, relations_of
-from crm.questionnaires.report_columns import LISTS, THOUSANDTHS, SheetChoice, SheetColumns, as_column, places_of
+from crm.questionnaires.questions import Kind, Question
+from crm.questionnaires.report_columns import LISTS, THOUSANDTHS, SheetChoice, SheetColumns, places_of
 from crm.questionnaires.sheet_rows import Sheet, SheetState
+from crm.questionnaires.two_ranges import ids_within, page_within, two_ranges
+from crm.questionnaires.wanted import PlaceInOrder, Wanted, column_of, holds
 
-MOST_CONDITIONS: Final = 4
 MOST_COUNTED: Final = 10_000
-_WRITTEN: Final = re.compile(r"\s*(\S+?)\s*(=|>|<|\bhas\b)\s*(.+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an answer must be: as it was asked for (`text`), and where that stands. `place` is a column, or the list of
-    a question with several choices, `value` what the column holds."""
-
-    text: str
-    question: Question
-    place: str
-    relation: Relation
-    value: str | int
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceInOrder:
-    """After which sheet the next page begins; `value`: what it holds in the column that gives the order, if one
-    does."""
-
-    sheet_id: int
-    value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,71 +42,33 @@ class SheetFound:
     written_at: datetime
 
 
-async def wanted_of(session: AsyncSession, questionnaire_id: int, texts: Sequence[str]) -> list[Wanted]:
-    """Conditions as people write them: "q1 = yes", "q2 > 10", "q3 has c1". Raises `Refused` for what is none, or about
-    a question that is not for reports."""
-    texts = [each.strip() for each in texts if each.strip()]
-    if len(texts) > MOST_CONDITIONS:
-        raise Refused("sheet.most_conditions", most=MOST_CONDITIONS)
-    places = await places_of(session, questionnaire_id)
-    questions = over_all(await versions_of(session, questionnaire_id))
-    return [_wanted(each, places, questions) for each in texts]
-
-
-def _wanted(text: str, places: dict[str, str], questions: dict[str, Question]) -> Wanted:
-    found = _WRITTEN.fullmatch(text)
-    if found is None or found[1] not in places:
-        raise Refused("sheet.cannot_filter", text=text[:80])
-    question, relation = questions[found[1]], Relation(found[2])
-    if question.kind is Kind.SEVERAL:
-        relation = Relation.HAS
-    value = read(question, found[3])
-    if relation not in relations_of(question.kind) or value is None:
-        raise Refused("sheet.cannot_filter", text=text[:80])
-    one = value[0] if isinstance(value, list) else value
-    return Wanted(text, question, places[question.key], relation, as_column(question.kind, one))
-
-
-def _column(place: str) -> InstrumentedAttribute[Any]:
-    column: InstrumentedAttribute[Any] = getattr(SheetColumns, place)
-    return column
-
-
-def _holds(wanted: Wanted) -> ColumnElement[bool]:
-    if wanted.place in LISTS:
-        return exists().where(
-            SheetChoice.questionnaire_id == SheetColumns.questionnaire_id,
-            SheetChoice.place == wanted.place,
-            SheetChoice.code == wanted.value,
-            SheetChoice.sheet_id == SheetColumns.sheet_id,
-        )
-    column = _column(wanted.place)
-    if wanted.relation is Relation.GREATER:
-        return column > wanted.value
-    return column < wanted.value if wanted.relation is Relation.LESS else column == wanted.value
-
-
 def _ordering(wanted: Sequence[Wanted]) -> InstrumentedAttribute[Any] | None:
     """The column whose range is asked for: its index has the sheets in its order, and no other one."""
-    ranges = [each for each in wanted if each.relation in (Relation.GREATER, Relation.LESS)]
-    return _column(ranges[0].place) if ranges else None
+    ranges = [each for each in wanted if each.is_range]
+    return column_of(ranges[0].place) if ranges else None
 
 
-def page_of_ids(
-    questionnaire_id: int, wanted: Sequence[Wanted], *, after: PlaceInOrder | None, limit: int
-) -> Select[Any]:
-    """The ids of sheets for which all this holds, each with what gives the order, or NULL."""
+async def page_of(
+    session: AsyncSession, questionnaire_id: int, wanted: Sequence[Wanted], *, after: PlaceInOrder | None, limit: int
+) -> list[PlaceInOrder]:
+    """So many sheets for which all this holds, each with its place in their order: that of what their index has."""
+    ranges = two_ranges(wanted)
+    if ranges is not None:
+        return await page_within(session, questionnaire_id, wanted, ranges, after=after, limit=limit)
     ordering = _ordering(wanted)
     order = (SheetColumns.sheet_id,) if ordering is None else (ordering, SheetColumns.sheet_id)
-    asked = select(SheetColumns.sheet_id, ordering if ordering is not None else func.nullif(1, 1))
-    asked = asked.where(SheetColumns.questionnaire_id == questionnaire_id, *map(_holds, wanted))
+    asked = _ids(questionnaire_id, wanted).add_columns(ordering if ordering is not None else func.nullif(1, 1))
     if after is not None and ordering is None:
         asked = asked.where(SheetColumns.sheet_id > after.sheet_id)
     elif after is not None and ordering is not None and after.value is not None:
         asked = asked.where(
             ordering >= after.value, tuple_(ordering, SheetColumns.sheet_id) > tuple_(after.value, after.sheet_id)
         )
-    return asked.order_by(*order).limit(limit)
+    return [PlaceInOrder(*row) for row in await session.execute(asked.order_by(*order).limit(limit))]
+
+
+def _ids(questionnaire_id: int, wanted: Sequence[Wanted]) -> Select[Any]:
+    return select(SheetColumns.sheet_id).where(SheetColumns.questionnaire_id == questionnaire_id, *map(holds, wanted))
 
 
 async def sheets_found(
@@ -143,14 +82,14 @@ async def sheets_found(
     """So many sheets for which all this holds, and where the next page begins, `None` after the last one. Without
     conditions all sheets, those without a question for reports too."""
     if wanted:
-        rows = list(await session.execute(page_of_ids(questionnaire_id, wanted, after=after, limit=limit + 1)))
+        places = await page_of(session, questionnaire_id, wanted, after=after, limit=limit + 1)
     else:
-        every = select(Sheet.id, func.nullif(1, 1)).where(Sheet.questionnaire_id == questionnaire_id)
+        every = select(Sheet.id).where(Sheet.questionnaire_id == questionnaire_id)
         if after is not None:
             every = every.where(Sheet.id > after.sheet_id)
-        rows = list(await session.execute(every.order_by(Sheet.id).limit(limit + 1)))
-    further = PlaceInOrder(*rows[limit - 1]) if len(rows) > limit else None
-    return await _loaded(session, questionnaire_id, [row[0] for row in rows[:limit]]), further
+        places = [PlaceInOrder(each) for each in await session.scalars(every.order_by(Sheet.id).limit(limit + 1))]
+    further = places[limit - 1] if len(places) > limit else None
+    return await _loaded(session, questionnaire_id, [each.sheet_id for each in places[:limit]]), further
 
 
 async def _loaded(session: AsyncSession, questionnaire_id: int, ids: Sequence[int]) -> list[SheetFound]:
@@ -184,11 +123,15 @@ async def _loaded(session: AsyncSession, questionnaire_id: int, ids: Sequence[in
 
 async def count_found(session: AsyncSession, questionnaire_id: int, wanted: Sequence[Wanted]) -> int:
     """How many there are, counted up to `MOST_COUNTED` + 1."""
-    if wanted:
-        ids: Select[Any] = page_of_ids(questionnaire_id, wanted, after=None, limit=MOST_COUNTED + 1)
+    ranges = two_ranges(wanted)
+    if ranges is not None:
+        ids: Select[Any] = ids_within(questionnaire_id, wanted, ranges)
+    elif wanted:
+        ids = _ids(questionnaire_id, wanted)
     else:
-        ids = select(Sheet.id).where(Sheet.questionnaire_id == questionnaire_id).limit(MOST_COUNTED + 1)
-    return await session.scalar(select(func.count()).select_from(ids.subquery())) or 0
+        ids = select(Sheet.id).where(Sheet.questionnaire_id == questionnaire_id)
+    some = ids.limit(MOST_COUNTED + 1).subquery()
+    return await session.scalar(select(func.count()).select_from(some)) or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +159,13 @@ async def counts_of(session: AsyncSession, questionnaire_id: int, wanted: Sequen
     """What was answered to each question that is for reports, by the sheets for which `wanted` holds."""
     versions: list[QuestionnaireVersion] = await versions_of(session, questionnaire_id)
     places = await places_of(session, questionnaire_id)
-    where = (SheetColumns.questionnaire_id == questionnaire_id, *map(_holds, wanted))
+    where = (SheetColumns.questionnaire_id == questionnaire_id, *map(holds, wanted))
     counts = []
     for key, question in over_all(versions).items():
         if key not in places:
             continue
         if question.kind in (Kind.NUMBER, Kind.DATE):
-            counts.append(await _measured(session, question, _column(places[key]), where))
+            counts.append(await _measured(session, question, column_of(places[key]), where))
         else:
             counts.append(await _counted(session, question, places[key], where))
     return counts
@@ -241,7 +184,7 @@ async def _counted(
         several = several.join(SheetColumns, SheetColumns.sheet_id == SheetChoice.sheet_id).where(*of_place, *where)
         answered = await session.scalar(several) or 0
     else:
-        column = _column(place)
+        column = column_of(place)
         asked = select(column, func.count()).where(*where, column.is_not(None)).group_by(column)
         found = await session.execute(asked)
         answered = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import combinations, permutations, product
+from itertools import combinations, product
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, delete, insert, select, update
@@ -27,9 +27,12 @@ from crm.questionnaires.sheet_rows import Sheet, SheetState
 
 WORDS: Final = ("word_1", "word_2", "word_3", "word_4")
 NUMBERS: Final = ("number_1", "number_2", "number_3")
+STEPS: Final = ("step_1", "step_2", "step_3")
+"""Beside each column of numbers: in which of a few hundred steps, rising with the number, it is."""
 LISTS: Final = ("list_1", "list_2", "list_3")
 THOUSANDTHS: Final = 1_000
 """A number or a step of a scale is kept in these; a day as the days since 0001-01-01, in whole ones."""
+_DAYS_OF_A_STEP: Final = 16
 _AT_ONCE: Final = 1_000
 _OF_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.TEXT: (),
@@ -58,11 +61,15 @@ class ReportQuestion(Base):
 
 def _indexes() -> Iterable[Index]:
     """One for each column alone and for every two: a column of words first, as those are compared with one value; of
-    two numbers either may be the one that is."""
+    two numbers the step of the one, within which the other is in order."""
     wanted: list[tuple[str, ...]] = [(each,) for each in (*WORDS, *NUMBERS)]
-    wanted += [*combinations(WORDS, 2), *product(WORDS, NUMBERS), *permutations(NUMBERS, 2)]
+    wanted += [*combinations(WORDS, 2), *product(WORDS, NUMBERS)]
     for columns in wanted:
         yield Index(f"ix_sheet_columns_{'_'.join(columns)}", "questionnaire_id", *columns, "sheet_id")
+    for (step, stepped), number in product(zip(STEPS, NUMBERS, strict=True), NUMBERS):
+        if number != stepped:
+            name = f"ix_sheet_columns_{step}_{number}"
+            yield Index(name, "questionnaire_id", step, number, "sheet_id", stepped)
 
 
 class SheetColumns(Base):
@@ -80,6 +87,9 @@ class SheetColumns(Base):
     number_1: Mapped[int | None] = mapped_column(BigInteger)
     number_2: Mapped[int | None] = mapped_column(BigInteger)
     number_3: Mapped[int | None] = mapped_column(BigInteger)
+    step_1: Mapped[int | None]
+    step_2: Mapped[int | None]
+    step_3: Mapped[int | None]
 
 
 class SheetChoice(Base):
@@ -106,6 +116,23 @@ def as_column(kind: Kind, value: Value) -> str | int:
             return int(Decimal(str(value)) * THOUSANDTHS)
         case _:
             return str(value)
+
+
+def step_beside(number: str) -> str:
+    """The column of the steps of this column of numbers."""
+    return STEPS[NUMBERS.index(number)]
+
+
+def step_of(kind: Kind, value: int) -> int:
+    """In which step a number is, as its column holds it: each step of a scale is one, of days sixteen are, and other
+    numbers are parted so finely that one is an eighth at most above the other. Never falls while `value` rises."""
+    if kind is Kind.SCALE:
+        return value // THOUSANDTHS
+    if kind is Kind.DATE:
+        return value // _DAYS_OF_A_STEP
+    shift = max(abs(value).bit_length() - 4, 0)
+    step = shift * 8 + (abs(value) >> shift)
+    return step if value >= 0 else -step
 
 
 async def places_of(session: AsyncSession, questionnaire_id: int) -> dict[str, str]:
@@ -139,7 +166,7 @@ def _parted(
     places: Mapping[str, str], questions: Mapping[str, Question], answers: Mapping[str, Value]
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The columns, every one of them, and the places and codes of several choices."""
-    columns: dict[str, Any] = dict.fromkeys((*WORDS, *NUMBERS))
+    columns: dict[str, Any] = dict.fromkeys((*WORDS, *NUMBERS, *STEPS))
     choices: list[tuple[str, str]] = []
     for key, place in places.items():
         value = answers.get(key)
@@ -148,7 +175,10 @@ def _parted(
         if isinstance(value, list):
             choices += [(place, code) for code in value]
         else:
-            columns[place] = as_column(questions[key].kind, value)
+            kind = questions[key].kind
+            held = columns[place] = as_column(kind, value)
+            if isinstance(held, int):
+                columns[step_beside(place)] = step_of(kind, held)
     return columns, choices
 
 
@@ -208,10 +238,11 @@ async def _unmark(session: AsyncSession, questionnaire_id: int, key: str, place:
         await session.execute(gone)
     else:
         column = getattr(SheetColumns, place)
+        emptied = {place: None} | ({step_beside(place): None} if place in NUMBERS else {})
         await session.execute(
             update(SheetColumns)
             .where(SheetColumns.questionnaire_id == questionnaire_id, column.is_not(None))
-            .values({place: None})
+            .values(emptied)
         )
 
 

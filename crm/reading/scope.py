@@ -89,8 +89,8 @@ class Scope:
         those that they own, and those of clients that they own."""
         if self.is_whole:
             return true()
-        theirs = exists().where(Client.id == Deal.client_id, Client.owner_id == self.user_id)
-        return or_(Deal.owner_id == self.user_id, theirs.correlate(Deal))
+        theirs = select(Client.id).where(Client.owner_id == self.user_id)
+        return or_(Deal.owner_id == self.user_id, Deal.client_id.in_(theirs))
 
     async def has_client(self, session: AsyncSession, client_id: int) -> bool:
         """Whether this user sees that client; no for one that does not exist."""

@@ -13,9 +13,10 @@ from crm.clientele.clients import get_client
 from crm.csv_sheets import csv_bytes
 from crm.questionnaires.answers import as_typed
 from crm.questionnaires.competitor_sheets import feed_competitor
-from crm.questionnaires.finding import PlaceInOrder, counts_of, sheets_found, wanted_of
+from crm.questionnaires.finding import counts_of, sheets_found
 from crm.questionnaires.questionnaires import Purpose, get_questionnaire
 from crm.questionnaires.sheets import answers_now, write_sheet
+from crm.questionnaires.wanted import PlaceInOrder, wanted_of
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.console.campaigns.answer_sheets import answer_rows, counted_rows, workbook

@@ -24,9 +24,10 @@ import numpy as np
 from sqlalchemy.schema import CreateIndex
 
 from crm.database import Database
-from crm.questionnaires.finding import Wanted, page_of_ids
+from crm.questionnaires.finding import page_of
 from crm.questionnaires.questions import Kind, Question, Relation
-from crm.questionnaires.report_columns import NUMBERS, THOUSANDTHS, WORDS, SheetColumns
+from crm.questionnaires.report_columns import NUMBERS, STEPS, THOUSANDTHS, WORDS, SheetColumns, step_of
+from crm.questionnaires.wanted import Wanted
 from tests.benchmarks.durable_postgresql import durable_cluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence
 
@@ -34,23 +35,30 @@ PAGE: Final = 51
 PAIRS: Final = 1_000
 CODES: Final = {"word_1": 2, "word_2": 12, "word_3": 5, "word_4": 40}
 """How many answers the questions with words have; the third of them is asked only where the first is "c0"."""
-COLUMNS: Final = ("sheet_id", "questionnaire_id", *WORDS, *NUMBERS)
+KINDS: Final = {"number_1": Kind.NUMBER, "number_2": Kind.SCALE, "number_3": Kind.DATE}
+COLUMNS: Final = ("sheet_id", "questionnaire_id", *WORDS, *NUMBERS, *STEPS)
 _AT_ONCE: Final = 50_000
 
 
-def answers(sheets: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows of columns for two questionnaires, nine tenths of them the first one's."""
+def answers(sheets: int, *, opposed: bool) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows of columns for two questionnaires, nine tenths of them the first one's. `opposed`: the larger one number,
+    the smaller the others, so that ranges exclude each other."""
     chance = np.random.default_rng(20261128)
     for begin in range(1, sheets + 1, _AT_ONCE):
         count = min(_AT_ONCE, sheets + 1 - begin)
         words = {
             name: np.minimum(chance.zipf(1.5, count) - 1, codes - 1) for name, codes in CODES.items()
         }  # falling: the first answer is what most give
+        first = chance.normal(3, 1.5, count)
         numbers = (
-            (np.exp(chance.normal(3, 1.5, count)) * THOUSANDTHS).astype(np.int64),
+            (np.exp(first) * THOUSANDTHS).astype(np.int64),
             chance.integers(1, 11, count) * THOUSANDTHS,
             739_000 + chance.integers(0, 900, count),
         )
+        if opposed:
+            lower = (1 - first.argsort().argsort() / count) * 0.999
+            numbers = (numbers[0], (1 + (10 * lower).astype(np.int64)) * THOUSANDTHS,
+                       739_000 + (900 * lower).astype(np.int64))  # fmt: skip
         unanswered = chance.random((count, 7)) < 0.1
         of_first = chance.random(count) < 0.9
         rows = []
@@ -60,7 +68,11 @@ def answers(sheets: int) -> Iterator[list[tuple[Any, ...]]]:
             if cells[0] != "c0":
                 cells[2] = None  # it was not asked
             told = [None if unanswered[place][each] else cell for each, cell in enumerate(cells)]
-            rows.append((begin + place, 1 if of_first[place] else 2, *told))
+            steps = [
+                None if value is None else step_of(KINDS[name], value)
+                for name, value in zip(NUMBERS, told[len(WORDS) :], strict=True)
+            ]
+            rows.append((begin + place, 1 if of_first[place] else 2, *told, *steps))
         yield rows
 
 
@@ -93,7 +105,7 @@ def _range(chance: random.Random) -> Wanted:
         "number_3": 739_000 + chance.randrange(-20, 920),
     }
     relation = chance.choice((Relation.GREATER, Relation.LESS))
-    return Wanted("", Question(place, Kind.NUMBER, place), place, relation, values[place])
+    return Wanted("", Question(place, KINDS[place], place), place, relation, values[place])
 
 
 async def measure(database: Database) -> dict[str, Any]:
@@ -104,12 +116,12 @@ async def measure(database: Database) -> dict[str, Any]:
     found_none = 0
     async with database.reading() as session:
         for wanted in asked["choice and choice"][:5]:
-            await session.execute(page_of_ids(1, wanted, after=None, limit=PAGE))
+            await page_of(session, 1, wanted, after=None, limit=PAGE)
         for kind, several in asked.items():
             times = []
             for wanted in several:
                 began = time.perf_counter_ns()
-                rows = (await session.execute(page_of_ids(1, wanted, after=None, limit=PAGE))).all()
+                rows = await page_of(session, 1, wanted, after=None, limit=PAGE)
                 times.append(time.perf_counter_ns() - began)
                 found_none += len(rows) < PAGE
             figures[kind] = percentiles_ms(times)
@@ -119,26 +131,26 @@ async def measure(database: Database) -> dict[str, Any]:
     return figures
 
 
-def fill_sqlite(path: Path, sheets: int) -> None:
+def fill_sqlite(path: Path, sheets: int, *, opposed: bool) -> None:
     """Into the migrated file; the indexes are made at the end."""
     with sqlite3.connect(path) as connection:
         for index in SheetColumns.__table__.indexes:  # type: ignore[attr-defined]
             connection.execute(f"DROP INDEX {index.name}")
         marks = ", ".join("?" * len(COLUMNS))
-        for rows in answers(sheets):
+        for rows in answers(sheets, opposed=opposed):
             connection.executemany(f"INSERT INTO sheet_columns ({', '.join(COLUMNS)}) VALUES ({marks})", rows)
         for index in SheetColumns.__table__.indexes:  # type: ignore[attr-defined]
             connection.execute(str(CreateIndex(index)))
     connection.close()
 
 
-async def fill_postgresql(socket: Path, name: str, sheets: int) -> None:
+async def fill_postgresql(socket: Path, name: str, sheets: int, *, opposed: bool) -> None:
     """As `fill_sqlite`; keys of other tables are not looked at."""
     connection: Any = await asyncpg.connect(host=str(socket), user="postgres", database=name)
     await connection.execute("SET session_replication_role = replica")
     for index in SheetColumns.__table__.indexes:  # type: ignore[attr-defined]
         await connection.execute(f"DROP INDEX {index.name}")
-    for rows in answers(sheets):
+    for rows in answers(sheets, opposed=opposed):
         await connection.copy_records_to_table("sheet_columns", records=rows, columns=COLUMNS)
     for index in SheetColumns.__table__.indexes:  # type: ignore[attr-defined]
         await connection.execute(str(CreateIndex(index)))
@@ -153,7 +165,7 @@ async def on_sqlite(folder: Path, arguments: argparse.Namespace) -> dict[str, An
     await database.dispose()
     before = path.stat().st_size
     began = time.monotonic()
-    await asyncio.to_thread(fill_sqlite, path, arguments.sheets)
+    await asyncio.to_thread(fill_sqlite, path, arguments.sheets, opposed=arguments.opposed)
     figures = {"filled in s": round(time.monotonic() - began, 1)}
     figures["MB"] = round((path.stat().st_size - before) / 1e6)
     take_precedence(arguments)
@@ -170,7 +182,7 @@ async def on_postgresql(arguments: argparse.Namespace) -> dict[str, Any]:
         database = Database(cluster.url("sheets"))
         await database.upgrade()
         began = time.monotonic()
-        await fill_postgresql(cluster.folder, "sheets", arguments.sheets)
+        await fill_postgresql(cluster.folder, "sheets", arguments.sheets, opposed=arguments.opposed)
         figures: dict[str, Any] = {"filled in s": round(time.monotonic() - began, 1)}
         async with database.reading() as session:
             size = await session.connection()
@@ -185,10 +197,11 @@ async def on_postgresql(arguments: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sheets", type=int, default=1_000_000)
+    parser.add_argument("--opposed", action="store_true", help="numbers that exclude each other")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     add_precedence(parser)
     arguments = parser.parse_args()
-    figures: dict[str, Any] = {"sheets": arguments.sheets}
+    figures: dict[str, Any] = {"sheets": arguments.sheets, "opposed": arguments.opposed}
     with tempfile.TemporaryDirectory(prefix="dialer-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)

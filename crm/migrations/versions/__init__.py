@@ -48,6 +48,8 @@ ORDER: Final = (
     "0130_incoming_mails",
     "0131_where_opt_outs_were_noted",
     "0180_offer_batches",
+    "0190_steps_of_numbers",
+    "0191_days_of_the_sales_book",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

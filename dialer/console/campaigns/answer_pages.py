@@ -12,19 +12,11 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from crm.csv_sheets import csv_bytes
-from crm.questionnaires.finding import (
-    MOST_CONDITIONS,
-    MOST_COUNTED,
-    PlaceInOrder,
-    QuestionCount,
-    count_found,
-    counts_of,
-    sheets_found,
-    wanted_of,
-)
+from crm.questionnaires.finding import MOST_COUNTED, QuestionCount, count_found, counts_of, sheets_found
 from crm.questionnaires.questionnaires import get_questionnaire, over_all, versions_of
 from crm.questionnaires.questions import Kind, Question, label_in, relations_of
 from crm.questionnaires.report_columns import places_of
+from crm.questionnaires.wanted import MOST_CONDITIONS, PlaceInOrder, wanted_of
 from dialer.console.campaigns.answer_sheets import answer_name, answer_rows, counted_rows, share, workbook
 from dialer.console.web import sent
 from dialer.console.web.answer_words import answers_in_words
@@ -40,7 +32,7 @@ SHOWN_CONDITIONS: Final = 2
 
 
 async def answers(request: web.Request) -> web.StreamResponse:
-    """GET /questionnaires/{questionnaire_id}/answers?key1=&is1=&value1=&…&value=&id="""
+    """GET /questionnaires/{questionnaire_id}/answers?key1=&is1=&value1=&…&value=&step=&id="""
     words, zone, conditions = words_of(request), zone_of(request), _conditions(request.query)
     async with request.app[DEPS].database.reading() as session:
         found = await get_questionnaire(session, _id(request))
@@ -50,7 +42,7 @@ async def answers(request: web.Request) -> web.StreamResponse:
         rows, further = await sheets_found(session, found.id, wanted, after=_after(request.query), limit=PAGE_ROWS)
         count = await count_found(session, found.id, wanted)
         counts = await counts_of(session, found.id, wanted)
-    kept = {name: value for name, value in request.query.items() if name not in ("id", "value")}
+    kept = {name: value for name, value in request.query.items() if name not in ("id", "value", "step")}
     context = {
         "questionnaire": found,
         "rows": [
@@ -120,17 +112,22 @@ def _conditions(query: MultiMapping[str]) -> list[str]:
 
 
 def _after(query: Mapping[str, str]) -> PlaceInOrder | None:
-    number, value = query.get("id", ""), query.get("value", "")
+    number = query.get("id", "")
     if not sent.is_id(number):
         return None
-    return PlaceInOrder(int(number), int(value) if value.removeprefix("-").isdecimal() and len(value) < 18 else None)
+    return PlaceInOrder(int(number), _whole(query.get("value", "")), _whole(query.get("step", "")))
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 18 else None
 
 
 def _further(request: web.Request, kept: Mapping[str, str], further: PlaceInOrder | None) -> str:
     if further is None:
         return ""
-    place = {"id": str(further.sheet_id), "value": "" if further.value is None else str(further.value)}
-    return f"{request.path}?{urlencode({**kept, **place})}"
+    place = {"id": further.sheet_id, "value": further.value, "step": further.step}
+    shown = {name: str(value) for name, value in place.items() if value is not None}
+    return f"{request.path}?{urlencode({**kept, **shown})}"
 
 
 async def as_csv(request: web.Request) -> web.StreamResponse:

@@ -13,9 +13,10 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm.questionnaires.finding import Count, PlaceInOrder, QuestionCount, sheets_found, wanted_of
+from crm.questionnaires.finding import Count, QuestionCount, sheets_found
 from crm.questionnaires.questionnaires import over_all, versions_of
 from crm.questionnaires.questions import Kind, label_in
+from crm.questionnaires.wanted import PlaceInOrder, wanted_of
 from dialer.console.web.answer_words import answer_in_words
 from dialer.console.web.formats import moment
 from dialer.words import Words

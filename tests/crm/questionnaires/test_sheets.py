@@ -15,7 +15,7 @@ from crm.audit import SHEET_WRITTEN, AuditEntry
 from crm.errors import Conflict, NotFound, Refused
 from crm.preparation.call_lists import list_named
 from crm.preparation.campaigns import add_campaign
-from crm.questionnaires.finding import MOST_CONDITIONS, PlaceInOrder, count_found, counts_of, sheets_found, wanted_of
+from crm.questionnaires.finding import count_found, counts_of, sheets_found
 from crm.questionnaires.questionnaires import (
     Purpose,
     add_questionnaire,
@@ -27,6 +27,7 @@ from crm.questionnaires.questionnaires import (
 )
 from crm.questionnaires.report_columns import SheetColumns, set_for_reports
 from crm.questionnaires.sheets import SheetRow, sheets_of, write_sheet
+from crm.questionnaires.wanted import MOST_CONDITIONS, PlaceInOrder, wanted_of
 from crm.questionnaires.wording import parse
 from tests.crm.builders import NOON, World
 from tests.crm.overlap import overlap
