@@ -41,10 +41,10 @@ class Had:
 
 
 async def may_send(
-    session: AsyncSession, to: Whither, *, now: datetime, unless: Had | None = None, except_offer: int | None = None
+    session: AsyncSession, to: Whither, *, now: datetime, unless: Had | None = None, at_turn: Offer | None = None
 ) -> Verdict:
-    """Whether a letter may go there now. Raises `NotFound`."""
-    (verdict,) = await verdicts(session, (to,), now=now, unless=unless, except_offer=except_offer)
+    """Whether a letter may go there now; `at_turn`, it is that offer, whose turn has come. Raises `NotFound`."""
+    (verdict,) = await verdicts(session, (to,), now=now, unless=unless, at_turn=at_turn)
     return verdict
 
 
@@ -54,14 +54,14 @@ async def verdicts(
     *,
     now: datetime,
     unless: Had | None = None,
-    except_offer: int | None = None,
+    at_turn: Offer | None = None,
 ) -> list[Verdict]:
     """Of each of the letters, whatever becomes of the others. Who asked not to be called gets no letters either. What
     the client asked for waits for no caps and hours. Raises `NotFound`."""
     found = list[Verdict]()
     for first in range(0, len(letters), _AT_ONCE):
         some = letters[first : first + _AT_ONCE]
-        known, readers = await _facts(session, some, now=now, unless=unless, except_offer=except_offer)
+        known, readers = await _facts(session, some, now=now, unless=unless, at_turn=at_turn)
         found += [known.verdict(to, whose, now) for to, whose in zip(some, readers, strict=True)]
     return found
 
@@ -137,14 +137,14 @@ class _Facts:
         if to.channel is Channel.FAX and (closed := of_the_hours(campaign, zone, promised_at=None, now=now)):
             return closed  # a fax rings where it arrives
         read = self.organisations[client.organisation_id]
-        company = sum(self.tried[each] for each in read) + self.waiting[client.organisation_id]
+        company = sum(self.tried[each] + self.waiting[each] for each in read)
         if company >= campaign.attempts_a_day:
             return of_the_tries(campaign, zone, company=company, numbers={}, now=now)
         return ALLOWED
 
 
 async def _facts(
-    session: AsyncSession, letters: Sequence[Whither], *, now: datetime, unless: Had | None, except_offer: int | None
+    session: AsyncSession, letters: Sequence[Whither], *, now: datetime, unless: Had | None, at_turn: Offer | None
 ) -> tuple[_Facts, list[frozenset[int]]]:
     """With who reads each of the letters."""
     found = await session.execute(
@@ -170,9 +170,8 @@ async def _facts(
         these = (own, people, addresses)
         known.agreed = await _said(session, ConsentGiven, ConsentGiven.e164, ConsentGiven.withdrawn_at, these)
     if unless is not None:
-        known.had = await _had(session, read, unless, except_offer)
-    counted = waiting_at(own).where(Offer.id != except_offer if except_offer is not None else true())
-    known.waiting = Counter(dict((await session.execute(counted)).all()))
+        known.had = await _had(session, read, unless, at_turn)
+    known.waiting = Counter(dict((await session.execute(waiting_at(read, at_turn=at_turn))).all()))
     for campaign in campaigns.values():  # mostly one
         of_it = {client.organisation_id for client, its, *_ in clients.values() if its.id == campaign.id}
         theirs = set[int]().union(*(organisations[each] for each in of_it))
@@ -194,9 +193,9 @@ async def _said(
     return _Said.of((await session.execute(in_force)).all())
 
 
-async def _had(session: AsyncSession, read: Collection[int], unless: Had, except_offer: int | None) -> set[int]:
+async def _had(session: AsyncSession, read: Collection[int], unless: Had, at_turn: Offer | None) -> set[int]:
     """The organisations among these to which such an offer has gone, or is going."""
-    other: ColumnElement[bool] = Offer.id != except_offer if except_offer is not None else true()
+    other: ColumnElement[bool] = Offer.id != at_turn.id if at_turn is not None else true()
     these = (
         select(Client.organisation_id)
         .join(Offer, Offer.client_id == Client.id)

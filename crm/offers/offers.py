@@ -22,9 +22,13 @@ from sqlalchemy import (
     Select,
     String,
     Text,
+    and_,
     func,
+    literal,
+    or_,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -240,10 +244,15 @@ async def to_be_looked_at(session: AsyncSession) -> int:
     return await session.scalar(these) or 0
 
 
-def waiting_at(organisation_ids: Collection[int]) -> Select[int, int]:
-    """How many offers are on their way to each of these organisations that one is on its way to, after its id."""
-    on_the_way = Offer.state.in_((OfferState.WAITING, OfferState.HANDING_OVER))
+def waiting_at(organisation_ids: Collection[int], *, at_turn: Offer | None = None) -> Select[int, int]:
+    """How many offers are on their way to each of these organisations that one is on its way to, after its id. With
+    `at_turn`, whose turn has come, only those that go before it: two never wait for each other."""
+    on_the_way: ColumnElement[bool] = Offer.state.in_((OfferState.WAITING, OfferState.HANDING_OVER))
     counted = select(Client.organisation_id, func.count()).join(Offer, Offer.client_id == Client.id)
+    if at_turn is not None:
+        earlier = tuple_(Offer.queued_at, Offer.id) < tuple_(literal(at_turn.queued_at, UtcDateTime()), at_turn.id)
+        going = and_(Offer.state == OfferState.HANDING_OVER, Offer.id != at_turn.id)
+        on_the_way = and_(on_the_way, or_(earlier, going))
     return counted.where(on_the_way, Client.organisation_id.in_(organisation_ids)).group_by(Client.organisation_id)
 
 

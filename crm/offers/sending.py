@@ -182,7 +182,7 @@ async def claim_due(
         to = Whither(offer.client_id, offer.person_id, offer.channel, offer.address, offer.asked_for)
         batch = await batch_of(session, offer.id) if lane is Lane.BATCH else None
         unless = await unless_of(session, batch) if batch else None
-        verdict = await may_send(session, to, now=now, unless=unless, except_offer=offer.id)
+        verdict = await may_send(session, to, now=now, unless=unless, at_turn=offer)
         if verdict.allowed:
             offer.claimed_by, offer.claimed_until = node, now + lease
             await session.flush()

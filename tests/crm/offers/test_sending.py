@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
@@ -14,6 +14,7 @@ from crm.base.phone_numbers import PhoneNumber
 from crm.base.whom import Whom
 from crm.calls.dial_rules import may_dial
 from crm.calls.letters import Channel, letters_of
+from crm.care.merging import merge
 from crm.clientele.clients import get_client
 from crm.clientele.consents import give, withdraw_consent
 from crm.errors import Conflict, CrmError, NotFound, Refused
@@ -237,6 +238,44 @@ async def test_calls_letters_and_offers_reach_the_cap_together(world: World) -> 
         assert (await may_dial(session, client_id=client_id, operator_id=operator, now=DUE)).code == "dial.cap"
         letters = await letters_of(session, client_id)
     assert {(each.channel, each.note) for each in letters} == {(Channel.EMAIL, "Предложение для Северный ветер")}
+
+
+async def test_two_offers_at_the_cap_do_not_wait_for_each_other(world: World) -> None:
+    client_id, text_id = await world.client(), await text_of(world)
+    first, second = [(await queued(world, to(client_id), text_id)).id for _ in range(2)]
+    await cap(world, 1)  # as a campaign is changed while they wait
+    assert await next_due(world, DUE) == first
+    assert await next_due(world, DUE) is None
+    async with world.transaction() as session:
+        await mark_handing_over(session, offer_id=first, node="main", now=DUE, lease=LEASE)
+        await mark_sent(session, offer_id=first, now=DUE)
+    assert await next_due(world, DUE + timedelta(hours=1)) is None, "one a day"
+    assert await next_due(world, DUE + timedelta(days=1)) == second
+
+
+async def test_what_is_on_its_way_to_a_merged_record_counts(world: World) -> None:
+    kept, merged = await world.client("Ромашка"), await world.client("ООО Ромашка")
+    await cap(world, 1)
+    await queued(world, to(merged), await text_of(world))
+    assert await code_of(world, to(kept)) == ""
+    async with world.transaction() as session:
+        await merge(
+            session, survivor_id=await organisation_of(world, kept), duplicate_id=await organisation_of(world, merged),
+            now=NOON,
+        )  # fmt: skip
+    assert await code_of(world, to(kept)) == "dial.cap"
+
+
+async def cap(world: World, attempts_a_day: int) -> None:
+    async with world.transaction() as session:
+        (await get_campaign(session, world.campaign_id)).attempts_a_day = attempts_a_day
+
+
+async def next_due(world: World, now: datetime) -> int | None:
+    """The id of the offer whose turn it is."""
+    async with world.transaction() as session:
+        offer = await claim_due(session, now=now, node="main", lease=LEASE)
+    return None if offer is None else offer.id
 
 
 async def test_a_fax_goes_within_the_hours_and_an_email_at_any_time(world: World) -> None:
