@@ -22,7 +22,9 @@ from crm.base.organisations import Organisation
 from crm.base.phone_numbers import PhoneNumber
 from crm.calls.retry_rules import Rule
 from crm.clientele.clients import Client
+from crm.clientele.groups import GroupMove, MoveCause
 from crm.database import Database
+from crm.group import Group
 from crm.plan.attempt_rows import Attempt
 from crm.plan.outcome_chain import Outcome
 from crm.preparation.campaigns import get_campaign
@@ -40,21 +42,31 @@ DRAFT: Final = Draft(
     {"attempts_a_day": 2, "gap_min": 30},
     {(Result.BUSY, ""): Rule(25), (Result.NO_ANSWER, ""): Rule(60), (Result.CANCELLED, ""): Rule(None)},
 )
+LONG_AGO: Final = NOON - timedelta(days=90)
+OF_THE_ORDER: Final = Draft({"group_order": "no_contact,new,warm,cold", "tries_to_no_contact": 2})
 RESULTS: Final = (Result.ANSWERED, Result.NO_ANSWER, Result.NO_ANSWER, Result.BUSY, Result.DECLINED)
 
 
-async def fill(database: Database, calls: int) -> World:
-    """A fifth as many clients as calls, each called about five times within the month."""
+async def fill(database: Database, calls: int, others: int, *, in_turn: bool) -> World:
+    """A fifth as many clients as calls, each called about five times within the month, or `in_turn` one for each call,
+    who is cold then; and others whom nobody called, half of them without contact."""
     world = await build_world(database)
     callers = [await world.operator(f"Оператор {number}") for number in range(50)]
-    ids = range(1, calls // 5 + 1)
+    called = calls if in_turn else calls // 5
+    ids = range(1, called + others + 1)
     named = {"name": "Клиент", "name_folded": "клиент", "time_zone": "Europe/Moscow", "created_at": NOON}
-    client = {"campaign_id": world.campaign_id, "call_list_id": world.call_list_id, "created_at": NOON}
+    client = {"campaign_id": world.campaign_id, "call_list_id": world.call_list_id, "created_at": LONG_AGO}
     phones = [{"organisation_id": each, "e164": f"+7495{each:07}", "raw": ""} for each in ids]
     chosen = random.Random(1)
-    attempts = sorted((_attempt(chosen, number, callers, len(ids)) for number in range(calls)), key=_opened)
+    attempts = sorted((_attempt(chosen, number, callers, called) for number in range(calls)), key=_opened)
+    moves = [_move(each, Group.NO_CONTACT, LONG_AGO) for each in ids if each > called and each % 2]
+    if in_turn:
+        for number, each in enumerate(attempts, start=1):
+            each |= {"client_id": number, "phone_number_id": number, "dialled": f"+7495{number:07}"}
+            moves.append(_move(number, Group.COLD, each["wrapped_up_at"], each["id"]))
     outcomes = [
-        {"attempt_id": each["id"], "disposition": "not_main" if each["answered_at"] else "no_contact",
+        {"attempt_id": each["id"],
+         "disposition": "cold" if in_turn else "not_main" if each["answered_at"] else "no_contact",
          "recorded_at": each["wrapped_up_at"], "author_id": each["operator_id"]}
         for each in attempts
     ]  # fmt: skip
@@ -64,7 +76,17 @@ async def fill(database: Database, calls: int) -> World:
         await session.execute(insert(Client), [{"id": each, "organisation_id": each, **client} for each in ids])
         await session.execute(insert(Attempt), attempts)
         await session.execute(insert(Outcome), outcomes)
+        for first in range(0, len(moves), 10_000):
+            await session.execute(insert(GroupMove), moves[first : first + 10_000])
     return world
+
+
+def _move(client_id: int, to: Group, at: datetime, attempt_id: str | None = None) -> dict[str, Any]:
+    cause = MoveCause.CALL if attempt_id else MoveCause.IMPORT
+    return {
+        "client_id": client_id, "from_group": Group.NEW, "to_group": to, "at": at, "cause": cause,
+        "attempt_id": attempt_id, "note": "",
+    }  # fmt: skip
 
 
 def _opened(attempt: dict[str, Any]) -> datetime:
@@ -86,18 +108,18 @@ def _attempt(chosen: random.Random, number: int, callers: list[int], clients: in
     }  # fmt: skip
 
 
-async def measure(calls: int) -> dict[str, Any]:
+async def measure(calls: int, others: int, draft: Draft) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'bench.db'}")
         await database.upgrade()
-        world = await fill(database, calls)
+        world = await fill(database, calls, others, in_turn=draft is OF_THE_ORDER)
         steps, began = [], time.perf_counter_ns()
         cpu, found = time.process_time(), list[Found]()
         async with database.reading() as session:
             campaign = await get_campaign(session, world.campaign_id)
             period = Period.of(campaign, FIRST, FIRST + timedelta(days=30))
             last = time.perf_counter_ns()
-            async for outcome in try_rules(session, campaign, DRAFT, period):
+            async for outcome in try_rules(session, campaign, draft, period):
                 steps.append(time.perf_counter_ns() - last)
                 await asyncio.sleep(0)
                 found += [outcome] if outcome is not None else []
@@ -107,15 +129,19 @@ async def measure(calls: int) -> dict[str, Any]:
     (outcome,) = found
     assert outcome.total.before.attempts == calls
     return {
-        "calls": calls, "seconds": round(seconds, 2), "processor_s": round(cpu, 2), "steps": len(steps),
-        "step_ms": percentiles_ms(steps), "differences": len(outcome.differences),
+        "calls": calls, "clients_not_called": others, "seconds": round(seconds, 2), "processor_s": round(cpu, 2),
+        "steps": len(steps), "step_ms": percentiles_ms(steps), "differences": len(outcome.differences),
     }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=50_000)
-    print(json.dumps(asyncio.run(measure(parser.parse_args().calls)), indent=1))
+    parser.add_argument("--others", type=int, default=0, help="clients whom nobody called")
+    parser.add_argument("--order", action="store_true", help="rules of the plan's order instead of those of next tries")
+    given = parser.parse_args()
+    draft = OF_THE_ORDER if given.order else DRAFT
+    print(json.dumps(asyncio.run(measure(given.calls, given.others, draft)), indent=1))
 
 
 if __name__ == "__main__":

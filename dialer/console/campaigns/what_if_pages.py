@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,11 +16,12 @@ from crm.csv_sheets import csv_bytes
 from crm.day import day_plan
 from crm.errors import Conflict, CrmError, NotFound
 from crm.preparation.campaigns import Campaign, change_campaign, get_campaign
-from crm.what_if.drafts import COLUMNS, OF_THE_ORDER, Draft
+from crm.what_if.drafts import COLUMNS, OF_THE_ORDER, Draft, drafted
 from crm.what_if.facts import Period
 from crm.what_if.outcome import Outcome
-from crm.what_if.trying import period_of, try_rules
+from crm.what_if.trying import period_of
 from dialer.console.campaigns import campaign_form, retry_page, what_if_words
+from dialer.console.campaigns.what_if_process import beside
 from dialer.console.web import fields, sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import short_day
@@ -62,14 +63,17 @@ async def try_out(request: web.Request) -> web.StreamResponse:
     """POST /campaigns/{campaign_id}/what-if: the fields of both forms of rules, `first` and `last` ("" for the last
     thirty days), and `as` "csv" or "xlsx" for a file of the calls that differ."""
     words, typed, deps = words_of(request), await _typed(request), request.app[DEPS]
-    if deps.trying_rules.locked():  # each takes a connection and half of the time that pages have
+    if deps.trying_rules.locked():  # each takes a processor for a minute
         busy = words.gettext("Somebody is trying rules just now. Try again when that is done: a month takes a minute.")
         return await _page(request, typed=typed, busy=busy)
     try:
-        async with deps.trying_rules, deps.database.reading() as session:
-            campaign = await get_campaign(session, _id(request))
-            draft, period = await _read(session, request, campaign, typed)
-            outcome = await _tried(request, session, campaign, draft, period)
+        async with deps.trying_rules:
+            async with deps.database.reading() as session:
+                campaign = await get_campaign(session, _id(request))
+                draft, period = await _read(session, request, campaign, typed)
+                await drafted(session, campaign, draft)
+            outcome = await _tried(request, draft, period)
+        async with deps.database.reading() as session:
             clients = [client_id for client_id, _ in outcome.by_client()]
             kind = typed.get("as", "")
             shown = frozenset(clients[:SHOWN])
@@ -135,17 +139,14 @@ async def _read(
     return Draft(fields.read(FIELDS, typed), rules), period
 
 
-async def _tried(
-    request: web.Request, session: AsyncSession, campaign: Campaign, draft: Draft, period: Period
-) -> Outcome:
-    """Calls come before it at every step. Raises `WentAway`."""
-    steps: AsyncIterator[Outcome | None] = try_rules(session, campaign, draft, period)
-    async for outcome in steps:
-        if outcome is not None:
-            return outcome
-        await asyncio.sleep(0)
-        if request.transport is None or request.transport.is_closing():
-            raise WentAway
+async def _tried(request: web.Request, draft: Draft, period: Period) -> Outcome:
+    """In a process of its own, which ends when nobody waits any more. Raises `WentAway`."""
+    async with beside(request.app[DEPS].database, _id(request), draft, period) as trial:
+        async for outcome in trial.steps():
+            if outcome is not None:
+                return outcome
+            if request.transport is None or request.transport.is_closing():
+                raise WentAway
     raise AssertionError("the last step has the outcome")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import time, timedelta
 from typing import Any
 
@@ -88,6 +90,32 @@ async def test_one_trial_at_a_time(maria: Browser, monkeypatch: pytest.MonkeyPat
     assert form_in(page)["calls_until"] == "12:00"
     goes_on.set()
     assert (await first).status == 200
+    assert (await maria.post_form(PAGE, **form)).status == 200
+
+
+async def test_a_trial_ends_when_its_page_is_closed(maria: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    form, begun, over = form_in(await maria.text(PAGE)), asyncio.Event(), asyncio.Event()
+
+    class Endless:
+        async def steps(self) -> AsyncIterator[Outcome | None]:
+            while True:
+                begun.set()
+                yield None
+                await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def endless(*_: Any) -> AsyncIterator[Endless]:
+        try:
+            yield Endless()
+        finally:
+            over.set()
+
+    monkeypatch.setattr(what_if_pages, "beside", endless)
+    waiting = asyncio.create_task(maria.post_form(PAGE, **form))
+    await begun.wait()
+    waiting.cancel()
+    await over.wait()
+    monkeypatch.undo()
     assert (await maria.post_form(PAGE, **form)).status == 200
 
 
