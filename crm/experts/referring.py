@@ -157,9 +157,10 @@ async def accept(session: AsyncSession, *, referral_id: int, expert_id: int, now
 
 
 async def take_up(session: AsyncSession, *, client: Client, expert_id: int, now: datetime) -> None:
-    """Who has talked with a client that is offered to them has accepted it. Hold the client's row."""
+    """Who has talked with a client that is offered to them, or to any expert of whom they are one, has accepted it.
+    Hold the client's row."""
     referral = await offered_referral(session, client.id)
-    if referral is not None and referral.expert_id == expert_id:
+    if referral is not None and await _is_theirs(session, client, referral, expert_id):
         await _accept(session, client, referral, expert_id=expert_id, now=now)
 
 
@@ -325,12 +326,14 @@ async def _held(session: AsyncSession, referral_id: int) -> tuple[Client, Referr
     return client, await get_referral(session, referral_id, lock=True)
 
 
-async def _assert_theirs(session: AsyncSession, client: Client, referral: Referral, expert_id: int) -> None:
+async def _is_theirs(session: AsyncSession, client: Client, referral: Referral, expert_id: int) -> bool:
     if referral.expert_id is None:
-        theirs = await session.get(CampaignExpert, (client.campaign_id, expert_id)) is not None
-    else:
-        theirs = referral.expert_id == expert_id
-    if not theirs:
+        return await session.get(CampaignExpert, (client.campaign_id, expert_id)) is not None
+    return referral.expert_id == expert_id
+
+
+async def _assert_theirs(session: AsyncSession, client: Client, referral: Referral, expert_id: int) -> None:
+    if not await _is_theirs(session, client, referral, expert_id):
         raise NotAllowed("referral.not_yours")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, insert, select, update
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -53,12 +53,7 @@ async def hand_over_all(
     if not passed:
         return 0
     of_them = Callback.id.in_(mine.scalar_subquery())
-    await session.execute(
-        update(PlanEntry)
-        .where(PlanEntry.callback_id.in_(mine), PlanEntry.operator_id == of.id)
-        .where(PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED)))
-        .values(operator_id=to.id)
-    )
+    await _move_places(session, PlanEntry.callback_id.in_(mine), was=of.id, to=to.id)
     await session.execute(update(Callback).where(of_them).values(owner_id=to.id))
     row = {"from_user_id": of.id, "to_user_id": to.id, "at": now, "author_id": author_id}
     await session.execute(insert(CallbackHandover), [{"callback_id": callback_id, **row} for callback_id in passed])
@@ -92,9 +87,7 @@ async def pass_on(
 ) -> None:
     """The promise with its place in the plan, without what is told of it: that is told of all together."""
     was, promise.owner_id = promise.owner_id, receiver
-    waiting = update(PlanEntry).where(PlanEntry.callback_id == promise.id, PlanEntry.state == EntryState.WAITING)
-    waiting = waiting.where(PlanEntry.operator_id == was).values(operator_id=receiver)
-    await session.execute(waiting.execution_options(synchronize_session=False))
+    await _move_places(session, PlanEntry.callback_id == promise.id, was=was, to=receiver)
     session.add(
         CallbackHandover(callback_id=promise.id, from_user_id=was, to_user_id=receiver, at=now, author_id=author_id)
     )
@@ -102,6 +95,13 @@ async def pass_on(
         session, "callback", callback=promise.id, client=promise.client_id, was=f"owner {was}", on="handed over",
         now=f"owner {receiver}",
     )  # fmt: skip
+
+
+async def _move_places(session: AsyncSession, of_them: ColumnElement[bool], *, was: int, to: int) -> None:
+    """In the plan. Whoever has a card open goes on with it, and gives it back to who owns the promise then."""
+    open_ones = PlanEntry.state.in_((EntryState.WAITING, EntryState.CLAIMED))
+    moved = update(PlanEntry).where(of_them, PlanEntry.operator_id == was, open_ones).values(operator_id=to)
+    await session.execute(moved.execution_options(synchronize_session=False))
 
 
 async def switch_off(

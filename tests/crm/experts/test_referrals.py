@@ -16,7 +16,8 @@ from crm.care.personal import ERASED
 from crm.clientele.clients import get_client
 from crm.errors import CrmError
 from crm.experts.referrals import ChosenBy, Referral, ReferralState
-from crm.experts.referring import accept, give_back, give_to
+from crm.experts.referring import accept, give_back, give_to, pass_on_lapsed
+from crm.office.absences import Absence
 from crm.office.users import Role, get_user
 from crm.plan.callbacks import open_callback
 from crm.plan.plan_entries import EntryKind, active_entries
@@ -149,6 +150,20 @@ async def test_an_expert_who_calls_goes_on_with_the_client(world: World) -> None
     (row,) = await referrals(world, offered)
     assert (row.state, row.expert_id) == (ReferralState.ACCEPTED, egor)
     assert (await world.get_client(offered)).owner_id == egor
+
+
+async def test_what_waits_for_any_expert_is_theirs_who_talks_with_the_client(world: World) -> None:
+    anna, egor, olga = await world.operator(), await expert(world, "Егор"), await expert(world, "Ольга")
+    async with world.transaction() as session:
+        for each in (egor, olga):
+            session.add(Absence(user_id=each, first_day=NOON.date(), last_day=NOON.date(), noted_at=NOON))
+    client_id, back = await world.client(), NOON + timedelta(days=1)
+    await warm(world, client_id, anna)
+    assert told(await referrals(world, client_id)) == [(ReferralState.OFFERED, None, ChosenBy.NOBODY)]
+    await warm(world, client_id, egor, at=back)
+    async with world.transaction() as session:
+        await pass_on_lapsed(session, now=back + timedelta(hours=1))
+    assert told(await referrals(world, client_id)) == [(ReferralState.ACCEPTED, egor, ChosenBy.TAKEN)]
 
 
 async def test_given_back_it_goes_to_the_next_and_to_nobody_twice(world: World) -> None:

@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.audit import CALLBACKS_HANDED_OVER, AuditEntry
 from crm.clientele.clients import get_client
 from crm.database import Database
+from crm.day.claims import release
 from crm.day.day_plan import claim_next
 from crm.errors import CrmError, Refused
 from crm.office.users import Role, get_user, set_active
 from crm.plan.callbacks import Callback, Standing, agree, bring_due, open_callback, withdraw
-from crm.plan.handovers import hand_over_all, open_promises, switch_off
+from crm.plan.handovers import hand_over_all, hand_over_one, open_promises, switch_off
 from crm.plan.promise_history import promises_of
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World, wall
@@ -85,6 +86,31 @@ async def test_who_leaves_hands_all_of_them_over_with_their_places_in_the_plan(w
         entry = await claim_next(session, operator_id=boris, now=DUE, lease_s=LEASE_S)
     assert entry is not None
     assert entry.client_id == due
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_promise_handed_over_while_its_card_is_open_comes_to_its_new_owner(
+    world: World, together: bool
+) -> None:
+    anna, boris, client_id = await world.operator(), await world.operator("Борис"), await world.client()
+    await promise(world, client_id, anna)
+    async with world.transaction() as session:
+        await bring_due(session, now=DUE)
+        entry = await claim_next(session, operator_id=anna, now=DUE, lease_s=LEASE_S)
+    assert entry is not None
+    if together:
+        await pass_on(world, anna, boris)
+    else:
+        async with world.transaction() as session:
+            found = await open_callback(session, client_id)
+            assert found is not None
+            await hand_over_one(session, found, to=boris, now=DUE, author_id=None)
+    async with world.transaction() as session:
+        await release(session, entry_id=entry.id, operator_id=anna)
+        assert await claim_next(session, operator_id=anna, now=DUE, lease_s=LEASE_S) is None
+        theirs = await claim_next(session, operator_id=boris, now=DUE, lease_s=LEASE_S)
+    assert theirs is not None
+    assert theirs.client_id == client_id
 
 
 async def test_the_promise_keeps_through_whose_hands_it_went(world: World) -> None:
