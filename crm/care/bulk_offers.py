@@ -23,6 +23,7 @@ from crm.reading.client_list import ClientFilters, matching_clients
 
 MOST_CLIENTS: Final = 10_000
 MOST_DAYS: Final = 3_650
+_AT_ONCE: Final = 1_000  # calls go on between these
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -129,7 +130,8 @@ async def begin(
          "step": BatchStep.WAITING if row.goes else BatchStep.LEFT_OUT, "reason": row.code, "not_before": row.next_at}
         for place, row in enumerate(shown.rows)
     ]  # fmt: skip
-    await session.execute(insert(BatchClient), of_each)
+    for first in range(0, len(of_each), _AT_ONCE):
+        await session.execute(insert(BatchClient), of_each[first : first + _AT_ONCE])
     note_begun(session, batch, now=now)
     await session.flush()
     return batch

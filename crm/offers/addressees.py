@@ -22,7 +22,7 @@ from crm.offers.rendering import common_values, render, values_of
 from crm.offers.sending import whither
 from crm.offers.templates import OfferTemplate, OfferText
 
-_AT_ONCE: Final = 500  # in one statement
+_AT_ONCE: Final = 100  # calls go on between these
 _NO_REGION: Final = ""  # of numbers: it goes by e-mail alone
 
 

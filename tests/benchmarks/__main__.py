@@ -4,9 +4,9 @@ Each runs in a process of its own, prints its figures as JSON, and fails only wh
 one table. Without a name everything is run as for docs/performance.md, within 25 minutes. NAME is a benchmark (a
 `bench_NAME` here, followed by its own options, see `NAME --help`), `highest` (how many recorded calls a core holds) or
 `soak` (an hour of 200 recorded calls). `lists`, `plan` and `duplicates` make a base of a million organisations first,
-up to half an hour long, `deals` a smaller one, `questionnaires` a million sheets and `what_if` a month of calls; they
-are not among those that are run without a name; nor is `datasette`, which needs such a base (`lists --folder`) and
-that program.
+up to half an hour long, `deals` a smaller one, `batches` 10,000 clients, `questionnaires` a million sheets and
+`what_if` a month of calls; they are not among those that are run without a name; nor is `datasette`, which needs such a
+base (`lists --folder`) and that program.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ WHOLE = (
 )
 LARGE = (
     Run("lists"), Run("plan"), Run("duplicates"), Run("datasette"), Run("questionnaires"),
-    Run("deals"),
+    Run("deals"), Run("batches"),
     Run("what_if", precedence=False),
 )  # fmt: skip
 SOAK = Run("relay", ("--calls", "200", "--seconds", "3600"), "soak")

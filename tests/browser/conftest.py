@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
+from config.sections import MailSettings
 from config.settings import ConsoleSettings, Settings
 from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
@@ -130,6 +131,7 @@ class RunningConsole:
     desk: FakeDesk
     office: Office
     database: Database
+    clock: Clock
 
 
 @pytest.fixture(params=["ru", "en"])
@@ -150,8 +152,14 @@ async def either_database_url(request: pytest.FixtureRequest) -> AsyncIterator[s
 
 
 @pytest.fixture
+def console_mail() -> MailSettings:
+    """To be overridden where a test sends mail."""
+    return MailSettings()
+
+
+@pytest.fixture
 async def console(
-    tmp_path: Path, language: str, either_database_url: str, chrome: Browser
+    tmp_path: Path, language: str, either_database_url: str, chrome: Browser, console_mail: MailSettings
 ) -> AsyncIterator[RunningConsole]:
     """The pages, an office with clients and one recorded call, and a fake desk; everybody speaks `language`."""
     database = Database(either_database_url)
@@ -163,13 +171,13 @@ async def console(
     office.played = await seed_call(database, office, client=3, at=at, form=form)
     await seed_recording(database, store, office.played, at)
     desk = FakeDesk(database, clock)
-    settings = Settings().model_copy(update={"console": ConsoleSettings(port=0)})
+    settings = Settings().model_copy(update={"console": ConsoleSettings(port=0), "mail": console_mail})
     upkeep = Upkeep(database, store, settings, tmp_path / "dialer.toml", clock)
     app = create_console(
         ConsoleDeps(database=database, desk=desk, store=store, settings=settings, clock=clock, upkeep=upkeep)
     )
     runner = await start_console(app, settings.console)
-    yield RunningConsole(console_url(runner, settings.console).rstrip("/"), desk, office, database)
+    yield RunningConsole(console_url(runner, settings.console).rstrip("/"), desk, office, database, clock)
     for context in chrome.contexts:  # or a page would complain that the service has gone
         await context.close()
     await runner.cleanup()

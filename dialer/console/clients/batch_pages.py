@@ -85,7 +85,7 @@ async def _preview(request: web.Request, fields: Mapping[str, Any], *, changed: 
             sample = await prepare(session, first, text_id=wanted.text_id, now=now, sender_id=sender_id)
     context = {
         "name": shown.template.name,
-        "language": words.gettext(TEXT_LANGUAGES[shown.text.language.value]),
+        "written_in": words.gettext(TEXT_LANGUAGES[shown.text.language.value]),
         "wanted": wanted,
         "changed_meanwhile": changed,
         "going": len(shown.going),

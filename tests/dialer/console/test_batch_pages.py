@@ -69,6 +69,7 @@ async def test_looked_at_begun_once_stopped_and_gone_on_with(
     page = await maria.text(f"/clients/offers?{query(office)}")
     for told in ("Вентиляция, по-русски", "Адрес электронной почты компании неизвестен.", "не присылать писем"):
         assert told in page, told
+    assert '<html lang="ru"' in page
     assert HOSTILE not in page
     assert html.escape(HOSTILE) in page
     fields = hidden(page)
