@@ -8,8 +8,9 @@ from playwright.async_api import expect
 from crm.calls.disposition_sets import set_disposition
 from crm.plan.dispositions import Ask
 from crm.questionnaires.questionnaires import Purpose, add_questionnaire
+from crm.questionnaires.shipped import add_shipped
 from crm.questionnaires.wording import parse
-from tests.browser.conftest import OpenPage, RunningConsole
+from tests.browser.conftest import OpenPage, RunningConsole, sign_in
 from tests.browser.test_operator_page import CARD, at_work, in_a_talk
 from tests.dialer.console.seed import NOW
 
@@ -65,3 +66,35 @@ async def test_it_is_filled_in_kept_and_demanded(open_page: OpenPage, console: R
     await page.keyboard.type("12")
     await page.keyboard.press("Control+Enter")
     await expect(page.locator(f"{CARD} h1")).not_to_have_text("ООО «Северный ветер»")
+
+
+async def test_a_correction_asks_what_the_chosen_outcome_and_the_answers_before_ask(
+    open_page: OpenPage, console: RunningConsole
+) -> None:
+    async with console.database.transaction() as session:
+        await add_questionnaire(
+            session, name="О клиенте", purpose=Purpose.CLIENT, questions=parse(TEXT).questions, now=NOW,
+            campaign_id=console.office.campaign_id,
+        )  # fmt: skip
+        await add_shipped(session, purpose=Purpose.COMPETITOR, language="ru", now=NOW)
+    page = await open_page(f"{console.url}/sign-in")
+    await sign_in(page, "maria")
+    await page.goto(f"{console.url}/calls/{console.office.played}")
+    form = page.locator("#correct-form")
+    outcome, competitor = form.locator("select[name=disposition]"), form.locator("input[name=competitor]")
+    sheet = form.locator("[data-only-with=competitor]")
+    await outcome.select_option("competitor")
+    for each in (competitor, sheet, form.locator("[name=person_id]")):
+        await expect(each).to_be_visible()
+    for name in ("when", "asked_by", "number_only"):
+        await expect(form.locator(f"[name={name}]")).to_be_hidden()
+    await outcome.select_option("callback")
+    await expect(competitor).to_be_hidden()
+    await expect(sheet).to_be_hidden()
+    await expect(form.locator("[name=when]")).to_be_visible()
+    await form.locator("[name=person_id]").select_option("")
+    await expect(form.locator("[name=person_name]")).to_be_visible()
+    buys, pieces = (form.locator(f"[data-question={key}]") for key in ("buys", "pieces"))
+    await expect(pieces).to_be_hidden()
+    await buys.locator("select").select_option("yes")
+    await expect(pieces).to_be_visible()

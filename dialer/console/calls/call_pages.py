@@ -186,7 +186,9 @@ async def _call_page(
         all_versions = await versions(session, words, zone, attempt_id)
         form = None
         if may_correct(visitor(request), found.operator_id):
-            form = await correction(session, words, found, outcome, typed)
+            form = await correction(
+                session, words, found, outcome, typed, by_operator=visitor(request).role == "operator"
+            )
     context: dict[str, object] = {
         "call": _row(words, zone, found, names),
         "back": "/referrals" if request.query.get("from") == "referrals" else "/calls",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import tzinfo
 
 from sqlalchemy import exists, select
@@ -15,15 +15,14 @@ from crm.clientele.clients import Client, get_client
 from crm.clientele.groups import GroupMove
 from crm.group import Group
 from crm.office.users import User
-from crm.plan.dispositions import possible
 from crm.plan.outcome_chain import UNDONE, Outcome, versions_of
 from crm.preparation.campaign_setup import experts_of
 from crm.preparation.campaigns import get_campaign
 from crm.reading import views
 from crm.wrap_up.correcting import as_it_stands
 from dialer.console.deals.deal_page import shown_deals
-from dialer.console.desk.outcome_form import label_of
-from dialer.console.desk.questionnaire import ShownSheet, asked_now, shown_sheets
+from dialer.console.desk.outcome_form import Choice, choices
+from dialer.console.desk.questionnaire import ShownSheet, asked_now, shown_sheets, surveys
 from dialer.console.web.formats import moment, naive_moment
 from dialer.console.web.labels import disposition_name
 from dialer.console.web.visitors import STOP_ROLES, Visitor
@@ -51,13 +50,14 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The form: `corrects` is the outcome that it replaces; `filled`: what stands in its fields; `deals`: which may
+    """The form: `corrects` is the outcome that it replaces; `filled`: what stands in its fields;
+    `dispositions` with what each asks, as at the desk; `deals`: which may
     have a contract, `None` where the campaign does not sell by deals; `sheets`: what the client is asked, to which the
     same rule holds as at the desk."""
 
     corrects: int
     filled: Mapping[str, str]
-    dispositions: list[tuple[str, str]]
+    dispositions: list[Choice]
     people: tuple[Person, ...]
     experts: list[tuple[str, str]]
     deals: list[tuple[str, str]] | None
@@ -104,37 +104,45 @@ def answers(words: Words, outcome: Outcome) -> list[tuple[str, str]]:
 
 
 async def correction(
-    session: AsyncSession, words: Words, found: views.CallRow, outcome: Outcome | None, typed: Mapping[str, str] | None
+    session: AsyncSession,
+    words: Words,
+    found: views.CallRow,
+    outcome: Outcome | None,
+    typed: Mapping[str, str] | None,
+    *,
+    by_operator: bool,
 ) -> Correction | None:
-    """The form with what is written, or with what was `typed` and refused; `None` while there is nothing to correct."""
+    """The form with what is written, or with what was `typed` and refused; `None` while there is nothing to correct.
+    `by_operator`: whether its reader is one, who may sign fewer contracts."""
     if outcome is None or outcome.disposition == UNDONE:
         return None
-    client = await get_client(session, found.client_id)
-    known = await dispositions_of(session, client.campaign_id)
-    offered = possible(answered=found.talk_seconds is not None, of=known)
+    client, answered = await get_client(session, found.client_id), found.talk_seconds is not None
+    experts, deals = await experts_of(session, client.campaign_id), await _deals(session, words, client)
+    was_abandoned = await _was_abandoned(session, found, client)
+    group = Group.ABANDONED if was_abandoned else client.group
+    asked = await asked_now(session, client_id=client.id, campaign_id=client.campaign_id, group=group.value)
+    offered = choices(
+        words, await dispositions_of(session, client.campaign_id), answered=answered, was_abandoned=was_abandoned,
+        has_experts=bool(experts), surveyed=surveys(asked), sells=deals is not None, by_operator=by_operator,
+    )  # fmt: skip
     return Correction(
         corrects=outcome.id,
         filled={name: typed.get(name, "") for name in FIELDS} if typed else await _stored(session, outcome),
-        dispositions=[(item.key, label_of(words, item)) for item in offered],
+        dispositions=offered,
         people=tuple(await people_at(session, client.organisation_id)),
-        experts=[(str(each.id), each.name) for each in await experts_of(session, client.campaign_id)],
-        deals=await _deals(session, words, client),
-        sheets=await _sheets(session, words, found, client, typed) if found.talk_seconds is not None else [],
+        experts=[(str(each.id), each.name) for each in experts],
+        deals=deals,
+        sheets=shown_sheets(words, asked, typed or {}) if answered else [],
     )
 
 
-async def _sheets(
-    session: AsyncSession, words: Words, found: views.CallRow, client: Client, typed: Mapping[str, str] | None
-) -> list[ShownSheet]:
-    """Of a client that this call has taken out of "abandoned" the survey too."""
+async def _was_abandoned(session: AsyncSession, found: views.CallRow, client: Client) -> bool:
+    """Whether the client is "abandoned", or this call has taken it out of there."""
     left = exists().where(
         GroupMove.client_id == client.id, GroupMove.attempt_id == found.attempt_id,
         GroupMove.from_group == Group.ABANDONED,
     )  # fmt: skip
-    group = Group.ABANDONED if await session.scalar(select(left)) else client.group
-    asked = await asked_now(session, client_id=client.id, campaign_id=client.campaign_id, group=group.value)
-    # No outcome is chosen by keys here: whatever may be asked is shown, as the other fields are.
-    return [replace(each, only_with="") for each in shown_sheets(words, asked, typed or {})]
+    return client.group is Group.ABANDONED or bool(await session.scalar(select(left)))
 
 
 async def _deals(session: AsyncSession, words: Words, client: Client) -> list[tuple[str, str]] | None:

@@ -18,7 +18,6 @@ from crm.deals.deal_stages import OPEN, DealStage
 from crm.deals.deals import today_of
 from crm.plan.dispositions import DISPOSITIONS, Disposition
 from crm.preparation.scripts import Step, steps_for
-from crm.questionnaires.questionnaires import Purpose
 from crm.reading.referral_rows import offered_count
 from crm.reading.sales_book import any_sells_by_deals
 from crm.wrap_up import outcomes, undo
@@ -30,7 +29,7 @@ from dialer.console.desk.card import Card, read_card
 from dialer.console.desk.day import Day, current_line, read_day
 from dialer.console.desk.experts import experts_to_choose
 from dialer.console.desk.outcome_form import FIELD_OF_CODE, choices
-from dialer.console.desk.questionnaire import AskedNow, asked_now, shown_sheets
+from dialer.console.desk.questionnaire import AskedNow, asked_now, shown_sheets, surveys
 from dialer.console.web.deps import DEPS, ConsoleDeps
 from dialer.console.web.formats import phone
 from dialer.console.web.labels import CHANNELS, disposition_name, result_name
@@ -247,11 +246,10 @@ class Snapshots:
     def _outcome(self, view: DeskView, common: Mapping[str, object], draft: dict[str, str]) -> Region:
         answered = view.answered_at is not None
         card = self._card
-        surveyed = any(each.asked.questionnaire.purpose is Purpose.ABANDONED for each in self._sheets)
         was_abandoned = card is not None and card.group == "abandoned"
         offered = choices(
             self._words, self._dispositions, answered=answered, was_abandoned=was_abandoned,
-            has_experts=bool(self._experts), surveyed=surveyed,
+            has_experts=bool(self._experts), surveyed=surveys(self._sheets),
             sells=self._deals is not None, by_operator=visitor(self._request).role == "operator",
         )  # fmt: skip
         people = card.people if card is not None else ()

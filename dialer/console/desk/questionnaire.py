@@ -70,6 +70,11 @@ async def asked_now(session: AsyncSession, *, client_id: int, campaign_id: int, 
     )
 
 
+def surveys(sheets: Sequence[AskedNow]) -> bool:
+    """Whether one of these asks why the client left."""
+    return any(each.asked.questionnaire.purpose is Purpose.ABANDONED for each in sheets)
+
+
 def shown_sheets(words: Words, sheets: Sequence[AskedNow], typed: Mapping[str, str]) -> list[ShownSheet]:
     """With what was typed and is not saved yet, else with the answers that there are."""
     return [shown_sheet(words, each.asked, each.answers, typed, on_desk=True) for each in sheets]

@@ -1,5 +1,7 @@
 // The outcome's form: which questions belong to the chosen disposition, which is the next one, and the draft.
 
+import { showAsked, showSigning } from "./asked.js";
+
 const DRAFT_MS = 500;
 const ECHO_MS = 150;
 
@@ -202,16 +204,8 @@ export class Outcome {
   #showQuestions() {
     const form = this.form;
     const chosen = this.chosen;
-    const asks = new Set(chosen?.dataset.asks.split(" ").filter(Boolean));
-    this.sheets.refresh(asks);
-    for (const part of form.querySelectorAll("[data-ask]")) part.hidden = !asks.has(part.dataset.ask);
+    const asks = showAsked(form, chosen, this.sheets);
     for (const part of form.querySelectorAll("[data-phrases-of]")) part.hidden = part.dataset.phrasesOf !== chosen?.value;
-    for (const label of form.querySelectorAll("[data-label]")) label.textContent = chosen?.dataset[label.dataset.label] ?? "";
-    const person = form.elements.person_id;
-    const unknown = !person.value;
-    for (const part of form.querySelectorAll("[data-new-person]")) part.hidden = !unknown;
-    const decides = unknown ? form.elements.person_decides.checked : person.selectedOptions[0]?.dataset.decides === "yes";
-    if (asks.has("summary") && chosen.dataset.summary !== "always") form.querySelector('[data-ask="summary"]').hidden = decides;
     this.#showContract(asks.has("contract"));
     this.#showKey();
   }
@@ -227,8 +221,7 @@ export class Outcome {
       this.#proposeSum(deal);
     } else if (!needed && "proposed" in deal.dataset) deal.value = "";
     if (!needed) delete deal.dataset.proposed;
-    for (const part of this.form.querySelectorAll("[data-signing]")) part.hidden = !deal.value;
-    for (const part of this.form.querySelectorAll("[data-new-deal]")) part.hidden = deal.value !== "new";
+    showSigning(this.form);
   }
 
   #proposeSum(deal) {

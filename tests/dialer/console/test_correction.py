@@ -33,7 +33,7 @@ async def form_in(browser: Browser, attempt_id: str) -> dict[str, str]:
     page = await browser.text(f"/calls/{attempt_id}")
     form = page.split('id="correct"')[1]
     fields = dict(re.findall(r'<input (?:type="hidden" )?name="(\w+)" value="([^"]*)"', form))
-    chosen = re.search(r'<option value="(\w+)" selected>', form)
+    chosen = re.search(r'<option value="(\w+)"[^>]* selected>', form)
     assert chosen
     return {name: text for name, text in fields.items() if name != "csrf"} | {"disposition": chosen[1]}
 

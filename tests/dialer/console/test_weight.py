@@ -29,7 +29,7 @@ async def test_the_operators_page_weighs_less_than_60_kb_in_all(
     browser = await signed_in("anna")
     page = await in_a_call(browser, desk, office)
     weight = len(page.encode())  # pages go uncompressed
-    for name in ("console.css", "operator.js", "outcome.js", "script.js", "icon.svg"):
+    for name in ("console.css", "operator.js", "outcome.js", "asked.js", "sheets.js", "script.js", "icon.svg"):
         weight += len(server.app[STATIC].files[name].compressed)
     assert weight < LARGEST_OPERATOR_PAGE
 
