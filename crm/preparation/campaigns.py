@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, String, Text, false, select, text
@@ -98,6 +98,13 @@ class Campaign(Versioned, Base):
     def working_days(self, first: date, last: date) -> int:
         """How many there are from `first` to `last`, both included."""
         return sum(map(self.is_working_day, days_between(first, last)))
+
+    def working_days_of(self, year: int, month: int, *, first: date | None, last: date) -> int:
+        """Those of a month that lie from `first` to `last`, both included: by them a month's counts and sums are
+        divided."""
+        begins = date(year, month, 1)
+        ends = (begins + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        return self.working_days(max(begins, first or begins), min(ends, last))
 
 
 SHORTEST_RING_S: Final = 5

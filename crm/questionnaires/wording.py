@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from crm.errors import Refused
+from crm.errors import Finding, Refused
 from crm.questionnaires.answers import as_typed
 from crm.questionnaires.questions import (
     MOST_CHOICES,
@@ -33,6 +33,7 @@ from crm.questionnaires.questions import (
     Value,
     checked,
     read,
+    relations_of,
     shown,
 )
 from crm.text_rules import NO_WORDS, YES_WORDS, fold, tidy
@@ -54,7 +55,7 @@ class Written:
 @dataclass(slots=True)
 class Draft:
     """A question as it was written. "" in `key` or `kind`, and in the code of a choice, was left out; `place`: the
-    number of its line, or of the question in a form."""
+    number of its line, or of the question in a form, and `lines` those of what stands below it."""
 
     place: int
     label: str
@@ -65,6 +66,11 @@ class Draft:
     required: bool = False
     for_reports: bool = False
     choices: list[str] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def line_of(self, name: str) -> int:
+        """Where `name` was written."""
+        return self.lines.get(name, self.place)
 
 
 def parse(text: str, before: Sequence[Question] = ()) -> Written:
@@ -91,6 +97,7 @@ def _take(draft: Draft, line: str, number: int) -> None:
     match name.casefold():
         case "key" | "kind" | "when" | "scale" if colon and value:
             setattr(draft, name.casefold(), value)
+            draft.lines[name.casefold()] = number
         case "required" if colon and fold(value) in YES_WORDS | NO_WORDS:
             draft.required = fold(value) in YES_WORDS
         case "reports" if colon and fold(value) in YES_WORDS | NO_WORDS:
@@ -126,7 +133,7 @@ def _next(taken: Iterable[str], letter: str) -> str:
 def _question(draft: Draft, earlier: Sequence[Question], before: Sequence[Question]) -> Question:
     kind = draft.kind.casefold() or (Kind.CHOICE if draft.choices else Kind.TEXT)
     if kind not in set(Kind):
-        raise Refused("questionnaire.kind", line=draft.place, kind=draft.kind[:40])
+        raise Refused("questionnaire.kind", line=draft.line_of("kind"), kind=draft.kind[:40])
     low, high = _scale(draft) if kind == Kind.SCALE else (0, 0)
     condition = _condition(draft, earlier) if draft.when else None
     choices = tuple(_choices(draft, before))
@@ -153,24 +160,38 @@ def _choices(draft: Draft, before: Sequence[Question]) -> Iterable[Choice]:
 
 
 def _condition(draft: Draft, earlier: Sequence[Question]) -> Condition:
-    found = _CONDITION.fullmatch(draft.when)
-    question = next((each for each in earlier if found and each.key == found[1]), None)
-    if found is None or question is None:
-        raise Refused("questionnaire.when", line=draft.place, text=draft.when[:60])
-    relation, value = Relation(found[2]), _compared(question, found[3], draft)
+    """Raises `Refused` with the line, and what is wrong with the condition there."""
+    line, found = draft.line_of("when"), _CONDITION.fullmatch(draft.when)
+    if found is None:
+        raise Refused("questionnaire.when", line=line, text=draft.when[:60])
+    key, relation = found[1], Relation(found[2])
+    question = next((each for each in earlier if each.key == key), None)
+    if question is None:
+        raise Refused("questionnaire.when_key", line=line, key=key[:40])
     if relation is Relation.IS and question.kind is Kind.SEVERAL:
         relation = Relation.HAS
-    return Condition(question.key, relation, value)
+    possible = relations_of(question.kind)
+    if not possible:
+        raise Refused("questionnaire.when_text", line=line, key=key)
+    if relation not in possible:
+        relations = " ".join(each.value for each in possible)
+        raise Refused("questionnaire.when_relation", line=line, key=key, relation=relation.value, relations=relations)
+    return Condition(key, relation, _compared(question, found[3], line))
 
 
-def _compared(question: Question, text: str, draft: Draft) -> Value:
+def _compared(question: Question, text: str, line: int) -> Value:
     try:
         value = read(question, text)
-    except Refused:
-        value = None
+    except Refused as refusal:
+        reason = Finding(refusal.code, **refusal.params)
+        raise Refused("questionnaire.when_value", line=line, reason=reason) from refusal
     if value is None:
-        raise Refused("questionnaire.when", line=draft.place, text=draft.when[:60])
-    return value[0] if isinstance(value, list) else value
+        raise Refused("questionnaire.when", line=line, text=text[:60])
+    if not isinstance(value, list):
+        return value
+    if len(value) > 1:
+        raise Refused("questionnaire.when_several", line=line, key=question.key)
+    return value[0]
 
 
 def written_out(questions: Sequence[Question], for_reports: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from crm.base.organisations import Organisation
 from crm.calls.attempts import Attempt
 from crm.clientele.clients import Client
 from crm.group import Group
-from crm.office.users import User
+from crm.office.users import CALLERS, User
 from crm.plan.callbacks import Callback, CallbackState
 from crm.plan.outcome_chain import UNDONE
 from crm.plan.plan_entries import OF_GROUP, RANK_RETRY, WAITING, EntryKind, PlanEntry, claimed_entry
@@ -51,8 +51,8 @@ class DayRow:
 class MyDay:
     """The three lists, and the counts of the operator's own day. `done_count`: calls that are written down.
     `waiting_count`: what still waits for this operator or anyone, at most 2,001; `shared_count`: what of it waits for
-    anyone, and is in everybody's count. `planned_count`: both, and the client in hand; `own_count`: the same without
-    what is shared."""
+    anyone, and is in everybody's count. `own_count`: what is done, the client in hand, and what waits for this
+    operator alone; `planned_count`: the same with an equal part of what is shared by all who call, rounded up."""
 
     now: tuple[DayRow, ...]
     later: tuple[DayRow, ...]
@@ -64,6 +64,11 @@ class MyDay:
     shared_count: int
     contacts: int
     main_contacts: int
+
+    @property
+    def percent(self) -> int:
+        """How far the day has come: what is done, of what is planned."""
+        return round(100 * self.done_count / self.planned_count) if self.planned_count else 0
 
 
 async def my_day(session: AsyncSession, *, operator_id: int, now: datetime) -> MyDay:
@@ -85,7 +90,8 @@ async def my_day(session: AsyncSession, *, operator_id: int, now: datetime) -> M
     own_waiting = await _waiting(session, *reachable, PlanEntry.operator_id == operator_id)
     shared_count = await _waiting(session, *reachable, PlanEntry.operator_id.is_(None))
     waiting_count = min(own_waiting + shared_count, COUNTED_UP_TO + 1)
-    own_count = done_count + (await claimed_entry(session, operator_id) is not None)
+    own_count = done_count + (await claimed_entry(session, operator_id) is not None) + own_waiting
+    sharing = await _count(session, select(func.count()).where(User.active, User.role.in_(CALLERS)))
     contacts, main_contacts = await _contacts(session, operator_id=operator_id, since=midnight)
     return MyDay(
         now=await _due(session, operator_id=operator_id, now=now),
@@ -93,8 +99,8 @@ async def my_day(session: AsyncSession, *, operator_id: int, now: datetime) -> M
         done=await _done(session, operator_id=operator_id, since=midnight),
         done_count=done_count,
         waiting_count=waiting_count,
-        planned_count=own_count + waiting_count,
-        own_count=own_count + own_waiting,
+        planned_count=own_count + -(-shared_count // max(sharing, 1)),
+        own_count=own_count,
         shared_count=shared_count,
         contacts=contacts,
         main_contacts=main_contacts,

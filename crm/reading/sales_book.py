@@ -124,7 +124,8 @@ class StageSum:
 
 @dataclass(frozen=True, slots=True)
 class MonthWon:
-    """The contracts of one month of a campaign in one currency; `working_days` of it until today."""
+    """The contracts of one month of a campaign in one currency; `working_days` of it until today,
+    where a period of contracts was asked for only those within it."""
 
     campaign: str
     year: int
@@ -269,20 +270,16 @@ async def won_by_month(
         month[1] += int(amount)
     campaigns = await session.scalars(select(Campaign).where(Campaign.id.in_({key[0] for key in months})))
     by_id = {campaign.id: campaign for campaign in campaigns}
+    first, end = (filters.first, filters.last) if filters.by is DealDay.CONTRACT else (None, None)
+    last = min(today, end or today)
     won = [
         MonthWon(
             by_id[campaign_id].name, year, month, currency, deals, amount,
-            _working_days(by_id[campaign_id], year, month, today),
+            by_id[campaign_id].working_days_of(year, month, first=first, last=last),
         )
         for (campaign_id, year, month, currency), (deals, amount) in months.items()
     ]  # fmt: skip
     return sorted(won, key=lambda each: (-each.year, -each.month, each.campaign, each.currency))
-
-
-def _working_days(campaign: Campaign, year: int, month: int, today: date) -> int:
-    first = date(year, month, 1)
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    return campaign.working_days(first, min(last, max(today, first)))
 
 
 async def lost_by_reason(session: AsyncSession, *, filters: BookFilters, scope: Scope = EVERYTHING) -> list[LostSum]:

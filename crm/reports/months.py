@@ -64,31 +64,40 @@ class MonthTable:
 
 
 async def contacts_by_month(
-    session: AsyncSession, base: Base, *, first: date | None = None, last: date | None = None
+    session: AsyncSession, base: Base, *, first: date | None = None, last: date | None = None, today: date | None = None
 ) -> MonthTable:
     """Every contact once, in its month on the campaign's clock.
 
     `first` and `last` are the days of the project: without them those of the first and the last contact. A contact
-    outside of them is left out; an undated one never is. Raises `Refused` when `last` is before `first`.
+    outside of them is left out; an undated one never is. What comes after `today` is no working day yet. Raises
+    `Refused` when `last` is before `first`.
     """
-    return await _by_month(session, base.campaign, base.contacts().subquery("counted"), first=first, last=last)
+    return await _by_month(
+        session, base.campaign, base.contacts().subquery("counted"), first=first, last=last, today=today
+    )
 
 
 async def organisations_by_month(
-    session: AsyncSession, base: Base, *, first: date | None = None, last: date | None = None
+    session: AsyncSession, base: Base, *, first: date | None = None, last: date | None = None, today: date | None = None
 ) -> MonthTable:
     """Every organisation that was contacted once, in the month of its first contact; undated only if all of its
     contacts are. Otherwise as `contacts_by_month`."""
     every = base.contacts().subquery("every")
     firsts = select(every.c.organisation_id, func.min(every.c.at).label("at")).group_by(every.c.organisation_id)
-    return await _by_month(session, base.campaign, firsts.subquery("counted"), first=first, last=last)
+    return await _by_month(session, base.campaign, firsts.subquery("counted"), first=first, last=last, today=today)
 
 
 async def _by_month(
-    session: AsyncSession, campaign: Campaign, counted: Subquery, *, first: date | None, last: date | None
+    session: AsyncSession,
+    campaign: Campaign,
+    counted: Subquery,
+    *,
+    first: date | None,
+    last: date | None,
+    today: date | None,
 ) -> MonthTable:
     if first is not None and last is not None and last < first:
-        raise Refused("report.ends_before_it_begins", first=first, last=last)
+        raise Refused("report.ends_before_it_begins", first=first, last=last, today=today)
     if any(day is not None and day.year not in YEARS for day in (first, last)):
         raise Refused("report.years", first=YEARS[0], last=YEARS[-1])
     at: ColumnElement[datetime | None] = counted.c.at
@@ -96,6 +105,7 @@ async def _by_month(
     first = first or (local(earliest, campaign.time_zone).date() if earliest else last)
     last = last or (local(latest, campaign.time_zone).date() if latest else first)
     months = months_between(first, last) if first and last else ()
+    until = min(last, today or last) if last else None
     columns = [func.sum(case((at.is_(None), 1), else_=0))]
     columns += [func.sum(case((_within(at, campaign, *span), 1), else_=0)) for span in _spans(months, first, last)]
     found = await session.execute(
@@ -110,7 +120,7 @@ async def _by_month(
         rows=tuple(row for row in rows if row.total),
         first=first,
         last=last,
-        working_days=tuple(campaign.working_days(*span) for span in _spans(months, first, last)),
+        working_days=tuple(campaign.working_days_of(*month, first=first, last=until) for month in months if until),
     )
 
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from babel.dates import format_date
-
 from config.settings import Settings
 from crm.preparation.campaigns import Campaign, campaign_named, set_calendar_day
 from crm.preparation.working_calendar import days_between, holiday_name
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
+from dialer.console.web.formats import dated
 
 _WORKS: Final[dict[str, bool | None]] = {"work": True, "off": False, "calendar": None}
 _SATURDAY: Final = 5
@@ -32,7 +31,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
     terminal.say(
         terminal.words.ngettext(
             "{n} working day until {last}", "{n} working days until {last}", campaign.working_days(today, last),
-            last=_day(last, terminal),
+            last=dated(terminal.words, last),
         )
     )  # fmt: skip
     return 0
@@ -47,7 +46,7 @@ def _unusual(campaign: Campaign, first: date, last: date, terminal: Terminal) ->
             reason = (
                 reasons.get(day) or holiday_name(campaign.country, day, terminal.words.language) or gettext("moved")
             )
-            yield _day(day, terminal), gettext("yes") if works else gettext("no"), reason
+            yield dated(terminal.words, day), gettext("yes") if works else gettext("no"), reason
 
 
 async def change(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -61,9 +60,5 @@ async def change(settings: Settings, arguments: argparse.Namespace, terminal: Te
         )  # fmt: skip
         works = campaign.is_working_day(arguments.day)
     sentence = gettext("a working day") if works else gettext("a day off")
-    terminal.say(gettext("{day} is {what}.", day=_day(arguments.day, terminal), what=sentence))
+    terminal.say(gettext("{day} is {what}.", day=dated(terminal.words, arguments.day), what=sentence))
     return 0
-
-
-def _day(day: date, terminal: Terminal) -> str:
-    return format_date(day, "EEE d MMMM y", locale=terminal.words.locale)

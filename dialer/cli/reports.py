@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from config.settings import Settings
 from crm.csv_sheets import csv_bytes
@@ -16,7 +18,8 @@ from dialer.console.reports.report_sheets import REPORTS, Asked, Sheet, make_she
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`reports KEY`: one report of a campaign."""
     gettext = terminal.words.gettext
-    asked = Asked(arguments.first, arguments.last, arguments.attribute)
+    today = datetime.now(ZoneInfo(settings.service.time_zone)).date()
+    asked = Asked(arguments.first, arguments.last, arguments.attribute, today)
     async with ready_database(settings, terminal) as database, database.reading() as session:
         base = await base_named(session, campaign=arguments.campaign, call_list=arguments.call_list)
         sheet = await make_sheet(session, base, arguments.report, asked, terminal.words)

@@ -31,7 +31,7 @@ from dialer.console.campaigns.campaign_form import Shown, Unreadable
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.fields import told
-from dialer.console.web.formats import moment, short_day
+from dialer.console.web.formats import dated, moment
 from dialer.console.web.labels import STATES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
@@ -190,7 +190,7 @@ async def _page(
         "days": _days(campaign, today, last, words),
         "today": today.isoformat(),
         "working_days": campaign.working_days(today, last),
-        "last": short_day(words, last),
+        "last": dated(words, last),
     }
     response = await office_page(request, "campaign.html", context)
     if refusal is not None:
@@ -227,7 +227,7 @@ def _days(campaign: Campaign, first: date, last: date, words: Words) -> list[Day
         works = campaign.is_working_day(day)
         if day in own or works != (day.weekday() < _SATURDAY):
             reason = own.get(day) or holiday_name(campaign.country, day, words.language) or words.gettext("moved")
-            rows.append(DayRow(short_day(words, day), works, reason, day in own, day.isoformat()))
+            rows.append(DayRow(dated(words, day), works, reason, day in own, day.isoformat()))
     return rows
 
 

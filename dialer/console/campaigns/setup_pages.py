@@ -45,7 +45,21 @@ FIELDS: Final = (
     Field("sources", mark("Sources"), "lines", hint=mark("one a line")),
 )
 SIGNED_HERE: Final = frozenset({Subject.RUBRICS, Subject.SOURCES, Subject.OFFER, Subject.SCRIPT})
-_ELSEWHERE: Final = {"materials": "materials", "offer": "materials", "script": "script", "list": "#lists"}
+_OF_THE_CAMPAIGN: Final = "/campaigns/{id}"
+_WHERE: Final = {
+    **dict.fromkeys(("customer", "product", "segments", "rubrics", "sources"), f"{_OF_THE_CAMPAIGN}/setup#made-of"),
+    **dict.fromkeys(("materials", "offer"), f"{_OF_THE_CAMPAIGN}/materials"),
+    "experts": f"{_OF_THE_CAMPAIGN}/setup#experts",
+    "organisations": "/imports",
+    "list": f"{_OF_THE_CAMPAIGN}#lists",
+    "script": f"{_OF_THE_CAMPAIGN}/script",
+    "operator": f"{_OF_THE_CAMPAIGN}/setup#candidates",
+    "tried": "/clients?campaign={id}&group=new",
+    "contacts": "/plan",
+    "warm": "/clients?campaign={id}&owner=nobody",
+    "abandoned": "/abandoned?campaign={id}",
+}
+"""By the key of a task where it is done, with the campaign's id to be filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +187,6 @@ def _stage(stage: Stage, campaign: Campaign, words: Words) -> StageBox:
 
 
 def _row(task: Task, campaign: Campaign, words: Words) -> TaskRow:
-    place = _ELSEWHERE.get(task.key, "")
-    own_page = "" if place.startswith("#") else "/"
     return TaskRow(
         name=words.gettext(TASKS[task.key]),
         doers=", ".join(words.gettext(DOERS[doer]) for doer in task.doers),
@@ -182,7 +194,7 @@ def _row(task: Task, campaign: Campaign, words: Words) -> TaskRow:
         told=explain(words, task.code, task.params) if task.code else "",
         signed=signed_in_words(words, task.signature),
         subject=task.subject.value if task.subject in SIGNED_HERE and not task.done else "",
-        link=f"/campaigns/{campaign.id}{own_page}{place}" if place else "",
+        link=_WHERE[task.key].format(id=campaign.id),
     )
 
 

@@ -161,8 +161,8 @@ def _line(words: Words, reasons: ReasonNames, row: DealRow, today: date) -> Book
 async def _sums(
     session: AsyncSession, request: web.Request, chosen: Chosen, reasons: ReasonNames, today: date
 ) -> dict[str, object]:
-    """What stands in each stage, what was won in each month, what was lost for which reason, whichever stage is
-    chosen."""
+    """What stands in each stage (of what is in work in those that are), what was won in each month, what was lost for
+    which reason, whichever stage is chosen."""
     words, scope, filters = words_of(request), scope_of(request), chosen.filters(str(zone_of(request)), stages=False)
     stages = [
         SumLine(
@@ -173,6 +173,7 @@ async def _sums(
             f"/deals?{chosen.query(stage=each.stage)}",
         )
         for each in await sales_book.sums(session, filters=filters, scope=scope)
+        if chosen.stage != _IN_WORK or each.stage in OPEN
     ]
     won = await sales_book.won_by_month(session, filters=filters, today=today, scope=scope)
     campaigns = len({each.campaign for each in won})

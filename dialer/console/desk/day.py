@@ -65,14 +65,13 @@ async def read_day(
     due = [
         _due_line(words, zone, row, now) for row in found.now if current is None or row.client_id != current.client_id
     ]
-    done, planned = found.done_count, found.planned_count
     return Day(
         now=tuple(([replace(current, current=True)] if current else []) + due)[:MOST_NOW],
         later=tuple(_later_line(words, zone, row, now) for row in found.later[:MOST_LATER]),
         finished=tuple(_done_line(zone, row) for row in found.done if row.disposition is not None)[:MOST_DONE],
-        done=done,
-        planned=planned,
-        percent=round(100 * done / planned) if planned else 0,
+        done=found.done_count,
+        planned=found.planned_count,
+        percent=found.percent,
         contacts=found.contacts,
         main_contacts=found.main_contacts,
         waiting=max(0, found.waiting_count - len(found.now)),

@@ -86,10 +86,7 @@ async def plan(request: web.Request) -> web.StreamResponse:
     today = now.astimezone(zone).date()
     async with deps.database.reading() as session:
         people = await callers(session)
-        rows = [
-            _row(user, await my_day(session, operator_id=user.id, now=now), today, zone, sharing=len(people))
-            for user in people
-        ]
+        rows = [_row(user, await my_day(session, operator_id=user.id, now=now), today, zone) for user in people]
         overdue = await overdue_promises(session, now=now)
         overdue_in_all = await overdue_count(session, now=now)
         away = await _away(session, words, {user.id: user for user in people}, today, now)
@@ -164,9 +161,8 @@ def _with_headset(words: Words, user: User, name: str) -> str:
     return name if user.headset else words.gettext("{name} (no headset)", name=name)
 
 
-def _row(user: User, day: MyDay, today: date, zone: tzinfo, *, sharing: int) -> PlanRow:
+def _row(user: User, day: MyDay, today: date, zone: tzinfo) -> PlanRow:
     due = [row for row in day.now if row.kind is EntryKind.CALLBACK]
-    planned = day.own_count + day.shared_count / sharing
     later = [row for row in day.later if row.at is not None and row.at.astimezone(zone).date() == today]
     return PlanRow(
         user_id=user.id,
@@ -174,7 +170,7 @@ def _row(user: User, day: MyDay, today: date, zone: tzinfo, *, sharing: int) -> 
         done=day.done_count,
         own=day.own_count,
         shared=day.shared_count,
-        percent=round(100 * day.done_count / planned) if planned else 0,
+        percent=day.percent,
         contacts=day.contacts,
         main_contacts=day.main_contacts,
         callbacks=len(due) + len(later),

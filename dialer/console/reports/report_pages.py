@@ -21,7 +21,7 @@ from dialer.console.reports.report_sheets import REPORTS, Asked, Sheet, make_she
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.pages import office_page
-from dialer.console.web.visitors import words_of
+from dialer.console.web.visitors import words_of, zone_of
 from dialer.crm_words import explain
 
 LONGEST_NAME = 100
@@ -59,9 +59,9 @@ class Chosen:
         }  # fmt: skip
         return f"/reports.csv?{urlencode({name: value for name, value in named.items() if value})}"
 
-    def asked(self) -> Asked:
+    def asked(self, today: date) -> Asked:
         """As the sheets want it."""
-        return Asked(self.first, self.last, self.attribute)
+        return Asked(self.first, self.last, self.attribute, today)
 
 
 async def reports(request: web.Request) -> web.StreamResponse:
@@ -79,7 +79,7 @@ async def reports(request: web.Request) -> web.StreamResponse:
             base = _base(campaign, chosen, lists)
             attributes = await attributes_of(session, base) if chosen.report == "headcount" else []
             try:
-                sheet = await make_sheet(session, base, chosen.report, chosen.asked(), words)
+                sheet = await make_sheet(session, base, chosen.report, chosen.asked(_today(request)), words)
             except Refused as refusal:
                 trouble = explain(words, refusal.code, refusal.params)
     context = {
@@ -108,7 +108,9 @@ async def download(request: web.Request) -> web.StreamResponse:
         if campaign is None:
             raise NotFound("campaign.unknown", name="")
         lists = await lists_of(session, campaign_id=campaign.id)
-        sheet = await make_sheet(session, _base(campaign, chosen, lists), chosen.report, chosen.asked(), words)
+        sheet = await make_sheet(
+            session, _base(campaign, chosen, lists), chosen.report, chosen.asked(_today(request)), words
+        )
     return web.Response(
         body=csv_bytes(sheet.all_rows()),
         content_type="text/csv",
@@ -127,3 +129,7 @@ def _base(campaign: Campaign, chosen: Chosen, lists: list[CallList]) -> Base:
     """A list of another campaign is none."""
     call_list = next((each for each in lists if each.id == chosen.call_list), None)
     return Base(campaign, call_list.id if call_list else None)
+
+
+def _today(request: web.Request) -> date:
+    return request.app[DEPS].clock().astimezone(zone_of(request)).date()

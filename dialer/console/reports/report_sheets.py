@@ -21,11 +21,12 @@ from dialer.words import Words, mark
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a report is asked for besides its base: the days that it is of, and the attribute that it crosses (""
-    for the first that there is)."""
+    for the first that there is); `today`: up to which working days are counted."""
 
     first: date | None = None
     last: date | None = None
     attribute: str = ""
+    today: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,15 @@ def _shares(title: str, slices: list[distribution.Slice], name: Callable[[str], 
 
 
 async def _contacts(session: AsyncSession, base: Base, asked: Asked, words: Words) -> Sheet:
-    return _month_sheet(await months.contacts_by_month(session, base, first=asked.first, last=asked.last), words)
+    return _month_sheet(
+        await months.contacts_by_month(session, base, first=asked.first, last=asked.last, today=asked.today), words
+    )
 
 
 async def _organisations(session: AsyncSession, base: Base, asked: Asked, words: Words) -> Sheet:
-    return _month_sheet(await months.organisations_by_month(session, base, first=asked.first, last=asked.last), words)
+    return _month_sheet(
+        await months.organisations_by_month(session, base, first=asked.first, last=asked.last, today=asked.today), words
+    )
 
 
 def _month_sheet(table: months.MonthTable, words: Words) -> Sheet:

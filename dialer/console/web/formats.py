@@ -29,6 +29,11 @@ def short_day(words: Words, day: date) -> str:
     return format_date(day, "EEE d MMMM", locale=words.locale)
 
 
+def dated(words: Words, day: date) -> str:
+    """`пн 4 января 2027` / `Mon 4 January 2027`: where the next year is in sight, too."""
+    return format_date(day, "EEE d MMMM y", locale=words.locale)
+
+
 def long_day(words: Words, day: date) -> str:
     """`четверг, 15 мая 2026` / `Thursday, 15 May 2026`."""
     return format_date(day, "EEEE, d MMMM y", locale=words.locale)

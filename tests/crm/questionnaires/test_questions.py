@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm.errors import Refused
+from crm.errors import Finding, Refused
 from crm.questionnaires import wording
 from crm.questionnaires.answers import asked, missing, read_answers
 from crm.questionnaires.questions import LONGEST_TEXT, Kind, Question, label_in, loaded, stored, written
@@ -80,9 +80,6 @@ class TestWriting:
             ("# А\nkind: text\n- один\n- два", "questionnaire.choices"),
             ("# А\n- c1 = один\n- c1 = два", "questionnaire.codes"),
             ("# А\nkind: scale\nscale: 5-1", "questionnaire.scale"),
-            ("# А\nwhen: b = yes\n# Б\nkey: b\nkind: yes_no", "questionnaire.when"),
-            ("# А\nkey: a\nkind: yes_no\n# Б\nwhen: a > 3", "questionnaire.when"),
-            ("# А\nkey: a\nkind: yes_no\n# Б\nwhen: a > yes", "questionnaire.condition"),
             ("#", "questionnaire.label"),
             (f"# {'я' * 301}", "questionnaire.label_long"),
             ("# А\n" * 61, "questionnaire.most_questions"),
@@ -93,6 +90,39 @@ class TestWriting:
         with pytest.raises(Refused) as refusal:
             parse(text)
         assert refusal.value.code == code
+
+    @pytest.mark.parametrize(
+        ("text", "code", "line"),
+        [
+            ("# А\nwhen: b = yes\n# Б\nkey: b\nkind: yes_no", "questionnaire.when_key", 2),
+            ("# А\nkey: a\nkind: yes_no\n# Б\nkey: b\n\nwhen: c = yes", "questionnaire.when_key", 7),
+            ("# А\nkey: a\nkind: yes_no\n# Б\nwhen: если да", "questionnaire.when", 5),
+            ("# А\nkey: a\nkind: yes_no\n# Б\nwhen: a > yes", "questionnaire.when_relation", 5),
+            ("# А\nkey: a\n# Б\nwhen: a = да", "questionnaire.when_text", 4),
+            ("# А\nkey: a\nkind: several\n- c1 = Раз\n- c2 = Два\n# Б\nwhen: a has c1, c2",
+             "questionnaire.when_several", 7),
+            ("# А\nkey: a\nkind: pile", "questionnaire.kind", 3),
+        ],
+    )  # fmt: skip
+    def test_of_a_line_that_cannot_be_it_is_told_which_and_why(self, text: str, code: str, line: int) -> None:
+        with pytest.raises(Refused) as refusal:
+            parse(text)
+        assert (refusal.value.code, refusal.value.params["line"]) == (code, line)
+
+    def test_of_a_condition_on_what_is_no_answer_it_is_told_why_it_is_none(self) -> None:
+        with pytest.raises(Refused) as refusal:
+            parse("# Покупают?\nkey: a\nkind: yes_no\n# Б\nwhen: a = может")
+        reason = refusal.value.params["reason"]
+        assert isinstance(reason, Finding)
+        assert (refusal.value.code, refusal.value.params["line"]) == ("questionnaire.when_value", 5)
+        assert (reason.code, reason.params["typed"]) == ("sheet.no_yes_no", "может")
+
+    def test_a_document_compares_with_what_an_answer_can_be(self) -> None:
+        document = stored(parse("# А\nkey: a\nkind: yes_no\n# Б\nwhen: a = yes").questions)
+        document[1]["condition"]["relation"] = ">"
+        with pytest.raises(Refused) as refusal:
+            written(document)
+        assert refusal.value.code == "questionnaire.condition"
 
     @pytest.mark.parametrize(
         "document",

@@ -109,3 +109,15 @@ async def test_a_campaign_without_contacts_has_no_months(database: Database) -> 
         await add_campaign(session, name="новая", now=NOW)
         table = await contacts_by_month(session, await base_named(session, campaign="новая"))
     assert (table.months, table.rows, table.all_rows.total, table.each_day) == ((), (), 0, (None,))
+
+
+async def test_days_to_come_are_no_working_days_yet(database: Database) -> None:
+    asked, whole = {"first": date(2026, 5, 1), "last": date(2026, 6, 30)}, (19, 21)
+    async with database.transaction() as session:
+        await add_campaign(session, name="новая", now=NOW, country="RU")
+        base = await base_named(session, campaign="новая")
+        counted = [
+            (await contacts_by_month(session, base, **asked, today=today)).working_days
+            for today in (None, date(2026, 7, 1), date(2026, 6, 2), date(2026, 5, 8))
+        ]
+    assert counted == [whole, whole, (19, 2), (5, 0)]

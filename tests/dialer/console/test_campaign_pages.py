@@ -136,7 +136,12 @@ async def test_a_day_is_decided_and_follows_the_calendar_again(
     assert "День России" in page
     await maria.post_form("/campaigns/1/calendar", day="2026-05-15", what="off", reason="Переезд")
     assert [(day.day, day.works) for day in (await stored(database, office)).days] == [(date(2026, 5, 15), False)]
-    assert "Переезд" in await maria.text("/campaigns/1")
+    page = await maria.text("/campaigns/1")
+    assert "Переезд" in page
+    assert '<td class="nowrap">пт 15 мая 2026</td>' in page
+    await maria.post_form("/language", language="en", back="/campaigns/1")
+    assert '<td class="nowrap">Fri 15 May 2026</td>' in await maria.text("/campaigns/1")
+    await maria.post_form("/language", language="ru", back="/campaigns/1")
     await maria.post_form("/campaigns/1/calendar", day="2026-05-15", what="calendar")
     assert (await stored(database, office)).days == []
     for fields in ({"day": "soon", "what": "off"}, {"day": "2026-05-15", "what": "maybe"}):

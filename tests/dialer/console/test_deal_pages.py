@@ -186,6 +186,11 @@ async def test_the_book_narrows_sums_and_exports(database: Database, selling: Of
     assert f"100,10{NBSP}₽" in page
     assert f"рабочих дней: 8, по 25,03{NBSP}₽" in page  # 4 to 14 May without the 9th to the 11th
     assert "Дорого" in page
+    assert "stage=interest" in page, "in work"
+    assert not {"stage=contract", "stage=lost"} & set(re.findall(r"stage=\w+", page)), "a contract is no work any more"
+    page = await maria.text("/deals?stage=all&by=contract&first=2026-05-06&last=2026-05-31")
+    assert f"рабочих дней: 6, по 33,37{NBSP}₽" in page, "of the period that was asked for, until today"
+    assert "stage=contract" in page
     page = await maria.text("/deals?stage=all&by=contract&first=2026-05-01&last=2026-05-31")
     assert re.findall(r'class="name" href="/deals/(\d+)"', page) == ["2"]
     said = await maria.get("/deals.csv?stage=all")

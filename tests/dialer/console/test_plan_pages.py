@@ -12,9 +12,11 @@ from crm.audit import AuditEntry
 from crm.database import Database
 from crm.plan.callbacks import Callback
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry
+from crm.reading.my_day import my_day
+from crm.wrap_up.outcomes import OutcomeForm
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.fake_desk import FakeDesk
-from tests.dialer.console.seed import NOW, Office
+from tests.dialer.console.seed import NOW, Office, seed_call
 
 TODAY = "2026-05-14"
 
@@ -164,3 +166,21 @@ async def test_a_person_s_plan_names_the_campaigns_and_calls_a_whole_day_so(
     assert all("Вентиляция-2" in row for row in rows)
     assert "весь день" in page
     assert "00:00–00:00" not in page
+
+
+async def test_a_day_has_come_as_far_on_the_plan_as_on_the_own_page(
+    maria: Browser, signed_in: SignIn, office: Office, database: Database
+) -> None:
+    await maria.post_form("/plan/build", campaign="1")
+    await seed_call(database, office, client=3, at=NOW - timedelta(minutes=30), form=OutcomeForm("cold", reason="нет"))
+    anna = office.users["anna"]
+    row = (await maria.text("/plan")).split(f'href="/plan/{anna}"')[1]
+    planned = re.search(r'aria-label="(\d+) %"', row)
+    own = re.search(r'<rect width="(\d+)" height="4"', await (await signed_in("anna")).text("/operator"))
+    assert planned
+    assert own
+    assert own[1] == planned[1]
+    async with database.reading() as session:
+        day = await my_day(session, operator_id=anna, now=NOW)
+    assert day.shared_count > 0
+    assert int(own[1]) == day.percent > 0

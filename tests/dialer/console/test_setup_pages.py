@@ -16,6 +16,7 @@ from crm.preparation.approvals import Subject, signatures
 from crm.preparation.campaign_setup import CampaignSetup, experts_of, setup_of
 from crm.preparation.campaigns import Campaign
 from crm.preparation.candidates import CandidateState, candidates_of
+from dialer.console.campaigns.setup_labels import TASKS
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 from tests.foreign_words import latin_words
@@ -185,6 +186,15 @@ async def test_who_may_only_look_finds_nothing_to_press(signed_in: SignIn, maria
         main = page[page.index("<main") :]
         assert "<button" not in main, path
         assert "Вентиляция-2" in main
+
+
+async def test_each_task_leads_to_where_it_is_done(maria: Browser) -> None:
+    page = await maria.text(PAGE)
+    tasks = re.findall(r'<td class="nowrap">(?:<a href="([^"]*)">)?[^<]+(?:</a>)?</td><td>', page)
+    assert len(tasks) == len(TASKS)
+    for address in {address.replace("&amp;", "&") for address in tasks}:
+        path, _, place = address.partition("#")
+        assert f'id="{place}"' in await maria.text(path) if place else (await maria.get(path)).status == 200, address
 
 
 async def test_the_pages_are_whole_in_both_languages(maria: Browser, office: Office) -> None:
