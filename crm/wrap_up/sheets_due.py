@@ -13,7 +13,7 @@ from crm.clientele.clients import Client
 from crm.group import Group
 from crm.plan.dispositions import Ask, Disposition
 from crm.questionnaires.answers import Answers, assert_complete, read_answers, texts_in
-from crm.questionnaires.competitor_sheets import feed_competitor
+from crm.questionnaires.competitor_sheets import feed_competitor, is_named_with_outcome
 from crm.questionnaires.questionnaires import Asked, Purpose, asked_in
 from crm.questionnaires.questions import Kind, label_in
 from crm.questionnaires.sheets import answers_now, write_sheet
@@ -59,7 +59,7 @@ async def due_sheets(
         if given is not None:
             # Another version may be asked since the page was shown: what it asks no more is let go of.
             known = {each.key: given[each.key] for each in questions if each.key in given}
-            if purpose is Purpose.COMPETITOR and competitor and any(each.key == WHOSE for each in questions):
+            if purpose is Purpose.COMPETITOR and competitor and any(map(is_named_with_outcome, questions)):
                 known[WHOSE] = known.get(WHOSE, "").strip() or competitor
             answers = read_answers(questions, known)
         else:
@@ -121,4 +121,7 @@ async def feed_records(
     """What the competitor's sheet tells, into the records of competitors, which come last in the order of locks."""
     sheet = due.get(Purpose.COMPETITOR)
     if sheet is not None and sheet.typed is not None:
-        await feed_competitor(session, client=client, answers=sheet.answers, now=now, author_id=author_id)
+        await feed_competitor(
+            session, client=client, questions=sheet.asked.questions, answers=sheet.answers, now=now,
+            author_id=author_id,
+        )  # fmt: skip

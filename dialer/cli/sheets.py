@@ -14,7 +14,7 @@ from crm.csv_sheets import csv_bytes
 from crm.questionnaires.answers import as_typed
 from crm.questionnaires.competitor_sheets import feed_competitor
 from crm.questionnaires.finding import counts_of, sheets_found
-from crm.questionnaires.questionnaires import Purpose, get_questionnaire
+from crm.questionnaires.questionnaires import Purpose, get_questionnaire, newest_version
 from crm.questionnaires.sheets import answers_now, write_sheet
 from crm.questionnaires.wanted import PlaceInOrder, wanted_of
 from dialer.cli.database import ready_database
@@ -85,7 +85,11 @@ async def write(settings: Settings, arguments: argparse.Namespace, terminal: Ter
         )  # fmt: skip
         if state is not None and questionnaire.purpose is Purpose.COMPETITOR:
             client = await get_client(session, client_id)
-            await feed_competitor(session, client=client, answers=state.answers, now=datetime.now(UTC), author_id=None)
+            version = await newest_version(session, questionnaire.id)
+            await feed_competitor(
+                session, client=client, questions=version.questions, answers=state.answers, now=datetime.now(UTC),
+                author_id=None,
+            )  # fmt: skip
     if state is None:
         terminal.say(terminal.words.gettext("That is what the sheet says already."))
     else:

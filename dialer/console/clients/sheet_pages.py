@@ -84,7 +84,11 @@ async def write(request: web.Request) -> web.StreamResponse:
         )  # fmt: skip
         if state is not None and (await get_questionnaire(session, number)).purpose is Purpose.COMPETITOR:
             client = await get_client(session, client_id)
-            await feed_competitor(session, client=client, answers=state.answers, now=now, author_id=author_id)
+            version = await newest_version(session, number)
+            await feed_competitor(
+                session, client=client, questions=version.questions, answers=state.answers, now=now,
+                author_id=author_id,
+            )  # fmt: skip
     return see_other(f"/clients/{client_id}")
 
 

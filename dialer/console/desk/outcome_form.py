@@ -247,8 +247,8 @@ async def read_form(
     if not disposition:
         raise Refused("outcome.unknown_disposition", disposition="")
     answers = {name: text.strip()[:LONGEST_ANSWER] for name, text in fields.items()}
-    asks_when = {Ask.WHEN, Ask.NEXT_CONTACT} & await _asks(request, attempt_id, disposition)
-    when = answers.get("when", "") if asks_when else ""
+    asks = await _asks(request, attempt_id, disposition)
+    when = answers.get("when", "") if asks & {Ask.WHEN, Ask.NEXT_CONTACT} else ""
     meant = await read_when(request, attempt_id, when, of_others=of_others) if when else None
     person, expert = answers.get("person_id", ""), answers.get("expert_id", "")
     return OutcomeForm(
@@ -266,7 +266,7 @@ async def read_form(
         number_only=answers.get("number_only") == "yes",
         note=answers.get("note", ""),
         expert_id=sent.number(expert) if expert else None,
-        signed=_signed(answers),
+        signed=_signed(answers) if Ask.CONTRACT in asks else None,
         sheets=typed_sheets(fields),
         language=words_of(request).language,
     )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.group import Group
 from crm.plan.dispositions import Ask
 from crm.questionnaires.answers import Answers, as_typed
+from crm.questionnaires.competitor_sheets import is_named_with_outcome
 from crm.questionnaires.questionnaires import Asked, Purpose, asked_in
 from crm.questionnaires.questions import Kind, Question, label_in
 from crm.questionnaires.sheets import answers_now
@@ -91,7 +92,7 @@ def shown_sheet(
     only_with = ""
     if on_desk and asked.questionnaire.purpose is Purpose.COMPETITOR:
         # The outcome asks whose product it is: not twice.
-        questions = tuple(each for each in questions if each.key != "whose")
+        questions = tuple(each for each in questions if not is_named_with_outcome(each))
         only_with = Ask.COMPETITOR.value
     return ShownSheet(
         number=number,

@@ -160,6 +160,8 @@ async def test_what_waits_for_any_expert_is_theirs_who_talks_with_the_client(wor
     client_id, back = await world.client(), NOON + timedelta(days=1)
     await warm(world, client_id, anna)
     assert told(await referrals(world, client_id)) == [(ReferralState.OFFERED, None, ChosenBy.NOBODY)]
+    async with world.transaction() as session:  # the manager lets the expert call
+        await set_owner(session, client=await get_client(session, client_id), owner_id=None, now=NOON, author_id=None)
     await warm(world, client_id, egor, at=back)
     async with world.transaction() as session:
         await pass_on_lapsed(session, now=back + timedelta(hours=1))

@@ -11,7 +11,7 @@ from crm.calls.disposition_sets import set_disposition
 from crm.errors import Refused
 from crm.group import Group
 from crm.plan.dispositions import Ask
-from crm.questionnaires.questionnaires import Purpose
+from crm.questionnaires.questionnaires import Purpose, add_questionnaire
 from crm.questionnaires.shipped import SHIPPED, add_shipped
 from crm.questionnaires.wording import parse
 from crm.wrap_up.outcomes import OutcomeForm
@@ -101,6 +101,21 @@ async def test_a_reason_is_not_enough_wherever_the_outcome_is_written(world: Wor
     assert refusal.value.code == "sheet.needs_answer"
     await answer(world, client_id, number, {"why_left": "price"})
     assert (await world.outcome(attempt_id, form, operator, at=NOON)).reason == "Не звонили"
+
+
+async def test_whose_it_is_may_be_a_choice_whatever_firm_the_outcome_names(world: World) -> None:
+    given = parse("# Чей?\nkey: whose\nkind: choice\n- daikin = Daikin\n- other = Other\n# Что?\nkey: product\n")
+    async with world.transaction() as session:
+        made = await add_questionnaire(
+            session, name="Конкурент", purpose=Purpose.COMPETITOR, questions=given.questions, now=NOON
+        )
+    number, client_id = made.questionnaire.id, await world.client()
+    sheets = {number: {"product": "Сплит"}}
+    await wrap_up(world, client_id, "competitor", sheets, competitor="Mitsubishi", reason="Договор")
+    async with world.database.reading() as session:
+        used = await used_by(session, (await world.get_client(client_id)).organisation_id)
+    assert [competitor.name for _, competitor in used] == ["Mitsubishi"]
+    assert [sheet.answers for sheet in await read(world, client_id)] == [{"product": "Сплит"}]
 
 
 async def test_the_competitors_sheet_feeds_who_buys_where(world: World) -> None:

@@ -66,6 +66,20 @@ async def test_a_campaign_without_deals_never_speaks_of_them(signed_in: SignIn, 
     assert "Договор" not in await maria.text(f"/calls/{call}")
 
 
+@pytest.mark.parametrize("left", [{"contract_amount": "12,500"}, {"contract_on": "вчера"}])
+async def test_what_stands_in_a_hidden_contract_holds_no_outcome_up(
+    selling: Office, signed_in: SignIn, desk: FakeDesk, left: dict[str, str]
+) -> None:
+    """Typed under "hot", and left there: a browser sends the fields that nobody sees, too."""
+    anna = await signed_in("anna")
+    await anna.act("ready")
+    call = (await (await anna.act("dial", client_id=selling.clients[0])).json())["attempt_id"]
+    await desk.answer(selling.users["anna"])
+    await desk.end(selling.users["anna"])
+    typed = {"disposition": "cold", "reason": "дорого", "contract_deal": "new"} | left
+    assert (await anna.act("outcome", attempt_id=call, fields=typed)).status == 200
+
+
 async def test_a_deal_is_begun_on_the_clients_page_and_signed_on_its_own(
     database: Database, selling: Office, signed_in: SignIn
 ) -> None:
