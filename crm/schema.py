@@ -41,7 +41,7 @@ from crm.preparation import (
     scripts,
     working_calendar,
 )
-from crm.questionnaires import questionnaires, report_columns, sheet_rows
+from crm.questionnaires import marking, questionnaires, report_columns, sheet_rows
 from crm.wrap_up import contacts, outcomes
 
 METADATA: Final[MetaData] = Base.metadata

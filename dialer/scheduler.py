@@ -19,8 +19,10 @@ from crm.day import day_plan
 from crm.errors import CrmError
 from crm.experts import referring
 from crm.importing.carrying_on import carry_on, left_under_way
+from crm.importing.keeping import breather
 from crm.plan import callbacks
 from crm.preparation import campaigns
+from crm.questionnaires import marking
 from dialer.calls.desk import Desk
 from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.calls.recovery import recover_forgotten, settle_left_recordings
@@ -32,6 +34,7 @@ RECONCILE_EVERY_S = 30
 REBUILD_PLAN_EVERY_S = 600
 LOOK_FOR_NEW_CLIENTS_EVERY_S = 20
 CARRY_IMPORTS_ON_EVERY_S = 5
+FILL_REPORTS_EVERY_S = 5
 STOP_PATIENCE_S = 5.0
 
 
@@ -67,6 +70,7 @@ class Scheduler:
         self.add(self.rebuild_plan, every_s=REBUILD_PLAN_EVERY_S)
         self.add(self.take_up_new_clients, every_s=LOOK_FOR_NEW_CLIENTS_EVERY_S)
         self.add(self.carry_imports_on, every_s=CARRY_IMPORTS_ON_EVERY_S)
+        self.add(self.fill_reports, every_s=FILL_REPORTS_EVERY_S)
 
     def add(self, job: Callable[[], Awaitable[None]], *, every_s: float) -> None:
         """Look again every so many seconds; a look that is late is made, one that still runs is not made twice."""
@@ -176,6 +180,14 @@ class Scheduler:
             log.info(
                 "import", import_id=import_id, on="carried on", now=found.under_way or found.state, done=found.done
             )
+
+    async def fill_reports(self) -> None:
+        """What is marked for reports is filled in, whoever marked it, and also after a crash."""
+        async with self._database.reading() as session:
+            left = await marking.being_filled(session)
+        for number in left:
+            await marking.fill(self._database, number, breathe=breather(self._database), stopped=lambda: self._stopping)
+            log.info("questionnaire", questionnaire=number, on="filled in for reports", now="ready")
 
     async def reconcile(self) -> None:
         """Calls that nobody follows, be it of a service that died, are ended, so that their operators can go on. Every

@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.questionnaires.marking import set_for_reports
 from crm.questionnaires.questionnaires import Questionnaire, add_questionnaire, newest_version
-from crm.questionnaires.report_columns import places_of, set_for_reports
+from crm.questionnaires.report_columns import marked
 
 
 async def copy_questionnaires(
@@ -25,7 +26,7 @@ async def copy_questionnaires(
             author_id=author_id,
         )  # fmt: skip
         known = {question.key for question in questions}
-        keys = known & (await places_of(session, each.id)).keys()
+        keys = known & {mark.key for mark in await marked(session, each.id)}
         if keys:
             await set_for_reports(
                 session, questionnaire_id=made.questionnaire.id, keys=keys, now=now, author_id=author_id

@@ -8,22 +8,19 @@ so nobody has to change the schema, and the answers of all versions stand in one
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 from itertools import combinations, product
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, delete, insert, select, update
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, delete, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm import audit
-from crm.errors import Refused
 from crm.mapping import Base
-from crm.questionnaires.questionnaires import get_questionnaire, over_all, versions_of
 from crm.questionnaires.questions import Kind, Question, Value
-from crm.questionnaires.sheet_rows import Sheet, SheetState
+from crm.questionnaires.sheet_rows import Sheet
 
 WORDS: Final = ("word_1", "word_2", "word_3", "word_4")
 NUMBERS: Final = ("number_1", "number_2", "number_3")
@@ -33,8 +30,7 @@ LISTS: Final = ("list_1", "list_2", "list_3")
 THOUSANDTHS: Final = 1_000
 """A number or a step of a scale is kept in these; a day as the days since 0001-01-01, in whole ones."""
 _DAYS_OF_A_STEP: Final = 16
-_AT_ONCE: Final = 1_000
-_OF_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
+PLACES: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.TEXT: (),
     Kind.CHOICE: WORDS,
     Kind.YES_NO: WORDS,
@@ -47,7 +43,8 @@ _OF_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
 
 class ReportQuestion(Base):
     """The question `key` is for reports: its answers stand in the column `place` of the questionnaire's sheets, of
-    several choices in the list of that name."""
+    several choices in the list of that name. Not `ready`: what was answered before is still being filled in, and
+    nothing is found by it."""
 
     __tablename__ = "report_questions"
     __table_args__ = (UniqueConstraint("questionnaire_id", "place"),)
@@ -57,6 +54,7 @@ class ReportQuestion(Base):
     )
     key: Mapped[str] = mapped_column(String(24), primary_key=True)
     place: Mapped[str] = mapped_column(String(8))
+    ready: Mapped[bool] = mapped_column(default=False, server_default=true())
 
 
 def _indexes() -> Iterable[Index]:
@@ -136,9 +134,14 @@ def step_of(kind: Kind, value: int) -> int:
 
 
 async def places_of(session: AsyncSession, questionnaire_id: int) -> dict[str, str]:
-    """By the key of each question that is for reports: where its answers stand."""
-    found = select(ReportQuestion.key, ReportQuestion.place).where(ReportQuestion.questionnaire_id == questionnaire_id)
-    return dict((await session.execute(found)).all())
+    """By the key of each question by which sheets can be found: where its answers stand."""
+    return {each.key: each.place for each in await marked(session, questionnaire_id) if each.ready}
+
+
+async def marked(session: AsyncSession, questionnaire_id: int) -> list[ReportQuestion]:
+    """The questions that are for reports, those too that are not ready."""
+    found = select(ReportQuestion).where(ReportQuestion.questionnaire_id == questionnaire_id)
+    return list(await session.scalars(found.execution_options(populate_existing=True)))
 
 
 async def write_columns(
@@ -149,8 +152,8 @@ async def write_columns(
     answers: Mapping[str, Value],
 ) -> None:
     """What of `answers` is for reports, instead of what stood there. Hold the questionnaire."""
-    places = await places_of(session, sheet.questionnaire_id)
-    columns, choices = _parted(places, questions, answers)
+    places = {each.key: each.place for each in await marked(session, sheet.questionnaire_id)}
+    columns, choices = parted(places, questions, answers)
     if not places:
         return
     await session.merge(SheetColumns(sheet_id=sheet.id, questionnaire_id=sheet.questionnaire_id, **columns))
@@ -162,7 +165,7 @@ async def write_columns(
     await session.flush()
 
 
-def _parted(
+def parted(
     places: Mapping[str, str], questions: Mapping[str, Question], answers: Mapping[str, Value]
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The columns, every one of them, and the places and codes of several choices."""
@@ -180,101 +183,3 @@ def _parted(
             if isinstance(held, int):
                 columns[step_beside(place)] = step_of(kind, held)
     return columns, choices
-
-
-async def set_for_reports(
-    session: AsyncSession,
-    *,
-    questionnaire_id: int,
-    keys: Collection[str],
-    now: datetime,
-    author_id: int | None = None,
-) -> None:
-    """From now on the questions `keys` are for reports, and no others. What was answered before, in whatever version,
-    is filled in. Raises `Refused` for a question that there never was, for one that is answered in free words, and
-    where there are no columns left."""
-    await get_questionnaire(session, questionnaire_id, lock=True)
-    questions = over_all(await versions_of(session, questionnaire_id))
-    places = await places_of(session, questionnaire_id)
-    wanted = set(keys)
-    if wanted == places.keys():
-        return
-    if not wanted <= questions.keys():
-        raise Refused("sheet.unknown_question", key=min(wanted - questions.keys())[:40])
-    for key in sorted(places.keys() - wanted):
-        await _unmark(session, questionnaire_id, key, places.pop(key))
-    added = {}
-    for key in [each for each in questions if each in wanted and each not in places]:
-        added[key] = places[key] = _free_place(questions[key], set(places.values()))
-        session.add(ReportQuestion(questionnaire_id=questionnaire_id, key=key, place=places[key]))
-    await session.flush()
-    if added:
-        await _fill(session, questionnaire_id, places, questions)
-    audit.note(
-        session, at=now, user_id=author_id, action=audit.QUESTIONNAIRE_REPORTS,
-        subject=f"questionnaire:{questionnaire_id}", details={"keys": sorted(wanted)},
-    )  # fmt: skip
-    await session.flush()
-
-
-def _free_place(question: Question, taken: Collection[str]) -> str:
-    places = _OF_KIND[question.kind]
-    if not places:
-        raise Refused("questionnaire.text_for_reports", key=question.key)
-    free = next((each for each in places if each not in taken), None)
-    if free is None:
-        raise Refused(
-            "questionnaire.most_for_reports", key=question.key, words=len(WORDS), numbers=len(NUMBERS), lists=len(LISTS)
-        )
-    return free
-
-
-async def _unmark(session: AsyncSession, questionnaire_id: int, key: str, place: str) -> None:
-    await session.execute(
-        delete(ReportQuestion).where(ReportQuestion.questionnaire_id == questionnaire_id, ReportQuestion.key == key)
-    )
-    if place in LISTS:
-        gone = delete(SheetChoice).where(SheetChoice.questionnaire_id == questionnaire_id, SheetChoice.place == place)
-        await session.execute(gone)
-    else:
-        column = getattr(SheetColumns, place)
-        emptied = {place: None} | ({step_beside(place): None} if place in NUMBERS else {})
-        await session.execute(
-            update(SheetColumns)
-            .where(SheetColumns.questionnaire_id == questionnaire_id, column.is_not(None))
-            .values(emptied)
-        )
-
-
-async def _fill(
-    session: AsyncSession, questionnaire_id: int, places: Mapping[str, str], questions: Mapping[str, Question]
-) -> None:
-    """Write the columns of all sheets anew, so many at once."""
-    last = 0
-    while True:
-        found = await session.execute(
-            select(Sheet.id, SheetState.answers)
-            .join(SheetState, (SheetState.sheet_id == Sheet.id) & (SheetState.number == Sheet.newest))
-            .where(Sheet.questionnaire_id == questionnaire_id, Sheet.id > last)
-            .order_by(Sheet.id)
-            .limit(_AT_ONCE)
-        )
-        rows = list(found)
-        if not rows:
-            return
-        last = rows[-1][0]
-        ids = [sheet_id for sheet_id, _ in rows]
-        parted = {sheet_id: _parted(places, questions, answers) for sheet_id, answers in rows}
-        await session.execute(delete(SheetColumns).where(SheetColumns.sheet_id.in_(ids)))
-        await session.execute(delete(SheetChoice).where(SheetChoice.sheet_id.in_(ids)))
-        whose = {"questionnaire_id": questionnaire_id}
-        await session.execute(
-            insert(SheetColumns), [{"sheet_id": each, **whose, **columns} for each, (columns, _) in parted.items()]
-        )
-        chosen = [
-            {"sheet_id": each, **whose, "place": place, "code": code}
-            for each, (_, choices) in parted.items()
-            for place, code in choices
-        ]
-        if chosen:
-            await session.execute(insert(SheetChoice), chosen)

@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from crm.questionnaires.marking import set_for_reports
 from crm.questionnaires.questionnaires import Asked, Purpose, add_questionnaire
-from crm.questionnaires.report_columns import set_for_reports
 from crm.questionnaires.wording import parse
 
 WHOSE: Final = "whose"

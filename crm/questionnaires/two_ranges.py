@@ -50,8 +50,8 @@ async def page_within(
     async def take(asked: Select[int, int | None, int | None]) -> None:
         found.extend([PlaceInOrder(*row) for row in await session.execute(asked.limit(limit - len(found)))])
 
-    begun = after.step if after is not None else None
-    if after is not None:
+    begun = after.step if after is not None and after.value is not None else None
+    if after is not None and begun is not None:
         beyond = tuple_(number, SheetColumns.sheet_id) > tuple_(after.value, after.sheet_id)
         await take(page.where(step == begun, number >= after.value, beyond))
     if len(found) == limit:

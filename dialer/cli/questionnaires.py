@@ -10,7 +10,9 @@ from typing import Any
 
 from config.settings import Settings
 from crm.errors import Refused
+from crm.importing.keeping import breather
 from crm.preparation.campaigns import campaign_named, get_campaign
+from crm.questionnaires.marking import fill, set_for_reports
 from crm.questionnaires.questionnaires import (
     Purpose,
     add_questionnaire,
@@ -24,7 +26,7 @@ from crm.questionnaires.questionnaires import (
     versions_of,
 )
 from crm.questionnaires.questions import Question, stored, written
-from crm.questionnaires.report_columns import places_of, set_for_reports
+from crm.questionnaires.report_columns import marked
 from crm.questionnaires.shipped import add_shipped
 from crm.questionnaires.wording import Written, parse, written_out
 from dialer.cli.database import ready_database
@@ -67,7 +69,7 @@ async def show(settings: Settings, arguments: argparse.Namespace, terminal: Term
             version = await newest_version(session, found.id)
         else:
             version = await get_version(session, found.id, arguments.of)
-        places = await places_of(session, arguments.number)
+        places = {each.key: each.place for each in await marked(session, arguments.number)}
     terminal.say(_written_out(version.questions, places, as_json=arguments.json).rstrip("\n"))
     return 0
 
@@ -107,16 +109,18 @@ async def change(settings: Settings, arguments: argparse.Namespace, terminal: Te
     """`questionnaires set`: what is not named stays."""
     now = datetime.now(UTC)
     content = _read(arguments, terminal) if arguments.file is not None else None
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
-        await get_questionnaire(session, arguments.number, lock=True)
-        before = list(over_all(await versions_of(session, arguments.number)).values())
-        given = _parsed(content, arguments, before) if content is not None else None
-        changed = await change_questionnaire(
-            session, questionnaire_id=arguments.number, name=arguments.name, version=arguments.version, now=now,
-            questions=given.questions if given is not None else None,
-        )  # fmt: skip
-        if given is not None:
-            await set_for_reports(session, questionnaire_id=arguments.number, keys=given.for_reports, now=now)
+    async with ready_database(settings, terminal) as database:
+        async with database.transaction() as session:
+            await get_questionnaire(session, arguments.number, lock=True)
+            before = list(over_all(await versions_of(session, arguments.number)).values())
+            given = _parsed(content, arguments, before) if content is not None else None
+            changed = await change_questionnaire(
+                session, questionnaire_id=arguments.number, name=arguments.name, version=arguments.version, now=now,
+                questions=given.questions if given is not None else None,
+            )  # fmt: skip
+            if given is not None:
+                await set_for_reports(session, questionnaire_id=arguments.number, keys=given.for_reports, now=now)
+        await fill(database, arguments.number, breathe=breather(database))
     _tell(terminal, arguments.number, changed.version.number, len(changed.questions))
     return 0
 
@@ -135,10 +139,13 @@ async def switch(settings: Settings, arguments: argparse.Namespace, terminal: Te
 
 async def mark(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:
     """`questionnaires reports`: those that are named, and no others."""
-    async with ready_database(settings, terminal) as database, database.transaction() as session:
-        await set_for_reports(session, questionnaire_id=arguments.number, keys=arguments.keys, now=datetime.now(UTC))
-    keys = ", ".join(arguments.keys) or terminal.words.gettext("none")
-    terminal.say(terminal.words.gettext("For reports: {keys}.", keys=keys))
+    async with ready_database(settings, terminal) as database:
+        async with database.transaction() as session:
+            keys, now = arguments.keys, datetime.now(UTC)
+            await set_for_reports(session, questionnaire_id=arguments.number, keys=keys, now=now)
+        await fill(database, arguments.number, breathe=breather(database))
+    named = ", ".join(arguments.keys) or terminal.words.gettext("none")
+    terminal.say(terminal.words.gettext("For reports: {keys}.", keys=named))
     return 0
 
 

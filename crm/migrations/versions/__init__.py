@@ -50,6 +50,7 @@ ORDER: Final = (
     "0180_offer_batches",
     "0190_steps_of_numbers",
     "0191_days_of_the_sales_book",
+    "0192_reports_in_steps",
 )
 NEWEST: Final = ORDER[-1].partition("_")[0]
 """The revision that this program needs. Alembic would read all modules to say so, and every command asks."""

@@ -13,6 +13,7 @@ from multidict import MultiMapping
 
 from crm.csv_sheets import csv_bytes
 from crm.questionnaires.finding import MOST_COUNTED, QuestionCount, count_found, counts_of, sheets_found
+from crm.questionnaires.marking import filled_percent
 from crm.questionnaires.questionnaires import get_questionnaire, over_all, versions_of
 from crm.questionnaires.questions import Kind, Question, label_in, relations_of
 from crm.questionnaires.report_columns import places_of
@@ -40,6 +41,7 @@ async def answers(request: web.Request) -> web.StreamResponse:
         questions = {key: each for key, each in over_all(await versions_of(session, found.id)).items() if key in places}
         wanted = await wanted_of(session, found.id, conditions)
         rows, further = await sheets_found(session, found.id, wanted, after=_after(request.query), limit=PAGE_ROWS)
+        filled = await filled_percent(session, found.id)
         count = await count_found(session, found.id, wanted)
         counts = await counts_of(session, found.id, wanted)
     kept = {name: value for name, value in request.query.items() if name not in ("id", "value", "step")}
@@ -62,6 +64,7 @@ async def answers(request: web.Request) -> web.StreamResponse:
         "questions": [_choice(words, each) for each in questions.values()],
         "filters": [_filter(request.query, place) for place in range(1, SHOWN_CONDITIONS + 1)],
         "filtered": bool(conditions),
+        "filled": filled,
         "further": _further(request, kept, further),
         "first": _after(request.query) is None,
         "query": urlencode(kept),

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.errors import NotFound
 from crm.preparation.campaigns import get_campaign, list_campaigns
 from crm.questionnaires.answers import as_typed
+from crm.questionnaires.marking import filled_percent, set_for_reports
 from crm.questionnaires.questionnaires import (
     LONGEST_NAME,
     Purpose,
@@ -24,7 +25,7 @@ from crm.questionnaires.questionnaires import (
     versions_of,
 )
 from crm.questionnaires.questions import Kind, Question, label_in
-from crm.questionnaires.report_columns import places_of, set_for_reports
+from crm.questionnaires.report_columns import marked
 from crm.questionnaires.shipped import SHIPPED, add_shipped
 from crm.questionnaires.wording import written_out
 from dialer.console.campaigns.questionnaire_form import read_questions, rows_of
@@ -129,7 +130,8 @@ async def questionnaire_page(request: web.Request) -> web.StreamResponse:
         found = await get_questionnaire(session, _id(request))
         campaign = await get_campaign(session, found.campaign_id) if found.campaign_id else None
         versions = await versions_of(session, found.id)
-        places = await places_of(session, found.id)
+        places = {each.key: each.place for each in await marked(session, found.id)}
+        filled = await filled_percent(session, found.id)
         sheets = (await sheet_counts(session, [found.id])).get(found.id, 0)
     newest = versions[0]
     context = {
@@ -141,6 +143,7 @@ async def questionnaire_page(request: web.Request) -> web.StreamResponse:
         "newest": newest.number,
         "older": [(each.number, moment(words, each.written_at, zone)) for each in versions[1:]],
         "sheets": sheets,
+        "filled": filled,
         "asked": _as_asked(words, newest.questions),
         "may_change": visitor(request).role in RULE_ROLES,
         **_words_of_form(words),

@@ -26,8 +26,9 @@ from crm.preparation.campaigns import change_campaign, get_campaign, set_calenda
 from crm.preparation.materials import MaterialKind, add_material, materials_of
 from crm.preparation.results import Result
 from crm.preparation.scripts import change_script, script_of
+from crm.questionnaires.marking import set_for_reports
 from crm.questionnaires.questionnaires import Purpose, add_questionnaire, asked_in
-from crm.questionnaires.report_columns import places_of, set_for_reports
+from crm.questionnaires.report_columns import places_of
 from crm.questionnaires.wording import parse
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import NOON, World

@@ -16,6 +16,7 @@ from crm.errors import Conflict, NotFound, Refused
 from crm.preparation.call_lists import list_named
 from crm.preparation.campaigns import add_campaign
 from crm.questionnaires.finding import count_found, counts_of, sheets_found
+from crm.questionnaires.marking import set_for_reports
 from crm.questionnaires.questionnaires import (
     Purpose,
     add_questionnaire,
@@ -25,7 +26,7 @@ from crm.questionnaires.questionnaires import (
     get_version,
     versions_of,
 )
-from crm.questionnaires.report_columns import SheetColumns, set_for_reports
+from crm.questionnaires.report_columns import SheetColumns
 from crm.questionnaires.sheets import SheetRow, sheets_of, write_sheet
 from crm.questionnaires.wanted import MOST_CONDITIONS, PlaceInOrder, wanted_of
 from crm.questionnaires.wording import parse

@@ -79,6 +79,16 @@ async def test_pages_hold_each_once_and_no_other(world: World, kinds: Sequence[s
         assert set(await all_pages(world, number, [*conditions, f"{one} > {bounds[one]}"], 4)) <= expected
 
 
+async def test_a_place_without_its_values_is_the_first_page(world: World) -> None:
+    number = await questionnaire(world, wording(("number", "scale", "date")), reports=["a", "b"])
+    await answer(world, await world.client(), number, {"a": "5", "b": "5"})
+    async with world.database.reading() as session:
+        wanted = await wanted_of(session, number, ["a > 1", "b > 1"])
+        for after in (PlaceInOrder(99), PlaceInOrder(99, 5_000), PlaceInOrder(99, None, 5)):
+            rows, _ = await sheets_found(session, number, wanted, after=after, limit=5)
+            assert len(rows) == 1
+
+
 @pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.DATE, Kind.SCALE])
 def test_steps_never_fall_and_are_few(kind: Kind) -> None:
     thousandths = {

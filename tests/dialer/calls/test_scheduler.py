@@ -35,6 +35,12 @@ from crm.plan.silence import keep_request, off_list
 from crm.preparation.call_lists import CallList, ListState, set_list_state
 from crm.preparation.campaign_setup import change_setup, set_expert
 from crm.preparation.campaigns import Campaign, change_campaign, list_campaigns, set_calendar_day
+from crm.questionnaires.finding import count_found
+from crm.questionnaires.marking import being_filled, set_for_reports
+from crm.questionnaires.questionnaires import Purpose, add_questionnaire
+from crm.questionnaires.sheets import write_sheet
+from crm.questionnaires.wanted import wanted_of
+from crm.questionnaires.wording import parse
 from crm.wrap_up.outcomes import OutcomeForm
 from dialer.calls.view import CallState, LineState
 from dialer.scheduler import Scheduler
@@ -309,6 +315,26 @@ async def test_an_import_that_somebody_left_half_done_goes_on_by_itself(office: 
     async with office.database.reading() as session:
         found = await get_import(session, staged.id)
     assert (found.state, found.under_way, found.done, found.taken) == (ImportState.CONFIRMED, None, 2, 2)
+
+
+async def test_what_was_marked_for_reports_is_filled_in_by_itself(office: Office) -> None:
+    questions = parse("# Сколько\nkey: pieces\nkind: number\n").questions
+    async with office.database.transaction() as session:
+        clients = list(await session.scalars(select(Client.id).limit(2)))
+        made = await add_questionnaire(
+            session, name="О клиенте", purpose=Purpose.CLIENT, questions=questions, now=NOON, campaign_id=None
+        )
+        number = made.questionnaire.id
+        for client_id in clients:
+            await write_sheet(
+                session, client_id=client_id, questionnaire_id=number, typed={"pieces": "5"}, now=NOON
+            )  # fmt: skip
+        await set_for_reports(session, questionnaire_id=number, keys=["pieces"], now=NOON, at_once=1)
+        assert await being_filled(session) == [number]
+    await scheduler_of(office).fill_reports()
+    async with office.database.reading() as session:
+        assert await being_filled(session) == []
+        assert await count_found(session, number, await wanted_of(session, number, ["pieces = 5"])) == len(clients)
 
 
 async def test_a_file_that_somebody_left_half_read_is_read_anew(office: Office) -> None:

@@ -9,6 +9,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from crm.database import Database
+from crm.questionnaires.marking import fill_some, set_for_reports
 from crm.questionnaires.questionnaires import newest_version
 from crm.questionnaires.questions import Kind
 from crm.questionnaires.sheets import write_sheet
@@ -115,6 +116,26 @@ async def test_answers_of_both_versions_are_found_counted_and_exported(
 async def test_a_place_without_its_value_is_the_first_page(maria: Browser, database: Database) -> None:
     await written(maria)
     assert await maria.text(f"{PAGE}/1/answers?key1=pieces&is1=%3E&value1=1&id=5")
+
+
+async def test_how_far_it_is_stands_there_until_all_is_ready(
+    maria: Browser, database: Database, office: Office
+) -> None:
+    await written(maria)
+    for client_id in office.clients[:4]:
+        await answered(database, client_id, q1="да", q2="lg")
+    async with database.transaction() as session:
+        await set_for_reports(session, questionnaire_id=1, keys=["q1", "q2"], now=NOW, at_once=1)
+    told = "Прежние ответы готовятся для отчётов: 25 %."
+    for address in (f"{PAGE}/1", f"{PAGE}/1/answers"):
+        assert told in await maria.text(address)
+    assert '<option value="q1">' in await maria.text(f"{PAGE}/1/answers")
+    assert '<option value="q2">' not in await maria.text(f"{PAGE}/1/answers")
+    async with database.transaction() as session:
+        await fill_some(session, 1)
+    page = await maria.text(f"{PAGE}/1/answers")
+    assert told not in page
+    assert '<option value="q2">' in page
 
 
 async def test_a_condition_that_is_none_is_told(maria: Browser) -> None:
