@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import CTE, ColumnElement, Select, func, select, tuple_
+from sqlalchemy import CTE, ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.questionnaires.questions import Kind, Relation
 from crm.questionnaires.report_columns import SheetColumns, step_beside
 from crm.questionnaires.wanted import PlaceInOrder, Wanted, column_of, holds
 
+_AT_FIRST: Final = 4
+"""Steps that are looked at at once: where many sheets are wanted, these are enough."""
+_MORE: Final = 16
+"""So many times as many next."""
+_ALL: Final = 1_000_000
 _FEWEST_STEPS_FIRST: Final = (Kind.SCALE, Kind.DATE, Kind.NUMBER)
 
 
@@ -56,38 +61,58 @@ async def page_within(
         await take(page.where(step == begun, number >= after.value, beyond))
     if len(found) == limit:
         return found
-    steps = _steps(questionnaire_id, stepped, begun)
-    some = select(SheetColumns.sheet_id).where(*every, step == steps.c.step).limit(limit).correlate(steps).subquery()
-    counting = select(steps.c.step, select(func.count()).select_from(some).scalar_subquery())
     sparse: list[int] = []
-    left = limit - len(found)
-    for each, count in await session.execute(counting.where(steps.c.step.is_not(None)).order_by(steps.c.step)):
-        if count >= left:
-            # More than is wanted lies in this one, where the index has it in order: nothing is sorted.
-            if sparse:
-                await take(page.where(step.in_(sparse)))
-            await take(page.where(step == each))
-            return found
-        left -= count
-        sparse += [each] if count else []
+    left, most = limit - len(found), _AT_FIRST
+    while True:
+        counts = await _counts(session, stepped, every, behind=begun, most=most, limit=limit)
+        for each, count in counts:
+            if count >= left:
+                # More than is wanted lies in this one, where the index has it in order: nothing is sorted.
+                if sparse:
+                    await take(page.where(step.in_(sparse)))
+                await take(page.where(step == each))
+                return found
+            left -= count
+            sparse += [each] if count else []
+        if len(counts) < most:
+            break
+        begun, most = counts[-1][0], most * _MORE
     if sparse:
         await take(page.where(step.in_(sparse)))
     return found
 
 
+async def _counts(
+    session: AsyncSession,
+    stepped: Wanted,
+    every: tuple[ColumnElement[bool], ...],
+    *,
+    behind: int | None,
+    most: int,
+    limit: int,
+) -> list[tuple[int, int]]:
+    """The next steps, so many at most, and how many sheets each has, counted up to `limit`."""
+    steps = _steps(every[0], stepped, behind, most)
+    step = column_of(step_beside(stepped.place))
+    some = select(SheetColumns.sheet_id).where(*every, step == steps.c.step).limit(limit).correlate(steps).subquery()
+    counting = select(steps.c.step, select(func.count()).select_from(some).scalar_subquery())
+    found = await session.execute(counting.where(steps.c.step.is_not(None)).order_by(steps.c.step))
+    return [(each, count) for each, count in found]
+
+
 def ids_within(questionnaire_id: int, wanted: Sequence[Wanted], ranges: tuple[Wanted, Wanted]) -> Select[int]:
     """The ids of all sheets for which all this holds, in no order."""
-    steps = _steps(questionnaire_id, ranges[0], None)
-    step = column_of(step_beside(ranges[0].place))
     every = (SheetColumns.questionnaire_id == questionnaire_id, *map(holds, wanted))
+    steps = _steps(every[0], ranges[0], None, _ALL)
+    step = column_of(step_beside(ranges[0].place))
     return select(SheetColumns.sheet_id).select_from(steps.join(SheetColumns, step == steps.c.step)).where(*every)
 
 
-def _steps(questionnaire_id: int, stepped: Wanted, behind: int | None) -> CTE:
-    """The steps of this range that there are, those behind the step `behind` if one is given, and NULL at the end: one
-    look into the index for each."""
+def _steps(whose: ColumnElement[bool], stepped: Wanted, behind: int | None, most: int) -> CTE:
+    """The steps of this range that there are, those behind the step `behind` if one is given, so many at most, and NULL
+    behind the last: one look into the index for each."""
     step = column_of(step_beside(stepped.place))
-    within: list[ColumnElement[bool]] = [SheetColumns.questionnaire_id == questionnaire_id]
+    within = [whose]
     low = None if behind is None else behind + 1
     if stepped.relation is Relation.GREATER:
         low = stepped.step if low is None else max(low, stepped.step)
@@ -95,6 +120,8 @@ def _steps(questionnaire_id: int, stepped: Wanted, behind: int | None) -> CTE:
         within.append(step <= stepped.step)
     # Never two lower limits: SQLite may begin at the other one, and walk up to this.
     since = step >= low if low is not None else step.is_not(None)
-    steps = select(func.min(step).label("step")).where(*within, since).cte("steps", recursive=True)
+    first = select(func.min(step).label("step"), literal(1).label("place")).where(*within, since)
+    steps = first.cte("steps", recursive=True)
     following = select(func.min(step)).where(*within, step > steps.c.step).scalar_subquery()
-    return steps.union_all(select(following).where(steps.c.step.is_not(None)))
+    further = select(following, steps.c.place + 1).where(steps.c.step.is_not(None), steps.c.place < most)
+    return steps.union_all(further)
