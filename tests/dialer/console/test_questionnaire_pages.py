@@ -62,7 +62,7 @@ async def test_what_cannot_be_comes_back_with_what_was_typed(maria: Browser) -> 
     )
     assert (refused.status, refused.headers["Location"]) == (303, f"{PAGE}/new")
     page = await maria.text(f"{PAGE}/new")
-    assert "«q9 = yes» — не условие" in page
+    assert "выше неё нет вопроса «q9»" in page
     assert "Daikin" in page
 
 
