@@ -151,7 +151,8 @@ async def open_deal(
     note: str = "",
     outcome: tuple[int, str] | None = None,
 ) -> Deal:
-    """Begin a deal in one of the open stages. `owner_id` `None`: the client's owner, else the author; `product` "": the
+    """Begin a deal in one of the open stages. `owner_id` `None`: the client's owner, else, where
+    nobody is or they sell no more, the author; `product` "": the
     campaign's. `outcome`: the id of the outcome that opens it, and that of its call. Raises `NotFound`, `Refused` where
     the campaign sells otherwise, or for what cannot be."""
     client = await get_client(session, client_id, lock=True)
@@ -204,6 +205,7 @@ async def change_deal(
     `delivered_on`, `paid_on`, `note`; what is not named stays. `version`: that which the author saw. Raises `NotFound`,
     `Conflict` when somebody has changed it since, `Refused` for what cannot be."""
     deal, client = await held_deal(session, deal_id, version)
+    await selling_campaign(session, deal.campaign_id)
     _tidy(changes)
     changed = {column: value for column, value in changes.items() if getattr(deal, column) != value}
     if "owner_id" in changed:
@@ -271,8 +273,7 @@ async def get_deal(session: AsyncSession, deal_id: int) -> Deal:
 
 async def held_deal(session: AsyncSession, deal_id: int, version: int | None = None) -> tuple[Deal, Client]:
     """The deal and its client, held until the transaction ends: first the client, whichever a merge that this has
-    waited for has given the deal to. Raises `NotFound`, `Conflict` for another `version` than that, `Refused` where the
-    campaign sells otherwise."""
+    waited for has given the deal to. Raises `NotFound`, `Conflict` for another `version` than that."""
     of_deal, held = select(Deal.client_id).where(Deal.id == deal_id), set[int]()
     client: Client | None = None
     while (client_id := await session.scalar(of_deal)) is not None and client_id not in held:
@@ -283,7 +284,6 @@ async def held_deal(session: AsyncSession, deal_id: int, version: int | None = N
         raise NotFound("deal.unknown")
     if version is not None and version != deal.version:
         raise Conflict("deal.changed_meanwhile")
-    await selling_campaign(session, deal.campaign_id)
     return deal, client
 
 
@@ -303,13 +303,22 @@ async def moves_of_deals(session: AsyncSession, deal_ids: Sequence[int]) -> list
 
 async def _owner(session: AsyncSession, owner_id: int | None, client: Client, author_id: int | None) -> User:
     """Who the deal is of. Raises `Refused` for nobody, and for somebody who does not sell."""
-    given = owner_id if owner_id is not None else client.owner_id or author_id
-    owner = await session.get(User, given) if given is not None else None
-    if owner is None or (owner_id is None and owner.role not in CALLERS):
+    if owner_id is None:
+        for usual in (client.owner_id, author_id):
+            owner = await session.get(User, usual) if usual is not None else None
+            if owner is not None and _may_own(owner):
+                return owner
         raise Refused("deal.needs_owner")
-    if not owner.active or owner.role not in CALLERS:
+    owner = await session.get(User, owner_id)
+    if owner is None:
+        raise Refused("deal.needs_owner")
+    if not _may_own(owner):
         raise Refused("deal.cannot_own", name=owner.name)
     return owner
+
+
+def _may_own(user: User) -> bool:
+    return user.active and user.role in CALLERS
 
 
 def _product(text: str) -> str:

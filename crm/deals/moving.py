@@ -14,7 +14,7 @@ from crm.clientele import groups
 from crm.clientele.clients import Client
 from crm.clientele.groups import GroupMove
 from crm.deals.deal_stages import STAGE_MOVES, DealStage, MoveCause
-from crm.deals.deals import LONGEST_NOTE, Deal, DealMove, assert_past, held_deal, in_minor, today_of
+from crm.deals.deals import LONGEST_NOTE, Deal, DealMove, assert_past, held_deal, in_minor, selling_campaign, today_of
 from crm.deals.lost_reasons import MISTAKE, assert_reason
 from crm.errors import Refused
 from crm.group import Group
@@ -56,6 +56,8 @@ async def move_deal(
     """Take the deal to another stage, with what follows for the client's group. `version`: that which the author saw.
     Raises `NotFound`, `Conflict` when somebody has changed it since, `Refused` for what is missing or cannot be."""
     deal, client = await held_deal(session, deal_id, version)
+    if by is None or not by.corrects:  # a mistake is put right after the campaign has begun to sell otherwise, too
+        await selling_campaign(session, deal.campaign_id)
     was, note = deal.stage, lines_of(step.note)
     if step.to not in STAGE_MOVES[was]:
         raise Refused("deal.no_such_step")

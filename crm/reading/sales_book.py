@@ -19,6 +19,7 @@ from crm.base.people import Person
 from crm.clientele.clients import Client
 from crm.deals.deal_stages import DealStage, MoveCause
 from crm.deals.deals import Deal, DealMove
+from crm.deals.lost_reasons import MISTAKE
 from crm.errors import NotFound
 from crm.office.users import User
 from crm.preparation.campaigns import Campaign
@@ -241,11 +242,12 @@ async def deal_row(session: AsyncSession, deal_id: int, *, scope: Scope = EVERYT
 
 
 async def sums(session: AsyncSession, *, filters: BookFilters, scope: Scope = EVERYTHING) -> list[StageSum]:
-    """By currency and stage."""
+    """By currency and stage; a deal that never was is in none."""
     counted: Select[*tuple[Any, ...]] = select(
         Deal.currency, Deal.stage, func.count(), func.count(Deal.amount_minor), func.sum(Deal.amount_minor)
     )
-    grouped = _narrowed(_of_the_book(counted), filters, scope).group_by(Deal.currency, Deal.stage)
+    grouped = _narrowed(_of_the_book(counted), filters, scope).where(Deal.lost_reason != MISTAKE)
+    grouped = grouped.group_by(Deal.currency, Deal.stage)
     made = [
         StageSum(currency, stage, deals, deals - known, int(amount or 0))
         for currency, stage, deals, known, amount in await session.execute(grouped)
@@ -283,11 +285,12 @@ async def won_by_month(
 
 
 async def lost_by_reason(session: AsyncSession, *, filters: BookFilters, scope: Scope = EVERYTHING) -> list[LostSum]:
-    """What was lost, the most frequent reason first."""
+    """What was lost, the most frequent reason first; without what never was to be had."""
     counted: Select[*tuple[Any, ...]] = select(
         Deal.campaign_id, Deal.lost_reason, Deal.currency, func.count(), func.sum(Deal.amount_minor)
     )
     grouped = _narrowed(_of_the_book(counted), filters, scope).where(Deal.stage == DealStage.LOST)
+    grouped = grouped.where(Deal.lost_reason != MISTAKE)
     found = await session.execute(grouped.group_by(Deal.campaign_id, Deal.lost_reason, Deal.currency))
     lost = [
         LostSum(campaign_id, reason, currency, deals, int(amount or 0))

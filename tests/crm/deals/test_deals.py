@@ -11,13 +11,14 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from crm.audit import AuditEntry
+from crm.clientele.clients import get_client
 from crm.clientele.groups import moves_of
 from crm.deals.deal_stages import OPEN, STAGE_MOVES, DealStage
 from crm.deals.deals import Deal, change_deal, deals_of, get_deal, moves_of_deals, open_deal
 from crm.deals.moving import Step, group_before, move_deal
 from crm.errors import Conflict, CrmError, NotFound, Refused
 from crm.group import Group
-from crm.office.users import Role
+from crm.office.users import Role, get_user, set_active
 from crm.preparation.campaign_setup import change_setup
 from crm.preparation.campaigns import change_campaign, get_campaign
 from tests.crm.builders import NOON, World
@@ -99,6 +100,17 @@ async def test_a_deal_is_of_somebody_who_sells(selling: World) -> None:
         with pytest.raises(Refused) as refused:
             await opened(selling, client_id, manager, owner_id=owner_id)
         assert refused.value.code == code
+
+
+async def test_where_the_clients_owner_has_left_a_deal_is_its_authors(selling: World) -> None:
+    gone, expert = await selling.operator("Ушёл", Role.EXPERT), await selling.operator("Вера", Role.EXPERT)
+    client_id = await selling.client()
+    async with selling.transaction() as session:
+        (await get_client(session, client_id)).owner_id = gone
+    assert (await opened(selling, client_id, expert)).owner_id == gone
+    async with selling.transaction() as session:
+        await set_active(session, user=await get_user(session, gone), active=False, now=NOON)
+    assert (await opened(selling, client_id, expert)).owner_id == expert
 
 
 async def in_stage(world: World, stage: DealStage) -> Deal:

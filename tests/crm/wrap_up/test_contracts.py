@@ -13,12 +13,15 @@ from crm.calls.disposition_sets import set_disposition
 from crm.clientele.groups import moves_of
 from crm.deals.deal_stages import DealStage, MoveCause
 from crm.deals.deals import Deal, deals_of, moves_of_deals, open_deal
+from crm.deals.lost_reasons import MISTAKE
 from crm.deals.moving import Step, move_deal
 from crm.errors import CrmError
 from crm.group import Group
 from crm.office.users import Role
 from crm.plan.dispositions import Ask
 from crm.preparation.campaigns import change_campaign, get_campaign
+from crm.reading import sales_book
+from crm.reading.sales_book import BookFilters
 from crm.wrap_up.contracts import Signed
 from crm.wrap_up.correcting import as_it_stands
 from crm.wrap_up.outcomes import Outcome, OutcomeForm, load_draft
@@ -174,3 +177,43 @@ async def test_where_the_campaign_sells_otherwise_or_nobody_answered_nothing_is_
     await saved(selling, OutcomeForm("signed", signed=NEW), other, egor)
     assert (await selling.get_client(other)).group is Group.HOT
     assert [*await deals(selling, client_id), *await deals(selling, other)] == []
+
+
+@pytest.mark.parametrize("undone", [False, True])
+async def test_a_contract_is_taken_back_after_the_campaign_has_begun_to_sell_otherwise(
+    selling: World, undone: bool
+) -> None:
+    egor, client_id = await selling.operator(role=Role.EXPERT), await selling.client(group=Group.WARM)
+    outcome = await saved(selling, HOT, client_id, egor)
+    async with selling.transaction() as session:
+        campaign = await get_campaign(session, selling.campaign_id)
+        await change_campaign(session, campaign=campaign, sells_by_deals=False, now=NOON)
+    if undone:
+        async with selling.transaction() as session:
+            await undo(session, attempt_id=outcome.attempt_id, operator_id=egor, now=SAVED, lease_s=LEASE_S)
+    else:
+        cold = OutcomeForm("cold", person_name="Петрова Анна", reason="передумали", signed=NEW)
+        await selling.outcome(outcome.attempt_id, cold, egor, at=LATER, corrects=outcome.id)
+    (deal,) = await deals(selling, client_id)
+    assert (deal.stage, deal.lost_reason) == (DealStage.LOST, MISTAKE)
+    assert (await selling.get_client(client_id)).group is (Group.WARM if undone else Group.COLD)
+    with pytest.raises(CrmError) as refused:
+        async with selling.transaction() as session:
+            await move_deal(session, deal_id=deal.id, step=Step(DealStage.OFFER), now=LATER)
+    assert refused.value.code == "deal.campaign_without"
+
+
+async def test_what_was_opened_by_mistake_is_no_lost_money(selling: World) -> None:
+    egor, client_id = await selling.operator(role=Role.EXPERT), await selling.client(group=Group.WARM)
+    outcome = await saved(selling, HOT, client_id, egor)
+    async with selling.transaction() as session:
+        await undo(session, attempt_id=outcome.attempt_id, operator_id=egor, now=SAVED, lease_s=LEASE_S)
+    lost = await begun(selling, client_id, egor)
+    async with selling.transaction() as session:
+        step = Step(DealStage.LOST, reason="price")
+        await move_deal(session, deal_id=lost.id, step=step, author_id=egor, now=LATER)
+    async with selling.database.reading() as session:
+        sums = await sales_book.sums(session, filters=BookFilters())
+        reasons = await sales_book.lost_by_reason(session, filters=BookFilters())
+    assert [(each.stage, each.deals, each.amount_minor) for each in sums] == [(DealStage.LOST, 1, 10_000)]
+    assert [(each.reason, each.deals, each.amount_minor) for each in reasons] == [("price", 1, 10_000)]
