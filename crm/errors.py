@@ -443,7 +443,6 @@ ERRORS: Final[dict[str, str]] = {
     "user.password_short": "A password needs at least {least} characters.",
     "user.unknown": "There is no such user.",
     # rules that are tried on what happened
-    "what_if.broken_off": "The trial ended before it was over. Try once more.",
     "what_if.days": "Only days that are over can be tried, the first one first.",
     "what_if.too_many_days": "At most {most} days can be tried at once.",
     # getting clients in

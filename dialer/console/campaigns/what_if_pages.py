@@ -21,7 +21,7 @@ from crm.what_if.facts import Period
 from crm.what_if.outcome import Outcome
 from crm.what_if.trying import period_of
 from dialer.console.campaigns import campaign_form, retry_page, what_if_words
-from dialer.console.campaigns.what_if_process import beside
+from dialer.console.campaigns.what_if_process import BrokenOff, beside
 from dialer.console.web import fields, sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.formats import short_day
@@ -83,6 +83,9 @@ async def try_out(request: web.Request) -> web.StreamResponse:
         raise
     except WentAway:
         return web.Response(status=204)
+    except BrokenOff:
+        ended = words.gettext("The trial ended before it was over. Try once more.")
+        return await _page(request, typed=typed, busy=ended)
     except (fields.Unreadable, retry_page.Unreadable, CrmError) as refusal:
         return await _page(request, typed=typed, refusal=refusal)
     rows = list(what_if_words.calls(words, outcome, names, campaign.time_zone))

@@ -15,7 +15,6 @@ from datetime import date
 from typing import BinaryIO, Final
 
 from crm.database import Database
-from crm.errors import Refused
 from crm.preparation.campaigns import get_campaign
 from crm.what_if.drafts import Draft
 from crm.what_if.facts import Period
@@ -31,6 +30,10 @@ _ITSELF: Final = "dialer.console.campaigns.what_if_process"
 _Task = tuple[str, int, Draft, date, date]  # url, campaign, what is tried, first and last day
 
 
+class BrokenOff(Exception):
+    """The other process ended without an outcome: it was killed, or something happened that should not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What goes on in the other process."""
@@ -38,7 +41,7 @@ class Trial:
     process: asyncio.subprocess.Process
 
     async def steps(self) -> AsyncIterator[Outcome | None]:
-        """Yields `None` as it goes on, and at the end the outcome. Raises `Refused` when the process ends without."""
+        """Yields `None` as it goes on, and at the end the outcome. Raises `BrokenOff` when the process ends without."""
         reader = self.process.stdout
         assert reader is not None  # it was asked for
         try:
@@ -49,7 +52,7 @@ class Trial:
                     return
                 yield None
         except asyncio.IncompleteReadError:
-            raise Refused("what_if.broken_off") from None
+            raise BrokenOff from None
 
 
 @asynccontextmanager
