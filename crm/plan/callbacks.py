@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -269,15 +269,16 @@ async def unmake(session: AsyncSession, *, attempt_id: str, now: datetime) -> No
 
 
 async def reopen_ended_by(
-    session: AsyncSession, *, attempt_id: str, at: datetime, owner_id: int, now: datetime
+    session: AsyncSession, *, attempt_id: str, at: Collection[datetime], owner_id: int, now: datetime
 ) -> None:
-    """The promises that an outcome of this call put off or withdrew at `at` hold again: it was undone or corrected.
-    What the call kept stays kept; where another promise was made since, or the client must not be called, that stands.
+    """The promises that outcomes of this call put off or withdrew at these moments hold again: the last one was undone
+    or corrected. What the call kept stays kept; where another promise was made since, or the client must not be called,
+    that stands.
     `owner_id`: who keeps the promise of somebody who has left."""
     ended = await session.scalars(
         select(Callback)
         .join(Client, Client.id == Callback.client_id)
-        .where(Callback.settled_by_attempt_id == attempt_id, Callback.settled_at == at)
+        .where(Callback.settled_by_attempt_id == attempt_id, Callback.settled_at.in_(at))
         .where(Callback.state.in_((CallbackState.MOVED, CallbackState.WITHDRAWN)))
         .where(Callback.made_by_attempt_id.is_distinct_from(attempt_id))
         .where(Client.off_list_reason == "", ~asked(Whom.ORGANISATION, Client.organisation_id))

@@ -29,7 +29,7 @@ from crm.group import Group
 from crm.office.users import User
 from crm.plan.callbacks import agree, reopen_ended_by, settle_by_attempt, unmake
 from crm.plan.dispositions import Disposition
-from crm.plan.outcome_chain import Outcome
+from crm.plan.outcome_chain import Outcome, versions_of
 from crm.plan.plan_entries import EntryKind, EntryState, PlanEntry, active_entries, set_state
 from crm.plan.silence import keep_request
 from crm.preparation.campaigns import Campaign
@@ -37,6 +37,7 @@ from crm.preparation.results import OF_THE_CLIENT
 from crm.wrap_up.contacts import Spoken, add_contact, contact_of, had_main_contact
 from crm.wrap_up.contracts import Signed, sign, unsign
 from crm.wrap_up.group_rules import becomes_owner, group_after
+from crm.wrap_up.standing import NOTHING, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Following:
     `base_group`: the client's group as it would be without this attempt, `None` when later calls have moved the client
     on: then a correction leaves the group alone. `is_first`: no correction; `retries`: a correction of one that had put
     the client into the plan again. `expert_id`: who was chosen, `None` for the campaign's rule; `signed`: the contract
-    that the client has signed."""
+    that the client has signed; `stands`: what the corrected outcome had made, and is not made anew."""
 
     session: AsyncSession
     outcome: Outcome
@@ -59,6 +60,7 @@ class Following:
     retries: bool = False
     expert_id: int | None = None
     signed: Signed | None = None
+    stands: Standing = NOTHING
 
     @property
     def now(self) -> datetime:
@@ -77,6 +79,7 @@ class TakingBack:
     disposition: Disposition
     author_id: int
     now: datetime
+    stands: Standing = NOTHING
     base_group: Group | None = None
     deciding: int | None = None
     retried: bool = False
@@ -92,12 +95,19 @@ async def apply(act: Following, *, instead_of: TakingBack | None = None) -> None
 
 
 async def take_back(
-    session: AsyncSession, outcome: Outcome, attempt: Attempt, client: Client, *, author_id: int, now: datetime
+    session: AsyncSession,
+    outcome: Outcome,
+    attempt: Attempt,
+    client: Client,
+    *,
+    author_id: int,
+    now: datetime,
+    stands: Standing = NOTHING,
 ) -> TakingBack:
-    """Undo what followed from `outcome`, before its correction; the caller goes on to `take_back_competitor` once all
-    other rows are held."""
+    """Undo what followed from `outcome`, but for what `stands`, before its correction; the caller goes on to
+    `take_back_competitor` once all other rows are held."""
     disposition = await disposition_then(session, client.campaign_id, outcome.disposition)
-    act = TakingBack(session, outcome, attempt, client, disposition, author_id, now)
+    act = TakingBack(session, outcome, attempt, client, disposition, author_id, now, stands)
     for effect in reversed(EFFECTS):
         if effect.take_back is not None:
             await effect.take_back(act)
@@ -276,7 +286,7 @@ async def _promise_settled(act: Following) -> None:
 
 async def _promise(act: Following) -> None:
     outcome = act.outcome
-    if outcome.callback_at_local is None or await _is_asked_off(act.session, act.client):
+    if outcome.callback_at_local is None or act.stands.promise or await _is_asked_off(act.session, act.client):
         return
     await agree(
         act.session,
@@ -291,15 +301,18 @@ async def _promise(act: Following) -> None:
 
 
 async def _no_promise(act: TakingBack) -> None:
+    if act.stands.promise:
+        return
     await unmake(act.session, attempt_id=act.attempt.id, now=act.now)
     await _reopen_promises(act)
 
 
 async def _reopen_promises(act: TakingBack) -> None:
+    versions = await versions_of(act.session, act.attempt.id)  # an earlier one's promise may have stood
     await reopen_ended_by(
         act.session,
         attempt_id=act.attempt.id,
-        at=act.outcome.recorded_at,
+        at=[each.recorded_at for each in versions],
         owner_id=await _promiser(act.session, act.attempt, act.author_id),
         now=act.now,
     )
@@ -349,7 +362,8 @@ async def _contract(act: Following) -> None:
 
 
 async def _no_contract(act: TakingBack) -> None:
-    await unsign(act.session, act.outcome, now=act.now, author_id=act.author_id)
+    if not act.stands.contract:
+        await unsign(act.session, act.outcome, now=act.now, author_id=act.author_id)
 
 
 async def _base_group(session: AsyncSession, attempt: Attempt, client: Client) -> Group | None:

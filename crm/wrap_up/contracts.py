@@ -59,7 +59,7 @@ async def unsign(session: AsyncSession, outcome: Outcome, *, now: datetime, auth
     if standing is None:
         return
     deal, moves = standing
-    before = next(move.from_stage for move in moves if move.outcome_id == outcome.id)
+    before = next(move.from_stage for move in moves if move.outcome_id == moves[-1].outcome_id)
     by = ByCall(outcome.id, outcome.attempt_id, corrects=True)
     step = Step(DealStage.LOST, reason=MISTAKE) if before in (None, DealStage.LOST) else Step(before)
     await move_deal(session, deal_id=deal.id, step=step, now=now, author_id=author_id, by=by)
@@ -75,15 +75,16 @@ async def signed_by(session: AsyncSession, outcome: Outcome) -> Signed | None:
 
 
 async def _standing(session: AsyncSession, outcome: Outcome) -> tuple[Deal, list[DealMove]] | None:
-    """The deal that this outcome took to its contract, and that is there by it, with its moves, the oldest first."""
+    """The deal that this outcome, or one before it in its chain, took to its contract, and that is there by it, with
+    its moves, the oldest first."""
     asked = select(DealMove.deal_id).where(
-        DealMove.attempt_id == outcome.attempt_id, DealMove.outcome_id == outcome.id,
-        DealMove.to_stage == DealStage.CONTRACT, DealMove.cause == MoveCause.CALL,
+        DealMove.attempt_id == outcome.attempt_id, DealMove.to_stage == DealStage.CONTRACT,
+        DealMove.cause == MoveCause.CALL,
     )  # fmt: skip
-    deal_id = await session.scalar(asked)
+    deal_id = await session.scalar(asked.order_by(DealMove.id.desc()).limit(1))
     if deal_id is None:
         return None
     moves = await moves_of_deals(session, [deal_id])
-    if moves[-1].outcome_id != outcome.id or moves[-1].to_stage is not DealStage.CONTRACT:
+    if moves[-1].attempt_id != outcome.attempt_id or moves[-1].to_stage is not DealStage.CONTRACT:
         return None
     return await get_deal(session, deal_id), moves

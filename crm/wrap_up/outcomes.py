@@ -31,6 +31,7 @@ from crm.wrap_up.consequences import Following, apply, take_back
 from crm.wrap_up.contacts import Spoken
 from crm.wrap_up.contracts import Signed
 from crm.wrap_up.sheets_due import Typed, due_sheets, feed_records, why_left, write_due
+from crm.wrap_up.standing import NOTHING, what_stands
 
 __all__ = [
     "DISPOSITIONS",
@@ -114,12 +115,24 @@ async def record(
     corrected = previous is not None and previous.disposition != UNDONE
     if previous is not None and corrected:
         await _assert_own_to_correct(session, previous, client, author_id=author_id)
-    taken = None
+    chosen = await disposition_of(session, client.campaign_id, form.disposition)
+    disposition = await _as_it_asks(session, chosen, attempt, client, author_id=author_id)
+    stands, taken = NOTHING, None
     if previous is not None:
-        taken = await take_back(session, previous, attempt, client, author_id=author_id, now=now)
+        if corrected:
+            stands = await what_stands(
+                session,
+                previous,
+                chosen,
+                asks=disposition.asks,
+                at_local=form.callback_at_local,
+                words=form.callback_words,
+                now=now,
+            )
+        if stands.promise:
+            form = replace(form, callback_at_local=previous.callback_at_local, callback_words=previous.callback_words)
+        taken = await take_back(session, previous, attempt, client, author_id=author_id, now=now, stands=stands)
     base_group = taken.base_group if taken is not None else client.group
-    disposition = await disposition_of(session, client.campaign_id, form.disposition)
-    disposition = await _as_it_asks(session, disposition, attempt, client, author_id=author_id)
     was = base_group or client.group
     due = await due_sheets(
         session, client=client, disposition=disposition, was=was, answered=attempt.answered_at is not None,
@@ -134,7 +147,7 @@ async def record(
     following = Following(
         session, outcome, attempt, client, disposition, spoken=_spoken(form, person, decides=decides),
         base_group=base_group, decides=decides, is_first=not corrected, retries=taken is not None and taken.retried,
-        expert_id=form.expert_id, signed=form.signed,
+        expert_id=form.expert_id, signed=form.signed, stands=stands,
     )  # fmt: skip
     await apply(following, instead_of=taken)
     await feed_records(session, due, client=client, author_id=author_id, now=now)

@@ -152,13 +152,15 @@ async def correct(request: web.Request) -> web.StreamResponse:
     typed = {name: str(value) for name, value in (await request.post()).items()}
     async with deps.database.reading() as session:
         attempt = await get_attempt(session, attempt_id)
+        written = await outcomes.current_outcome(session, attempt_id)
     if not may_correct(visitor(request), attempt.operator_id):
         raise Trouble.not_for_you()
     corrects = typed.get("corrects", "")
     if not sent.is_id(corrects):
         raise Trouble.unreadable()
     try:
-        form = await read_form(request, attempt_id, typed, of_others=True)
+        stood_at = written.callback_at_local if written is not None else None
+        form = await read_form(request, attempt_id, typed, of_others=True, stood_at=stood_at)
         await deps.database.carry_out(
             lambda session: outcomes.record(
                 session, attempt_id=attempt_id, form=form, author_id=visitor(request).user_id, now=deps.clock(),

@@ -21,7 +21,7 @@ from crm.preparation.campaigns import get_campaign
 from crm.reading import views
 from crm.wrap_up.correcting import as_it_stands
 from dialer.console.deals.deal_page import shown_deals
-from dialer.console.desk.outcome_form import Choice, choices
+from dialer.console.desk.outcome_form import Choice, as_time, choices
 from dialer.console.desk.questionnaire import ShownSheet, asked_now, shown_sheets, surveys
 from dialer.console.web.formats import moment, naive_moment
 from dialer.console.web.labels import disposition_name
@@ -163,7 +163,7 @@ async def _stored(session: AsyncSession, outcome: Outcome) -> dict[str, str]:
         "summary": found.summary,
         "reason": found.reason,
         "competitor": found.competitor,
-        "when": promised.strftime("%d.%m.%Y %H:%M") if promised is not None else "",
+        "when": as_time(promised) if promised is not None else "",
         "asked_by": found.asked_by,
         "number_only": "yes" if found.number_only else "",
         "note": found.note,

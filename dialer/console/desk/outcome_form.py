@@ -238,10 +238,21 @@ async def _asks(request: web.Request, attempt_id: str, disposition: str) -> set[
         return set((await disposition_of(session, client.campaign_id, disposition)).asks)
 
 
+def as_time(at_local: datetime) -> str:
+    """A naive time as it can be typed again."""
+    return at_local.strftime("%d.%m.%Y %H:%M")
+
+
 async def read_form(
-    request: web.Request, attempt_id: str, fields: Mapping[str, str], *, of_others: bool = False
+    request: web.Request,
+    attempt_id: str,
+    fields: Mapping[str, str],
+    *,
+    of_others: bool = False,
+    stood_at: datetime | None = None,
 ) -> OutcomeForm:
-    """The answers. Those that belong to another disposition and were left behind are not read here, nor taken by
+    """The answers. `stood_at`: the time that stood on the form already, as `as_time` writes it; it may have passed.
+    Those that belong to another disposition and were left behind are not read here, nor taken by
     `crm.wrap_up.outcomes`."""
     disposition = fields.get("disposition", "")
     if not disposition:
@@ -249,7 +260,8 @@ async def read_form(
     answers = {name: text.strip()[:LONGEST_ANSWER] for name, text in fields.items()}
     asks = await _asks(request, attempt_id, disposition)
     when = answers.get("when", "") if asks & {Ask.WHEN, Ask.NEXT_CONTACT} else ""
-    meant = await read_when(request, attempt_id, when, of_others=of_others) if when else None
+    is_as_it_stood = stood_at is not None and when == as_time(stood_at)
+    meant = await read_when(request, attempt_id, when, of_others=of_others) if when and not is_as_it_stood else None
     person, expert = answers.get("person_id", ""), answers.get("expert_id", "")
     return OutcomeForm(
         disposition=disposition,
@@ -260,7 +272,7 @@ async def read_form(
         summary=answers.get("summary", ""),
         reason=answers.get("reason", ""),
         competitor=answers.get("competitor", ""),
-        callback_at_local=meant.local_at if meant else None,
+        callback_at_local=stood_at if is_as_it_stood else meant.local_at if meant else None,
         callback_words=when if meant else "",
         asked_by=answers.get("asked_by", ""),
         number_only=answers.get("number_only") == "yes",

@@ -203,6 +203,24 @@ async def test_a_contract_is_taken_back_after_the_campaign_has_begun_to_sell_oth
     assert refused.value.code == "deal.campaign_without"
 
 
+async def test_a_corrected_note_leaves_the_contract_of_a_campaign_that_sells_otherwise_by_now(selling: World) -> None:
+    egor, client_id = await selling.operator(role=Role.EXPERT), await selling.client(group=Group.WARM)
+    outcome = await saved(selling, HOT, client_id, egor)
+    async with selling.transaction() as session:
+        campaign = await get_campaign(session, selling.campaign_id)
+        await change_campaign(session, campaign=campaign, sells_by_deals=False, now=NOON)
+    async with selling.database.reading() as session:
+        stands = await as_it_stands(session, outcome)
+    form = replace(stands, note="верно", signed=None)  # as the page has it, which does not ask for contracts any more
+    second = await selling.outcome(outcome.attempt_id, form, egor, at=LATER, corrects=outcome.id)
+    (deal,) = await deals(selling, client_id)
+    assert (deal.stage, deal.amount) == (DealStage.CONTRACT, SUM)
+    cold = OutcomeForm("cold", reason="передумали")
+    await selling.outcome(outcome.attempt_id, cold, egor, at=LATER + timedelta(minutes=1), corrects=second.id)
+    (deal,) = await deals(selling, client_id)
+    assert (deal.stage, deal.lost_reason) == (DealStage.LOST, MISTAKE)
+
+
 async def test_what_was_opened_by_mistake_is_no_lost_money(selling: World) -> None:
     egor, client_id = await selling.operator(role=Role.EXPERT), await selling.client(group=Group.WARM)
     outcome = await saved(selling, HOT, client_id, egor)

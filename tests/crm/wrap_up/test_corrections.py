@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -13,11 +14,11 @@ from crm.calls.attempts import Result
 from crm.clientele.clients import get_client
 from crm.errors import NotFound, Refused
 from crm.office.users import Role, get_user, set_active
-from crm.plan.callbacks import Callback, CallbackState, agree, open_callback, withdraw
+from crm.plan.callbacks import Callback, CallbackState, agree, bring_due, open_callback, withdraw
 from crm.plan.outcome_chain import Outcome
 from crm.plan.plan_entries import EntryKind, active_entries
 from crm.wrap_up.contacts import contact_of
-from crm.wrap_up.correcting import version_of
+from crm.wrap_up.correcting import as_it_stands, version_of
 from crm.wrap_up.outcomes import OutcomeForm
 from crm.wrap_up.undo import undo
 from tests.crm.builders import LEASE_S, NOON, World, wall
@@ -62,6 +63,52 @@ async def test_a_promise_that_it_ended_holds_again(world: World, form: OutcomeFo
         open_one = await open_callback(session, client_id)
     assert open_one is not None
     assert (open_one.id, open_one.local_at, open_one.settled_at, open_one.owner_id) == (promised, FRIDAY, None, anna)
+
+
+TOMORROW = OutcomeForm("callback", callback_words="завтра в 11", asked_by="Пётр", note="опечатка")
+DAY_AFTER = NOON + timedelta(days=2)
+
+
+async def note_corrected(world: World, outcome: Outcome, *, at: datetime) -> Outcome:
+    """As the form that begins with what is written, and with another note."""
+    async with world.database.reading() as session:
+        form = await as_it_stands(session, outcome)
+    form = replace(form, note="верно")
+    return await world.outcome(outcome.attempt_id, form, outcome.author_id, at=at, corrects=outcome.id)
+
+
+async def test_a_note_is_corrected_while_the_promise_is_late(world: World) -> None:
+    anna, client_id = await world.operator(), await world.client()
+    earlier = await promise(world, client_id, anna)
+    outcome = await saved(world, TOMORROW, client_id, anna)
+    before = await promises(world)
+    second = await note_corrected(world, outcome, at=DAY_AFTER)
+    assert await promises(world) == before
+    assert (second.note, second.callback_at_local) == ("верно", outcome.callback_at_local)
+    async with world.transaction() as session:
+        await bring_due(session, now=DAY_AFTER)
+        (entry,) = await active_entries(session, client_id)
+    assert entry.kind is EntryKind.CALLBACK
+    cold = OutcomeForm("cold", reason="Дорого")
+    await world.outcome(outcome.attempt_id, cold, anna, at=DAY_AFTER, corrects=second.id)
+    async with world.database.reading() as session:
+        open_one = await open_callback(session, client_id)
+    assert open_one is not None
+    assert open_one.id == earlier, "what the first version had put off holds again"
+
+
+async def test_a_note_is_corrected_after_the_promise_is_over(world: World) -> None:
+    anna, client_id = await world.operator(), await world.client()
+    outcome = await saved(world, TOMORROW, client_id, anna)
+    async with world.transaction() as session:
+        await bring_due(session, now=DAY_AFTER)
+    again = await world.call(client_id, anna, at=DAY_AFTER)
+    await world.outcome(again, OutcomeForm("cold", reason="Дорого"), anna, at=DAY_AFTER + timedelta(minutes=5))
+    before = await promises(world)
+    assert [state for _, state in before] == [CallbackState.BROKEN], "by a call a day late"
+    second = await note_corrected(world, outcome, at=DAY_AFTER + timedelta(hours=1))
+    assert await promises(world) == before
+    assert (second.note, second.callback_at_local) == ("верно", outcome.callback_at_local)
 
 
 async def test_another_time_in_the_correction_puts_off_what_was_promised_first(world: World) -> None:

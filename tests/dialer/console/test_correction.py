@@ -138,3 +138,18 @@ async def test_a_correction_needs_the_survey_as_the_desk_does(
     async with database.reading() as session:
         (sheet,) = await sheets_of(session, client_id)
     assert (sheet.answers, sheet.attempt_id) == ({"why_left": "price"}, attempt_id)
+
+
+async def test_a_note_is_corrected_when_the_promised_time_has_passed(
+    signed_in: SignIn, office: Office, database: Database, clock: Clock
+) -> None:
+    form = OutcomeForm(disposition="callback", callback_words="завтра в 11", asked_by="Пётр", note="опечатка")
+    attempt_id = await seed_call(database, office, client=3, at=NOW - timedelta(hours=1), form=form)
+    clock.move(days=3)
+    maria = await signed_in("maria")
+    typed = {**await form_in(maria, attempt_id), "note": "верно"}
+    answer = await maria.post_form(f"/calls/{attempt_id}/outcome", **typed)
+    assert answer.status == 303, await answer.text()
+    async with database.reading() as session:
+        (promise,) = await session.scalars(select(Callback).where(Callback.made_by_attempt_id == attempt_id))
+    assert promise.state is CallbackState.OPEN
