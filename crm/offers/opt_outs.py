@@ -80,12 +80,15 @@ async def opt_out(
 ) -> OptOut:
     """Keep the request; `target` is an id, or an address, which is kept in the spelling in which letters go there
     (`region`: that of its number). `noted_at_id`: the organisation at whose client it was noted. Asked again the first
-    one stays. Raises `Refused` without evidence, and for what is no address."""
+    one stays. Raises `Refused` without evidence, and for what is no address; `NotFound` for a person that there is
+    not."""
     evidence = lines_of(evidence)
     if not evidence:
         raise Refused("opt_out.needs_evidence")
     if isinstance(target, str):
         target = letter_address(target, channel_of(target), region=region).lower()
+    elif whom is OptsOut.PERSON and await session.get(Person, target) is None:
+        raise NotFound("person.unknown")
     column = getattr(OptOut, _COLUMNS[whom])
     known: OptOut | None = await session.scalar(select(OptOut).where(column == target, OptOut.lifted_at.is_(None)))
     if known is not None:

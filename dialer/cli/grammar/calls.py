@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dialer.cli.grammar.options import command, day_reader, group, settings_option, version_option
+from dialer.cli.grammar.options import command, day_reader, group, number_reader, settings_option, version_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -22,11 +22,15 @@ def add_calls(commands: Commands, words: Words) -> None:
         "--text", default="", metavar="TEXT", help=gettext("a part of the client's name, or a number")
     )
     show_all.add_argument("--user", metavar="LOGIN", help=gettext("only the calls of this user"))
-    show_all.add_argument("--client", type=int, metavar="NO", help=gettext("only the calls to this client"))
+    show_all.add_argument(
+        "--client", type=number_reader(words), metavar="NO", help=gettext("only the calls to this client")
+    )
     for option, text in (("--from", gettext("from this day on")), ("--to", gettext("up to this day"))):
         name = {"--from": "since", "--to": "until"}[option]
         show_all.add_argument(option, dest=name, type=day_reader(words), metavar="DAY", help=text)
-    show_all.add_argument("--rows", type=int, default=50, metavar="N", help=gettext("how many at most"))
+    show_all.add_argument(
+        "--rows", type=number_reader(words), default=50, metavar="N", help=gettext("how many at most")
+    )
     show = command(actions, "show", gettext("show a call with every version of its outcome"))
     correct = command(
         actions, "correct", gettext("write another outcome in the place of the one that you saw; that one is kept")

@@ -13,6 +13,7 @@ from dialer.cli.grammar.options import (
     day_reader,
     days_or_never_reader,
     group,
+    number_reader,
     retry_reader,
     settings_option,
     time_reader,
@@ -39,7 +40,7 @@ def add_campaigns(commands: Commands, words: Words) -> None:
             help=gettext("whether only approved lists are called"),
         )  # fmt: skip
         parser.add_argument(
-            "--ring", dest="ring_timeout_s", type=int, metavar="SECONDS",
+            "--ring", dest="ring_timeout_s", type=number_reader(words), metavar="SECONDS",
             help=gettext("how long it rings (0: as the settings say)"),
         )  # fmt: skip
         _caps(parser, words)
@@ -49,7 +50,10 @@ def add_campaigns(commands: Commands, words: Words) -> None:
         )
         _days_off(parser, words)
         parser.add_argument(
-            "--target-contacts", type=int, metavar="N", help=gettext("how many organisations are to be reached")
+            "--target-contacts",
+            type=number_reader(words),
+            metavar="N",
+            help=gettext("how many organisations are to be reached"),
         )
         parser.add_argument(
             "--sells-by-deals", action=argparse.BooleanOptionalAction, default=None,
@@ -72,17 +76,21 @@ def _hours(parser: argparse.ArgumentParser, words: Words) -> None:
 
 def _caps(parser: argparse.ArgumentParser, words: Words) -> None:
     gettext = words.gettext
-    parser.add_argument("--attempts-a-day", type=int, metavar="N", help=gettext("attempts a client and day"))
-    parser.add_argument("--number-attempts-a-day", type=int, metavar="N", help=gettext("attempts a number and day"))
     parser.add_argument(
-        "--gap", dest="gap_min", type=int, metavar="MINUTES",
+        "--attempts-a-day", type=number_reader(words), metavar="N", help=gettext("attempts a client and day")
+    )
+    parser.add_argument(
+        "--number-attempts-a-day", type=number_reader(words), metavar="N", help=gettext("attempts a number and day")
+    )
+    parser.add_argument(
+        "--gap", dest="gap_min", type=number_reader(words), metavar="MINUTES",
         help=gettext("between two unanswered attempts at a number"),
     )  # fmt: skip
 
 
 def _tries(parser: argparse.ArgumentParser, words: Words) -> None:
     parser.add_argument(
-        "--tries-to-no-contact", type=int, metavar="N",
+        "--tries-to-no-contact", type=number_reader(words), metavar="N",
         help=words.gettext("tries in vain until a new client is “no contact”"),
     )  # fmt: skip
 
@@ -128,7 +136,7 @@ def _order_rules(parser: argparse.ArgumentParser, words: Words) -> None:
     )
     parser.add_argument(
         "--calls-a-day",
-        type=int,
+        type=number_reader(words),
         metavar="N",
         help=gettext("clients a day for each person (0: from all)"),
     )
@@ -155,7 +163,7 @@ def _plan_rules(parser: argparse.ArgumentParser, words: Words) -> None:
         help=gettext("whether clients must have agreed to be called"),
     )
     parser.add_argument(
-        "--referral-limit", dest="referral_limit_min", type=int, metavar="MINUTES",
+        "--referral-limit", dest="referral_limit_min", type=number_reader(words), metavar="MINUTES",
         help=gettext("minutes of the campaign's hours in which an expert accepts a client (0: no limit)"),
     )  # fmt: skip
     parser.add_argument(
@@ -177,7 +185,7 @@ def add_calendar(commands: Commands, words: Words) -> None:
     for parser in (show, change):
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
         settings_option(parser, words)
-    show.add_argument("--days", type=int, default=60, metavar="N", help=gettext("how many days ahead"))
+    show.add_argument("--days", type=number_reader(words), default=60, metavar="N", help=gettext("how many days ahead"))
 
 
 def add_lists(commands: Commands, words: Words) -> None:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from crm.group import Group
-from dialer.cli.grammar.options import command, settings_option
+from dialer.cli.grammar.options import command, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_client_lists(actions: Commands, words: Words) -> None:
         narrowing_options(parser, words)
         made.append(parser)
     show, _, bulk = made
-    show.add_argument("--rows", type=int, default=50, metavar="N", help=gettext("how many at most"))
+    show.add_argument("--rows", type=number_reader(words), default=50, metavar="N", help=gettext("how many at most"))
     _change(bulk, words)
     for name, text in (
         ("filters", gettext("list the saved filters: everybody's, and with --as a user's own")),
@@ -39,7 +39,7 @@ def add_client_lists(actions: Commands, words: Words) -> None:
     )
     remove.add_argument("name", metavar="NAME", help=gettext("name of the filter"))
     undo = command(actions, "undo", gettext("undo a change to many clients where nothing has happened since"))
-    undo.add_argument("number", type=int, metavar="NO", help=gettext("its number among the changes"))
+    undo.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("its number among the changes"))
     for parser in (*made[:4], remove):
         parser.add_argument(
             "--as", dest="whose", metavar="LOGIN", help=gettext("whose own filters are meant besides everybody's")

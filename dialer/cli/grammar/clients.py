@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dialer.cli.grammar.client_lists import add_client_lists
 from dialer.cli.grammar.duplicates import add_to_clients
 from dialer.cli.grammar.letters import add_letters
-from dialer.cli.grammar.options import command, group, row_reader, settings_option
+from dialer.cli.grammar.options import command, group, number_reader, row_reader, settings_option
 from dialer.cli.grammar.questionnaires import add_sheet
 from dialer.words import Words
 
@@ -69,7 +69,7 @@ def add_imports(commands: Commands, words: Words) -> None:
         ("undo", gettext("undo an import; what has been worked with since is listed and not touched")),
     ):
         one = command(actions, action, text)
-        one.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+        one.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("its number in the list"))
         settings_option(one, words)
     for parser in (show, mappings):
         settings_option(parser, words)
@@ -121,7 +121,7 @@ def add_clients(commands: Commands, words: Words) -> None:
     off = command(actions, "off-list", gettext("take a client off its list: it is called no more in this campaign"))
     back = command(actions, "on-list", gettext("put a client back on its list"))
     for parser in (show, off, back):
-        parser.add_argument("number", type=int, metavar="NO", help=gettext("number of the client"))
+        parser.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("number of the client"))
         settings_option(parser, words)
     off.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it does not belong there"))
     add_to_clients(actions, words)
@@ -142,7 +142,7 @@ def add_do_not_call(commands: Commands, words: Words) -> None:
     add.add_argument("--person", metavar="NAME", help=gettext("not all of the organisation, but this person there"))
     add.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who asked, when and how"))
     lift = command(actions, "lift", gettext("lift a request; it stays in the register"))
-    lift.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    lift.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("its number in the list"))
     lift.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
     for parser in (show, add, lift):
         settings_option(parser, words)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crm.deals.deal_stages import OPEN, DealStage
 from crm.group import Group
 from crm.reading.sales_book import DealDay
-from dialer.cli.grammar.options import command, day_reader, group, settings_option, version_option
+from dialer.cli.grammar.options import command, day_reader, group, number_reader, settings_option, version_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_deals(commands: Commands, words: Words) -> None:
     show = command(actions, "show", gettext("show a deal with its moves"))
     _number(show, words)
     add = command(actions, "add", gettext("begin a deal with a client"))
-    add.add_argument("client", type=int, metavar="CLIENT", help=gettext("number of the client"))
+    add.add_argument("client", type=number_reader(words), metavar="CLIENT", help=gettext("number of the client"))
     add.add_argument(
         "--stage", choices=[stage.value for stage in OPEN], default=DealStage.INTEREST.value,
         help=gettext("interest, offer or negotiation"),
@@ -47,7 +47,7 @@ def add_deals(commands: Commands, words: Words) -> None:
 
 
 def _number(parser: argparse.ArgumentParser, words: Words) -> None:
-    parser.add_argument("number", type=int, metavar="NO", help=words.gettext("number of the deal"))
+    parser.add_argument("number", type=number_reader(words), metavar="NO", help=words.gettext("number of the deal"))
 
 
 def _about(parser: argparse.ArgumentParser, words: Words) -> None:
@@ -56,7 +56,9 @@ def _about(parser: argparse.ArgumentParser, words: Words) -> None:
     parser.add_argument("--sum", dest="amount", metavar="SUM", help=gettext("for how much, such as 12500.50"))
     parser.add_argument("--currency", metavar="XXX", help=gettext("three letters (otherwise RUB)"))
     parser.add_argument("--owner", metavar="LOGIN", help=gettext("whose deal it is (otherwise the client's owner)"))
-    parser.add_argument("--person", type=int, metavar="NO", help=gettext("number of the person at the client's"))
+    parser.add_argument(
+        "--person", type=number_reader(words), metavar="NO", help=gettext("number of the person at the client's")
+    )
     parser.add_argument(
         "--expected", type=day_reader(words), metavar="DAY", help=gettext("when a contract is expected, as 2026-12-31")
     )
@@ -70,7 +72,7 @@ def _book(actions: Commands, words: Words) -> None:
     export.add_argument("file", type=Path, metavar="FILE", help=gettext("a name that ends in .xlsx or .csv"))
     for parser in (listing, export):
         parser.add_argument("--campaign", metavar="C", help=gettext("name of the campaign (otherwise all)"))
-        parser.add_argument("--client", type=int, metavar="NO", help=gettext("number of the client"))
+        parser.add_argument("--client", type=number_reader(words), metavar="NO", help=gettext("number of the client"))
         parser.add_argument(
             "--stage", action="append", choices=[stage.value for stage in DealStage], metavar="STAGE",
             help=gettext("in this stage; may be repeated (otherwise in all)"),

@@ -8,7 +8,7 @@ from crm.base.addresses import AddressKind
 from crm.base.competitors import Satisfaction
 from crm.care.abandoned import Reason
 from crm.care.merging import COLUMNS, OF_CLIENTS
-from dialer.cli.grammar.options import command, day_reader, group, settings_option
+from dialer.cli.grammar.options import command, day_reader, group, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def add_duplicates(commands: Commands, words: Words) -> None:
     }
     parsers["list"].add_argument("--merged", action="store_true", help=gettext("what was merged, the newest first"))
     for name in ("merge", "dismiss"):
-        parsers[name].add_argument("number", type=int, metavar="NO", help=gettext("number of the pair in the list"))
+        parsers[name].add_argument(
+            "number", type=number_reader(words), metavar="NO", help=gettext("number of the pair in the list")
+        )
     parsers["merge"].add_argument(
         "--keep-newer", action="store_true", help=gettext("the newer record stays (otherwise the older one)")
     )
@@ -39,7 +41,7 @@ def add_duplicates(commands: Commands, words: Words) -> None:
         "--take", action="append", choices=[*COLUMNS, *OF_CLIENTS], metavar="FIELD",
         help=gettext("a field in which the other record is right; may be repeated (otherwise blanks are filled)"),
     )  # fmt: skip
-    parsers["undo"].add_argument("number", type=int, metavar="NO", help=gettext("number of the merge"))
+    parsers["undo"].add_argument("number", type=number_reader(words), metavar="NO", help=gettext("number of the merge"))
     for parser in parsers.values():
         settings_option(parser, words)
 
@@ -54,7 +56,9 @@ def add_abandoned(commands: Commands, words: Words) -> None:
     ):
         parser = command(actions, name, text)
         parser.add_argument("--campaign", required=True, metavar="C", help=gettext("name of the campaign"))
-        parser.add_argument("--months", type=int, default=12, metavar="N", help=gettext("what is long ago"))
+        parser.add_argument(
+            "--months", type=number_reader(words), default=12, metavar="N", help=gettext("what is long ago")
+        )
         parser.add_argument(
             "--reason", action="append", choices=[reason.value for reason in Reason], metavar="REASON",
             help=gettext("by what they are found; may be repeated (otherwise by all)"),
@@ -94,7 +98,7 @@ def add_to_clients(actions: Commands, words: Words) -> None:
         )
     }
     for parser in parsers.values():
-        parser.add_argument("number", type=int, metavar="NO", help=gettext("number of the client"))
+        parser.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("number of the client"))
         settings_option(parser, words)
     address, competitor, deal, former = parsers.values()
     address.add_argument("written", metavar="TEXT", help=gettext("the address"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm.calls.letters import Channel
-from dialer.cli.grammar.options import command, moment_reader, settings_option
+from dialer.cli.grammar.options import command, moment_reader, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def add_letters(actions: Commands, words: Words) -> None:
         "letter",
         gettext("note an e-mail or a fax that was sent to a client; it counts for the day with the calls"),
     )
-    letter.add_argument("number", type=int, metavar="NO", help=gettext("number of the client"))
+    letter.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("number of the client"))
     letter.add_argument(
         "--channel", required=True, choices=[each.value for each in Channel], help=gettext("how it was sent")
     )
@@ -33,7 +33,9 @@ def add_letters(actions: Commands, words: Words) -> None:
     withdraw = command(
         actions, "withdraw-letter", gettext("withdraw an e-mail or a fax that was noted by mistake; it stays on record")
     )
-    withdraw.add_argument("number", type=int, metavar="NO", help=gettext("its number, as “clients show” has it"))
+    withdraw.add_argument(
+        "number", type=number_reader(words), metavar="NO", help=gettext("its number, as “clients show” has it")
+    )
     withdraw.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it does not count"))
     for parser in (letter, withdraw):
         settings_option(parser, words)

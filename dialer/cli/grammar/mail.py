@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crm.mail.outbox import MailState
-from dialer.cli.grammar.options import command, group, settings_option
+from dialer.cli.grammar.options import command, group, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def add_mail(commands: Commands, words: Words) -> None:
     show.add_argument("--state", choices=[state.value for state in MailState], help=gettext("only those in this state"))
     retry = command(actions, "retry", gettext("try messages again that were given up"))
     which = retry.add_mutually_exclusive_group(required=True)
-    which.add_argument("number", nargs="?", type=int, metavar="NO", help=gettext("its number in `dialer mail list`"))
+    which.add_argument(
+        "number", nargs="?", type=number_reader(words), metavar="NO", help=gettext("its number in `dialer mail list`")
+    )
     which.add_argument("--all", action="store_true", help=gettext("all that were given up"))
     test = command(actions, "test", gettext("send one message now, and say what is wrong"))
     test.add_argument("address", metavar="ADDRESS", help=gettext("e-mail address"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crm.offers.templates import Language
 from dialer.cli.grammar.client_lists import narrowing_options
-from dialer.cli.grammar.options import command, group, settings_option
+from dialer.cli.grammar.options import command, group, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _templates(actions: Commands, words: Words) -> list[argparse.ArgumentParser]
         help=gettext("file with its text, in UTF-8 (-: standard input)"),
     )  # fmt: skip
     write.add_argument(
-        "--attach", type=int, action="append", default=[], metavar="NO",
+        "--attach", type=number_reader(words), action="append", default=[], metavar="NO",
         help=gettext("number of a material that goes with it (several times for several)"),
     )  # fmt: skip
     text = command(actions, "text", gettext("show the text of a template, with some client's fields with --filled"))
@@ -51,7 +51,9 @@ def _templates(actions: Commands, words: Words) -> list[argparse.ArgumentParser]
     retire = command(actions, "retire", gettext("use a template no more; what was sent stays"))
     retire.add_argument("--back", action="store_true", help=gettext("use it again"))
     for parser in (write, text, retire):
-        parser.add_argument("template", type=int, metavar="NO", help=gettext("number of the template in the list"))
+        parser.add_argument(
+            "template", type=number_reader(words), metavar="NO", help=gettext("number of the template in the list")
+        )
     for parser in (write, text):
         parser.add_argument(
             "--language", choices=[each.value for each in Language], default="ru",
@@ -63,31 +65,39 @@ def _templates(actions: Commands, words: Words) -> list[argparse.ArgumentParser]
 def _sending(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
     gettext = words.gettext
     send = command(actions, "send", gettext("show an offer to a client as it would go, and send it with --yes"))
-    send.add_argument("client", type=int, metavar="CLIENT", help=gettext("number of the client"))
-    send.add_argument("--template", type=int, required=True, metavar="NO", help=gettext("number of the template"))
+    send.add_argument("client", type=number_reader(words), metavar="CLIENT", help=gettext("number of the client"))
+    send.add_argument(
+        "--template", type=number_reader(words), required=True, metavar="NO", help=gettext("number of the template")
+    )
     send.add_argument(
         "--language", choices=[each.value for each in Language], default="ru",
         help=gettext("language of the text (otherwise ru)"),
     )  # fmt: skip
     send.add_argument("--to", required=True, metavar="ADDRESS", help=gettext("e-mail address, or with --fax a number"))
     send.add_argument("--fax", action="store_true", help=gettext("by fax, through the gateway of the settings"))
-    send.add_argument("--person", type=int, metavar="NO", help=gettext("number of the person it is written to"))
+    send.add_argument(
+        "--person", type=number_reader(words), metavar="NO", help=gettext("number of the person it is written to")
+    )
     send.add_argument("--by", metavar="LOGIN", help=gettext("who sends it"))
     send.add_argument(
         "--asked", action="store_true", help=gettext("the client asked for it: it waits for no caps and hours")
     )
     send.add_argument("--yes", action="store_true", help=gettext("send it"))
     show = command(actions, "list", gettext("list offers, those first that somebody must look at"))
-    show.add_argument("--client", type=int, metavar="CLIENT", help=gettext("those to one client only"))
+    show.add_argument("--client", type=number_reader(words), metavar="CLIENT", help=gettext("those to one client only"))
     file = command(actions, "file", gettext("write the PDF of an offer, as it went"))
     withdraw = command(actions, "withdraw", gettext("keep an offer back that has not gone yet"))
     settle = command(actions, "settle", gettext("say what became of a doubtful offer, or try one again"))
     for parser in (file, withdraw, settle):
-        parser.add_argument("number", type=int, metavar="NO", help=gettext("number of the offer in the list"))
+        parser.add_argument(
+            "number", type=number_reader(words), metavar="NO", help=gettext("number of the offer in the list")
+        )
     file.add_argument("file", type=Path, metavar="FILE", help=gettext("file to write"))
     read = command(actions, "read", gettext("read what came back to offers, now"))
     incoming = command(actions, "incoming", gettext("list what came back to offers"))
-    incoming.add_argument("--client", type=int, metavar="CLIENT", help=gettext("to those to one client only"))
+    incoming.add_argument(
+        "--client", type=number_reader(words), metavar="CLIENT", help=gettext("to those to one client only")
+    )
     either = settle.add_mutually_exclusive_group(required=True)
     either.add_argument("--arrived", action="store_true", help=gettext("it arrived"))
     either.add_argument("--again", action="store_true", help=gettext("send it again, as the same message"))
@@ -101,16 +111,22 @@ def _to_many(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
     send.add_argument(
         "--as", dest="whose", metavar="LOGIN", help=gettext("whose own filters are meant besides everybody's")
     )
-    send.add_argument("--template", type=int, required=True, metavar="NO", help=gettext("number of the template"))
+    send.add_argument(
+        "--template", type=number_reader(words), required=True, metavar="NO", help=gettext("number of the template")
+    )
     send.add_argument(
         "--language", choices=[each.value for each in Language], default="ru",
         help=gettext("language of the text (otherwise ru)"),
     )  # fmt: skip
     send.add_argument(
-        "--per-hour", type=int, default=100, metavar="N", help=gettext("how many an hour (otherwise 100)")
+        "--per-hour",
+        type=number_reader(words),
+        default=100,
+        metavar="N",
+        help=gettext("how many an hour (otherwise 100)"),
     )
     send.add_argument(
-        "--not-within", type=int, default=30, metavar="DAYS",
+        "--not-within", type=number_reader(words), default=30, metavar="DAYS",
         help=gettext("not to who had this offer within so many days (otherwise 30; 0: to these, too)"),
     )  # fmt: skip
     send.add_argument("--by", metavar="LOGIN", help=gettext("who sends it"))
@@ -123,7 +139,10 @@ def _to_many(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
     ):
         parser = command(actions, name, text)
         parser.add_argument(
-            "number", type=int, metavar="NO", help=gettext("its number among the offers to many clients")
+            "number",
+            type=number_reader(words),
+            metavar="NO",
+            help=gettext("its number among the offers to many clients"),
         )
         made.append(parser)
     return made
@@ -135,10 +154,12 @@ def _opt_outs(actions: Commands, words: Words) -> list[argparse.ArgumentParser]:
     ask = command(actions, "opt-out", gettext("note that somebody wants no letters"))
     whom = ask.add_mutually_exclusive_group(required=True)
     whom.add_argument("--address", metavar="ADDRESS", help=gettext("e-mail address or number"))
-    whom.add_argument("--person", type=int, metavar="NO", help=gettext("number of the person"))
-    whom.add_argument("--client", type=int, metavar="CLIENT", help=gettext("client whose whole company it is"))
+    whom.add_argument("--person", type=number_reader(words), metavar="NO", help=gettext("number of the person"))
+    whom.add_argument(
+        "--client", type=number_reader(words), metavar="CLIENT", help=gettext("client whose whole company it is")
+    )
     ask.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who said so, when and how"))
     lift = command(actions, "lift-opt-out", gettext("lift a request for no letters; it stays on record"))
-    lift.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    lift.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("its number in the list"))
     lift.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
     return [show, ask, lift]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crm.care.portfolios import DealtBy
 from crm.office.users import Role
 from dialer.cli.grammar.mail import add_users_mail
-from dialer.cli.grammar.options import command, group, port_reader, settings_option
+from dialer.cli.grammar.options import command, group, number_reader, port_reader, settings_option
 from dialer.cli.grammar.plan import user_actions
 from dialer.words import LANGUAGES, Words
 
@@ -164,7 +164,7 @@ def add_erase(commands: Commands, words: Words) -> None:
     }
     for action, (text, meaning) in numbers.items():
         parser = command(actions, action, text)
-        parser.add_argument("number", type=int, metavar="NO", help=meaning)
+        parser.add_argument("number", type=number_reader(words), metavar="NO", help=meaning)
         parser.add_argument("--reason", required=True, metavar="TEXT", help=gettext("who asked, when and how"))
         parser.add_argument("--yes", action="store_true", help=gettext("do not ask for the name once more"))
         settings_option(parser, words)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from crm.preparation.results import Result
 from crm.time_zones import typed_time
+from dialer.console.web import sent
 from dialer.words import Words
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 HIGHEST_PORT: Final = 65535
-_ROW_DIGITS: Final = 9
 
 
 def command(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
@@ -41,7 +41,7 @@ def settings_option(parser: argparse.ArgumentParser, words: Words) -> None:
 
 def version_option(parser: argparse.ArgumentParser, words: Words, *, required: bool = False) -> None:
     parser.add_argument(
-        "--version", type=int, required=required, metavar="V",
+        "--version", type=number_reader(words), required=required, metavar="V",
         help=words.gettext("the version that you saw: whoever changed it since is not overwritten"),
     )  # fmt: skip
 
@@ -56,9 +56,21 @@ def port_reader(words: Words) -> Callable[[str], int]:
     return read
 
 
+def number_reader(words: Words) -> Callable[[str], int]:
+    """A whole number that both databases can hold: of a record, or how many; whether it may be so is the rules' to
+    say."""
+
+    def read(text: str) -> int:
+        if not sent.is_id(text.removeprefix("-")):
+            raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number", text=text))
+        return int(text)
+
+    return read
+
+
 def row_reader(words: Words) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isascii() or not text.isdecimal() or len(text) > _ROW_DIGITS:
+        if not sent.is_id(text):
             raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number of a row", text=text))
         return int(text)
 
@@ -68,12 +80,19 @@ def row_reader(words: Words) -> Callable[[str], int]:
 def day_reader(words: Words) -> Callable[[str], date]:
     def read(text: str) -> date:
         try:
-            return date.fromisoformat(text)
+            return _likely(date.fromisoformat(text))
         except ValueError:
             refusal = words.gettext("“{text}” is no day, such as 2026-12-31", text=text)
             raise argparse.ArgumentTypeError(refusal) from None
 
     return read
+
+
+def _likely(day: date) -> date:
+    """Raises `ValueError` for a day of a year in which nobody calls: a clock's zone can take it out of the calendar."""
+    if day.year not in sent.YEARS:
+        raise ValueError(f"no year in which somebody may call: {day.year}")
+    return day
 
 
 def time_reader(words: Words) -> Callable[[str], time]:
@@ -93,7 +112,7 @@ def moment_reader(words: Words) -> Callable[[str], datetime]:
     def read(text: str) -> datetime:
         day, _, shown = text.strip().partition(" ")
         try:
-            return datetime.combine(date.fromisoformat(day), typed_time(shown))
+            return datetime.combine(_likely(date.fromisoformat(day)), typed_time(shown))
         except ValueError:
             refusal = words.gettext("“{text}” is no day and time, such as “2026-12-31 9:00”", text=text)
             raise argparse.ArgumentTypeError(refusal) from None
@@ -110,7 +129,7 @@ def retry_reader(words: Words) -> Callable[[str], tuple[Result, str, int, bool]]
         result, _, disposition = what.partition(":")
         minutes, plus, other = when.partition("+")
         known = result in {each.value for each in Result} and other in ("", "other") and bool(plus) == bool(other)
-        if not known or not (minutes.isascii() and minutes.isdecimal() and len(minutes) <= _ROW_DIGITS):
+        if not known or not sent.is_id(minutes):
             refusal = words.gettext(
                 "“{text}” is no rule for next tries, such as busy=20 or no_answer=90+other", text=text
             )
@@ -122,7 +141,7 @@ def retry_reader(words: Words) -> Callable[[str], tuple[Result, str, int, bool]]
 
 def days_or_never_reader(words: Words) -> Callable[[str], int | str]:
     def read(text: str) -> int | str:
-        if text == "never" or (text.isascii() and text.isdecimal()):
+        if text == "never" or sent.is_id(text):
             return text if text == "never" else int(text)
         raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number of days, nor “never”", text=text))
 
@@ -135,7 +154,7 @@ def number_or_nothing_reader(words: Words) -> Callable[[str], int | Literal["not
     def read(text: str) -> int | Literal["nothing"]:
         if not text:
             return "nothing"
-        if text.isascii() and text.isdecimal():
+        if sent.is_id(text):
             return int(text)
         raise argparse.ArgumentTypeError(words.gettext("“{text}” is no number", text=text))
 

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm.base.addresses import AddressKind
-from dialer.cli.grammar.options import command, group, number_or_nothing_reader, settings_option, version_option
+from dialer.cli.grammar.options import (
+    command,
+    group,
+    number_or_nothing_reader,
+    number_reader,
+    settings_option,
+    version_option,
+)
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ def add_organisations(commands: Commands, words: Words) -> None:
     change = command(actions, "set", gettext("change what is known of an organisation; only what is named is changed"))
     address = command(actions, "address", gettext("write an address otherwise, or take it away"))
     for parser in (change, address):
-        parser.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+        parser.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("its number in the list"))
         version_option(parser, words)
     for option, metavar, text in (
         ("--name", "NAME", gettext("name of the organisation")),
@@ -62,7 +69,7 @@ def add_people(commands: Commands, words: Words) -> None:
     for parser in (show, numbers):
         parser.add_argument("text", metavar="TEXT", help=gettext("the part of the name"))
     export = command(actions, "export", gettext("write all that is held on a person into a ZIP, recordings included"))
-    export.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
+    export.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("their number in the list"))
     export.add_argument("file", type=Path, metavar="FILE", help=gettext("ZIP file to make"))
     for parser in (show, numbers, export, *_added(actions, words), *_changed(actions, words)):
         settings_option(parser, words)
@@ -76,7 +83,10 @@ def _added(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, ..
     )
     for parser in (person, number):
         parser.add_argument(
-            "organisation", type=int, metavar="ORGANISATION", help=gettext("its number in `dialer organisations list`")
+            "organisation",
+            type=number_reader(words),
+            metavar="ORGANISATION",
+            help=gettext("its number in `dialer organisations list`"),
         )
     person.add_argument("name", metavar="NAME", help=gettext("full name"))
     person.add_argument("--position", default="", metavar="TEXT", help=gettext("that person's position"))
@@ -91,7 +101,7 @@ def _added(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, ..
 def _changed(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, ...]:
     gettext = words.gettext
     person = command(actions, "set", gettext("change what is known of a person; only what is named is changed"))
-    person.add_argument("number", type=int, metavar="NO", help=gettext("their number in the list"))
+    person.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("their number in the list"))
     person.add_argument("--name", metavar="NAME", help=gettext("full name"))
     person.add_argument("--position", metavar="TEXT", help=gettext("that person's position"))
     person.add_argument("--note", metavar="TEXT", help=gettext("what else is known"))
@@ -99,10 +109,12 @@ def _changed(actions: Commands, words: Words) -> tuple[argparse.ArgumentParser, 
     number = command(
         actions, "number", gettext("change what is known of a telephone number; only what is named is changed")
     )
-    number.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    number.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("its number in the list"))
     number.add_argument("--state", choices=("ok", "dead"), help=gettext("whether it works"))
     number.add_argument("--extension", metavar="N", help=gettext("its extension"))
-    number.add_argument("--rank", type=int, metavar="N", help=gettext("its place in the order, from 0"))
+    number.add_argument(
+        "--rank", type=number_reader(words), metavar="N", help=gettext("its place in the order, from 0")
+    )
     for parser in (person, number):
         version_option(parser, words)
     return person, number

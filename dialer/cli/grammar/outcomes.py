@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crm.calls.disposition_sets import REQUIRABLE
 from crm.group import Group
 from crm.preparation.results import Result
-from dialer.cli.grammar.options import command, group, settings_option
+from dialer.cli.grammar.options import command, group, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_retries(commands: Commands, words: Words) -> None:
         "--disposition", default="", metavar="KEY", help=gettext("only after this disposition (otherwise after all)")
     )
     change.add_argument(
-        "--after", type=int, metavar="MINUTES",
+        "--after", type=number_reader(words), metavar="MINUTES",
         help=gettext("minutes until the next try (0: not by itself, the day's plan brings the client back)"),
     )  # fmt: skip
     change.add_argument(
@@ -46,7 +46,9 @@ def add_callbacks(commands: Commands, words: Words) -> None:
     gettext = words.gettext
     actions = group(commands, "callbacks", gettext("callbacks that were promised"))
     overdue = command(actions, "overdue", gettext("list the callbacks that are overdue, and why they are not made"))
-    overdue.add_argument("--most", type=int, default=50, metavar="N", help=gettext("how many lines at most"))
+    overdue.add_argument(
+        "--most", type=number_reader(words), default=50, metavar="N", help=gettext("how many lines at most")
+    )
     settings_option(overdue, words)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dialer.cli.grammar.options import command, day_reader, group, settings_option
+from dialer.cli.grammar.options import command, day_reader, group, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -18,16 +18,18 @@ def add_plan(commands: Commands, words: Words) -> None:
     show = command(actions, "show", gettext("show plan against done, or one person's day"))
     show.add_argument("--user", metavar="LOGIN", help=gettext("whose day, entry by entry (otherwise everybody's sums)"))
     add = command(actions, "add", gettext("put a client into somebody's plan"))
-    add.add_argument("client", type=int, metavar="CLIENT", help=gettext("the client's number"))
+    add.add_argument("client", type=number_reader(words), metavar="CLIENT", help=gettext("the client's number"))
     add.add_argument("--user", required=True, metavar="LOGIN", help=gettext("into whose plan"))
     for parser in (show, add):
         parser.add_argument(
             "--day", type=day_reader(words), metavar="DAY", help=gettext("the day, as 2026-12-31 (otherwise today)")
         )
     move = command(actions, "move", gettext("put an entry in another place, or give it to another person"))
-    move.add_argument("entry", type=int, metavar="ENTRY", help=gettext("the entry's number"))
+    move.add_argument("entry", type=number_reader(words), metavar="ENTRY", help=gettext("the entry's number"))
     where = move.add_mutually_exclusive_group(required=True)
-    where.add_argument("--before", type=int, metavar="ENTRY", help=gettext("before this entry of the same person"))
+    where.add_argument(
+        "--before", type=number_reader(words), metavar="ENTRY", help=gettext("before this entry of the same person")
+    )
     where.add_argument("--last", action="store_true", help=gettext("to the end of the person's day"))
     where.add_argument("--to", metavar="LOGIN", help=gettext("to this person"))
     where.add_argument("--to-everybody", action="store_true", help=gettext("whoever is next may take it"))
@@ -51,7 +53,7 @@ def add_consents(commands: Commands, words: Words) -> None:
     add.add_argument("--person", metavar="NAME", help=gettext("not all of the organisation, but this person there"))
     add.add_argument("--evidence", required=True, metavar="TEXT", help=gettext("who agreed, when and how"))
     withdraw = command(actions, "withdraw", gettext("withdraw a consent; it stays on record"))
-    withdraw.add_argument("number", type=int, metavar="NO", help=gettext("its number in the list"))
+    withdraw.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("its number in the list"))
     withdraw.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it holds no more"))
     for parser in (show, add, withdraw):
         settings_option(parser, words)

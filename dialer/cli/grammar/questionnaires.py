@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crm.questionnaires.questionnaires import Purpose
 from crm.questionnaires.shipped import SHIPPED
-from dialer.cli.grammar.options import command, group, settings_option, version_option
+from dialer.cli.grammar.options import command, group, number_reader, settings_option, version_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def add_questionnaires(commands: Commands, words: Words) -> None:
 def _of_one(actions: Commands, words: Words) -> None:
     gettext = words.gettext
     show = command(actions, "show", gettext("print a questionnaire as the text that “set” reads"))
-    show.add_argument("--of", type=int, metavar="N", help=gettext("which of its versions (otherwise the newest)"))
+    show.add_argument(
+        "--of", type=number_reader(words), metavar="N", help=gettext("which of its versions (otherwise the newest)")
+    )
     show.add_argument("--json", action="store_true", help=gettext("as JSON"))
     change = command(actions, "set", gettext("change the questions; sheets that are there stay in their version"))
     change.add_argument("--name", metavar="NAME", help=gettext("another name"))
@@ -87,8 +89,10 @@ def add_sheet(actions: Commands, words: Words) -> None:
     """`dialer clients sheet`."""
     gettext = words.gettext
     sheet = command(actions, "sheet", gettext("write down what a client has answered, or correct it"))
-    sheet.add_argument("number", type=int, metavar="NO", help=gettext("number of the client"))
-    sheet.add_argument("questionnaire", type=int, metavar="Q", help=gettext("number of the questionnaire"))
+    sheet.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("number of the client"))
+    sheet.add_argument(
+        "questionnaire", type=number_reader(words), metavar="Q", help=gettext("number of the questionnaire")
+    )
     sheet.add_argument(
         "--answer", action="append", default=[], metavar="KEY=VALUE",
         help=gettext("an answer; repeat it. What is not named stays, and an empty one is taken away"),
@@ -100,7 +104,9 @@ def add_sheet(actions: Commands, words: Words) -> None:
 
 
 def _number(parser: argparse.ArgumentParser, words: Words) -> None:
-    parser.add_argument("number", type=int, metavar="NO", help=words.gettext("number of the questionnaire"))
+    parser.add_argument(
+        "number", type=number_reader(words), metavar="NO", help=words.gettext("number of the questionnaire")
+    )
 
 
 def _file(parser: argparse.ArgumentParser, words: Words) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dialer.cli.grammar.options import command, group, settings_option
+from dialer.cli.grammar.options import command, group, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def add_referrals(commands: Commands, words: Words) -> None:
     give_back = command(actions, "give-back", gettext("give a client back for an expert: the next one is offered it"))
     give = command(actions, "give", gettext("offer a client that waits to another expert"))
     for parser in (accept, give_back, give):
-        parser.add_argument("number", type=int, metavar="NO", help=gettext("its number, as “referrals list” has it"))
+        parser.add_argument(
+            "number", type=number_reader(words), metavar="NO", help=gettext("its number, as “referrals list” has it")
+        )
     for parser in (accept, give_back):
         parser.add_argument("--by", required=True, metavar="LOGIN", help=gettext("login of the expert"))
     give_back.add_argument("--reason", required=True, metavar="TEXT", help=gettext("why it is given back"))
@@ -30,7 +32,11 @@ def add_referrals(commands: Commands, words: Words) -> None:
     times = command(actions, "times", gettext("how long clients wait for the first talk with their expert"))
     times.add_argument("--campaign", metavar="C", help=gettext("name of the campaign (otherwise all)"))
     times.add_argument(
-        "--days", type=int, default=30, metavar="N", help=gettext("handed over in the last N days (otherwise 30)")
+        "--days",
+        type=number_reader(words),
+        default=30,
+        metavar="N",
+        help=gettext("handed over in the last N days (otherwise 30)"),
     )
     times.add_argument(
         "--clients", action="store_true", help=gettext("a line for each client, who waited longest first")

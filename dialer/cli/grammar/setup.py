@@ -10,7 +10,7 @@ from crm.group import Group
 from crm.preparation.approvals import Subject
 from crm.preparation.candidates import CandidateState
 from crm.preparation.materials import MaterialKind
-from dialer.cli.grammar.options import command, day_reader, group, settings_option
+from dialer.cli.grammar.options import command, day_reader, group, number_reader, settings_option
 from dialer.words import Words
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ def _setup(parser: argparse.ArgumentParser, words: Words) -> None:
     ):
         parser.add_argument(option, dest=column, type=day_reader(words), metavar="DAY", help=text)
     parser.add_argument(
-        "--target-organisations", type=int, metavar="N", help=gettext("how many organisations are to be chosen")
+        "--target-organisations",
+        type=number_reader(words),
+        metavar="N",
+        help=gettext("how many organisations are to be chosen"),
     )
 
 
@@ -112,7 +115,10 @@ def _approve(parser: argparse.ArgumentParser, words: Words) -> None:
         "--on", type=day_reader(words), metavar="DAY", help=gettext("day of the signature (otherwise today)")
     )
     parser.add_argument(
-        "--candidate", type=int, metavar="NO", help=gettext("for an operator: number of the candidate in the list")
+        "--candidate",
+        type=number_reader(words),
+        metavar="NO",
+        help=gettext("for an operator: number of the candidate in the list"),
     )
 
 
@@ -124,10 +130,12 @@ def candidates(commands: Commands, words: Words) -> None:
     add = command(actions, "add", gettext("note that somebody was invited"))
     add.add_argument("name", metavar="NAME", help=gettext("name of the candidate"))
     change = command(actions, "set", gettext("note how far a candidate has come"))
-    change.add_argument("number", type=int, metavar="NO", help=gettext("number in the list"))
+    change.add_argument("number", type=number_reader(words), metavar="NO", help=gettext("number in the list"))
     states = [state.value for state in CandidateState]
     change.add_argument("--state", choices=states, metavar="STATE", help=", ".join(states))
-    change.add_argument("--score", type=int, metavar="N", help=gettext("result of the training, 0 to 100"))
+    change.add_argument(
+        "--score", type=number_reader(words), metavar="N", help=gettext("result of the training, 0 to 100")
+    )
     change.add_argument("--user", metavar="LOGIN", help=gettext("who it is among the users ('': nobody yet)"))
     change.add_argument("--remarks", metavar="TEXT", help=gettext("remarks"))
     for parser in (show, add, change):
@@ -149,7 +157,9 @@ def materials(commands: Commands, words: Words) -> None:
         )
     }
     for action in ("get", "remove"):
-        parsers[action].add_argument("number", type=int, metavar="NO", help=gettext("number in the list"))
+        parsers[action].add_argument(
+            "number", type=number_reader(words), metavar="NO", help=gettext("number in the list")
+        )
     for action, text in (("add", gettext("the file")), ("get", gettext("where to write it"))):
         parsers[action].add_argument("file", type=Path, metavar="FILE", help=text)
     kinds = [kind.value for kind in MaterialKind]

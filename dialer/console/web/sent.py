@@ -7,7 +7,8 @@ from typing import Final
 
 _LONGEST_ID: Final = 9
 """Digits: whatever has more is the id of nothing, in either database."""
-_YEARS: Final = range(1900, 2200)
+YEARS: Final = range(1900, 2200)
+"""In which somebody may have called or will."""
 
 
 def is_id(text: str) -> bool:
@@ -26,7 +27,7 @@ def day(text: str) -> date | None:
         found = date.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.year in _YEARS else None
+    return found if found.year in YEARS else None
 
 
 def moment(text: str, zone: tzinfo) -> datetime | None:
@@ -35,6 +36,6 @@ def moment(text: str, zone: tzinfo) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if found.tzinfo is not None or found.year not in _YEARS:
+    if found.tzinfo is not None or found.year not in YEARS:
         return None
     return found.replace(tzinfo=zone).astimezone(UTC)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from crm.errors import ERRORS
+from dialer.cli.parser import build_parser
 from dialer.cli.terminal import Terminal, generated_password, language_of, program_as_called
 from dialer.words import words
 from tests.dialer.cli.conftest import Dialer
 from tests.dialer.cli.test_check import free_port
+
+TOO_MUCH = "9" * 20
 
 
 def test_the_settings_are_found_by_option_variable_or_in_the_folder(
@@ -40,6 +45,46 @@ def test_a_wrong_setting_is_told_with_its_file_key_value_and_advice(dialer: Dial
         f"The settings in {path} cannot be used:",
         "  console.port = 70000: this must be at most 65535",
     ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("deals", "show", TOO_MUCH),
+        ("deals", "show", "٤"),
+        ("offers", "list", "--client", TOO_MUCH),
+        ("questionnaires", "show", TOO_MUCH),
+        ("deals", "change", "1", "--version", TOO_MUCH),
+        ("campaigns", "set", "C", "--attempts-a-day", TOO_MUCH),
+    ],
+)
+def test_a_number_that_no_database_holds_is_none(dialer: Dialer, given: tuple[str, ...]) -> None:
+    said = dialer(*given)
+    assert said.code == 2
+    assert "is no number" in said.err
+
+
+def test_a_day_at_the_end_of_the_calendar_is_none(dialer: Dialer) -> None:
+    said = dialer("deals", "list", "--by", "opened", "--to", "9999-12-31")
+    assert said.code == 2
+    assert "“9999-12-31” is no day" in said.err
+
+
+def test_no_option_takes_a_number_of_any_size() -> None:
+    def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+        yield parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for each in action.choices.values():
+                    yield from parsers(each)
+
+    found = [
+        (parser.prog, action.dest)
+        for parser in parsers(build_parser(words("en")))
+        for action in parser._actions
+        if action.type is int
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,11 @@ def test_who_wants_no_letters_gets_none(dialer: Dialer, base: Path) -> None:
     assert dialer(*words).code == 0
 
 
+def test_nobody_opts_out_who_is_not_there(dialer: Dialer, base: Path) -> None:
+    said = dialer("offers", "opt-out", "--person", "4711", "--evidence", "said so", "-c", base)
+    assert (said.code, said.err) == (1, "There is no such person at this organisation.\n")
+
+
 def test_without_a_mail_server_nothing_is_sent(dialer: Dialer, office: Path) -> None:
     said = dialer("offers", "send", "1", "--template", "1", "--to", "a@b.ru", "-c", office)
     assert said.code == 1
