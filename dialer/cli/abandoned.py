@@ -13,7 +13,7 @@ from crm.preparation.campaigns import campaign_named
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.web.labels import ABANDONED_REASONS
+from dialer.shown.labels import ABANDONED_REASONS
 
 
 def _rule(arguments: argparse.Namespace) -> AbandonedRule:

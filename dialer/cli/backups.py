@@ -15,8 +15,8 @@ from dialer.backup_list import kept_backups, new_name
 from dialer.cli.database import ready_database
 from dialer.cli.settings_file import settings_file
 from dialer.cli.terminal import Terminal
-from dialer.console.web.formats import moment
 from dialer.office_key import key_file
+from dialer.shown.formats import moment
 from dialer.upkeep import noted_backup
 
 

@@ -13,7 +13,7 @@ from crm.preparation.working_calendar import days_between, holiday_name
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.web.formats import dated
+from dialer.shown.formats import dated
 
 _WORKS: Final[dict[str, bool | None]] = {"work": True, "off": False, "calendar": None}
 _SATURDAY: Final = 5

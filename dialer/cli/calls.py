@@ -37,8 +37,8 @@ from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.cli.users import user_named
 from dialer.console.calls.correction import versions
-from dialer.console.web.formats import minutes, moment, phone
-from dialer.console.web.labels import disposition_name, result_name
+from dialer.shown.formats import minutes, moment, phone
+from dialer.shown.labels import disposition_name, result_name
 from dialer.sound_files import sound_of
 from dialer.words import Words, mark
 from recordings.store import LocalStore

@@ -25,8 +25,8 @@ from crm.reading.stages import Stage, Task, checklist
 from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.campaigns.setup_labels import DOERS, PHASES, STAGES, TASKS, days_in_words
 from dialer.crm_words import explain
+from dialer.shown.setup_labels import DOERS, PHASES, STAGES, TASKS, days_in_words
 
 _COLUMNS: Final = (
     *("customer", "product", "segments", "caller_id", "starts_on", "calling_starts_on", "ends_on"),

@@ -13,7 +13,7 @@ from crm.preparation.campaigns import campaign_named
 from crm.preparation.candidates import CandidateState, add_candidate, candidates_of, change_candidate, get_candidate
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.campaigns.setup_labels import CANDIDATE_STATES
+from dialer.shown.setup_labels import CANDIDATE_STATES
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

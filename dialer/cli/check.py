@@ -29,10 +29,10 @@ from dialer.cli.mail_check import check_mail
 from dialer.cli.running import Neighbour, who_answers
 from dialer.cli.terminal import Terminal
 from dialer.cli.users import headset_server
-from dialer.console.web.formats import moment
 from dialer.crm_words import database_finding, in_language
 from dialer.office_key import read_key
 from dialer.reasons import advice_for, of_bind, of_database, of_database_words, of_error
+from dialer.shown.formats import moment
 from dialer.telephony import HeadsetStatus, PortBusy, Telephony, TelephonyError, TrunkStatus
 from dialer.words import Words
 

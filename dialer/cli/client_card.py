@@ -18,16 +18,16 @@ from crm.reading import sales_book, views
 from dialer.cli.calls import call_row
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.clients.letters import ShownLetter, read_letters
-from dialer.console.clients.promises import ShownPromise, read_promises
-from dialer.console.clients.referrals import ShownReferral, read_referrals
-from dialer.console.clients.wishes import Wish, read_wishes
-from dialer.console.deals.deal_words import ReasonNames, move_words
-from dialer.console.desk.card import MOST_HISTORY, stored_card
-from dialer.console.web.answer_words import answers_in_words
-from dialer.console.web.formats import moment
-from dialer.console.web.labels import MOVE_CAUSES, group_name
-from dialer.console.web.portfolio_words import passed_words, what_passed
+from dialer.shown.answer_words import answers_in_words
+from dialer.shown.card import MOST_HISTORY, stored_card
+from dialer.shown.deal_words import ReasonNames, move_words
+from dialer.shown.formats import moment
+from dialer.shown.labels import MOVE_CAUSES, group_name
+from dialer.shown.letters import ShownLetter, read_letters
+from dialer.shown.portfolio_words import passed_words, what_passed
+from dialer.shown.promises import ShownPromise, read_promises
+from dialer.shown.referrals import ShownReferral, read_referrals
+from dialer.shown.wishes import Wish, read_wishes
 from dialer.words import Words, mark
 
 _NUMBER_STATES: Final = {

@@ -23,9 +23,9 @@ from crm.reading.client_list import NOBODY, ClientFilters, clients_page
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.cli.users import user_named
-from dialer.console.clients.bulk_words import KINDS, values_in_words
-from dialer.console.web.formats import moment
-from dialer.console.web.labels import group_name
+from dialer.shown.bulk_words import KINDS, values_in_words
+from dialer.shown.formats import moment
+from dialer.shown.labels import group_name
 from dialer.words import mark
 
 FIRST_ROWS: Final = 10

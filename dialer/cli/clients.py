@@ -19,7 +19,7 @@ from crm.plan.silence import off_list
 from crm.preparation.campaigns import campaign_named
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.web.labels import GROUNDS
+from dialer.shown.labels import GROUNDS
 
 
 async def add(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -13,7 +13,7 @@ from crm.clientele.consents import consents_of, give, withdraw_consent
 from dialer.cli.database import ready_database
 from dialer.cli.do_not_call import WHOM, named
 from dialer.cli.terminal import Terminal
-from dialer.console.web.formats import moment
+from dialer.shown.formats import moment
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -23,10 +23,10 @@ from crm.reading.sales_book import BookFilters, DealDay, DealRow
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.cli.users import user_named
-from dialer.console.deals.book_sheets import book_csv, book_workbook
-from dialer.console.deals.deal_words import CAUSES, ReasonNames, money, reason_label, stage_name
-from dialer.console.web.formats import moment, zone_named
-from dialer.console.web.portfolio_words import passed_words
+from dialer.shown.book_sheets import book_csv, book_workbook
+from dialer.shown.deal_words import CAUSES, ReasonNames, money, reason_label, stage_name
+from dialer.shown.formats import moment, zone_named
+from dialer.shown.portfolio_words import passed_words
 
 _DAYS = ("contract", "delivered", "paid")
 

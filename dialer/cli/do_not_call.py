@@ -21,7 +21,7 @@ from crm.plan.silence import keep_request
 from crm.text_rules import fold
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
-from dialer.console.web.formats import moment
+from dialer.shown.formats import moment
 from dialer.words import mark
 
 WHOM: Final = {

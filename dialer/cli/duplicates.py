@@ -15,8 +15,8 @@ from crm.care.merging import merge as merge_organisations
 from crm.care.merging import undo as undo_merge
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.web.formats import moment
-from dialer.console.web.labels import GROUNDS
+from dialer.shown.formats import moment
+from dialer.shown.labels import GROUNDS
 
 
 async def find(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -28,9 +28,9 @@ from crm.preparation.campaigns import Campaign, campaign_named, list_campaigns
 from crm.problems import Problem
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
-from dialer.console.imports.import_words import FIELD_NAMES, form_in_words
-from dialer.console.web.labels import group_name
 from dialer.crm_words import explain
+from dialer.shown.import_words import FIELD_NAMES, form_in_words
+from dialer.shown.labels import group_name
 from dialer.words import mark
 
 SHOWN_ROWS: Final = 10

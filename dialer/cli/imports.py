@@ -19,9 +19,9 @@ from crm.time_zones import zone
 from dialer.cli.database import ready_database
 from dialer.cli.importing import SHOWN_ROWS, carried_on, in_words, stopped_by, tell_rows
 from dialer.cli.terminal import Terminal
-from dialer.console.imports.import_words import form_in_words, state_in_words
-from dialer.console.web.formats import moment
 from dialer.crm_words import sentence
+from dialer.shown.formats import moment
+from dialer.shown.import_words import form_in_words, state_in_words
 
 _MAPPED_SHOWN: Final = 6
 

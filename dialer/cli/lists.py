@@ -18,8 +18,8 @@ from crm.preparation.call_lists import ListState, existing_list, lists_of, set_l
 from crm.preparation.campaigns import Campaign, campaign_named, list_campaigns
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
-from dialer.console.campaigns.list_words import all_sheet_words, marks_in_words, sheet_words
-from dialer.console.web.labels import STATES
+from dialer.shown.labels import STATES
+from dialer.shown.list_words import all_sheet_words, marks_in_words, sheet_words
 
 BECOMES: Final = {"submit": ListState.SUBMITTED, "approve": ListState.APPROVED, "return": ListState.RETURNED}
 

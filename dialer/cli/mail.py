@@ -15,12 +15,12 @@ from crm.office.mail_addresses import mail_address
 from crm.office.users import list_users
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
-from dialer.console.web.formats import moment
 from dialer.crm_words import in_language
 from dialer.mailing.labels import PURPOSES, STATES
 from dialer.mailing.messages import probe
 from dialer.mailing.smtp import MailTrouble, Postman
 from dialer.reasons import advice_for, unpacked
+from dialer.shown.formats import moment
 from dialer.words import Words
 
 

@@ -21,7 +21,7 @@ from crm.preparation.materials import (
 from crm.preparation.scripts import change_script, parse, script_of
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.campaigns.setup_labels import MATERIAL_KINDS, TASKS
+from dialer.shown.setup_labels import MATERIAL_KINDS, TASKS
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -17,8 +17,8 @@ from dialer.cli.client_lists import narrowed_filters
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.cli.users import user_named
-from dialer.console.clients.batch_words import came_to, goes_on, reason_in_words, steps_in_words
-from dialer.console.web.formats import moment, zone_named
+from dialer.shown.batch_words import came_to, goes_on, reason_in_words, steps_in_words
+from dialer.shown.formats import moment, zone_named
 
 FIRST_ROWS: Final = 10
 MOST_ROWS: Final = 10_000

@@ -21,11 +21,11 @@ from crm.offers.templates import Language, newest_text
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
 from dialer.cli.users import user_named
-from dialer.console.web.formats import moment, zone_named
-from dialer.console.web.labels import INCOMING, OFFER_STATES
 from dialer.crm_words import explain, in_language
 from dialer.mailing.imap import InboxTrouble
 from dialer.mailing.inbox import InboxReader
+from dialer.shown.formats import moment, zone_named
+from dialer.shown.labels import INCOMING, OFFER_STATES
 
 
 async def send(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -17,7 +17,7 @@ from crm.errors import NotFound
 from crm.text_rules import fold
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.web.labels import ADDRESS_KINDS
+from dialer.shown.labels import ADDRESS_KINDS
 
 _TEXTS = ("name", "city", "time_zone", "industry", "tax_number", "site", "email", "note")
 

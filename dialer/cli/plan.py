@@ -19,7 +19,7 @@ from crm.time_zones import local
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.cli.users import user_named
-from dialer.console.web.labels import KINDS, group_name
+from dialer.shown.labels import KINDS, group_name
 from dialer.words import mark
 
 _SUMS: Final = (mark("login"), mark("name"), mark("done"), mark("own plan"), mark("shared by all"), mark("contacts"))

@@ -31,7 +31,7 @@ from crm.questionnaires.shipped import add_shipped
 from crm.questionnaires.wording import Written, parse, written_out
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.web.answer_words import PURPOSES
+from dialer.shown.answer_words import PURPOSES
 
 
 async def show_all(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -15,8 +15,8 @@ from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
 from dialer.cli.users import user_named
 from dialer.console.reports.expert_page import counts_in_words
-from dialer.console.web.formats import duration, moment
-from dialer.console.web.labels import group_name
+from dialer.shown.formats import duration, moment
+from dialer.shown.labels import group_name
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -12,7 +12,7 @@ from crm.csv_sheets import csv_bytes
 from crm.reports.base import base_named
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.reports.report_sheets import REPORTS, Asked, Sheet, make_sheet
+from dialer.shown.report_sheets import REPORTS, Asked, Sheet, make_sheet
 
 
 async def show(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

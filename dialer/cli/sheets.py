@@ -19,9 +19,9 @@ from crm.questionnaires.sheets import answers_now, write_sheet
 from crm.questionnaires.wanted import PlaceInOrder, wanted_of
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import CommandFailed, Terminal
-from dialer.console.campaigns.answer_sheets import answer_rows, counted_rows, workbook
-from dialer.console.web.answer_words import answers_in_words
-from dialer.console.web.formats import moment
+from dialer.shown.answer_sheets import answer_rows, counted_rows, workbook
+from dialer.shown.answer_words import answers_in_words
+from dialer.shown.formats import moment
 
 _AT_ONCE: Final = 200
 

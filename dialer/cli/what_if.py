@@ -15,8 +15,8 @@ from crm.what_if.trying import period_of, try_rules
 from dialer.cli.campaigns import given_columns
 from dialer.cli.database import ready_database
 from dialer.cli.terminal import Terminal
-from dialer.console.campaigns import what_if_words
-from dialer.console.web.formats import short_day
+from dialer.shown import what_if_words
+from dialer.shown.formats import short_day
 
 
 async def simulate(settings: Settings, arguments: argparse.Namespace, terminal: Terminal) -> int:

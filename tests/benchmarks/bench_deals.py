@@ -25,9 +25,9 @@ from crm.database import Database
 from crm.deals.deal_stages import DealStage
 from crm.reading import sales_book
 from crm.reading.sales_book import BookFilters, DealDay
-from dialer.console.deals.book_sheets import book_csv, book_workbook
-from dialer.console.deals.deal_words import ReasonNames
-from dialer.console.web.formats import zone_named
+from dialer.shown.book_sheets import book_csv, book_workbook
+from dialer.shown.deal_words import ReasonNames
+from dialer.shown.formats import zone_named
 from dialer.words import words
 from tests.benchmarks.durable_postgresql import durable_cluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence

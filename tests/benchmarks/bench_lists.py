@@ -32,7 +32,7 @@ from crm.clientele.groups import move_rows
 from crm.database import Database
 from crm.group import Group
 from crm.reading.client_list import ClientFilters, ClientKey, clients_page
-from dialer.console.desk.card import stored_card
+from dialer.shown.card import stored_card
 from tests.benchmarks.durable_postgresql import DurableCluster
 from tests.benchmarks.figures import add_precedence, percentiles_ms, take_precedence
 from tests.benchmarks.large_base import BEGINNINGS, ENDINGS, LISTS, OPERATORS, Size, fill_postgresql, fill_sqlite

@@ -26,13 +26,13 @@ from dialer.console.calls.correction import answers, correction, may_correct, ve
 from dialer.console.desk.outcome_form import read_form
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import minutes, moment, phone
-from dialer.console.web.labels import GROUPS, NO_RECORDING, RECORDINGS, disposition_name, group_name, result_name
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import scope_of, visitor, words_of, zone_of
 from dialer.crm_words import explain, in_language
 from dialer.reasons import unpacked
+from dialer.shown.formats import minutes, moment, phone
+from dialer.shown.labels import GROUPS, NO_RECORDING, RECORDINGS, disposition_name, group_name, result_name
 from dialer.words import Words
 
 PAGE_ROWS = 50

@@ -23,9 +23,9 @@ from crm.wrap_up.correcting import as_it_stands
 from dialer.console.deals.deal_page import shown_deals
 from dialer.console.desk.outcome_form import Choice, as_time, choices
 from dialer.console.desk.questionnaire import ShownSheet, asked_now, shown_sheets, surveys
-from dialer.console.web.formats import moment, naive_moment
-from dialer.console.web.labels import disposition_name
 from dialer.console.web.visitors import STOP_ROLES, Visitor
+from dialer.shown.formats import moment, naive_moment
+from dialer.shown.labels import disposition_name
 from dialer.words import Words
 
 FIELDS = (

@@ -18,14 +18,14 @@ from crm.questionnaires.questionnaires import get_questionnaire, over_all, versi
 from crm.questionnaires.questions import Kind, Question, label_in, relations_of
 from crm.questionnaires.report_columns import places_of
 from crm.questionnaires.wanted import MOST_CONDITIONS, PlaceInOrder, wanted_of
-from dialer.console.campaigns.answer_sheets import answer_name, answer_rows, counted_rows, share, workbook
 from dialer.console.web import sent
-from dialer.console.web.answer_words import answers_in_words
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page
 from dialer.console.web.uploads import attachment
 from dialer.console.web.visitors import words_of, zone_of
+from dialer.shown.answer_sheets import answer_name, answer_rows, counted_rows, share, workbook
+from dialer.shown.answer_words import answers_in_words
+from dialer.shown.formats import moment
 from dialer.words import Words
 
 PAGE_ROWS: Final = 50

@@ -8,7 +8,7 @@ from typing import Final
 from crm.preparation.campaigns import Campaign
 from dialer.console.web import fields
 from dialer.console.web.fields import LONGEST_NUMBER, Field, Shown, Unreadable
-from dialer.console.web.labels import GROUPS
+from dialer.shown.labels import GROUPS
 from dialer.words import Words, mark
 
 __all__ = ["FIELDS", "LONGEST_NUMBER", "Field", "Shown", "Unreadable", "beside", "read", "shown"]

@@ -31,11 +31,11 @@ from dialer.console.campaigns.campaign_form import Shown, Unreadable
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.fields import told
-from dialer.console.web.formats import dated, moment
-from dialer.console.web.labels import STATES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
+from dialer.shown.formats import dated, moment
+from dialer.shown.labels import STATES
 from dialer.words import Words, mark
 
 DAYS_AHEAD: Final = 45

@@ -16,10 +16,10 @@ from crm.reading.sales_book import any_sells_by_deals
 from dialer.console.desk.outcome_form import label_of
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.labels import GROUPS, disposition_name, group_name
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
+from dialer.shown.labels import GROUPS, disposition_name, group_name
 from dialer.words import Words, mark
 
 ASKS = {

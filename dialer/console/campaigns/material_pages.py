@@ -27,16 +27,16 @@ from crm.preparation.materials import (
     remove_material,
 )
 from crm.preparation.scripts import CallScript, change_script, parse, script_of
-from dialer.console.campaigns.list_words import all_sheet_words, marks_in_words, sheet_words
-from dialer.console.campaigns.setup_labels import MATERIAL_KINDS
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.uploads import attachment, uploaded
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
 from dialer.crm_words import explain
+from dialer.shown.formats import moment
+from dialer.shown.list_words import all_sheet_words, marks_in_words, sheet_words
+from dialer.shown.setup_labels import MATERIAL_KINDS
 
 
 @dataclass(frozen=True, slots=True)

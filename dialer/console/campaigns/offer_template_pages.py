@@ -34,13 +34,13 @@ from crm.preparation.campaigns import get_campaign
 from crm.preparation.materials import materials_of
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
-from dialer.console.web.labels import TEXT_LANGUAGES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.uploads import attachment
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
 from dialer.crm_words import explain
+from dialer.shown.formats import moment
+from dialer.shown.labels import TEXT_LANGUAGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,12 @@ from crm.questionnaires.shipped import SHIPPED, add_shipped
 from crm.questionnaires.wording import written_out
 from dialer.console.campaigns.questionnaire_form import read_questions, rows_of
 from dialer.console.web import sent
-from dialer.console.web.answer_words import KINDS, PURPOSES, answer_in_words
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
+from dialer.shown.answer_words import KINDS, PURPOSES, answer_in_words
+from dialer.shown.formats import moment
 from dialer.words import Words
 
 NEW_ROWS = 5

@@ -17,10 +17,10 @@ from crm.preparation.campaigns import Campaign, change_campaign, get_campaign
 from crm.preparation.results import Result
 from dialer.console.desk.outcome_form import label_of
 from dialer.console.web.deps import DEPS
-from dialer.console.web.labels import result_name
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
 from dialer.crm_words import explain
+from dialer.shown.labels import result_name
 from dialer.words import Words
 
 LONGEST_NUMBER: Final = 6

@@ -23,13 +23,13 @@ from crm.preparation.campaigns import Campaign, get_campaign
 from crm.preparation.candidates import STEPS, Candidate, CandidateState, candidates_of
 from crm.reading.stages import Stage, Task, checklist
 from crm.time_zones import local
-from dialer.console.campaigns.setup_labels import CANDIDATE_STATES, DOERS, PHASES, STAGES, TASKS, days_in_words
 from dialer.console.web import fields, sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.fields import Field, Unreadable
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
 from dialer.crm_words import explain
+from dialer.shown.setup_labels import CANDIDATE_STATES, DOERS, PHASES, STAGES, TASKS, days_in_words
 from dialer.words import Words, mark
 
 FIELDS: Final = (

@@ -20,15 +20,16 @@ from crm.what_if.drafts import COLUMNS, OF_THE_ORDER, Draft, drafted
 from crm.what_if.facts import Period
 from crm.what_if.outcome import Outcome
 from crm.what_if.trying import period_of
-from dialer.console.campaigns import campaign_form, retry_page, what_if_words
+from dialer.console.campaigns import campaign_form, retry_page
 from dialer.console.campaigns.what_if_process import BrokenOff, beside
 from dialer.console.web import fields, sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import short_day
-from dialer.console.web.labels import GROUPS
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.uploads import attachment
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
+from dialer.shown import what_if_words
+from dialer.shown.formats import short_day
+from dialer.shown.labels import GROUPS
 from dialer.words import Words, mark
 
 _TRIES: Final = fields.Field("tries_to_no_contact", mark("Tries in vain until a new client is “no contact”"), "number")

@@ -16,10 +16,10 @@ from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.time_zones import local
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.labels import ABANDONED_REASONS
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
 from dialer.crm_words import explain
+from dialer.shown.labels import ABANDONED_REASONS
 from dialer.words import Words
 
 MOST_ROWS: Final = 500

@@ -16,16 +16,16 @@ from crm.offers.addressees import Addressee
 from crm.offers.batches import BatchRow, batch_of_form, batch_row, batches, clients_of_batch, resume_batch, stop_batch
 from crm.offers.sending import prepare
 from crm.office.users import User
-from dialer.console.clients.batch_words import came_to, goes_on, reason_in_words, steps_in_words
 from dialer.console.clients.client_filters import Chosen
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
-from dialer.console.web.labels import TEXT_LANGUAGES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
 from dialer.crm_words import explain
+from dialer.shown.batch_words import came_to, goes_on, reason_in_words, steps_in_words
+from dialer.shown.formats import moment
+from dialer.shown.labels import TEXT_LANGUAGES
 from dialer.words import Words
 
 FIRST_ROWS: Final = 20

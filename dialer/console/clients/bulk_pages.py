@@ -14,13 +14,13 @@ from crm.care.bulk_actions import BulkAction, BulkKind, BulkRow, Wanted
 from crm.care.saved_filters import filters_of
 from crm.errors import ERRORS, Conflict
 from crm.office.users import User
-from dialer.console.clients.bulk_words import KINDS, values_in_words
 from dialer.console.clients.client_filters import Chosen
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
+from dialer.shown.bulk_words import KINDS, values_in_words
+from dialer.shown.formats import moment
 from dialer.words import Words
 
 FIRST_ROWS: Final = 20

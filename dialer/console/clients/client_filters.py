@@ -16,7 +16,7 @@ from crm.preparation.call_lists import CallList
 from crm.preparation.campaigns import Campaign, list_campaigns
 from crm.reading.client_list import NOBODY, ClientFilters
 from dialer.console.web import sent
-from dialer.console.web.labels import GROUPS, group_name
+from dialer.shown.labels import GROUPS, group_name
 from dialer.words import Words
 
 LONGEST_TEXT: Final = 100

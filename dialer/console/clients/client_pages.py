@@ -21,17 +21,10 @@ from crm.preparation.campaign_setup import setup_of
 from crm.reading.client_list import ClientKey, clients_page
 from dialer.console.clients.batch_pages import NOT_WITHIN, PER_HOUR
 from dialer.console.clients.client_filters import Chosen, choices
-from dialer.console.clients.letters import read_letters
-from dialer.console.clients.promises import read_promises
-from dialer.console.clients.referrals import read_referrals
 from dialer.console.clients.sheet_pages import read_client_sheets
-from dialer.console.clients.wishes import read_wishes
 from dialer.console.deals.deal_page import client_deals
-from dialer.console.desk.card import read_card, stored_card
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
-from dialer.console.web.labels import CHANNELS, MOVE_CAUSES, TEXT_LANGUAGES
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.people import to_choose
 from dialer.console.web.troubles import Trouble
@@ -45,6 +38,13 @@ from dialer.console.web.visitors import (
     words_of,
     zone_of,
 )
+from dialer.shown.card import read_card, stored_card
+from dialer.shown.formats import moment
+from dialer.shown.labels import CHANNELS, MOVE_CAUSES, TEXT_LANGUAGES
+from dialer.shown.letters import read_letters
+from dialer.shown.promises import read_promises
+from dialer.shown.referrals import read_referrals
+from dialer.shown.wishes import read_wishes
 from dialer.words import Words
 
 PAGE_ROWS: Final = 50

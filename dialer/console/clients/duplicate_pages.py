@@ -21,11 +21,11 @@ from crm.office.users import User
 from crm.preparation.campaigns import Campaign
 from crm.wrap_up.contacts import Contact
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment, phone
-from dialer.console.web.labels import GROUNDS, group_name
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
+from dialer.shown.formats import moment, phone
+from dialer.shown.labels import GROUNDS, group_name
 from dialer.words import Words, mark
 
 _LABELS: Final = {

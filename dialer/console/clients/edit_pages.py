@@ -25,11 +25,11 @@ from crm.office.users import User
 from dialer.console.web import fields, sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.fields import Field, Shown, Unreadable
-from dialer.console.web.formats import phone
-from dialer.console.web.labels import ADDRESS_KINDS, SATISFACTIONS
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import scope_of, visitor, words_of
+from dialer.shown.formats import phone
+from dialer.shown.labels import ADDRESS_KINDS, SATISFACTIONS
 from dialer.words import Words, mark
 
 FIELDS: Final[Mapping[str, tuple[Field, ...]]] = {

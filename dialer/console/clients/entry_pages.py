@@ -20,9 +20,9 @@ from crm.preparation.campaigns import get_campaign, list_campaigns
 from dialer.console.web import fields, sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.fields import Field, Unreadable
-from dialer.console.web.labels import GROUNDS
 from dialer.console.web.pages import fragment, office_page, see_other
 from dialer.console.web.visitors import visitor, words_of
+from dialer.shown.labels import GROUNDS
 from dialer.words import mark
 
 LONGEST: Final = 500

@@ -32,17 +32,17 @@ from crm.offers.opt_outs import OptOut, OptsOut, lift_opt_out, opt_out, opt_outs
 from crm.offers.pdf import pdf_of
 from crm.offers.sending import Prepared, prepare, queue_offer, settle_doubt, whither
 from crm.offers.templates import newest_texts
-from dialer.console.clients.letters import read_letters
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment, phone
-from dialer.console.web.labels import CHANNELS, INCOMING, TEXT_LANGUAGES, offer_state
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.uploads import attachment
 from dialer.console.web.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
 from dialer.crm_words import explain, in_language
 from dialer.reasons import unpacked
+from dialer.shown.formats import moment, phone
+from dialer.shown.labels import CHANNELS, INCOMING, TEXT_LANGUAGES, offer_state
+from dialer.shown.letters import read_letters
 
 LAST: Final = 5
 """Letters that are shown before another one goes."""

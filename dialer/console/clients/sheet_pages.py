@@ -13,15 +13,15 @@ from crm.group import Group
 from crm.questionnaires.competitor_sheets import feed_competitor
 from crm.questionnaires.questionnaires import Asked, Purpose, asked_in, get_questionnaire, newest_version
 from crm.questionnaires.sheets import SheetRow, answers_now, sheets_of, write_sheet
-from dialer.console.desk.card import stored_card
 from dialer.console.desk.questionnaire import shown_sheet, typed_sheets
 from dialer.console.web import sent
-from dialer.console.web.answer_words import ShownAnswer, answers_in_words
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.shown.answer_words import ShownAnswer, answers_in_words
+from dialer.shown.card import stored_card
+from dialer.shown.formats import moment
 
 # Whom these do not concern has no button for them.
 _ONLY_OF: Final = {Purpose.ABANDONED: Group.ABANDONED, Purpose.COMPETITOR: Group.COMPETITOR}

@@ -18,12 +18,12 @@ from crm.deals.deals import LONGEST_PRODUCT
 from crm.office.users import CALLERS, User
 from crm.reading import sales_book
 from crm.reading.sales_book import BookFilters, BookKey, DealDay, DealRow
-from dialer.console.deals.book_sheets import XLSX_TYPE, book_csv, book_workbook
-from dialer.console.deals.deal_words import DAYS, ReasonNames, day, money, stage_name
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.pages import office_page
 from dialer.console.web.visitors import OFFICE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.shown.book_sheets import XLSX_TYPE, book_csv, book_workbook
+from dialer.shown.deal_words import DAYS, ReasonNames, day, money, stage_name
 from dialer.words import Words
 
 PAGE_ROWS: Final = 50

@@ -26,7 +26,12 @@ from crm.preparation.campaigns import get_campaign
 from crm.reading import sales_book
 from crm.reading.sales_book import BookFilters, DealDay, DealRow, MoveRow
 from crm.reading.scope import EVERYTHING, Scope
-from dialer.console.deals.deal_words import (
+from dialer.console.web import sent
+from dialer.console.web.deps import DEPS
+from dialer.console.web.pages import office_page, see_other
+from dialer.console.web.troubles import Trouble
+from dialer.console.web.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.shown.deal_words import (
     CAUSES,
     ReasonNames,
     day,
@@ -35,14 +40,9 @@ from dialer.console.deals.deal_words import (
     stage_name,
     typed_amount,
 )
-from dialer.console.web import sent
-from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
-from dialer.console.web.labels import GROUPS, group_name
-from dialer.console.web.pages import office_page, see_other
-from dialer.console.web.portfolio_words import passed_words
-from dialer.console.web.troubles import Trouble
-from dialer.console.web.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.shown.formats import moment
+from dialer.shown.labels import GROUPS, group_name
+from dialer.shown.portfolio_words import passed_words
 from dialer.words import Words
 
 _DAYS = ("expected_on", "contract_on", "delivered_on", "paid_on")

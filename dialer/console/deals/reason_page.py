@@ -6,11 +6,11 @@ from aiohttp import web
 
 from crm.deals.lost_reasons import USUAL, lost_reasons, set_lost_reason
 from crm.preparation.campaigns import get_campaign
-from dialer.console.deals.deal_words import reason_label
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
+from dialer.shown.deal_words import reason_label
 
 
 async def reasons(request: web.Request) -> web.StreamResponse:

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.day.nobody_to_call import why_nobody
 from crm.plan.dispositions import DISPOSITIONS
 from crm.reading.my_day import DayRow, MyDay, my_day
-from dialer.console.desk.card import Card
-from dialer.console.web.formats import clock_time, near_moment
 from dialer.crm_words import explain
+from dialer.shown.card import Card
+from dialer.shown.formats import clock_time, near_moment
 from dialer.words import Words
 
 MOST_NOW, MOST_LATER, MOST_DONE = 6, 5, 8

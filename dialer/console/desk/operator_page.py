@@ -24,19 +24,19 @@ from crm.wrap_up import outcomes, undo
 from dialer.calls.errors import DATABASE_MESSAGES, no_line
 from dialer.calls.view import CallState, DeskView, LineState, RecordingState
 from dialer.console.deals.deal_page import ShownDeal, open_deals
-from dialer.console.deals.deal_words import stage_name
-from dialer.console.desk.card import Card, read_card
 from dialer.console.desk.day import Day, current_line, read_day
-from dialer.console.desk.experts import experts_to_choose
 from dialer.console.desk.outcome_form import FIELD_OF_CODE, choices
 from dialer.console.desk.questionnaire import AskedNow, asked_now, shown_sheets, surveys
 from dialer.console.web.deps import DEPS, ConsoleDeps
-from dialer.console.web.formats import phone
-from dialer.console.web.labels import CHANNELS, disposition_name, result_name
 from dialer.console.web.pages import embedded, fragment, page, pages_of
 from dialer.console.web.visitors import scope_of, visitor, words_of, zone_of
 from dialer.crm_words import explain
 from dialer.reasons import advice_for
+from dialer.shown.card import Card, read_card
+from dialer.shown.deal_words import stage_name
+from dialer.shown.experts import experts_to_choose
+from dialer.shown.formats import phone
+from dialer.shown.labels import CHANNELS, disposition_name, result_name
 from dialer.words import Words, mark
 
 WRITING_STATES = frozenset({CallState.TALKING, CallState.HANGING_UP, CallState.WRAP_UP})

@@ -24,10 +24,10 @@ from crm.wrap_up.outcomes import OutcomeForm
 from dialer.console.desk.questionnaire import typed_sheets
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import naive_moment, near_moment, zone_city
-from dialer.console.web.labels import disposition_name
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import visitor, words_of
+from dialer.shown.formats import naive_moment, near_moment, zone_city
+from dialer.shown.labels import disposition_name
 from dialer.words import Words, mark
 
 LONGEST_ANSWER = 4000

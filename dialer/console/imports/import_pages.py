@@ -44,14 +44,14 @@ from crm.importing.tables import DELIMITERS, ENCODINGS, Table, read_table
 from crm.importing.undoing import begin_undoing
 from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.problems import Problem
-from dialer.console.imports.import_words import FIELD_NAMES, form_in_words, state_in_words
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.uploads import kept_as, uploaded
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
 from dialer.crm_words import explain, sentence
+from dialer.shown.formats import moment
+from dialer.shown.import_words import FIELD_NAMES, form_in_words, state_in_words
 from dialer.words import Words, mark
 
 SHOWN_ROWS: Final = 20

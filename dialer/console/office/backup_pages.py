@@ -11,12 +11,12 @@ from aiohttp import web
 from crm.calls.recording_facts import count_plain
 from dialer.backup_list import LONGEST_NAME, KeptBackup, kept_backups
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment, zone_named
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import visitor, words_of
 from dialer.crm_words import explain, in_language
 from dialer.reasons import Reason
+from dialer.shown.formats import moment, zone_named
 from dialer.upkeep import Kind, Work
 from dialer.upkeep_errors import UpkeepError
 from dialer.words import Words, mark

@@ -12,13 +12,13 @@ from crm.mail.outbox import MailState, OutgoingMail, Purpose
 from crm.offers.incoming import IncomingRow, list_incoming, of_no_offer
 from crm.offers.offers import Offer, is_troubled, list_offers
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment, naive_moment, zone_named
-from dialer.console.web.labels import INCOMING, offer_state
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of
 from dialer.crm_words import in_language
 from dialer.mailing.labels import PURPOSES, STATES
 from dialer.reasons import unpacked
+from dialer.shown.formats import moment, naive_moment, zone_named
+from dialer.shown.labels import INCOMING, offer_state
 from dialer.words import Words
 
 

@@ -18,11 +18,11 @@ from crm.errors import CrmError
 from crm.office.users import User, get_user
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import moment
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.people import to_choose
 from dialer.console.web.visitors import visitor, words_of, zone_of
 from dialer.crm_words import explain
+from dialer.shown.formats import moment
 from dialer.words import Words, mark
 
 BELONGINGS: Final = {

@@ -14,10 +14,10 @@ from crm.plan.handovers import hand_over_all, open_promises
 from crm.plan.promise_mail import set_mail
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.labels import role_name
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.people import to_choose
 from dialer.console.web.visitors import visitor, words_of, zone_of
+from dialer.shown.labels import role_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from crm.office.users import User
 from crm.preparation.campaigns import Campaign, get_campaign
 from crm.reading.referral_rows import ReferralRow, passed_over_rows
 from crm.reports.first_contacts import first_contacts, summary
-from dialer.console.web.formats import duration, near_moment
+from dialer.shown.formats import duration, near_moment
 from dialer.words import Words
 
 _DAYS: Final = 30

@@ -18,11 +18,11 @@ from crm.reading.person_plan import PlannedRow, person_plan
 from crm.time_zones import local
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import clock_time, long_day
-from dialer.console.web.labels import KINDS
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.troubles import Trouble
 from dialer.console.web.visitors import DESK_ROLES, RULE_ROLES, scope_of, visitor, words_of, zone_of
+from dialer.shown.formats import clock_time, long_day
+from dialer.shown.labels import KINDS
 from dialer.words import Words
 
 NEARLY_A_DAY = timedelta(hours=23, minutes=59)

@@ -21,11 +21,11 @@ from crm.reading.my_day import MyDay, my_day
 from dialer.console.desk.day import overdue_text
 from dialer.console.plan.passed_over import passed_over_lines, waiting_in_words
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import long_day, naive_moment, short_day
 from dialer.console.web.pages import office_page
 from dialer.console.web.people import to_choose
 from dialer.console.web.visitors import RULE_ROLES, visitor, words_of, zone_of
 from dialer.crm_words import explain
+from dialer.shown.formats import long_day, naive_moment, short_day
 from dialer.words import Words
 
 

@@ -17,11 +17,11 @@ from crm.reading.referral_rows import ReferralRow, accepted_rows, offered_rows
 from dialer.calls.errors import DeskError
 from dialer.calls.view import CallState
 from dialer.console.web import sent
-from dialer.console.web.answer_words import ShownAnswer, answers_in_words
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import minutes, naive_moment, near_moment
 from dialer.console.web.pages import office_page, see_other
 from dialer.console.web.visitors import scope_of, visitor, words_of, zone_of
+from dialer.shown.answer_words import ShownAnswer, answers_in_words
+from dialer.shown.formats import minutes, naive_moment, near_moment
 from dialer.words import Words
 
 

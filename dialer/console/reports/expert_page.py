@@ -13,9 +13,9 @@ from crm.preparation.campaigns import list_campaigns
 from crm.reports.first_contacts import FirstContact, Waiting, first_contacts, summary
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import duration, moment
 from dialer.console.web.pages import office_page
 from dialer.console.web.visitors import words_of, zone_of
+from dialer.shown.formats import duration, moment
 from dialer.words import Words
 
 USUAL_DAYS: Final = 30

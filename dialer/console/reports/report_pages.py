@@ -17,12 +17,12 @@ from crm.preparation.call_lists import CallList, lists_of
 from crm.preparation.campaigns import Campaign, get_campaign, list_campaigns
 from crm.reports.base import Base
 from crm.reports.headcount import attributes_of
-from dialer.console.reports.report_sheets import REPORTS, Asked, Sheet, make_sheet
 from dialer.console.web import sent
 from dialer.console.web.deps import DEPS
 from dialer.console.web.pages import office_page
 from dialer.console.web.visitors import words_of, zone_of
 from dialer.crm_words import explain
+from dialer.shown.report_sheets import REPORTS, Asked, Sheet, make_sheet
 
 LONGEST_NAME = 100
 

@@ -18,7 +18,6 @@ from crm.offers.offers import to_be_looked_at
 from crm.reading.sales_book import any_sells_by_deals
 from dialer.console.web.alarms import ROOM, alarms_for
 from dialer.console.web.deps import DEPS, STATIC
-from dialer.console.web.labels import group_name
 from dialer.console.web.refused_forms import REFUSED
 from dialer.console.web.told import TOLD
 from dialer.console.web.visitors import (
@@ -31,6 +30,7 @@ from dialer.console.web.visitors import (
     visitor,
     words_of,
 )
+from dialer.shown.labels import group_name
 from dialer.words import Words
 
 

@@ -15,8 +15,8 @@ from crm.office.users import CALLERS, Role, User
 from crm.reading.scope import Scope
 from dialer.calls.journal import DATABASE_TROUBLE
 from dialer.console.web.deps import DEPS
-from dialer.console.web.formats import zone_named
 from dialer.reasons import of_database
+from dialer.shown.formats import zone_named
 from dialer.words import Language, Words, as_language, is_language, words
 
 log = structlog.get_logger("dialer.console")

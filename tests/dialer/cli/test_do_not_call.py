@@ -12,7 +12,7 @@ from sqlalchemy import select
 from crm.base.do_not_call import DoNotCall
 from crm.clientele.consents import ConsentGiven
 from crm.database import Database
-from dialer.console.web.formats import moment
+from dialer.shown.formats import moment
 from dialer.words import words
 from tests.dialer.cli.conftest import Dialer, on_database
 

@@ -15,7 +15,7 @@ from crm.clientele.consents import give
 from crm.database import Database
 from crm.preparation.campaigns import change_campaign, get_campaign
 from crm.wrap_up.outcomes import OutcomeForm
-from dialer.console.desk.card import Card, read_card
+from dialer.shown.card import Card, read_card
 from dialer.words import words
 from tests.crm.builders import NOON, World, build_world
 

@@ -16,7 +16,7 @@ from crm.preparation.approvals import Subject, signatures
 from crm.preparation.campaign_setup import CampaignSetup, experts_of, setup_of
 from crm.preparation.campaigns import Campaign
 from crm.preparation.candidates import CandidateState, candidates_of
-from dialer.console.campaigns.setup_labels import TASKS
+from dialer.shown.setup_labels import TASKS
 from tests.dialer.console.conftest import Browser, SignIn
 from tests.dialer.console.seed import Office
 from tests.foreign_words import latin_words

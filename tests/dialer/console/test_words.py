@@ -10,9 +10,9 @@ import pytest
 
 from crm.database import Database
 from crm.wrap_up.outcomes import OutcomeForm
-from dialer.console.reports.report_sheets import REPORTS
-from dialer.console.web.labels import DISPOSITIONS, GROUPS, KINDS, RESULTS, ROLES
 from dialer.crm_words import explain
+from dialer.shown.labels import DISPOSITIONS, GROUPS, KINDS, RESULTS, ROLES
+from dialer.shown.report_sheets import REPORTS
 from dialer.words import read_catalogue, words
 from recordings.store import LocalStore
 from tests.dialer.console.conftest import Browser, SignIn

@@ -17,8 +17,8 @@ from crm.questionnaires.finding import Count, QuestionCount, sheets_found
 from crm.questionnaires.questionnaires import over_all, versions_of
 from crm.questionnaires.questions import Kind, label_in
 from crm.questionnaires.wanted import PlaceInOrder, wanted_of
-from dialer.console.web.answer_words import answer_in_words
-from dialer.console.web.formats import moment
+from dialer.shown.answer_words import answer_in_words
+from dialer.shown.formats import moment
 from dialer.words import Words
 
 _AT_ONCE: Final = 500

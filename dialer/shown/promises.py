@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.plan.callbacks import Standing
 from crm.plan.promise_history import PromiseLine, promises_of
-from dialer.console.web.formats import moment, naive_moment
+from dialer.shown.formats import moment, naive_moment
 from dialer.words import Words, mark
 
 STANDINGS = {

@@ -11,7 +11,7 @@ import xlsxwriter
 
 from crm.csv_sheets import csv_bytes
 from crm.reading.sales_book import DealRow, whole_units
-from dialer.console.deals.deal_words import ReasonNames, stage_name
+from dialer.shown.deal_words import ReasonNames, stage_name
 from dialer.words import Words
 
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -24,12 +24,12 @@ from crm.reading.referral_rows import ReferralRow, referrals_of
 from crm.reading.sales_book import MoveRow
 from crm.reading.scope import Scope
 from crm.wrap_up.contacts import Contact
-from dialer.console.deals.deal_words import ReasonNames, move_words
-from dialer.console.desk.experts import STATES
-from dialer.console.web.formats import clock_time, naive_moment, near_moment, phone, short_day, zone_city, zone_named
-from dialer.console.web.labels import INCOMING, KINDS, LETTERS, disposition_name, result_name
-from dialer.console.web.portfolio_words import passed_words, what_passed
 from dialer.crm_words import explain
+from dialer.shown.deal_words import ReasonNames, move_words
+from dialer.shown.experts import STATES
+from dialer.shown.formats import clock_time, naive_moment, near_moment, phone, short_day, zone_city, zone_named
+from dialer.shown.labels import INCOMING, KINDS, LETTERS, disposition_name, result_name
+from dialer.shown.portfolio_words import passed_words, what_passed
 from dialer.words import Words, mark
 
 MOST_HISTORY = 50

@@ -8,8 +8,8 @@ from datetime import tzinfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.calls.letters import LetterRow, letters_of
-from dialer.console.web.formats import moment
-from dialer.console.web.labels import CHANNELS
+from dialer.shown.formats import moment
+from dialer.shown.labels import CHANNELS
 from dialer.words import Words
 
 

@@ -16,8 +16,8 @@ from crm.base.organisations import Organisation
 from crm.clientele.clients import Client
 from crm.what_if.outcome import Change, DayLine, Difference, Outcome, Promise, Why
 from crm.what_if.tallies import Tally
-from dialer.console.web.formats import moment, short_day, zone_named
 from dialer.crm_words import explain
+from dialer.shown.formats import moment, short_day, zone_named
 from dialer.words import Words, mark
 
 CHANGES: Final[Mapping[Change, str]] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from crm.importing.imports import Import
-from dialer.console.web.labels import IMPORT_STATES
+from dialer.shown.labels import IMPORT_STATES
 from dialer.words import Words, mark
 
 FIELD_NAMES: Final[Mapping[str, str]] = {

@@ -8,8 +8,8 @@ from datetime import tzinfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.reading.referral_rows import ReferralRow, referrals_of
-from dialer.console.desk.experts import STATES, WHY
-from dialer.console.web.formats import moment
+from dialer.shown.experts import STATES, WHY
+from dialer.shown.formats import moment
 from dialer.words import Words
 
 

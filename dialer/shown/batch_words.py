@@ -6,7 +6,7 @@ from collections import Counter
 
 from crm.errors import ERRORS
 from crm.offers.batches import BatchClientRow, BatchRow, BatchStep
-from dialer.console.web.labels import OFFER_STATES, offer_state
+from dialer.shown.labels import OFFER_STATES, offer_state
 from dialer.words import Words, mark
 
 # Of a count of clients, or where what the sentence of the error tells was not kept.

@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.care.bulk_actions import BulkKind
 from crm.office.users import User
 from crm.preparation.call_lists import CallList
-from dialer.console.web import sent
-from dialer.console.web.labels import group_name
+from dialer.shown.labels import group_name
 from dialer.words import Words, mark
 
 KINDS = {
@@ -25,13 +24,11 @@ KINDS = {
 async def values_in_words(session: AsyncSession, words: Words, kind: BulkKind, values: Iterable[str]) -> dict[str, str]:
     """The values of `crm.care.bulk_actions.BulkAction` and `BulkRow`, by value."""
     values = set(values)
-    ids = [sent.number(value) for value in values if sent.is_id(value)]
-    if kind is BulkKind.OWNER:
-        users = await session.execute(select(User.id, User.name).where(User.id.in_(ids)))
-        return {"": words.gettext("nobody's")} | {str(user_id): name for user_id, name in users.all()}
-    if kind is BulkKind.LIST:
-        lists = await session.execute(select(CallList.id, CallList.name).where(CallList.id.in_(ids)))
-        return {str(list_id): name for list_id, name in lists.all()}
+    if kind in (BulkKind.OWNER, BulkKind.LIST):
+        rows = select(User.id, User.name) if kind is BulkKind.OWNER else select(CallList.id, CallList.name)
+        names = {str(number): name for number, name in await session.execute(rows)}  # an office has few of either
+        nobody = {"": words.gettext("nobody's")} if kind is BulkKind.OWNER else {}
+        return nobody | {number: name for number, name in names.items() if number in values}
     if kind is BulkKind.GROUP:
         return {value: words.gettext(group_name(value)) for value in values}
     said = {value: value for value in values}

@@ -11,7 +11,7 @@ from crm.base.whom import OfWhom
 from crm.clientele.consents import consents_of
 from crm.plan.silence import requests_of
 from crm.reading.views import Card
-from dialer.console.web.formats import phone
+from dialer.shown.formats import phone
 from dialer.words import Words
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from crm.reports import distribution, headcount, months
 from crm.reports.base import Base
-from dialer.console.web.labels import group_name
+from dialer.shown.labels import group_name
 from dialer.words import Words, mark
 
 
