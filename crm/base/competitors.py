@@ -5,16 +5,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, delete, exists, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm import audit
 from crm.audit import AuditEntry
 from crm.errors import Conflict, NotFound, Refused
+from crm.insert_or_read import insert_or_read
 from crm.mapping import WEAK_LOCK, Base, UtcDateTime, Versioned, one_of
 from crm.text_rules import fold, lines_of, required, tidy
 
@@ -85,19 +86,15 @@ async def competitor_named(
     found = await _held(session, fold(name), to_change=to_change)
     if found is None:
         made = Competitor(name=name, name_folded=fold(name), created_at=now)
-        try:
-            async with session.begin_nested():
-                session.add(made)
-        except IntegrityError:  # somebody else has named it for the first time just now
-            found = await _held(session, fold(name), to_change=to_change)
-            if found is None:
-                raise
-        else:
+        again = partial(_held, session, fold(name), to_change=to_change)
+        kept, is_new = await insert_or_read(session, made, again)
+        if is_new:
             if outcome_id is not None:
-                session.add(CompetitorOfOutcome(competitor_id=made.id, outcome_id=outcome_id))
-            _note(session, made, audit.COMPETITOR_ADDED, {"name": name}, now=now, author_id=author_id)
+                session.add(CompetitorOfOutcome(competitor_id=kept.id, outcome_id=outcome_id))
+            _note(session, kept, audit.COMPETITOR_ADDED, {"name": name}, now=now, author_id=author_id)
             await session.flush()
-            return made, True
+            return kept, True
+        found = kept
     await _rests_on_none(session, found)
     return found, False
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 from crm import audit, transitions
 from crm.base.whom import COLUMN_NAMES, OfWhom, Whom, column_of, one_of_each_in_force
 from crm.errors import Conflict, NotFound, Refused
+from crm.insert_or_read import insert_or_read
 from crm.mapping import Base, UtcDateTime
 from crm.text_rules import lines_of, required
 
@@ -77,8 +78,9 @@ async def ask(
         whom=whom, evidence=evidence, attempt_id=attempt_id, asked_at=now, author_id=author_id,
         **{COLUMN_NAMES[whom]: target},
     )  # fmt: skip
-    session.add(request)
-    await session.flush()
+    request, made = await insert_or_read(session, request, lambda: request_of(session, whom, target))
+    if not made:
+        return request
     transitions.note(session, "do not call", request=request.id, whom=whom, was="none", on="asked", now="in force")
     _note(session, request, audit.DO_NOT_CALL_ASKED, {"evidence": evidence}, now=now, author_id=author_id)
     return request

@@ -21,6 +21,7 @@ from crm.base.concerning import concerns
 from crm.base.phone_numbers import PhoneNumber
 from crm.base.whom import OfWhom, Whom, column_of, one_of_each_in_force
 from crm.errors import Conflict, NotFound, Refused
+from crm.insert_or_read import insert_or_read
 from crm.mapping import Base, UtcDateTime
 from crm.text_rules import lines_of, required
 
@@ -76,12 +77,14 @@ async def give(
     if not evidence:
         raise Refused("consent.needs_evidence")
     column = column_of(ConsentGiven, whom)
-    known = await session.scalar(select(ConsentGiven).where(column == target, ConsentGiven.withdrawn_at.is_(None)))
+    in_force = select(ConsentGiven).where(column == target, ConsentGiven.withdrawn_at.is_(None))
+    known = await session.scalar(in_force)
     if known is not None:
         return known
     given = ConsentGiven(whom=whom, evidence=evidence, given_at=now, author_id=author_id, **{column.key: target})
-    session.add(given)
-    await session.flush()
+    given, made = await insert_or_read(session, given, lambda: session.scalar(in_force))
+    if not made:
+        return given
     details: dict[str, object] = {"whom": whom.value, "target": target, "evidence": evidence}
     _note(session, given, audit.CONSENT_GIVEN, details, now=now, author_id=author_id)
     return given

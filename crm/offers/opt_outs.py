@@ -18,6 +18,7 @@ from crm.base.organisations import Organisation
 from crm.base.people import Person
 from crm.clientele.clients import Client
 from crm.errors import Conflict, NotFound, Refused
+from crm.insert_or_read import insert_or_read
 from crm.mapping import Base, UtcDateTime, one_of
 from crm.offers.addresses import channel_of, letter_address
 from crm.offers.offers import Offer
@@ -90,18 +91,20 @@ async def opt_out(
     elif whom is OptsOut.PERSON and await session.get(Person, target) is None:
         raise NotFound("person.unknown")
     column = getattr(OptOut, _COLUMNS[whom])
-    known: OptOut | None = await session.scalar(select(OptOut).where(column == target, OptOut.lifted_at.is_(None)))
+    in_force = select(OptOut).where(column == target, OptOut.lifted_at.is_(None))
+    known = await session.scalar(in_force)
     if known is not None:
         return known
-    made = OptOut(
+    asked = OptOut(
         whom=whom, evidence=evidence, asked_at=now, author_id=author_id, noted_at_id=noted_at_id,
         **{_COLUMNS[whom]: target},
     )  # fmt: skip
-    session.add(made)
-    await session.flush()
-    transitions.note(session, "opt-out", request=made.id, whom=whom, was="none", on="asked", now="in force")
-    _note(session, made, audit.OPT_OUT_ASKED, {"target": target, "evidence": evidence}, now=now, author_id=author_id)
-    return made
+    asked, is_new = await insert_or_read(session, asked, lambda: session.scalar(in_force))
+    if not is_new:
+        return asked
+    transitions.note(session, "opt-out", request=asked.id, whom=whom, was="none", on="asked", now="in force")
+    _note(session, asked, audit.OPT_OUT_ASKED, {"target": target, "evidence": evidence}, now=now, author_id=author_id)
+    return asked
 
 
 async def lift_opt_out(

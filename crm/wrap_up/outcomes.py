@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ForeignKey, delete
@@ -19,6 +20,7 @@ from crm.calls.disposition_sets import disposition_of, disposition_then
 from crm.clientele.clients import Client, time_zone_of
 from crm.errors import Conflict, NotAllowed, Refused
 from crm.group import Group
+from crm.insert_or_read import insert_or_read
 from crm.mapping import Base, UtcDateTime, json_column
 from crm.office.users import Role, User, get_user
 from crm.plan.callbacks import open_callback
@@ -213,7 +215,15 @@ async def save_draft(session: AsyncSession, *, attempt_id: str, fields: Mapping[
     if attempt.wrapped_up_at is not None:
         return
     kept = {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in fields.items()}
-    await session.merge(OutcomeDraft(attempt_id=attempt_id, fields=kept, updated_at=now))
+    draft = await session.get(OutcomeDraft, attempt_id)
+    if draft is None:
+        first = OutcomeDraft(attempt_id=attempt_id, fields=kept, updated_at=now)
+        again = partial(session.get, OutcomeDraft, attempt_id, populate_existing=True)
+        written, is_new = await insert_or_read(session, first, again)
+        if is_new:
+            return
+        draft = written
+    draft.fields, draft.updated_at = kept, now
     await session.flush()
 
 
