@@ -35,6 +35,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
+    "--disable-features=LocalNetworkAccessChecks",  # a page that a test holds up seems to come from elsewhere
 )
 SCREEN = {"width": 1366, "height": 768}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from sqlalchemy import select
 
 from crm.preparation.campaigns import get_campaign
@@ -195,6 +196,24 @@ async def test_a_reload_in_the_middle_brings_back_the_call_and_what_was_typed(
     await expect(page.locator("#note")).to_have_value("Ворота синие, звонить дважды")
     await page.keyboard.press("F8")
     await expect(page.locator("[data-save]")).to_be_visible()
+
+
+async def test_what_is_kept_while_the_page_comes_anew_is_on_it(open_page: OpenPage, console: RunningConsole) -> None:
+    """A busy service: the page was written before the draft came, and arrives after the draft was kept."""
+    page = await at_work(open_page, console)
+    await in_a_talk(page, console)
+    kept = asyncio.Event()
+    page.on("response", lambda response: kept.set() if response.url.endswith("/operator/draft") else None)
+
+    async def late(route: Route) -> None:
+        written = await route.fetch()
+        await kept.wait()
+        await route.fulfill(response=written)
+
+    await page.route("**/operator", late)
+    await page.locator("#note").fill("Ворота синие, звонить дважды")
+    await page.reload()
+    await expect(page.locator("#note")).to_have_value("Ворота синие, звонить дважды")
 
 
 SCRIPT = """# Приветствие

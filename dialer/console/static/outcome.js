@@ -14,12 +14,14 @@ export class Outcome {
     this.draftTimer = null;
     this.echoTimer = null;
     this.saving = false;
+    this.leaving = false; // the page that comes was perhaps written before the last draft was kept
     this.away = false; // what is told is that the service could not be reached
     this.passedBy = new Set(); // optional questions that an Enter left empty
     document.addEventListener("input", (event) => this.#typed(event));
     document.addEventListener("change", (event) => this.#typed(event));
     document.addEventListener("focusin", () => this.#showKey());
     document.addEventListener("focusout", () => requestAnimationFrame(() => this.#showKey()));
+    window.addEventListener("beforeunload", () => (this.leaving = true));
     window.addEventListener("pagehide", () => this.#keepDraft({ keepalive: true }));
   }
 
@@ -166,6 +168,7 @@ export class Outcome {
       clearTimeout(this.echoTimer);
       this.echoTimer = setTimeout(() => this.#echo(), ECHO_MS);
     }
+    this.leaving = false;
     sessionStorage.setItem(this.#pocket, JSON.stringify(this.#fields()));
     clearTimeout(this.draftTimer);
     this.draftTimer = setTimeout(() => this.#keepDraft(), DRAFT_MS);
@@ -177,7 +180,7 @@ export class Outcome {
     this.draftTimer = null;
     const pocket = this.#pocket;
     const said = await this.send("draft", { attempt_id: this.form.dataset.attempt, fields: this.#fields() }, options);
-    if (!said.error && this.draftTimer === null) sessionStorage.removeItem(pocket);
+    if (!said.error && this.draftTimer === null && !this.leaving) sessionStorage.removeItem(pocket);
     if (said.error) this.#tell(`${this.strings.notKept} ${said.error}`, said.away);
     else if (this.away) this.#tell("");
   }
