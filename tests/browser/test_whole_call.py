@@ -81,6 +81,7 @@ async def come_in(open_page: OpenPage, world: World, login: str, language: str) 
         await tab_to(page, "button[name=language]")
         await page.keyboard.press("Enter")
     await expect(page.locator("html")).to_have_attribute("lang", language)
+    await page.wait_for_load_state()  # before its scripts run a page hears no key
     return page
 
 
