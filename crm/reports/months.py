@@ -97,7 +97,7 @@ async def _by_month(
     today: date | None,
 ) -> MonthTable:
     if first is not None and last is not None and last < first:
-        raise Refused("report.ends_before_it_begins", first=first, last=last, today=today)
+        raise Refused("report.ends_before_it_begins", first=first, last=last)
     if any(day is not None and day.year not in YEARS for day in (first, last)):
         raise Refused("report.years", first=YEARS[0], last=YEARS[-1])
     at: ColumnElement[datetime | None] = counted.c.at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Final
 
@@ -13,10 +13,14 @@ from crm.calls.next_try import Due
 from crm.calls.time_rules import Verdict
 from crm.group import Group
 from crm.plan.plan_entries import EntryKind
+from crm.preparation.results import Result
 from crm.what_if.facts import Elsewhere, Facts, Moved, RecordedTry, Skipped
 
 STEP: Final = 100
 """Events between two chances to break off: some milliseconds."""
+_RINGS: Final = timedelta(seconds=30)
+_WRITTEN: Final = timedelta(minutes=1)
+_NOBODY_REACHED: Final = "no_contact"
 PUT_AT_ONCE: Final = 10 * STEP  # which takes less time than deciding about an event
 
 
@@ -114,3 +118,11 @@ def put_facts(facts: Facts, clock: Clock, *, with_order: bool) -> Iterator[None]
         if number % PUT_AT_ONCE == 0:
             yield
         clock.put(at, what)
+
+
+def in_vain(client_id: int, number: str, kind: EntryKind, at: datetime, operator_id: int) -> RecordedTry:
+    """As a call is taken that nobody made."""
+    return RecordedTry(
+        "", client_id, number, kind, at, None, at + _RINGS, at + _WRITTEN, Result.NO_ANSWER, _NOBODY_REACHED, None,
+        contact=False, main=False, promised=False, operator_id=operator_id,
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
@@ -17,12 +17,11 @@ from crm.calls.next_try import Due
 from crm.calls.retry_rules import part_of_day
 from crm.calls.time_rules import ALLOWED
 from crm.day.order_rules import REST_DAYS
-from crm.group import Group
 from crm.plan.plan_entries import EntryKind
 from crm.preparation.calling_hours import window_at_or_after
 from crm.preparation.plan_rules import order_of
-from crm.preparation.results import Result
 from crm.time_zones import instant, local
+from crm.what_if.as_it_was import AsItWas, pass_by, was_brought
 from crm.what_if.clock import (
     OF_A_DAY,
     PUT_AT_ONCE,
@@ -35,83 +34,19 @@ from crm.what_if.clock import (
     InTurn,
     Slot,
     Written,
+    in_vain,
     put_facts,
 )
 from crm.what_if.drafts import Rules
 from crm.what_if.facts import Elsewhere, Facts, Known, Moved, RecordedTry, Skipped
 from crm.what_if.outcome import Change, Difference, Outcome, Why
-from crm.what_if.tallies import Rates, Tally
+from crm.what_if.tallies import Tally
 from crm.what_if.turns import Turns
 from crm.what_if.worlds import World
 
 NEAR: Final = timedelta(hours=1)
 """A call so near in time says of the client what another one would have."""
-_RINGS: Final = timedelta(seconds=30)
-_WRITTEN: Final = timedelta(minutes=1)
-_NOBODY_REACHED: Final = "no_contact"
 _WAITS: Final = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class AsItWas:
-    """What the rules of today say of what happened: which calls they allow, what was due after each, in which group
-    they saw the client after it and in which it really was, and whose turn it was when it was called."""
-
-    allowed: set[str] = field(default_factory=set)
-    due: dict[str, Due | None] = field(default_factory=dict)
-    groups: dict[str, tuple[Group, Group]] = field(default_factory=dict)
-    in_turn: set[str] = field(default_factory=set)
-    rates: Rates = field(default_factory=Rates)
-
-
-def look_back(facts: Facts, before: Rules, found: AsItWas, *, with_order: bool = False) -> Iterator[None]:
-    """Fills `found`, a step at a time."""
-    world, clock = World(facts, before), Clock()
-    turns = Turns(facts, world) if with_order else None
-    yield from put_facts(facts, clock, with_order=with_order)
-    for number, (at, what) in enumerate(clock.events()):
-        if number % STEP == 0:
-            yield
-        if turns is not None and isinstance(what, OF_A_DAY):
-            yield from turns.begin(at)
-        match what:
-            case Elsewhere():
-                world.had_elsewhere(what)
-            case RecordedTry():
-                client = facts.clients[what.client_id]
-                if world.verdict(client, what.number, at).allowed:
-                    found.allowed.add(what.id)
-                found.rates.note(what, client, len(world.tries_in_vain(client.id)))
-                world.had(what)
-                if turns is not None:
-                    turns.leaves(what.client_id)
-                    turns.called(what.operator_id)
-                clock.put(what.written_at, Written(what))
-            case Written(one):
-                client = facts.clients[one.client_id]
-                actual = facts.moved_to.get(one.id, world.group(client))
-                found.groups[one.id] = world.decided_group(one, client), actual
-                found.due[one.id] = world.written(one, client, at, actual)
-            case Slot(one):
-                assert turns is not None  # there are such events with it alone
-                for chosen in turns.choose(one.operator_id, at):
-                    if chosen is None:
-                        yield
-                    elif chosen == one.client_id:
-                        found.in_turn.add(one.id)
-                    else:
-                        turns.put_back()
-                turns.leaves(one.client_id)
-            case Skipped() | Moved():
-                _pass(what, world, turns)
-
-
-def _pass(what: Skipped | Moved, world: World, turns: Turns | None) -> None:
-    """What people did, whatever the rules are."""
-    if isinstance(what, Moved):
-        world.moved(what.client_id, what.group)
-    if turns is not None:
-        (turns.leaves if isinstance(what, Skipped) else turns.touch)(what.client_id)
 
 
 class Replay:
@@ -182,7 +117,7 @@ class Replay:
             case InTurn():
                 self._gain_in_turn(what, at)
             case Skipped() | Moved():
-                _pass(what, self._world, self._turns)
+                pass_by(what, self._world, self._turns)
             case Written(one, gain):
                 self._written(one, gain, at)
 
@@ -327,18 +262,9 @@ class Replay:
         while True:
             self._gone.add(one.id)
             self._world.is_gone(one)
-            self.outcome.differences.append(
-                Difference(
-                    Change.LOST,
-                    one.client_id,
-                    reason,
-                    params or {},
-                    one.id,
-                    one.opened_at,
-                    had=Tally.of(one),
-                    kind=one.kind,
-                )
-            )
+            had, why = Tally.of(one), params or {}
+            lost = Difference(Change.LOST, one.client_id, reason, why, one.id, one.opened_at, had=had, kind=one.kind)
+            self.outcome.differences.append(lost)
             following = self._after(one)
             if following is None or not self._brought_by(following, one):
                 return
@@ -381,7 +307,7 @@ class Replay:
         return at <= to or (self._day(at) == self._day(to) and following.kind is not EntryKind.CALLBACK)
 
     def _brought_by(self, following: RecordedTry, one: RecordedTry) -> bool:
-        return _was_brought(following, self._was.due.get(one.id), self._day)
+        return was_brought(following, self._was.due.get(one.id), self._day)
 
     def _after(self, one: RecordedTry) -> RecordedTry | None:
         """The client's next call that was made and is not gone."""
@@ -423,7 +349,7 @@ class Replay:
             if following is not None and self._when.get(following.id) == _WAITS and self._brought_by(following, one):
                 self._put_off(following, max(following.opened_at, at), Why.RETRY)
             return
-        if following is not None and _was_brought(following, was_due, self._day):
+        if following is not None and was_brought(following, was_due, self._day):
             self._move(following, was_due, due, at)
         elif due is not None and not due.of_promise:
             self._bring(one, was_due, due, following)
@@ -487,7 +413,7 @@ class Replay:
         self.outcome.differences.append(
             Difference(Change.GAINED, client.id, Why.RETRY, new_at=at, expected=expected, kind=EntryKind.RETRY)
         )
-        made = _in_vain(client.id, gain.number, EntryKind.RETRY, at, 0)
+        made = in_vain(client.id, gain.number, EntryKind.RETRY, at, 0)
         self._tell(Decision(at, made, verdict=verdict))
         self._world.had(made)
         self._out_of_plan(made)
@@ -500,7 +426,7 @@ class Replay:
         self._made[day] += 1
         self.outcome.line(day).expected.add(expected)
         self.outcome.differences.append(Difference(Change.GAINED, client.id, Why.ORDER, new_at=at, expected=expected))
-        made = _in_vain(client.id, client.number, EntryKind.GROUP, at, turn.operator_id)
+        made = in_vain(client.id, client.number, EntryKind.GROUP, at, turn.operator_id)
         self._tell(Decision(at, made, verdict=ALLOWED))
         self._world.had(made)
         self._out_of_plan(made)
@@ -523,19 +449,3 @@ class Replay:
     def _tell(self, decision: Decision) -> None:
         if self._told is not None:
             self._told(decision)
-
-
-def _in_vain(client_id: int, number: str, kind: EntryKind, at: datetime, operator_id: int) -> RecordedTry:
-    """As a call is taken that nobody made."""
-    return RecordedTry(
-        "", client_id, number, kind, at, None, at + _RINGS, at + _WRITTEN, Result.NO_ANSWER, _NOBODY_REACHED, None,
-        contact=False, main=False, promised=False, operator_id=operator_id,
-    )  # fmt: skip
-
-
-def _was_brought(following: RecordedTry, was: Due | None, day_of: Callable[[datetime], date]) -> bool:
-    """Whether the call was made because the rules had put the client into the plan of that day."""
-    if was is None or following.opened_at < was.window.opens_at:
-        return False
-    kind = EntryKind.CALLBACK if was.of_promise else EntryKind.RETRY
-    return following.kind is kind and day_of(following.opened_at) == day_of(was.window.opens_at)

@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from crm.errors import Refused
 from crm.preparation.campaigns import Campaign
 from crm.time_zones import local
+from crm.what_if.as_it_was import AsItWas, look_back
 from crm.what_if.candidates import read_candidates, read_people
 from crm.what_if.drafts import Draft, Rules, drafted, order_differs, present
 from crm.what_if.facts import Facts, Period, read_elsewhere, read_facts
 from crm.what_if.outcome import Outcome
-from crm.what_if.replay import AsItWas, Replay, look_back
+from crm.what_if.replay import Replay
 from crm.what_if.turns import most_wanted
 
 USUAL_DAYS: Final = 30

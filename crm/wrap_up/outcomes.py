@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,7 +33,7 @@ from crm.wrap_up.consequences import Following, apply, take_back
 from crm.wrap_up.contacts import Spoken
 from crm.wrap_up.contracts import Signed
 from crm.wrap_up.sheets_due import Typed, due_sheets, feed_records, why_left, write_due
-from crm.wrap_up.standing import NOTHING, what_stands
+from crm.wrap_up.standing import NOTHING, Standing, what_stands
 
 __all__ = [
     "DISPOSITIONS",
@@ -108,31 +108,13 @@ async def record(
     Raises `Refused` for what is missing or impossible, `Conflict` when the outcome was written by someone else (or by
     the first of two clicks), `NotAllowed` for another operator's call.
     """
-    client, attempt = await hold_call(session, attempt_id)
-    if attempt.ended_at is None:
-        raise Refused("attempt.still_open")
-    await _assert_may_write(session, attempt, author_id)
-    previous = await current_outcome(session, attempt_id)
-    _assert_replaces(previous, corrects)
-    corrected = previous is not None and previous.disposition != UNDONE
-    if previous is not None and corrected:
-        await _assert_own_to_correct(session, previous, client, author_id=author_id)
+    client, attempt, previous = await _held(session, attempt_id, author_id=author_id, corrects=corrects)
     chosen = await disposition_of(session, client.campaign_id, form.disposition)
     disposition = await _as_it_asks(session, chosen, attempt, client, author_id=author_id)
     stands, taken = NOTHING, None
     if previous is not None:
-        if corrected:
-            stands = await what_stands(
-                session,
-                previous,
-                chosen,
-                asks=disposition.asks,
-                at_local=form.callback_at_local,
-                words=form.callback_words,
-                now=now,
-            )
-        if stands.promise:
-            form = replace(form, callback_at_local=previous.callback_at_local, callback_words=previous.callback_words)
+        stands = await _what_stands(session, previous, form, chosen, asks=disposition.asks, now=now)
+        form = _as_promised(form, previous) if stands.promise else form
         taken = await take_back(session, previous, attempt, client, author_id=author_id, now=now, stands=stands)
     base_group = taken.base_group if taken is not None else client.group
     was = base_group or client.group
@@ -148,8 +130,8 @@ async def record(
     decides = person is not None and (form.person_decides or (taken is not None and taken.deciding == person.id))
     following = Following(
         session, outcome, attempt, client, disposition, spoken=_spoken(form, person, decides=decides),
-        base_group=base_group, decides=decides, is_first=not corrected, retries=taken is not None and taken.retried,
-        expert_id=form.expert_id, signed=form.signed, stands=stands,
+        base_group=base_group, decides=decides, is_first=not _counts(previous),
+        retries=taken is not None and taken.retried, expert_id=form.expert_id, signed=form.signed, stands=stands,
     )  # fmt: skip
     await apply(following, instead_of=taken)
     await feed_records(session, due, client=client, author_id=author_id, now=now)
@@ -157,6 +139,46 @@ async def record(
     await session.execute(delete(OutcomeDraft).where(OutcomeDraft.attempt_id == attempt_id))
     await session.flush()
     return outcome
+
+
+async def _held(
+    session: AsyncSession, attempt_id: str, *, author_id: int, corrects: int | None
+) -> tuple[Client, Attempt, Outcome | None]:
+    """The client and the call, held, with the last outcome; the author may write one in its place."""
+    client, attempt = await hold_call(session, attempt_id)
+    if attempt.ended_at is None:
+        raise Refused("attempt.still_open")
+    await _assert_may_write(session, attempt, author_id)
+    previous = await current_outcome(session, attempt_id)
+    _assert_replaces(previous, corrects)
+    if previous is not None and _counts(previous):
+        await _assert_own_to_correct(session, previous, client, author_id=author_id)
+    return client, attempt, previous
+
+
+def _counts(previous: Outcome | None) -> bool:
+    """Whether there is an outcome that was not undone."""
+    return previous is not None and previous.disposition != UNDONE
+
+
+async def _what_stands(
+    session: AsyncSession,
+    previous: Outcome,
+    form: OutcomeForm,
+    chosen: Disposition,
+    *,
+    asks: Collection[Ask],
+    now: datetime,
+) -> Standing:
+    """Of the outcome before this one, when it is `chosen` and the form could ask only `asks`."""
+    if not _counts(previous):
+        return NOTHING
+    at_local, words = form.callback_at_local, form.callback_words
+    return await what_stands(session, previous, chosen, asks=asks, at_local=at_local, words=words, now=now)
+
+
+def _as_promised(form: OutcomeForm, previous: Outcome) -> OutcomeForm:
+    return replace(form, callback_at_local=previous.callback_at_local, callback_words=previous.callback_words)
 
 
 async def _as_it_asks(

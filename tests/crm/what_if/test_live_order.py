@@ -23,10 +23,11 @@ from crm.plan.outcome_chain import Outcome
 from crm.preparation.campaigns import change_campaign, get_campaign
 from crm.preparation.plan_rules import SharesBy
 from crm.preparation.results import Result
+from crm.what_if.as_it_was import AsItWas, look_back
 from crm.what_if.clock import Choice, Decision
 from crm.what_if.drafts import Draft, drafted, present
 from crm.what_if.facts import Facts, Period
-from crm.what_if.replay import AsItWas, Replay, look_back
+from crm.what_if.replay import Replay
 from crm.what_if.trying import read_all
 from crm.wrap_up.outcomes import OutcomeForm
 from tests.crm.builders import LEASE_S, NOON, World, build_world

@@ -18,10 +18,11 @@ from crm.plan.plan_entries import EntryKind
 from crm.preparation.campaigns import Campaign
 from crm.preparation.plan_rules import GROUPS_IN_TURN, SharesBy
 from crm.preparation.results import Result
+from crm.what_if.as_it_was import AsItWas, look_back
 from crm.what_if.drafts import Rules
 from crm.what_if.facts import Elsewhere, Facts, Known, Period, Promised, RecordedTry
 from crm.what_if.outcome import Change, Outcome, Why
-from crm.what_if.replay import AsItWas, Replay, look_back
+from crm.what_if.replay import Replay
 
 MONDAY = date(2026, 11, 23)
 NUMBERS = count()
