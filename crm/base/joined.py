@@ -33,6 +33,7 @@ from sqlalchemy.orm.attributes import InstrumentedAttribute
 from crm.mapping import Base, UtcDateTime, json_column
 
 _IN_FORCE: Final = text("undone_at IS NULL")
+_IN_ONE_STATEMENT: Final = 10_000  # PostgreSQL takes 32,767 values
 
 
 class OrganisationMerge(Base):
@@ -149,14 +150,14 @@ async def standing_client(session: AsyncSession, client_id: int) -> int:
 
 async def survivors(session: AsyncSession, organisation_ids: Iterable[int]) -> dict[int, int]:
     """For those of the organisations that were merged: who stands for them."""
-    wanted = set(organisation_ids)
+    wanted, direct = list(set(organisation_ids)), dict[int, int]()
     if not wanted:
         return {}
     merges = select(OrganisationMerge.duplicate_id, OrganisationMerge.survivor_id)
-    found = await session.execute(
-        merges.where(OrganisationMerge.duplicate_id.in_(wanted), OrganisationMerge.undone_at.is_(None))
-    )
-    direct = dict(found.all())
+    merges = merges.where(OrganisationMerge.undone_at.is_(None))
+    for first in range(0, len(wanted), _IN_ONE_STATEMENT):
+        some = wanted[first : first + _IN_ONE_STATEMENT]
+        direct |= dict((await session.execute(merges.where(OrganisationMerge.duplicate_id.in_(some)))).all())
     further = await survivors(session, direct.values())
     return {merged: further.get(survivor, survivor) for merged, survivor in direct.items()}
 

@@ -331,6 +331,8 @@ async def test_merges_are_undone_from_the_last_one(world: World) -> None:
     second = await merged(world, ids[0], ids[1])
     async with world.database.reading() as session:
         assert await survivors(session, ids) == {ids[1]: ids[0], ids[2]: ids[0]}
+        a_month_of_them = [*range(10_000, 50_000), *ids]
+        assert await survivors(session, a_month_of_them) == {ids[1]: ids[0], ids[2]: ids[0]}
     with pytest.raises(Conflict) as early:
         await undone(world, first)
     assert (early.value.code, early.value.params) == ("merge.later_one", {"number": second})
