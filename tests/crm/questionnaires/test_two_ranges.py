@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import product
 
 import pytest
+from sqlalchemy import select, update
 
 from crm.questionnaires.finding import count_found, sheets_found
 from crm.questionnaires.questions import Kind
-from crm.questionnaires.report_columns import step_of
-from crm.questionnaires.wanted import PlaceInOrder, Wanted, wanted_of
+from crm.questionnaires.report_columns import STEPS, SheetColumns, step_of
+from crm.questionnaires.wanted import PlaceInOrder, Wanted, column_of, wanted_of
 from tests.crm.builders import World
 from tests.crm.questionnaires.test_sheets import answer, questionnaire
 from tests.crm.work import work_of
@@ -99,6 +101,24 @@ def test_steps_never_fall_and_are_few(kind: Kind) -> None:
     steps = [step_of(kind, each) for each in thousandths]
     assert steps == sorted(steps)
     assert len(set(steps)) < 400
+
+
+async def test_sheets_from_before_there_were_steps_have_theirs(world: World) -> None:
+    chance, kinds = random.Random(7), ("number", "scale", "date")
+    number = await questionnaire(world, wording(kinds), reports=["a", "b", "c"])
+    for client_id in await world.clients(20):
+        answers = {key: typed(kind, chance) for key, kind in zip("abc", kinds, strict=True)}
+        await answer(world, client_id, number, answers)
+    steps = select(*(column_of(each) for each in STEPS)).order_by(SheetColumns.sheet_id)
+    async with world.database.reading() as session:
+        written = (await session.execute(steps)).all()
+    migration = importlib.import_module("crm.migrations.versions.0190_steps_of_numbers")
+    async with world.database.engine.begin() as connection:
+        await connection.execute(update(SheetColumns).values(dict.fromkeys(STEPS)))
+        await connection.run_sync(migration._fill)
+    async with world.database.reading() as session:
+        assert (await session.execute(steps)).all() == written
+    assert all(None not in row for row in written)
 
 
 async def test_ranges_that_exclude_each_other_are_no_more_work_in_a_larger_base(world: World) -> None:
